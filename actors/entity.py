@@ -1,0 +1,167 @@
+"""What an author of entities writes with: values and pure functions, nothing else of the platform.
+
+An entity is a state, the commands that may be asked of it, the events that happened to it, and two pure functions:
+`decide(state, command, ctx) -> Decision` and `evolve(state, event) -> state`. See `actors/programs` for examples.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from actors.errors import Reject
+
+__all__ = ["CancelTimer", "Context", "Decision", "Entity", "Push", "Ref", "Reject", "Send", "SetTimer", "accept"]
+
+S = TypeVar("S")
+C = TypeVar("C")
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+
+PASSIVATE_AFTER_MS_DEFAULT = 60_000
+KEY_BYTES_MAX = 256
+STATE_BYTES_MAX_DEFAULT = 256 * 1024
+TIMERS_MAX_DEFAULT = 16
+
+
+class Context:
+    """What `decide` may know beside state and command; every value is a function of the record on the log.
+
+    `caller` is who made the client's call that set this off; `sender` is the `kind/id` of the entity that sent this
+    command, or "" for a client's call. `now_ms` is the log's time.
+    """
+
+    __slots__ = ("_draws", "_seed", "caller", "entity_id", "now_ms", "release", "sender")
+
+    def __init__(self, entity_id: str, now_ms: int, caller: str, sender: str, release: int, seed: str) -> None:
+        self.entity_id = entity_id
+        self.now_ms = now_ms
+        self.caller = caller
+        self.sender = sender
+        self.release = release
+        self._seed = seed
+        self._draws = 0
+
+    def _draw(self) -> bytes:
+        self._draws += 1
+        return hashlib.blake2b(f"{self._seed}:{self._draws}".encode(), digest_size=16).digest()
+
+    def id(self) -> str:
+        """A new id of 32 hex digits, the same on every replay of this record, different on every call."""
+        return self._draw().hex()
+
+    def random(self) -> float:
+        """A number in [0, 1), the same on every replay of this record. Not for secrets."""
+        return int.from_bytes(self._draw()[:7]) / (1 << 56)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref(Generic[C]):
+    """The address of one entity that takes commands of type C."""
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Generic[C]):
+    """Ask another entity for `command`, exactly once.
+
+    To an entity of the same routing key it is applied within this record, all or nothing. To any other it travels over
+    the log; if it is rejected there, `on_reject` (a command of the sending entity) comes back.
+    """
+
+    to: Ref[C]
+    command: C
+    on_reject: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Hand `payload` to whoever listens to this entity now; `cursor` is its place in the entity's pushes."""
+
+    cursor: int
+    payload: object
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Give this entity `command` once the log's time reaches `due_ms`; a timer of the same `name` is replaced."""
+
+    name: str
+    due_ms: int
+    command: object
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget the timer `name`; one that is not set is no error."""
+
+    name: str
+
+
+Action: TypeAlias = Send[Any] | Push | SetTimer | CancelTimer
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[E_co]):
+    """What `decide` returns: the facts, the answer to the caller, and what is to be done besides."""
+
+    events: tuple[E_co, ...] = ()
+    reply: object | None = None
+    actions: tuple[Action, ...] = ()
+
+
+def accept(*events: E, reply: object | None = None, actions: tuple[Action, ...] = ()) -> Decision[E]:
+    """Accept the command: `events` happen in order, `reply` answers the caller, `actions` are carried out."""
+    return Decision(events, reply, actions)
+
+
+View: TypeAlias = Callable[[S, Any], object]
+
+
+def _itself(entity_id: str) -> str:
+    return entity_id
+
+
+@dataclass(frozen=True, slots=True)
+class Entity(Generic[S, C, E]):
+    """An entity type: the whole extension point of the platform.
+
+    `command` and `event` are a tagged msgspec Struct or a union of them; tags are written out, since they are on the
+    log for ever. `kind` is `program` or `program.noun`; its entities are addressed as
+    `programs/<program>/<collection>/<id>`, where `collection` defaults to the noun with an s.
+    `views` are what a query may ask: pure functions of (state, args); a state without views is private.
+    `routing` names the key that chooses the partition (the id itself by default): entities with one routing key share
+    a partition, and sends between them are atomic.
+    """
+
+    kind: str
+    initial: S
+    command: object
+    event: object
+    decide: Callable[[S, C, Context], Decision[E]]
+    evolve: Callable[[S, E], S]
+    views: Mapping[str, View[S]] = field(default_factory=dict[str, View[S]])
+    routing: Callable[[str], str] = _itself
+    collection: str = ""
+    passivate_after_ms: int = PASSIVATE_AFTER_MS_DEFAULT
+    state_bytes_max: int = STATE_BYTES_MAX_DEFAULT
+    timers_max: int = TIMERS_MAX_DEFAULT
+
+    @property
+    def program(self) -> str:
+        """The program this kind belongs to: what stands before the dot."""
+        return self.kind.partition(".")[0]
+
+    @property
+    def collection_name(self) -> str:
+        """The plural under which the entities are addressed."""
+        return self.collection or self.kind.rpartition(".")[2] + "s"
+
+    def at(self, entity_id: str) -> Ref[C]:
+        """The address of the entity with this id."""
+        return Ref(self.kind, entity_id)

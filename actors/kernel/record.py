@@ -1,0 +1,161 @@
+"""What stands on the commands topic: frames of records, and how they are written as bytes.
+
+A frame is what one producer appends at once for one partition; it is one Kafka record and is applied whole. Its
+checksum covers the topic and the partition it was meant for, so bytes that land elsewhere are refused.
+"""
+
+import struct
+import zlib
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+from actors.errors import Corrupt
+
+RECORDS_MAX = 4_096
+FRAME_BYTES_MAX = 1 << 20
+_HEADER = struct.Struct(">4sI")
+_MAGIC = b"HTG1"
+
+
+class Position(NamedTuple):
+    """Where a record stands: `offset` is the frame's, `index` the record's place in it."""
+
+    partition: int
+    offset: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}/{self.offset}/{self.index}"
+
+
+class Invoke(Struct, frozen=True, array_like=True, tag=1, gc=False):
+    """A client's call. `entity` is `kind/id`; `command` is msgpack of the author's tagged struct."""
+
+    entity: str
+    command: bytes
+    request_id: bytes
+    caller: str
+
+
+class Sent(Struct, frozen=True, array_like=True, tag=2, gc=False):
+    """A command that one entity sent to another; (source, incarnation, seq) names it once and for all.
+
+    `on_reject` is a command for `sender`, or empty: then a rejection is dead-lettered.
+    """
+
+    source: int
+    incarnation: int
+    seq: int
+    entity: str
+    command: bytes
+    sender: str
+    on_reject: bytes
+    caller: str
+
+
+class Fire(Struct, frozen=True, array_like=True, tag=3, gc=False):
+    """The owner says that a timer is due; it counts only for this generation, and not before `due_ms`."""
+
+    entity: str
+    timer: str
+    generation: int
+    due_ms: int
+
+
+class Epoch(Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """A host takes the partition over; valid only if its assignment (term, n) exceeds the last valid one."""
+
+    term: int
+    n: int
+    host: str
+
+
+class Check(Struct, frozen=True, array_like=True, tag=5, gc=False):
+    """The owner's sum over all actions up to the end of the frame at `offset`."""
+
+    offset: int
+    crc: int
+    term: int
+    n: int
+
+
+class Read(Struct, frozen=True, array_like=True, tag=6, gc=False):
+    """A linearizable query: answered from the state at this record's place in the log."""
+
+    entity: str
+    view: str
+    args: bytes
+    request_id: bytes
+    caller: str
+
+
+class Empty(Struct, frozen=True, array_like=True, tag=7, gc=False):
+    """Nothing; carries a frame's release across an idle partition."""
+
+
+class Incarnation(Struct, frozen=True, array_like=True, tag=8, gc=False):
+    """Acknowledged records were lost and an operator accepted it: identities begin anew under `n`."""
+
+    n: int
+
+
+Record: TypeAlias = Invoke | Sent | Fire | Epoch | Check | Read | Empty | Incarnation
+
+
+class Frame(Struct, frozen=True, array_like=True):
+    """The records of one producer for one partition, under one release of the rules (0: carries none)."""
+
+    producer: str
+    release: int
+    digest: str
+    records: list[Record]
+
+
+class _Parts(Struct, frozen=True, array_like=True):
+    producer: str
+    release: int
+    digest: str
+    records: list[Raw]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decode_frame = msgspec.msgpack.Decoder(Frame).decode
+
+
+def encode_record(record: Record) -> bytes:
+    """The bytes of one record, to be gathered into a frame by `encode_frame`."""
+    return _encoder.encode(record)
+
+
+def encode_frame(topic: str, partition: int, producer: str, release: int, digest: str, records: list[bytes]) -> bytes:
+    """The bytes of a frame made of already encoded records."""
+    assert 0 < len(records) <= RECORDS_MAX
+    body = _encoder.encode(_Parts(producer, release, digest, [Raw(record) for record in records]))
+    return _HEADER.pack(_MAGIC, zlib.crc32(body, _seed(topic, partition))) + body
+
+
+def decode_frame(topic: str, partition: int, offset: int, frame: bytes) -> Frame:
+    """The frame that was read at this place. Raises Corrupt if it is not what was written for this place."""
+    where = f"{partition}/{offset}"
+    if len(frame) < _HEADER.size:
+        raise Corrupt(f"the frame at {topic} {where} is cut short", position=where)
+    magic, crc = _HEADER.unpack_from(frame)
+    body = memoryview(frame)[_HEADER.size :]
+    if magic != _MAGIC or crc != zlib.crc32(body, _seed(topic, partition)):
+        raise Corrupt(f"the frame at {topic} {where} is not what was written there", position=where)
+    try:
+        return _decode_frame(body)
+    except msgspec.MsgspecError as error:
+        raise Corrupt(f"the frame at {topic} {where} does not decode: {error}", position=where) from error
+
+
+_seeds: dict[tuple[str, int], int] = {}
+
+
+def _seed(topic: str, partition: int) -> int:
+    seed = _seeds.get((topic, partition))
+    if seed is None:
+        seed = _seeds[topic, partition] = zlib.crc32(f"{topic}/{partition}".encode())
+    return seed

@@ -1,0 +1,181 @@
+"""What the platform needs of the outside: short protocols, each with an in-memory reference and a contract suite.
+
+Every implementation lives in `actors/adapters` and passes `tests/contracts`.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct
+
+
+class Topic(Struct, frozen=True):
+    """A topic as it must exist. A compacted one keeps at least the last frame of each key, and its offsets have gaps."""
+
+    name: str
+    partitions: int
+    compacted: bool = False
+
+
+class Slice(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+class Appended(NamedTuple):
+    """Where a frame stands, and the log's clock when it was appended."""
+
+    offset: int
+    stamp_ms: int
+
+
+class Fetched(NamedTuple):
+    """A frame as it was read back: durable, in order, at this offset."""
+
+    slice: Slice
+    offset: int
+    stamp_ms: int
+    frame: bytes
+    key: bytes | None = None
+
+
+class Span(NamedTuple):
+    """What a slice holds: offsets from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+class Reader(Protocol):
+    """Reads slices in order, from one thread at a time."""
+
+    def assign(self, positions: Mapping[Slice, int]) -> None:
+        """Read these slices from these offsets from now on; a slice that was read already keeps its place.
+
+        Raises Corrupt if an offset is not in the log any more (cut below) or not yet possible (beyond its end).
+        It may also be raised by the next `poll`.
+        """
+        ...
+
+    def poll(self, timeout_ms: int) -> Sequence[Fetched]:
+        """The next frames, waiting for at most `timeout_ms` for the first. At most about 4 MiB at once.
+
+        Raises Corrupt when offsets of a slice that is not compacted have a hole, and Unavailable when the log is away.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Make a `poll` that waits return now. May be called from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading and free what is held."""
+        ...
+
+
+class Log(Protocol):
+    """The ordered, durable frames of all slices. Safe to use from several threads."""
+
+    def create(self, topics: Sequence[Topic]) -> None:
+        """Make the topics that do not exist. Raises SetupError if one exists with other partitions."""
+        ...
+
+    def topic_id(self, topic: str) -> str:
+        """What names this very topic: another id under the same name is another topic."""
+        ...
+
+    def append(self, slice: Slice, frame: bytes, key: bytes | None = None) -> "Future[Appended]":
+        """Append one frame; frames of one slice keep the order of the calls, unless one fails.
+
+        The future is done within `append_deadline_ms` in any case. It fails with Unavailable: NOT_APPENDED when the
+        frame certainly is not in the log, OUTCOME_UNKNOWN when it may be there now or appear later.
+        """
+        ...
+
+    def spans(self, slices: Sequence[Slice]) -> dict[Slice, Span]:
+        """The start and end of each slice as of now. Raises Unavailable."""
+        ...
+
+    def trim(self, slice: Slice, below: int) -> None:
+        """Forget the frames with offsets under `below`."""
+        ...
+
+    def reader(self) -> Reader:
+        """A new reader, assigned to nothing yet."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was appended, stop, and free what is held."""
+        ...
+
+
+class Batch(Struct):
+    """What is written to a store at once: all of it or nothing. Ranges go first, then puts and deletes."""
+
+    puts: dict[bytes, bytes] = {}
+    deletes: list[bytes] = []
+    delete_ranges: list[tuple[bytes, bytes]] = []
+
+
+class Store(Protocol):
+    """The states of one partition, ordered by key. Used from one thread."""
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of these keys, None where there is none."""
+        ...
+
+    def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` pairs with start <= key < end, in order."""
+        ...
+
+    def write(self, batch: Batch) -> None:
+        """Write the batch atomically. It survives the end of this process (not a power cut)."""
+        ...
+
+    def checkpoint(self, folder: Path) -> None:
+        """Make `folder` (which must not exist) a copy that can be opened as a store, without waiting for writes."""
+        ...
+
+    def close(self) -> None:
+        """Free the store's lock."""
+        ...
+
+
+class States(Protocol):
+    """Where a host keeps the stores of its partitions."""
+
+    def open(self, folder: Path) -> Store:
+        """Open or make the store in this folder. Raises Unavailable while another process holds it."""
+        ...
+
+
+class Objects(Protocol):
+    """Named, immutable bytes that outlive a machine: a folder or an object store. Names have slashes."""
+
+    def put(self, name: str, source: Path | bytes) -> None:
+        """Store the bytes or file under the name, durably; what was there is replaced whole."""
+        ...
+
+    def get(self, name: str) -> bytes:
+        """The bytes. Raises NotFound."""
+        ...
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Write the bytes to a file. Raises NotFound."""
+        ...
+
+    def list(self, prefix: str) -> list[str]:
+        """All names that begin with the prefix, in order."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Forget the name; one that is absent is no error."""
+        ...
+
+
+Assignments: TypeAlias = Mapping[int, str]
+"""Partition → host name."""

@@ -1,0 +1,87 @@
+"""The two kinds of settings, immutable and read once at the edge: what a cluster is, and how a process runs.
+
+Cluster settings are stored beside the log and are the same everywhere for ever; formats and routing depend on them.
+Process settings may differ by process and by restart.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from actors.errors import SetupError
+from actors.ports import Topic
+
+PARTITIONS_MAX = 1_024
+
+
+class ClusterSettings(Struct, frozen=True, kw_only=True):
+    """The same everywhere and for ever."""
+
+    partitions: int = 16
+    groups: dict[str, int] = {}
+    routing_hash: str = "crc32"
+    format: int = 1
+    commands_topic: str = "hutong.commands.v1"
+    placement_topic: str = "hutong.placement.v1"
+    control_topic: str = "hutong.control.v1"
+    events_topic: str = "hutong.events.{kind}.v1"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.partitions <= PARTITIONS_MAX:
+            raise SetupError(f"partitions must be 1 to {PARTITIONS_MAX}, not {self.partitions}")
+        if sum(self.groups.values()) >= self.partitions:
+            raise SetupError("the groups take every partition; leave at least one for the default group")
+
+    def events_topic_of(self, kind: str) -> str:
+        """The topic that carries the events of entities of this kind."""
+        return self.events_topic.format(kind=kind)
+
+    def topics(self, kinds: tuple[str, ...]) -> tuple[Topic, ...]:
+        """Every topic of a platform that has entities of these kinds."""
+        return (
+            Topic(self.commands_topic, self.partitions),
+            Topic(self.placement_topic, 1, compacted=True),
+            Topic(self.control_topic, 1, compacted=True),
+            *(Topic(self.events_topic_of(kind), self.partitions) for kind in (*kinds, "dead-letter")),
+        )
+
+
+class ProcessSettings(Struct, frozen=True, kw_only=True):
+    """Bounds and times of one process; every one has a unit in its name."""
+
+    append_deadline_ms: int = 10_000
+    deadline_ms_default: int = 10_000
+    deadline_ms_max: int = 60_000
+    deadline_left_ms_min: int = 20
+    pending_max: int = 20_000
+    pending_per_caller_max: int = 10_000
+    message_bytes_max: int = 4 << 20
+    payload_bytes_max: int = 256 * 1024
+    metadata_bytes_max: int = 8 * 1024
+    reply_bytes_max: int = 4 * 1024
+    request_id_ahead_ms_max: int = 60_000
+    resident_max: int = 50_000
+    outbox_max: int = 20_000
+    send_window_max: int = 1_024
+    snapshot_records: int = 200_000
+    snapshots_kept: int = 2
+    stamp_ahead_ms_max: int = 300_000
+    host_silence_ms_max: int = 3_000
+    decide_ms_max: int = 5_000
+    drain_ms_max: int = 5_000
+
+
+def check_same(stored: bytes, wanted: ClusterSettings) -> None:
+    """Compare settings that were stored beside a log with the wanted ones. Raises SetupError naming each difference."""
+    before = msgspec.json.decode(stored, type=ClusterSettings)
+    different = [
+        f"{name}: stored {getattr(before, name)!r}, wanted {getattr(wanted, name)!r}"
+        for name in ClusterSettings.__struct_fields__
+        if getattr(before, name) != getattr(wanted, name)
+    ]
+    if different:
+        raise SetupError(
+            "the cluster settings differ from those this log was made with ("
+            + "; ".join(different)
+            + "). They cannot change; use the stored values, or start in a fresh folder.",
+            reason="CLUSTER_SETTINGS_DIFFER",
+        )
