@@ -1,0 +1,48 @@
+"""Who owns what, as the controller decides it and the placement topic says it."""
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+
+class Term(Struct, frozen=True, array_like=True, tag=1):
+    """A controller begins; its term is the offset of this record, and readers ignore older terms."""
+
+    controller: str
+
+
+class Placed(Struct, frozen=True, array_like=True, tag=2):
+    """`partition` belongs to `host`, reachable at `address` (host:port); (term, n) numbers the assignment."""
+
+    partition: int
+    term: int
+    n: int
+    host: str
+    address: str
+    pid: int
+
+
+class Release(Struct, frozen=True, array_like=True, tag=3):
+    """The release of the rules that gateways stamp on frames, and the digest of those rules."""
+
+    term: int
+    release: int
+    digest: str
+
+
+Placement: TypeAlias = Term | Placed | Release
+
+encode_placement = msgspec.msgpack.Encoder().encode
+decode_placement = msgspec.msgpack.Decoder(Placement).decode
+
+
+def placement_key(placement: Placement) -> bytes:
+    """The compaction key: the last record of each key is what holds."""
+    match placement:
+        case Term():
+            return b"term"
+        case Placed(partition):
+            return b"partition/%d" % partition
+        case Release():
+            return b"release"
