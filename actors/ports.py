@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from actors.kernel.record import Slice as Slice
+
 
 class Topic(Struct, frozen=True):
     """A topic as it must exist. A compacted one keeps at least the last frame of each key, and its offsets have gaps."""
@@ -17,13 +19,6 @@ class Topic(Struct, frozen=True):
     name: str
     partitions: int
     compacted: bool = False
-
-
-class Slice(NamedTuple):
-    """One partition of one topic."""
-
-    topic: str
-    partition: int
 
 
 class Appended(NamedTuple):

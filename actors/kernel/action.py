@@ -3,7 +3,11 @@
 from enum import IntEnum
 from typing import TypeAlias
 
+import msgspec
 from msgspec import Struct
+
+from actors.errors import Corrupt
+from actors.kernel.record import frame_body
 
 
 class Code(IntEnum):
@@ -103,3 +107,24 @@ class NeedState(Struct, frozen=True):
     """Nothing was changed: load these store keys, then apply the same record again."""
 
     keys: tuple[bytes, ...]
+
+
+class EventFrame(Struct, frozen=True, array_like=True):
+    """The events of one partition that were appended at once."""
+
+    producer: str
+    release: int
+    digest: str
+    records: list[EventRecord]
+
+
+_decode_event_frame = msgspec.msgpack.Decoder(EventFrame).decode
+
+
+def decode_event_frame(topic: str, partition: int, offset: int, frame: bytes) -> EventFrame:
+    """The frame that was read at this place of an events topic. Raises Corrupt if it was not written for this place."""
+    try:
+        return _decode_event_frame(frame_body(topic, partition, offset, frame))
+    except msgspec.MsgspecError as error:
+        where = f"{partition}/{offset}"
+        raise Corrupt(f"the event frame at {topic} {where} does not decode: {error}", position=where) from error

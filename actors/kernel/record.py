@@ -19,7 +19,14 @@ _HEADER = struct.Struct(">4sI")
 _MAGIC = b"HTG1"
 
 
-class Position(NamedTuple):
+class Slice(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+class Position(Struct, frozen=True, order=True, array_like=True, gc=False):
     """Where a record stands: `offset` is the frame's, `index` the record's place in it."""
 
     partition: int
@@ -77,8 +84,6 @@ class Check(Struct, frozen=True, array_like=True, tag=5, gc=False):
 
     offset: int
     crc: int
-    term: int
-    n: int
 
 
 class Read(Struct, frozen=True, array_like=True, tag=6, gc=False):
@@ -138,6 +143,16 @@ def encode_frame(topic: str, partition: int, producer: str, release: int, digest
 
 def decode_frame(topic: str, partition: int, offset: int, frame: bytes) -> Frame:
     """The frame that was read at this place. Raises Corrupt if it is not what was written for this place."""
+    body = frame_body(topic, partition, offset, frame)
+    try:
+        return _decode_frame(body)
+    except msgspec.MsgspecError as error:
+        where = f"{partition}/{offset}"
+        raise Corrupt(f"the frame at {topic} {where} does not decode: {error}", position=where) from error
+
+
+def frame_body(topic: str, partition: int, offset: int, frame: bytes) -> memoryview:
+    """What a frame carries, once its checksum was found right for this place. Raises Corrupt."""
     where = f"{partition}/{offset}"
     if len(frame) < _HEADER.size:
         raise Corrupt(f"the frame at {topic} {where} is cut short", position=where)
@@ -145,10 +160,7 @@ def decode_frame(topic: str, partition: int, offset: int, frame: bytes) -> Frame
     body = memoryview(frame)[_HEADER.size :]
     if magic != _MAGIC or crc != zlib.crc32(body, _seed(topic, partition)):
         raise Corrupt(f"the frame at {topic} {where} is not what was written there", position=where)
-    try:
-        return _decode_frame(body)
-    except msgspec.MsgspecError as error:
-        raise Corrupt(f"the frame at {topic} {where} does not decode: {error}", position=where) from error
+    return body
 
 
 _seeds: dict[tuple[str, int], int] = {}

@@ -1,0 +1,171 @@
+"""What came in and was applied once: the window of client calls with their replies, and sends by dense seq.
+
+Pure state; what changed is noted in a `Changes` for the store. Rule: a call's copy finds the first one's answer; a call
+that the window can no longer know is never run (after Stripe's keys and TigerBeetle's `id_already_failed`).
+"""
+
+import heapq
+
+from msgspec import Struct
+
+from actors.kernel import layout
+from actors.kernel.layout import MS, Entry
+
+WINDOW_MS = 600_000
+ENTRIES_MAX = 1_000_000
+BYTES_MAX = 256 << 20
+RECENT_MAX = 8_192
+REPLY_BYTES_MAX = 4 * 1024
+ABOVE_MAX = 4_096
+
+
+class Changes(Struct):
+    """What one frame changed in the store; `swept_seconds` are seconds whose timeless window entries must go."""
+
+    puts: dict[bytes, bytes] = {}
+    deletes: set[bytes] = set()
+    delete_ranges: list[tuple[bytes, bytes]] = []
+    swept_seconds: list[int] = []
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a key."""
+        self.puts[key] = value
+        self.deletes.discard(key)
+
+    def delete(self, key: bytes) -> None:
+        """Forget a key."""
+        self.puts.pop(key, None)
+        self.deletes.add(key)
+
+    def merge(self, later: "Changes") -> None:
+        """Add what a later frame changed."""
+        for start, end in later.delete_ranges:
+            self.puts = {key: value for key, value in self.puts.items() if not start <= key < end}
+            self.deletes = {key for key in self.deletes if not start <= key < end}
+        self.delete_ranges += later.delete_ranges
+        self.swept_seconds += later.swept_seconds
+        self.puts.update(later.puts)
+        self.deletes.difference_update(later.puts)
+        for key in later.deletes:
+            self.delete(key)
+
+
+class Window:
+    """The bounded memory of request ids with their replies.
+
+    Entries go by whole seconds of entry time, oldest first; `floor_ms` is the latest time that went. Entries above
+    `recent_from_ms` are also in memory, so a fresh id costs no look-up in the store.
+    """
+
+    __slots__ = ("_by_second", "_recent", "_seconds", "_touched", "buckets", "bytes", "count", "floor_ms", "recent_from_ms")
+
+    def __init__(self, floor_ms: int, buckets: dict[int, tuple[int, int]]) -> None:
+        self.floor_ms = floor_ms
+        self.buckets = buckets
+        self.count = sum(count for count, _ in buckets.values())
+        self.bytes = sum(size for _, size in buckets.values())
+        self._seconds = sorted(buckets)
+        self._recent: dict[bytes, Entry] = {}
+        self._by_second: dict[int, list[bytes]] = {}
+        self._touched: set[int] = set()
+        self.recent_from_ms = max(floor_ms, (self._seconds[-1] + 1) * MS - 1) if self._seconds else floor_ms
+
+    def recent(self, key: bytes) -> Entry | None:
+        """The entry, if it is in memory."""
+        return self._recent.get(key)
+
+    def must_load(self, request_id: bytes, key: bytes) -> bool:
+        """Whether only the store can tell if this id is in the window."""
+        if key in self._recent:
+            return False
+        if not layout.carries_time(request_id):
+            return bool(self.buckets)
+        return self.floor_ms < layout.time_of(request_id) <= self.recent_from_ms
+
+    def too_old(self, request_id: bytes) -> bool:
+        """Whether an absent id may have been forgotten."""
+        return layout.carries_time(request_id) and layout.time_of(request_id) <= self.floor_ms
+
+    def add(self, request_id: bytes, key: bytes, entry: Entry, changes: Changes) -> None:
+        """Remember a call that was decided now."""
+        value = layout.encode(entry)
+        second = entry.entry_ms // MS
+        if second in self.buckets:
+            count, size = self.buckets[second]
+        else:
+            count = size = 0
+            heapq.heappush(self._seconds, second)
+        grown = len(key) + len(value)
+        self.buckets[second] = (count + 1, size + grown)
+        self.count += 1
+        self.bytes += grown
+        self._touched.add(second)
+        self._recent[key] = entry
+        self._by_second.setdefault(second, []).append(key)
+        changes.put(key, value)
+        if not layout.carries_time(request_id):
+            changes.put(layout.sweep_key(entry.entry_ms, key), b"")
+
+    def settle(self, now_ms: int, changes: Changes) -> None:
+        """At a frame's end: note the touched seconds' counts, and let the oldest seconds go as far as they must."""
+        oldest_ms = now_ms - WINDOW_MS
+        while self._seconds and (
+            (self._seconds[0] + 1) * MS <= oldest_ms
+            or (len(self._seconds) > 1 and (self.count > ENTRIES_MAX or self.bytes > BYTES_MAX))
+        ):
+            self._drop(heapq.heappop(self._seconds), changes)
+        for second in self._touched:
+            if second in self.buckets:
+                changes.put(layout.bucket_key(second), layout.encode(self.buckets[second]))
+        self._touched.clear()
+
+    def _drop(self, second: int, changes: Changes) -> None:
+        count, size = self.buckets.pop(second)
+        self.count -= count
+        self.bytes -= size
+        self.floor_ms = max(self.floor_ms, second * MS + MS - 1)
+        for key in self._by_second.pop(second, ()):
+            self._recent.pop(key, None)
+            changes.puts.pop(key, None)
+        changes.delete_ranges.append(layout.window_range(second))
+        changes.swept_seconds.append(second)
+        changes.delete(layout.bucket_key(second))
+
+    def forget_recent(self) -> None:
+        """Free memory once all entries are in the store: the oldest seconds beyond `RECENT_MAX` entries."""
+        while len(self._recent) > RECENT_MAX and len(self._by_second) > 1:
+            second = min(self._by_second)
+            for key in self._by_second.pop(second):
+                self._recent.pop(key, None)
+            self.recent_from_ms = max(self.recent_from_ms, second * MS + MS - 1)
+
+
+class Sources:
+    """Per source partition: the incarnation, the next seq, and seqs received above it (normally none)."""
+
+    __slots__ = ("by_partition",)
+
+    def __init__(self, by_partition: dict[int, tuple[int, int, list[int]]]) -> None:
+        self.by_partition = by_partition
+
+    def is_new(self, source: int, incarnation: int, seq: int) -> bool:
+        """Whether this send has not been applied yet. Sends of a former incarnation never are again."""
+        known, next_seq, above = self.by_partition.get(source, (incarnation, 0, []))
+        if incarnation != known:
+            return incarnation > known
+        return seq >= next_seq and seq not in above
+
+    def note(self, source: int, incarnation: int, seq: int) -> None:
+        """Remember that this send was applied."""
+        known, next_seq, above = self.by_partition.get(source, (incarnation, 0, []))
+        if incarnation > known:
+            next_seq, above = 0, []
+        if seq == next_seq and not above:
+            self.by_partition[source] = (incarnation, next_seq + 1, above)
+            return
+        above = sorted({*above, seq})
+        while above and above[0] == next_seq:
+            above.pop(0)
+            next_seq += 1
+        assert len(above) <= ABOVE_MAX, "a sender went beyond its send window"
+        self.by_partition[source] = (incarnation, next_seq, above)

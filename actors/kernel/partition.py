@@ -1,0 +1,444 @@
+"""A partition: a pure, deterministic state machine folded over its slice of the commands topic. The heart.
+
+`begin(offset, …)`, then `apply(position, record)` for each record of the frame, then `end()`. No clock, no random, no
+I/O. A state that is not in memory makes `apply` return `NeedState` with nothing changed; `admit` gives it what the
+store holds, and the same record is applied again.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from actors.errors import Corrupt
+from actors.kernel import layout
+from actors.kernel.action import (
+    Action,
+    CancelTimer,
+    Code,
+    Event,
+    EventRecord,
+    NeedState,
+    Push,
+    Reply,
+    Send,
+    SetTimer,
+)
+from actors.kernel.cascade import Accepted, Cascade, Refused, Staged, Task, refuse
+from actors.kernel.inbox import REPLY_BYTES_MAX, Changes, Sources, Window
+from actors.kernel.layout import Entry, Meta, Owner, Timer
+from actors.kernel.passivation import Resident
+from actors.kernel.record import (
+    Check,
+    Empty,
+    Epoch,
+    Fire,
+    Frame,
+    Incarnation,
+    Invoke,
+    Position,
+    Read,
+    Record,
+    Sent,
+    encode_record,
+)
+from actors.kernel.rules import Kind, Rules
+
+CHECK_EVERY = 1_024
+SUMS_MAX = 16
+DEAD_LETTER = "dead-letter"
+_encode = msgspec.msgpack.Encoder().encode
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
+
+
+class DeadLetter(msgspec.Struct, frozen=True, tag="dead-letter"):
+    """What could not be carried out and had nobody to be told: an event on its own topic, to be looked at."""
+
+    entity: str
+    command: bytes
+    caller: str
+    sender: str
+    reason: str
+    detail: str
+
+
+class Partition:
+    """The state folded from one slice of the log; see the module's docstring."""
+
+    def __init__(
+        self,
+        number: int,
+        rules: Rules,
+        route: Callable[[str], int],
+        meta: Meta | None = None,
+        buckets: Mapping[int, tuple[int, int]] | None = None,
+    ) -> None:
+        """`route` gives the partition of a routing key; `meta` and `buckets` are what a store held, if any."""
+        self.number = number
+        self.rules = rules
+        self.meta = meta or Meta()
+        self.window = Window(self.meta.floor_ms, dict(buckets or {}))
+        self.sources = Sources(self.meta.sources)
+        self.residents: dict[str, Resident] = {}
+        self.poisoned = 0
+        self._route = route
+        self._loaded: dict[bytes, Entry | None] = {}
+        self._changes = Changes()
+        self._said: list[bytes] = []
+        self._frame = Frame("", 0, "", [])
+        self._offset = -1
+        self._skipped = False
+
+    # -- what to have at hand -------------------------------------------------------------------------------------
+
+    def keys(self, record: Record) -> list[bytes]:
+        """The store keys that applying this record is likely to need and that are not in memory."""
+        keys: list[bytes] = []
+        match record:
+            case Invoke(entity, _, request_id, caller):
+                key = layout.window_key(request_id, caller)
+                if key not in self._loaded and self.window.must_load(request_id, key):
+                    keys.append(key)
+            case Sent(entity=entity) | Fire(entity=entity) | Read(entity=entity):
+                pass
+            case _:
+                return keys
+        if entity not in self.residents and self.rules.of(entity) is not None:
+            keys.append(layout.entity_key(entity))
+        return keys
+
+    def admit(self, values: Mapping[bytes, bytes | None]) -> None:
+        """Take in what the store holds under the keys that were asked for. What is in memory already stays."""
+        for key, value in values.items():
+            if key[:1] != b"e":
+                self._loaded[key] = None if value is None else layout.decode_entry(value)
+                continue
+            entity = key[1:].decode()
+            found = self.rules.of(entity)
+            if found is not None and entity not in self.residents:
+                self.residents[entity] = _resident(found[0], value)
+
+    # -- a frame --------------------------------------------------------------------------------------------------
+
+    def begin(self, offset: int, stamp_ms: int, frame: Frame) -> None:
+        """A frame begins. Frames come in order, without a hole."""
+        assert offset > self.meta.watermark
+        self._offset = offset
+        self._frame = frame
+        self.meta.now_ms = max(self.meta.now_ms, stamp_ms)
+        if frame.release > self.meta.release:
+            self.meta.release = frame.release
+            self.meta.digest = frame.digest
+
+    def end(self, frame_crc: int) -> Changes:
+        """The frame was applied whole; returns what it changed in the store, with the watermark."""
+        meta = self.meta
+        meta.watermark = self._offset
+        meta.frame_crc = frame_crc
+        meta.chain = zlib.crc32(b"".join(self._said), meta.chain)
+        if self._offset % CHECK_EVERY == 0:
+            meta.sums[self._offset] = meta.chain
+            if len(meta.sums) > SUMS_MAX:
+                del meta.sums[min(meta.sums)]
+        changes = self._changes
+        self.window.settle(meta.now_ms, changes)
+        meta.floor_ms = self.window.floor_ms
+        changes.put(layout.META, layout.encode(meta))
+        self._changes = Changes()
+        self._said = []
+        self._loaded.clear()
+        return changes
+
+    def apply(self, position: Position, record: Record) -> Sequence[Action] | NeedState:
+        """Apply one record of the frame that began. Raises Corrupt where the partition must stop."""
+        if self.meta.skips and (position.offset, position.index) in self.meta.skips:
+            return []
+        match record:
+            case Invoke():
+                return self._invoke(position, record)
+            case Sent():
+                return self._sent(position, record)
+            case Fire():
+                return self._fire(position, record)
+            case Read():
+                return self._read(position, record)
+            case Epoch(term, n, host):
+                owner = self.meta.owner
+                if (term, n) > (owner.term, owner.n):
+                    self.meta.owner = Owner(position.offset, term, n, host)
+            case Check(offset, crc):
+                self._check(position, offset, crc)
+            case Incarnation(n):
+                self.meta.incarnation = max(self.meta.incarnation, n)
+            case Empty():
+                pass
+        return []
+
+    def _check(self, position: Position, offset: int, crc: int) -> None:
+        mine = self.meta.sums.get(offset)
+        if mine is not None and mine != crc and self._frame.producer == self.meta.owner.host:
+            raise Corrupt(
+                f"replay diverged at or before offset {offset} of partition {self.number}: "
+                f"sum {mine:08x} here, {crc:08x} by {self._frame.producer}",
+                position=str(position),
+            )
+
+    # -- client calls ---------------------------------------------------------------------------------------------
+
+    def _invoke(self, position: Position, record: Invoke) -> Sequence[Action] | NeedState:
+        request_id = record.request_id
+        key = layout.window_key(request_id, record.caller)
+        entry = self.window.recent(key)
+        if entry is None and self.window.must_load(request_id, key):
+            if key not in self._loaded:
+                return NeedState((key,))
+            entry = self._loaded[key]
+        body = zlib.crc32(record.command, zlib.crc32(record.entity.encode()))
+        if entry is not None and entry.entry_ms > self.window.floor_ms:
+            return [self._repeat(record, entry, body)]
+        if self.window.too_old(request_id):
+            refused = refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD")
+            return [self._reply(position, record, refused.code, refused.payload)]
+        outcome = self._decide(position, Task(record.entity, record.command, "", True), record.caller)
+        if isinstance(outcome, NeedState):
+            return outcome
+        if isinstance(outcome, Accepted) and len(outcome.reply) > REPLY_BYTES_MAX:
+            outcome = refuse(Code.BOUND_PASSED, "REPLY_TOO_LONG", {"bytes_max": str(REPLY_BYTES_MAX)})
+        actions: list[Action] = []
+        if isinstance(outcome, Accepted):
+            reply = self._reply(position, record, Code.OK, outcome.reply)
+            actions.append(reply)
+            self._commit(position, outcome, actions)
+        else:
+            reply = self._reply(position, record, outcome.code, outcome.payload)
+            actions.append(reply)
+            if outcome.code == Code.POISONED:
+                actions.append(self._dead_letter(position, record, "", outcome))
+        entry_ms = layout.time_of(request_id) if layout.carries_time(request_id) else self.meta.now_ms
+        entry = Entry(entry_ms, body, position.offset, position.index, reply.code, reply.payload)
+        self.window.add(request_id, key, entry, self._changes)
+        return actions
+
+    def _reply(self, position: Position, record: Invoke | Read, code: Code, payload: bytes) -> Reply:
+        if code != Code.OK:
+            self._said.append(code.to_bytes(1))
+        self._said.append(payload)
+        return Reply(
+            self._frame.producer,
+            record.caller,
+            record.request_id,
+            int(code),
+            payload,
+            position.offset,
+            position.index,
+            False,
+        )
+
+    def _repeat(self, record: Invoke, entry: Entry, body: int) -> Reply:
+        code, payload = entry.code, entry.payload
+        if body != entry.body:
+            refused = refuse(Code.REQUEST_ID_REUSED, "REQUEST_ID_REUSED")
+            code, payload = refused.code, refused.payload
+        return Reply(
+            self._frame.producer,
+            record.caller,
+            record.request_id,
+            int(code),
+            payload,
+            entry.offset,
+            entry.index,
+            True,
+        )
+
+    def recall(self, producer: str, caller: str, request_id: bytes) -> Reply | NeedState | None:
+        """The answer that the window holds for a call, a TOO_OLD one below the floor, or None: it is not in the log."""
+        key = layout.window_key(request_id, caller)
+        entry = self.window.recent(key)
+        if entry is None and self.window.must_load(request_id, key):
+            if key not in self._loaded:
+                return NeedState((key,))
+            entry = self._loaded[key]
+        if entry is not None and entry.entry_ms > self.window.floor_ms:
+            return Reply(
+                producer, caller, request_id, entry.code, entry.payload, entry.offset, entry.index, False
+            )
+        if self.window.too_old(request_id):
+            refused = refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD")
+            return Reply(producer, caller, request_id, int(refused.code), refused.payload, -1, -1, False)
+        return None
+
+    # -- sends and timers -----------------------------------------------------------------------------------------
+
+    def _sent(self, position: Position, record: Sent) -> Sequence[Action] | NeedState:
+        if not self.sources.is_new(record.source, record.incarnation, record.seq):
+            return []
+        outcome = self._decide(position, Task(record.entity, record.command, record.sender, True), record.caller)
+        if isinstance(outcome, NeedState):
+            return outcome
+        self.sources.note(record.source, record.incarnation, record.seq)
+        actions: list[Action] = []
+        if isinstance(outcome, Accepted):
+            self._commit(position, outcome, actions)
+        elif record.on_reject:
+            found = self.rules.of(record.sender)
+            assert found is not None, f"a send from {record.sender}, which is no kind here"
+            kind, entity_id = found
+            actions.append(self._send(kind, record.sender, entity_id, record.on_reject, record.entity, b"", record.caller))
+        else:
+            actions.append(self._dead_letter(position, record, record.sender, outcome))
+        return actions
+
+    def _fire(self, position: Position, record: Fire) -> Sequence[Action] | NeedState:
+        resident = self.residents.get(record.entity)
+        if resident is None:
+            return NeedState((layout.entity_key(record.entity),)) if self.rules.of(record.entity) else []
+        timer = resident.timers.get(record.timer)
+        owned = self._frame.producer == self.meta.owner.host
+        if timer is None or timer.generation != record.generation or self.meta.now_ms < timer.due_ms or not owned:
+            return []
+        outcome = self._decide(position, Task(record.entity, timer.command, record.entity, True), "", record.timer)
+        if isinstance(outcome, NeedState):
+            return outcome
+        actions: list[Action] = []
+        if isinstance(outcome, Accepted):
+            self._commit(position, outcome, actions)
+            return actions
+        self._drop_timer(position, record, resident, timer, actions)
+        fired = Sent(-1, 0, 0, record.entity, timer.command, record.entity, b"", "")
+        actions.append(self._dead_letter(position, fired, record.entity, outcome))
+        return actions
+
+    def _drop_timer(
+        self, position: Position, record: Fire, resident: Resident, timer: Timer, actions: list[Action]
+    ) -> None:
+        """The timer's command was refused: only the timer's removal stands."""
+        found = self.rules.of(record.entity)
+        assert found is not None
+        staged = Staged(found[0], resident)
+        staged.timers = {name: other for name, other in resident.timers.items() if name != record.timer}
+        stored = _encode(layout.Stored(self.meta.release, msgspec.Raw(_encode(staged.state)), staged.timers))
+        change = (record.entity, record.timer, timer, None)
+        accepted = Accepted(
+            {record.entity: staged}, {record.entity: stored}, [], [], [], [change], b"", self.meta.generation
+        )
+        self._commit(position, accepted, actions)
+
+    # -- decisions ------------------------------------------------------------------------------------------------
+
+    def _decide(self, position: Position, task: Task, caller: str, fired: str = "") -> Accepted | Refused | NeedState:
+        if self.rules.of(task.entity) is None:
+            return refuse(Code.POISONED, "NO_SUCH_KIND", {"entity": task.entity})
+        meta = self.meta
+        cascade = Cascade(
+            self.rules, self.residents, position, meta.now_ms, meta.release, meta.generation, caller, fired
+        )
+        outcome = cascade.run(task)
+        if isinstance(outcome, Refused) and outcome.code == Code.POISONED:
+            self.poisoned += 1
+        return outcome
+
+    def _commit(self, position: Position, accepted: Accepted, actions: list[Action]) -> None:
+        """Make what was staged so, and say what follows from it."""
+        now_ms = self.meta.now_ms
+        puts, said = self._changes.puts, self._said
+        for entity, stored in accepted.stored.items():
+            staged = accepted.staged[entity]
+            resident = staged.resident
+            resident.state = staged.state
+            resident.timers = staged.timers
+            resident.changed = position.offset
+            resident.used_ms = now_ms
+            puts[b"e" + entity.encode()] = stored
+            said.append(stored)
+        for n, (kind, entity, payload) in enumerate(accepted.events):
+            actions.append(self._event(position, n, kind, entity, payload))
+        if accepted.remotes:
+            for remote in accepted.remotes:
+                _, _, entity_id = remote.entity.partition("/")
+                actions.append(
+                    self._send(remote.kind, remote.entity, entity_id, remote.command, remote.sender, remote.on_reject, "")
+                )
+        for push in accepted.pushes:
+            said.append(push[2])
+            actions.append(Push(*push))
+        self.meta.generation = accepted.generation
+        for entity, name, old, new in accepted.timers:
+            self._set_timer(entity, name, old, new, actions)
+
+    def _event(self, position: Position, n: int, kind: str, entity: str, payload: bytes) -> Event:
+        record = _encode(
+            EventRecord(
+                self.meta.incarnation,
+                self.number,
+                position.offset,
+                position.index,
+                n,
+                self.meta.now_ms,
+                entity,
+                payload,
+            )
+        )
+        self._said.append(record)
+        return Event(kind, position.offset, position.index, n, record)
+
+    def _send(
+        self, kind: Kind, entity: str, entity_id: str, command: bytes, sender: str, on_reject: bytes, caller: str
+    ) -> Send:
+        destination = self._route(kind.routing(entity_id))
+        seq = self.meta.next_seq.get(destination, 0)
+        self.meta.next_seq[destination] = seq + 1
+        sent = Sent(self.number, self.meta.incarnation, seq, entity, command, sender, on_reject, caller)
+        record = encode_record(sent)
+        self._said.append(record)
+        return Send(destination, seq, record)
+
+    def _set_timer(self, entity: str, name: str, old: Timer | None, new: Timer | None, actions: list[Action]) -> None:
+        if old is not None:
+            self._changes.delete(layout.timer_key(old.due_ms, entity, name))
+            actions.append(CancelTimer(entity, name, old.generation, old.due_ms))
+        if new is not None:
+            self._changes.put(layout.timer_key(new.due_ms, entity, name), _encode(new.generation))
+            actions.append(SetTimer(entity, name, new.generation, new.due_ms))
+        self._said.append(f"{entity}/{name}/{new.generation if new else -1}".encode())
+
+    def _dead_letter(self, position: Position, record: Invoke | Sent, sender: str, refused: Refused) -> Event:
+        letter = DeadLetter(
+            record.entity, record.command, record.caller, sender, refused.reason, refused.payload.decode()
+        )
+        return self._event(position, 0, DEAD_LETTER, record.entity, _encode(letter))
+
+    # -- reads ----------------------------------------------------------------------------------------------------
+
+    def _read(self, position: Position, record: Read) -> Sequence[Action] | NeedState:
+        answer = self.view(record.entity, record.view, record.args)
+        if isinstance(answer, NeedState):
+            return answer
+        code, payload = answer
+        said = len(self._said)
+        reply = self._reply(position, record, code, payload)
+        del self._said[said:]  # a read is no part of what is folded
+        return [reply]
+
+    def view(self, entity: str, view: str, args: bytes) -> tuple[Code, bytes] | NeedState:
+        """What a query asks: the view's answer as JSON, from the state as it is now."""
+        found = self.rules.of(entity)
+        function = None if found is None else found[0].entity.views.get(view)
+        if function is None:
+            return Code.NO_SUCH_VIEW, refuse(Code.NO_SUCH_VIEW, "NO_SUCH_VIEW", {"view": view}).payload
+        resident = self.residents.get(entity)
+        if resident is None:
+            return NeedState((layout.entity_key(entity),))
+        resident.used_ms = self.meta.now_ms
+        try:
+            return Code.OK, _encode_json(function(resident.state, _decode_json(args) if args else {}))
+        except Exception as error:  # an author's view may raise anything; nothing is folded from it
+            refused = refuse(Code.POISONED, "VIEW_RAISED", {"error": f"{type(error).__name__}: {error}"[:500]})
+            return refused.code, refused.payload
+
+
+def _resident(kind: Kind, value: bytes | None) -> Resident:
+    if value is None:
+        return Resident(kind.initial, {})
+    stored = layout.decode_stored(value)
+    return Resident(kind.decode_state(stored.state), stored.timers)
