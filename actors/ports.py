@@ -6,11 +6,13 @@ Every implementation lives in `actors/adapters` and passes `tests/contracts`.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from actors.kernel.record import Slice as Slice
+from actors.kernel.record import Slice
+
+__all__ = ["Appended", "Batch", "Fetched", "Log", "Objects", "Reader", "Slice", "Span", "States", "Store", "Topic"]
 
 
 class Topic(Struct, frozen=True):
@@ -171,6 +173,3 @@ class Objects(Protocol):
         """Forget the name; one that is absent is no error."""
         ...
 
-
-Assignments: TypeAlias = Mapping[int, str]
-"""Partition → host name."""

@@ -20,6 +20,7 @@ class Code(IntEnum):
     REQUEST_ID_TOO_OLD = 4
     BOUND_PASSED = 5
     NO_SUCH_VIEW = 6
+    BEYOND_END = 7
 
 
 class Reply(Struct, frozen=True, array_like=True, gc=False):

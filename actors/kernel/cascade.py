@@ -69,11 +69,15 @@ class Accepted(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The record changed nothing; `payload` is the JSON that tells the caller why."""
+    """The record changed nothing; `payload` is the JSON that tells the caller why.
+
+    `note` is for the host's log only: an exception's text may differ on replay, so it is never folded.
+    """
 
     code: Code
     reason: str
     payload: bytes
+    note: str = ""
 
 
 class _Poison(Exception):
@@ -151,8 +155,9 @@ class Cascade:
             where = str(self._position)
             name = type(error).__name__
             raise Corrupt(f"{name} in the code of {task.entity.partition('/')[0]}", position=where) from error
-        except Exception as error:  # an author's code may raise anything, also its own AssertionError
-            return refuse(Code.POISONED, "POISONED", {"error": f"{type(error).__name__}: {error}"[:500]})
+        except Exception as error:  # noqa: BLE001 - an author's code may raise anything, also its own AssertionError
+            refused = refuse(Code.POISONED, "POISONED", {"error": type(error).__name__})
+            return refused._replace(note=f"{type(error).__name__}: {error}"[:500])
         return Accepted(
             self._staged,
             stored,

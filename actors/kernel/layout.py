@@ -149,3 +149,6 @@ def carries_time(request_id: bytes) -> bool:
 def time_of(request_id: bytes) -> int:
     """The time in a UUIDv7, in milliseconds since 1970."""
     return int.from_bytes(request_id[:6])
+
+
+decode_generation = msgspec.msgpack.Decoder(int).decode

@@ -81,14 +81,13 @@ class Partition:
         self.window = Window(self.meta.floor_ms, dict(buckets or {}))
         self.sources = Sources(self.meta.sources)
         self.residents: dict[str, Resident] = {}
-        self.poisoned = 0
+        self.poisons: list[tuple[Position, str]] = []
         self._route = route
         self._loaded: dict[bytes, Entry | None] = {}
         self._changes = Changes()
         self._said: list[bytes] = []
         self._frame = Frame("", 0, "", [])
         self._offset = -1
-        self._skipped = False
 
     # -- what to have at hand -------------------------------------------------------------------------------------
 
@@ -147,8 +146,12 @@ class Partition:
         changes.put(layout.META, layout.encode(meta))
         self._changes = Changes()
         self._said = []
-        self._loaded.clear()
         return changes
+
+    def settled(self) -> None:
+        """All changes so far are in the store: free what was kept in memory for want of that."""
+        self.window.forget_recent()
+        self._loaded.clear()
 
     def apply(self, position: Position, record: Record) -> Sequence[Action] | NeedState:
         """Apply one record of the frame that began. Raises Corrupt where the partition must stop."""
@@ -335,7 +338,7 @@ class Partition:
         )
         outcome = cascade.run(task)
         if isinstance(outcome, Refused) and outcome.code == Code.POISONED:
-            self.poisoned += 1
+            self.poisons.append((position, outcome.note))
         return outcome
 
     def _commit(self, position: Position, accepted: Accepted, actions: list[Action]) -> None:
@@ -432,7 +435,7 @@ class Partition:
         resident.used_ms = self.meta.now_ms
         try:
             return Code.OK, _encode_json(function(resident.state, _decode_json(args) if args else {}))
-        except Exception as error:  # an author's view may raise anything; nothing is folded from it
+        except Exception as error:  # noqa: BLE001 - an author's view may raise anything; nothing is folded from it
             refused = refuse(Code.POISONED, "VIEW_RAISED", {"error": f"{type(error).__name__}: {error}"[:500]})
             return refused.code, refused.payload
 

@@ -1,0 +1,447 @@
+"""One partition in one host's hands, from Fencing to its end: pure; `host.py` feeds it, and it answers with work.
+
+Recovery has four phases. Fencing: our `Epoch` is being appended. Restoring: the store is being opened. Replaying: the
+log is read from the store's watermark up to our own epoch. Serving: we have read our epoch back, and no later one.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple, TypeAlias
+
+from actors.errors import Corrupt
+from actors.kernel import layout
+from actors.kernel.action import Action, CancelTimer, Event, NeedState, Push, Reply, Send, SetTimer
+from actors.kernel.barrier import Crossing, crossing
+from actors.kernel.inbox import Changes
+from actors.kernel.outbox import AppliedFrame, Outbox
+from actors.kernel.partition import CHECK_EVERY, Partition
+from actors.kernel.passivation import passivate
+from actors.kernel.record import Check, Epoch, Frame, Position, Record, Slice, decode_frame, encode_frame, encode_record
+from actors.kernel.rules import Rules
+from actors.kernel.timers import HORIZON_MS, DueTimers
+from actors.link import Ask
+from actors.ports import Batch, Fetched
+from actors.questions import Questions
+from actors.settings import ClusterSettings, ProcessSettings
+from actors.work import Append, Checkpoint, Close, Halted, Load, Open, Scan, Work, Write
+
+SCAN_LIMIT = 4_096
+RETRY_MS = 200
+QUEUE_FRAMES_MAX = 256
+
+
+class Phase(Enum):
+    """Where a partition stands in this host's hands."""
+
+    FENCING = "Fencing"
+    RESTORING = "Restoring"
+    REPLAYING = "Replaying"
+    SERVING = "Serving"
+    HALTED = "Halted"
+    STOPPED = "Stopped"
+
+
+class Aim(Enum):
+    """Why a frame outside the lanes was appended."""
+
+    FENCE = "our epoch"
+    OTHER = "a timer or a check: if it is lost, another will come"
+
+
+Purpose: TypeAlias = Slice | Aim
+"""The outbox lane that a frame came from, or what else it was for."""
+
+
+class Home(NamedTuple):
+    """What every partition of a host shares. `name` is unique to this life of the host."""
+
+    name: str
+    cluster: ClusterSettings
+    process: ProcessSettings
+    rules: Rules
+    route: Callable[[str], int]
+    emit: Callable[[Work], None]
+    ticket: Callable[["Ownership", "Purpose"], int]
+    idle_ms_of: Callable[[str], int]
+
+
+class _Waiting(NamedTuple):
+    offset: int
+    stamp_ms: int
+    frame: Frame
+    crc: int
+
+
+class Said(NamedTuple):
+    """What a partition has to say to gateways after a step."""
+
+    replies: list[Reply]
+    pushes: list[Push]
+
+
+class Ownership:
+    """A partition that this host was told to own, under the assignment (term, n)."""
+
+    def __init__(self, number: int, assignment: tuple[int, int], home: Home, now_ms: int) -> None:
+        self.number = number
+        self.assignment = assignment
+        self.phase = Phase.FENCING
+        self.epoch = -1
+        self.partition: Partition | None = None
+        self.outbox = Outbox()
+        self.questions = Questions()
+        self.said = Said([], [])
+        self.halted = ""
+        self.next_offset = 0
+        self.applied_records = 0
+        self.written = -1
+        self.paused = False
+        self.stop_at: Position | None = None
+        self._home = home
+        self._slice = Slice(home.cluster.commands_topic, number)
+        self._frames: deque[_Waiting] = deque()
+        self._begun = False
+        self._index = 0
+        self._actions: list[Action] = []
+        self._loading = False
+        self._timers = DueTimers()
+        self._scanning_to_ms: int | None = None
+        self._expected: tuple[int, int] | None = None
+        self._snapshot_at = 0
+        self._retry_at_ms: int | None = None
+        self._must_fence = False
+        self._now_ms = now_ms
+        self._fence()
+        home.emit(Open(number))
+
+    # -- taking over ----------------------------------------------------------------------------------------------
+
+    def _fence(self) -> None:
+        self.epoch = -1
+        record = encode_record(Epoch(*self.assignment, self._home.name))
+        self._append(self._slice, [record], Aim.FENCE, released=False)
+
+    def refence(self, assignment: tuple[int, int]) -> None:
+        """The controller numbered our assignment anew: say so on the log; what we own we go on owning."""
+        self.assignment = assignment
+        self._fence()
+
+    def fenced(self, offset: int) -> None:
+        """Our Epoch record is on the log."""
+        self.epoch = offset
+        if self.phase is Phase.FENCING:
+            self.phase = Phase.RESTORING if self.partition is None else Phase.REPLAYING
+        self._look_around()
+
+    def opened(
+        self,
+        meta: layout.Meta | None,
+        buckets: Mapping[int, tuple[int, int]],
+        topic_id: str,
+        skips: Sequence[tuple[int, int]],
+        stop_at: Position | None,
+    ) -> None:
+        """The store is open and holds this. `skips` and `stop_at` are what operators and watchdogs said."""
+        if meta is not None and meta.topic_id != topic_id:
+            self.halt(str(meta.watermark), "the commands topic was made anew since these states were written")
+            return
+        meta = meta or layout.Meta(topic_id=topic_id)
+        meta.skips = sorted({*meta.skips, *skips})
+        self.stop_at = stop_at
+        self.partition = Partition(self.number, self._home.rules, self._home.route, meta, buckets)
+        self.written = meta.watermark
+        if meta.watermark >= 0:
+            self._expected = (meta.watermark, meta.frame_crc)
+        self.next_offset = max(meta.watermark, 0)
+        if self.epoch >= 0:
+            self.phase = Phase.REPLAYING
+
+    def _look_around(self) -> None:
+        """After each frame and at the fence: are we the owner, or is somebody else?"""
+        if self.partition is None or self.phase in (Phase.HALTED, Phase.STOPPED):
+            return
+        owner = self.partition.meta.owner
+        mine = (owner.term, owner.n) == self.assignment and owner.host == self._home.name
+        if mine and self.phase is not Phase.SERVING:
+            self.epoch = owner.epoch
+            self.phase = Phase.SERVING
+        elif not mine and ((owner.term, owner.n) > self.assignment or 0 <= self.epoch <= self.partition.meta.watermark):
+            self.stop()
+
+    # -- applying -------------------------------------------------------------------------------------------------
+
+    def fetched(self, frames: Sequence[Fetched]) -> None:
+        """Frames of this partition were read back, in order."""
+        if self.partition is None or self.phase in (Phase.HALTED, Phase.STOPPED):
+            return
+        try:
+            for fetched in frames:
+                self._enqueue(fetched)
+        except Corrupt as error:
+            self.halt(error.position, str(error))
+            return
+        self._prefetch()
+
+    def _enqueue(self, fetched: Fetched) -> None:
+        topic, number = self._slice
+        crc = int.from_bytes(fetched.frame[4:8])
+        if self._expected is not None:
+            offset, expected_crc = self._expected
+            if (fetched.offset, crc) != (offset, expected_crc):
+                raise Corrupt(
+                    f"the log holds another frame than the one at {number}/{offset} that these states were made from: "
+                    "acknowledged records are gone",
+                    position=f"{number}/{offset}",
+                )
+            self._expected = None
+            self.next_offset = offset + 1
+            return
+        if fetched.offset != self.next_offset:
+            return  # a repeat, or what was on its way before we began to read anew
+        ahead_ms = fetched.stamp_ms - (self._now_ms + self._home.process.stamp_ahead_ms_max)
+        if ahead_ms > 0:
+            raise Corrupt(f"the frame is stamped {ahead_ms} ms too far ahead", position=f"{number}/{fetched.offset}")
+        frame = decode_frame(topic, number, fetched.offset, fetched.frame)
+        self._frames.append(_Waiting(fetched.offset, fetched.stamp_ms, frame, crc))
+        self.next_offset = fetched.offset + 1
+
+    def _prefetch(self) -> None:
+        partition = self.partition
+        assert partition is not None
+        if self._loading:
+            return
+        keys = {key for waiting in self._frames for record in waiting.frame.records for key in partition.keys(record)}
+        if keys:
+            self._load(sorted(keys))
+        else:
+            self.advance()
+
+    def _load(self, keys: Sequence[bytes]) -> None:
+        self._loading = True
+        self._home.emit(Load(self.number, list(keys)))
+
+    def loaded(self, values: Mapping[bytes, bytes | None]) -> None:
+        """The store answered."""
+        self._loading = False
+        if self.partition is not None and self.phase not in (Phase.HALTED, Phase.STOPPED):
+            self.partition.admit(values)
+            self.advance()
+
+    def advance(self) -> None:
+        """Apply what is waiting, as far as it goes without a load; then say and ask what follows."""
+        if self._loading or self.partition is None:
+            return
+        try:
+            while self._frames:
+                need = self._apply_frame(self._frames[0])
+                if need is not None:
+                    self._load(need.keys)
+                    return
+                self._frames.popleft()
+                if self.phase is Phase.STOPPED:
+                    return
+        except Corrupt as error:
+            self.halt(error.position, str(error))
+        except AssertionError as error:
+            self.halt(f"{self.number}/{self._frames[0].offset}/{self._index}", f"an assertion of ours failed: {error!r}")
+        else:
+            need = self.questions.answer(self.partition, self.serving, self._home.emit)
+            if need is not None:
+                self._load(need.keys)
+        self.say()
+
+    def ask(self, gateway: str, ask: Ask) -> bool:
+        """Take a query in; True when the log's end must be found, since it asks for a later watermark than ours."""
+        self.questions.ask(gateway, ask)
+        self.advance()
+        return self.partition is None or ask.at_least > self.partition.meta.watermark
+
+    def end_found(self, ticket: int, end: int) -> None:
+        """The log's end, which a pending list or a query waits to know."""
+        self.questions.end_found(ticket, end)
+        if self.partition is not None:
+            self.questions.refuse_beyond(end, self.partition, self._home.emit)
+            self.advance()
+
+    @property
+    def serving(self) -> bool:
+        """Whether this host may answer queries of this partition."""
+        return self.phase is Phase.SERVING
+
+    def _apply_frame(self, waiting: _Waiting) -> NeedState | None:
+        partition, offset, frame = self.partition, waiting.offset, waiting.frame
+        assert partition is not None
+        if not self._begun:
+            if crossing(frame, partition.meta.release, self._home.rules.release) is Crossing.STOP:
+                self.stop()
+                return None
+            partition.begin(offset, waiting.stamp_ms, frame)
+            self._begun, self._index, self._actions = True, 0, []
+        records: list[Record] = frame.records
+        actions = self._actions
+        for index in range(self._index, len(records)):
+            position = Position(self.number, offset, index)
+            if position == self.stop_at:
+                raise Corrupt(f"halted at {position} until `hutong skip` or `hutong retry`", position=str(position))
+            result = partition.apply(position, records[index])
+            if isinstance(result, NeedState):
+                self._index = index
+                return result
+            actions += result
+        self._begun = False
+        self.applied_records += len(records)
+        self._finish(offset, partition.end(waiting.crc))
+        return None
+
+    def _finish(self, offset: int, changes: Changes) -> None:
+        """A frame was applied whole: sort its actions by where they go."""
+        records: list[tuple[Slice, bytes]] = []
+        commands_topic, events_topic_of = self._home.cluster.commands_topic, self._home.cluster.events_topic_of
+        for action in self._actions:
+            match action:
+                case Reply():
+                    self.said.replies.append(action)
+                case Event(kind=kind, record=record):
+                    records.append((Slice(events_topic_of(kind), self.number), record))
+                case Send(destination, _, record):
+                    records.append((Slice(commands_topic, destination), record))
+                case Push():
+                    self.said.pushes.append(action)
+                case SetTimer(entity, timer, generation, due_ms):
+                    self._timers.add(entity, timer, generation, due_ms)
+                case CancelTimer(entity, timer, generation):
+                    self._timers.remove(entity, timer, generation)
+        self.outbox.add(AppliedFrame(offset, changes), records)
+        self._look_around()
+        partition = self.partition
+        if offset % CHECK_EVERY == 0 and self.serving and partition is not None:
+            self._append(self._slice, [encode_record(Check(offset, partition.meta.sums[offset]))], Aim.OTHER, released=False)
+
+    # -- what must get onto the log -------------------------------------------------------------------------------
+
+    @property
+    def reads_from(self) -> int | None:
+        """The offset to read from next, or None while there is nothing to do with what would come."""
+        if self.partition is None or self.phase in (Phase.HALTED, Phase.STOPPED):
+            return None
+        crowded = self.outbox.records > self._home.process.outbox_max or len(self._frames) > QUEUE_FRAMES_MAX
+        relaxed = self.outbox.records <= self._home.process.outbox_max // 2 and len(self._frames) <= QUEUE_FRAMES_MAX // 2
+        self.paused = crowded or (self.paused and not relaxed)
+        return None if self.paused else self.next_offset
+
+    def say(self) -> None:
+        """Append what the outbox has, and write what became stable."""
+        if self.phase is Phase.STOPPED:
+            return
+        if self._retry_at_ms is None:
+            for slice_, records in self.outbox.take():
+                self._append(slice_, records, slice_)
+        stable = self.outbox.stable()
+        if stable is not None:
+            self._write(*stable)
+
+    def _append(self, slice_: Slice, records: list[bytes], purpose: Purpose, *, released: bool = True) -> None:
+        partition = self.partition
+        release, digest = (partition.meta.release, partition.meta.digest) if partition and released else (0, "")
+        frame = encode_frame(*slice_, self._home.name, release, digest, records)
+        self._home.emit(Append(self._home.ticket(self, purpose), slice_, frame, len(records)))
+
+    def appended(self, purpose: Purpose, offset: int) -> None:
+        """A frame of ours is on the log."""
+        if purpose is Aim.FENCE:
+            self.fenced(offset)
+        elif isinstance(purpose, Slice):
+            self.outbox.acknowledged(purpose)
+            self.say()
+
+    def append_failed(self, purpose: Purpose, now_ms: int) -> None:
+        """A frame of ours may or may not be on the log: say it again, a little later."""
+        if isinstance(purpose, Slice):
+            self.outbox.failed(purpose)
+        self._must_fence = self._must_fence or purpose is Aim.FENCE
+        self._retry_at_ms = now_ms + RETRY_MS
+
+    def _write(self, offset: int, changes: Changes) -> None:
+        batch = Batch(changes.puts, list(changes.deletes), changes.delete_ranges)
+        self._home.emit(Write(self.number, offset, batch, changes.swept_seconds))
+
+    def wrote(self, offset: int) -> None:
+        """The store is at this watermark."""
+        self.written = offset
+        partition = self.partition
+        if partition is None:
+            return
+        if not self.outbox.applied and not self._frames and not self._loading:
+            partition.settled()
+        if self.serving and self.applied_records - self._snapshot_at >= self._home.process.snapshot_records:
+            self._snapshot_at = self.applied_records
+            self._home.emit(Checkpoint(self.number, offset))
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def tick(self, now_ms: int) -> None:
+        """The host's clock moved on: what failed is tried again, timers are fired and looked ahead for."""
+        self._now_ms = now_ms
+        if self._retry_at_ms is not None and now_ms >= self._retry_at_ms:
+            self._retry_at_ms = None
+            if self._must_fence:
+                self._must_fence = False
+                self._fence()
+            self.say()
+        if self.phase is not Phase.SERVING:
+            return
+        if self._scanning_to_ms is None and now_ms + HORIZON_MS // 2 > self._timers.horizon_ms:
+            self._scanning_to_ms = now_ms + HORIZON_MS
+            start, end = layout.timer_range(self._timers.horizon_ms, self._scanning_to_ms)
+            self._home.emit(Scan(self.number, start, end, SCAN_LIMIT))
+        fires = self._timers.due(now_ms)
+        if fires:
+            self._append(self._slice, [encode_record(fire) for fire in fires], Aim.OTHER)
+
+    def scanned(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+        """The store's timers of the next minute; those of frames that are not written yet are added."""
+        assert self._scanning_to_ms is not None
+        full = len(pairs) >= SCAN_LIMIT
+        horizon_ms = layout.timer_of(pairs[-1][0])[0] if full else self._scanning_to_ms
+        start, end = layout.timer_range(self._timers.horizon_ms, horizon_ms)
+        unwritten = {
+            key: value
+            for applied in self.outbox.applied
+            for key, value in applied.changes.puts.items()
+            if start <= key < end
+        }
+        found = dict(pairs) | unwritten
+        self._scanning_to_ms = None
+        self._timers.extend(horizon_ms, [_timer(key, value) for key, value in sorted(found.items())])
+
+    def next_due_ms(self) -> int | None:
+        """When the next timer wants to be fired, of those in memory."""
+        return self._timers.next_due_ms() if self.serving else None
+
+    def passivate(self, excess: int) -> int:
+        """Drop residents that may go; see `kernel.passivation`."""
+        if self.partition is None or self._loading or self._frames:
+            return 0
+        now_ms = max(self.partition.meta.now_ms, self._now_ms)
+        return passivate(self.partition.residents, excess, now_ms, self.written, self._home.idle_ms_of)
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """The partition is somebody else's, or a release's that this host has not."""
+        self.phase = Phase.STOPPED
+        self._frames.clear()
+        self._home.emit(Close(self.number))
+
+    def halt(self, position: str, why: str) -> None:
+        """The partition stops where it is, until an operator acts."""
+        self.phase = Phase.HALTED
+        self.halted = f"halted at {position}: {why}"
+        self._frames.clear()
+        self._home.emit(Halted(self.number, position, why))
+
+
+def _timer(key: bytes, value: bytes) -> tuple[str, str, int, int]:
+    due_ms, entity, name = layout.timer_of(key)
+    return entity, name, layout.decode_generation(value), due_ms
