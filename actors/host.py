@@ -195,22 +195,23 @@ class HostCore:
             match message:
                 case Attach(_, entity):
                     self._attached.setdefault(entity, {})[gateway] = None
-                    continue
                 case Detach(_, entity):
                     self._detach(gateway, entity)
-                    continue
-                case Pending(number) | Ask(partition=number):
-                    pass
-            ownership = self._of(number)
-            if ownership is None or ownership.phase in (Phase.HALTED, Phase.STOPPED):
-                self._work.append(Tell(gateway, Lost(number, ownership.halted if ownership else "")))
-                continue
-            self._ticket += 1
-            if isinstance(message, Pending):
-                ownership.questions.recall(gateway, message.calls, self._ticket)
-                self._work.append(FindEnd(number, self._ticket))
-            elif ownership.ask(gateway, message):
-                self._work.append(FindEnd(number, self._ticket))
+                case Pending() | Ask():
+                    self._asked(gateway, message)
+
+    def _asked(self, gateway: str, message: Pending | Ask) -> None:
+        number = message.partition
+        ownership = self._of(number)
+        if ownership is None or ownership.phase in (Phase.HALTED, Phase.STOPPED):
+            self._work.append(Tell(gateway, Lost(number, ownership.halted if ownership else "")))
+            return
+        self._ticket += 1
+        if isinstance(message, Pending):
+            ownership.questions.recall(gateway, message.calls, self._ticket)
+        elif not ownership.ask(gateway, message):
+            return
+        self._work.append(FindEnd(number, self._ticket))
 
     def _detach(self, gateway: str, entity: str) -> None:
         gateways = self._attached.get(entity, {})

@@ -1,0 +1,85 @@
+"""Reads the log in a thread of its own and hands frames to the event loop, never more than it can take."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from actors.errors import Corrupt, Unavailable
+from actors.ports import Fetched, Reader, Slice
+
+POLL_MS = 5_000
+RETRY_S = 0.2
+BATCHES_MAX = 4
+
+
+class Poller:
+    """One reader, one thread. `deliver` and `fail` are called in the loop; `taken` frees room for another batch."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Callable[[Sequence[Fetched]], None],
+        fail: Callable[[Corrupt], None],
+    ) -> None:
+        self._reader = reader
+        self._loop = loop
+        self._deliver = deliver
+        self._fail = fail
+        self._room = threading.Semaphore(BATCHES_MAX)
+        self._lock = threading.Lock()
+        self._wanted: Mapping[Slice, int] | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def assign(self, positions: Mapping[Slice, int]) -> None:
+        """Read these slices from these offsets from the next poll on."""
+        with self._lock:
+            self._wanted = positions
+        self._reader.wake()
+
+    def taken(self) -> None:
+        """A batch was taken in: there is room for another."""
+        self._room.release()
+
+    def stop(self) -> None:
+        """Stop reading; returns when the thread has ended."""
+        self._stopping = True
+        self._room.release()
+        self._reader.wake()
+        self._thread.join()
+        self._reader.close()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._room.acquire()
+            frames: Sequence[Fetched] = ()
+            try:
+                while not frames and not self._stopping:
+                    frames = self._poll()
+            except Corrupt as error:
+                self._room.release()
+                self._call(self._fail, error)
+                continue
+            self._call(self._deliver, frames)
+
+    def _poll(self) -> Sequence[Fetched]:
+        with self._lock:
+            wanted, self._wanted = self._wanted, None
+        try:
+            if wanted is not None:
+                self._reader.assign(wanted)
+            return self._reader.poll(POLL_MS)
+        except Unavailable:
+            with self._lock:
+                self._wanted = self._wanted or wanted
+            threading.Event().wait(RETRY_S)
+            return ()
+
+    def _call(self, function: Callable[..., None], *args: object) -> None:
+        if not self._stopping and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *args)

@@ -1,0 +1,284 @@
+"""The loop of a host: feeds the core with what happened, carries out what it answers. Thin: no rule lives here."""
+
+import asyncio
+import shutil
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import msgspec
+
+from actors.adapters.hosting import stores
+from actors.adapters.hosting.config import HostConfig
+from actors.adapters.hosting.links import Links
+from actors.adapters.hosting.polling import Poller
+from actors.adapters.hosting.stores import Opened, Opener
+from actors.errors import Corrupt, PlatformError, Unavailable
+from actors.host import HostCore
+from actors.kernel import layout
+from actors.kernel.rules import Rules
+from actors.link import FromGateway
+from actors.ports import Appended, Fetched, Log, Objects, Slice, States, Store
+from actors.sensor import Sensor
+from actors.work import (
+    Append,
+    Checkpoint,
+    Close,
+    FindEnd,
+    Halted,
+    Load,
+    Open,
+    Read,
+    Scan,
+    Tell,
+    Work,
+    Write,
+)
+
+TICK_S = 0.25
+OPEN_RETRY_S = 0.2
+
+
+class Parts:
+    """What a host is wired to; the wiring makes it, so that tests and `dev` can choose."""
+
+    def __init__(self, log: Log, states: States, objects: Objects, rules: Rules, sensor: Sensor) -> None:
+        self.log = log
+        self.states = states
+        self.objects = objects
+        self.rules = rules
+        self.sensor = sensor
+
+
+class Hosting:
+    """One running host. Its methods may be called from any thread."""
+
+    def __init__(self, config: HostConfig, parts: Parts, report: Callable[[str, Mapping[str, object]], None]) -> None:
+        """`report(event, facts)` is told what an operator should see."""
+        self._config = config
+        self._parts = parts
+        self._report = report
+        self._core = HostCore(config.name, config.cluster, config.process, parts.rules)
+        self._stores: dict[int, Store] = {}
+        self._opens: dict[int, int] = {}
+        self._loop = asyncio.new_event_loop()
+        self._links = Links(config.token, self._linked, self._unlinked, self._told)
+        self._poller = Poller(parts.log.reader(), self._loop, self._fetched, self._read_failed)
+        self._opener = Opener(
+            parts.states, parts.objects, parts.log, config.states_dir, config.cluster.commands_topic, config.name
+        )
+        self._done: list[tuple[int, Future[Appended]]] = []
+        self._done_lock = threading.Lock()
+        self._address: Future[str] = Future()
+        self._thread = threading.Thread(target=self._run, name=f"host {config.name}", daemon=True)
+        self._background: set[asyncio.Task[None]] = set()
+
+    # -- from outside ---------------------------------------------------------------------------------------------
+
+    def start(self) -> str:
+        """Begin; returns the address of the link server."""
+        self._thread.start()
+        return self._address.result()
+
+    def assign(self, wanted: Mapping[int, tuple[int, int]]) -> None:
+        """The whole set of partitions that this host should own."""
+        self._call(lambda: self._core.assign(wanted))
+
+    def restart(self, partition: int) -> None:
+        """Try a halted partition again."""
+        self._call(lambda: self._core.restart(partition))
+
+    def status(self) -> bytes:
+        """How every partition stands, as JSON."""
+        answer: Future[bytes] = Future()
+        self._call(lambda: answer.set_result(msgspec.json.encode(self._core.status())))
+        return answer.result(timeout=5)
+
+    def stop(self) -> None:
+        """Let every partition go and end."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(timeout=10)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def _call(self, function: Callable[[], object]) -> None:
+        def run() -> None:
+            function()
+            self._carry_out()
+
+        self._loop.call_soon_threadsafe(run)
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            port = self._loop.run_until_complete(self._links.start("127.0.0.1:0"))
+        except BaseException as error:
+            self._address.set_exception(error)
+            raise
+        self._poller.start()
+        self._tick()
+        self._address.set_result(f"127.0.0.1:{port}")
+        self._loop.run_forever()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        self._core.assign({})
+        self._carry_out()
+        await self._links.stop()
+        await asyncio.to_thread(self._poller.stop)
+
+    def _tick(self) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        self._core.tick(now_ms)
+        self._carry_out()
+        due_ms = self._core.next_due_ms()
+        wait_s = TICK_S if due_ms is None else min(TICK_S, max((due_ms - now_ms) / 1_000, 0.001))
+        self._loop.call_later(wait_s, self._tick)
+
+    def _fetched(self, frames: Sequence[Fetched]) -> None:
+        began = time.perf_counter()
+        self._core.fetched(frames)
+        self._carry_out()
+        self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began)
+        self._poller.taken()
+
+    def _read_failed(self, error: Corrupt) -> None:
+        self._core.halt(int(error.position.partition("/")[0]), error.position, str(error))
+        self._carry_out()
+
+    def _linked(self, gateway: str) -> None:
+        self._core.linked(gateway)
+        self._carry_out()
+
+    def _unlinked(self, gateway: str) -> None:
+        self._core.unlinked(gateway)
+        self._carry_out()
+
+    def _told(self, gateway: str, messages: Sequence[FromGateway]) -> None:
+        self._core.told(gateway, messages)
+        self._carry_out()
+
+    # -- work -----------------------------------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        while works := self._core.work():
+            for work in works:
+                self._do(work)
+
+    def _do(self, work: Work) -> None:
+        match work:
+            case Tell(gateway, message):
+                self._links.tell(gateway, message)
+            case Append(ticket, slice_, frame):
+                future = self._parts.log.append(slice_, frame)
+                future.add_done_callback(lambda done: self._append_done(ticket, done))
+            case Write(partition, offset, batch, swept_seconds):
+                stores.write(self._stores[partition], batch, swept_seconds)
+                self._core.wrote(partition, offset)
+            case Load(partition, keys):
+                self._core.loaded(partition, stores.load(self._stores[partition], keys))
+            case Scan(partition, start, end, limit):
+                self._core.scanned(partition, self._stores[partition].scan(start, end, limit))
+            case Read(positions):
+                topic = self._config.cluster.commands_topic
+                self._poller.assign({Slice(topic, number): offset for number, offset in positions.items()})
+            case FindEnd(partition, ticket):
+                self._spawn(self._find_end(partition, ticket))
+            case Open(partition):
+                self._opens[partition] = self._opens.get(partition, 0) + 1
+                self._spawn(self._open(partition, self._opens[partition]))
+            case Close(partition):
+                self._close(partition)
+            case Checkpoint(partition):
+                self._checkpoint(partition)
+            case Halted(partition, position, why):
+                self._report("partition halted", {"partition": partition, "position": position, "why": why})
+
+    def _append_done(self, ticket: int, future: "Future[Appended]") -> None:
+        with self._done_lock:
+            self._done.append((ticket, future))
+            first = len(self._done) == 1
+        if first and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take_done)
+
+    def _take_done(self) -> None:
+        with self._done_lock:
+            done, self._done = self._done, []
+        for ticket, future in done:
+            error = future.exception()
+            if error is None:
+                self._core.appended(ticket, future.result().offset)
+            else:
+                self._core.append_failed(ticket)
+        self._carry_out()
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _find_end(self, partition: int, ticket: int) -> None:
+        slice_ = Slice(self._config.cluster.commands_topic, partition)
+        while partition in self._core.owned:
+            try:
+                spans = await asyncio.to_thread(self._parts.log.spans, [slice_])
+            except Unavailable:
+                await asyncio.sleep(OPEN_RETRY_S)
+                continue
+            self._core.end_found(partition, ticket, spans[slice_].end)
+            self._carry_out()
+            return
+
+    async def _open(self, partition: int, life: int) -> None:
+        while self._opens.get(partition) == life:
+            try:
+                opened = await asyncio.to_thread(self._opener.open, partition)
+            except Unavailable as error:
+                self._report("waiting for the log", {"partition": partition, "why": str(error)})
+                await asyncio.sleep(OPEN_RETRY_S)
+                continue
+            except PlatformError as error:
+                position = error.position if isinstance(error, Corrupt) else str(partition)
+                self._core.halt(partition, position, str(error))
+            else:
+                self._take_store(partition, life, opened)
+            self._carry_out()
+            return
+
+    def _take_store(self, partition: int, life: int, opened: Opened) -> None:
+        if self._opens.get(partition) != life:
+            opened.store.close()
+            return
+        self._stores[partition] = opened.store
+        self._core.opened(partition, opened.meta, opened.buckets, opened.topic_id)
+
+    def _close(self, partition: int) -> None:
+        self._opens.pop(partition, None)
+        store = self._stores.pop(partition, None)
+        if store is not None:
+            store.close()
+
+    def _checkpoint(self, partition: int) -> None:
+        store = self._stores[partition]
+        stored = store.get([layout.META])[0]
+        if stored is None:
+            return
+        meta = layout.decode_meta(stored)
+        folder = Path(self._config.states_dir) / f".snapshot-{partition:04}-{meta.watermark}-{self._config.name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        store.checkpoint(folder)
+        self._spawn(self._upload(partition, folder, meta))
+
+    async def _upload(self, partition: int, folder: Path, meta: layout.Meta) -> None:
+        began = time.perf_counter()
+        try:
+            keep = self._config.process.snapshots_kept
+            await asyncio.to_thread(self._opener.snapshot, partition, folder, meta, keep)
+        except (PlatformError, OSError) as error:
+            self._report("snapshot failed", {"partition": partition, "why": str(error)})
+            return
+        self._parts.sensor.snapshot_taken(partition, time.perf_counter() - began, 0)

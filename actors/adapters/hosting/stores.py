@@ -1,0 +1,150 @@
+"""The stores of a host's partitions: opening the newest usable one, reading, writing, snapshots.
+
+A store lives in `states/<partition>/<life>`. A new owner opens the newest whose lock is free; else it restores the
+newest snapshot that the log still reaches; else it begins empty, if the log still begins at its first record.
+"""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from actors import snapshots
+from actors.errors import Corrupt, NotFound, Unavailable
+from actors.kernel import layout
+from actors.kernel.layout import Meta
+from actors.ports import Batch, Log, Objects, Slice, States, Store
+
+LOCK_WAIT_S = 1.0
+LOCK_RETRY_S = 0.02
+SWEEP_LIMIT = 100_000
+
+
+class Opened(NamedTuple):
+    """A store, and what it holds beside entities."""
+
+    store: Store
+    meta: Meta | None
+    buckets: dict[int, tuple[int, int]]
+    topic_id: str
+
+
+class Opener:
+    """Finds and opens the store that a new owner should begin from. Blocking; runs beside the loop."""
+
+    def __init__(self, states: States, objects: Objects, log: Log, folder: Path, commands_topic: str, life: str) -> None:
+        self._states = states
+        self._objects = objects
+        self._log = log
+        self._folder = folder
+        self._topic = commands_topic
+        self._life = life
+
+    def open(self, partition: int) -> Opened:
+        """The newest usable store. Raises Corrupt when nothing reaches back to the log's start, or the log is short."""
+        slice_ = Slice(self._topic, partition)
+        span = self._log.spans([slice_])[slice_]
+        topic_id = self._log.topic_id(self._topic)
+        for store in self._kept(partition):
+            opened = _read(store, topic_id)
+            watermark = opened.meta.watermark if opened.meta else -1
+            if watermark >= span.end:
+                store.close()
+                raise Corrupt(
+                    f"the states are at offset {watermark}, but the log ends at {span.end}: acknowledged records are gone",
+                    position=f"{partition}/{watermark}",
+                )
+            if watermark >= span.start or (span.start == 0 and watermark < 0):
+                return opened
+            store.close()
+        return self._restored(partition, span.start, topic_id)
+
+    def _kept(self, partition: int) -> "list[Store]":
+        home = self._folder / f"{partition:04}"
+        for folder in sorted((path for path in home.glob("*") if path.is_dir()), key=_age, reverse=True):
+            store = self._unlocked(folder)
+            if store is not None:
+                return [store]
+        return []
+
+    def _unlocked(self, folder: Path) -> Store | None:
+        """The store in this folder, once its lock is free; None if another process goes on holding it."""
+        until = time.monotonic() + LOCK_WAIT_S
+        while True:
+            try:
+                return self._states.open(folder)
+            except Unavailable:
+                if time.monotonic() > until:
+                    return None
+                time.sleep(LOCK_RETRY_S)
+            except Corrupt:
+                shutil.move(folder, folder.with_name(f".corrupt-{folder.name}"))
+                return None
+
+    def _restored(self, partition: int, log_start: int, topic_id: str) -> Opened:
+        home = self._folder / f"{partition:04}"
+        target = home / self._life
+        for manifest in snapshots.newest(self._objects, partition):
+            if manifest.info.watermark < log_start or manifest.info.topic_id != topic_id:
+                continue
+            try:
+                shutil.rmtree(target, ignore_errors=True)
+                snapshots.restore(self._objects, manifest, target)
+                return _read(self._states.open(target), topic_id)
+            except (Corrupt, NotFound):
+                continue
+        if log_start > 0:
+            raise Corrupt(
+                f"the log begins at offset {log_start}, and no store or snapshot reaches back to it",
+                position=f"{partition}/{log_start}",
+            )
+        shutil.rmtree(target, ignore_errors=True)
+        return _read(self._states.open(target), topic_id)
+
+    def snapshot(self, partition: int, folder: Path, meta: Meta, keep: int) -> None:
+        """Upload a checkpoint of this partition, remove it, and forget all but the newest `keep` snapshots."""
+        info = snapshots.Info(
+            partition=partition,
+            watermark=meta.watermark,
+            epoch=meta.owner.epoch,
+            topic_id=meta.topic_id,
+            frame_crc=meta.frame_crc,
+            release=meta.release,
+            digest=meta.digest,
+            incarnation=meta.incarnation,
+            created_ms=meta.now_ms,
+        )
+        try:
+            snapshots.upload(self._objects, folder, info)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        snapshots.prune(self._objects, partition, meta.owner.epoch, keep)
+
+
+def _age(folder: Path) -> tuple[int, str]:
+    return folder.stat().st_mtime_ns, folder.name
+
+
+def _read(store: Store, topic_id: str) -> Opened:
+    stored = store.get([layout.META])[0]
+    meta = None if stored is None else layout.decode_meta(stored)
+    pairs = store.scan(*layout.BUCKETS, limit=100_000)
+    buckets = {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
+    return Opened(store, meta, buckets, topic_id)
+
+
+def write(store: Store, batch: Batch, swept_seconds: Sequence[int]) -> None:
+    """Write a batch, and with it forget the timeless window entries of these seconds."""
+    for second in swept_seconds:
+        start, end = layout.sweep_range(second)
+        swept = store.scan(start, end, SWEEP_LIMIT)
+        if swept:
+            batch.deletes += [layout.swept(key) for key, _ in swept]
+            batch.delete_ranges.append((start, end))
+    store.write(batch)
+
+
+def load(store: Store, keys: Sequence[bytes]) -> Mapping[bytes, bytes | None]:
+    """The values of these keys."""
+    return dict(zip(keys, store.get(keys), strict=True))
