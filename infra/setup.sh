@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Makes .venv in the repository's root and fills it from the lock. Repeatable; quick when nothing changed.
+#
+#   bash infra/setup.sh          what the platform needs to run
+#   bash infra/setup.sh --dev    that, and what its tests need
+#
+# A .venv made with --dev stays so: it has all that running needs. PYTHON names another interpreter than python3.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+kind=runtime
+case "${1:-}" in
+    --dev) kind=dev ;;
+    "") ;;
+    *) fail "unknown option '$1'; there is only --dev" ;;
+esac
+[ "$(cat .venv/hutong.kind 2>/dev/null || true)" != dev ] || kind=dev
+
+case $kind in
+    dev) lock=infra/requirements-dev.txt ;;
+    runtime) lock=infra/requirements.txt ;;
+esac
+
+# The stamp names all that .venv was made from, and where: a folder that was moved or copied is made anew.
+stamp="$kind $PWD $(cat "$lock" infra/requirements-build.txt pyproject.toml infra/setup.sh | cksum)"
+if [ "$(cat .venv/hutong.stamp 2>/dev/null || true)" = "$stamp" ] && .venv/bin/python -c "" 2>/dev/null; then
+    exit 0
+fi
+
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null ||
+    fail "$python was not found. Install Python 3.11 or newer, or name one: PYTHON=/path/to/python3 bash infra/setup.sh"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "$python is $("$python" --version 2>&1); Python 3.11 or newer is needed. Name one: PYTHON=python3.11 bash infra/setup.sh"
+
+printf 'setup: making .venv (%s) from %s\n' "$kind" "$lock" >&2
+rm -f .venv/hutong.stamp
+if ! .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11) or sys.prefix != sys.argv[1])' \
+    "$PWD/.venv" 2>/dev/null; then
+    rm -rf .venv
+    "$python" -m venv .venv || {
+        rm -rf .venv
+        fail "$python could not make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
+    }
+fi
+
+# uv and the build backend are locked too, and stay in .venv: nothing is built from what was not checked.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements-build.txt ||
+    fail "pip could not install uv; see above"
+uv=(env "VIRTUAL_ENV=$PWD/.venv" .venv/bin/python -m uv pip)
+"${uv[@]}" sync --quiet --require-hashes "$lock" infra/requirements-build.txt ||
+    fail "could not install what $lock names; see above"
+"${uv[@]}" install --quiet --no-deps --no-build-isolation --editable . ||
+    fail "could not install the project itself; see above"
+
+printf '%s' "$kind" >.venv/hutong.kind
+printf '%s' "$stamp" >.venv/hutong.stamp
