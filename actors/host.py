@@ -4,7 +4,7 @@ A thin shell (`adapters/hosting.py`) polls, carries the work out and feeds the r
 same under a seed. Call any of the inputs, then carry out what `work()` returns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 
 from msgspec import Struct
 
@@ -39,7 +39,14 @@ class PartitionStatus(Struct, frozen=True):
 class HostCore:
     """All partitions of one host."""
 
-    def __init__(self, name: str, cluster: ClusterSettings, process: ProcessSettings, rules: Rules) -> None:
+    def __init__(
+        self,
+        name: str,
+        cluster: ClusterSettings,
+        process: ProcessSettings,
+        rules: Rules,
+        progress: MutableSequence[int] | memoryview | None = None,
+    ) -> None:
         self.name = name
         self.owned: dict[int, Ownership] = {}
         self.now_ms = 0
@@ -62,6 +69,7 @@ class HostCore:
             emit=lambda work: self._work.append(work),
             ticket=self._new_ticket,
             idle_ms_of=lambda entity: idle_ms.get(entity.partition("/")[0], PASSIVATE_AFTER_MS_DEFAULT),
+            progress=[0, 0, 0, 0] if progress is None else progress,
         )
 
     def _new_ticket(self, ownership: Ownership, purpose: Purpose) -> int:

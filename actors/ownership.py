@@ -5,7 +5,7 @@ log is read from the store's watermark up to our own epoch. Serving: we have rea
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
@@ -54,7 +54,10 @@ Purpose: TypeAlias = Slice | Aim
 
 
 class Home(NamedTuple):
-    """What every partition of a host shares. `name` is unique to this life of the host."""
+    """What every partition of a host shares. `name` is unique to this life of the host.
+
+    `progress` is [partition, offset, index, 1 while a record is being applied], for a watchdog to look at.
+    """
 
     name: str
     cluster: ClusterSettings
@@ -64,6 +67,7 @@ class Home(NamedTuple):
     emit: Callable[[Work], None]
     ticket: Callable[["Ownership", "Purpose"], int]
     idle_ms_of: Callable[[str], int]
+    progress: MutableSequence[int] | memoryview
 
 
 class _Waiting(NamedTuple):
@@ -232,6 +236,8 @@ class Ownership:
         """Apply what is waiting, as far as it goes without a load; then say and ask what follows."""
         if self._loading or self.partition is None:
             return
+        progress = self._home.progress
+        progress[3] = 1
         try:
             while self._frames:
                 need = self._apply_frame(self._frames[0])
@@ -249,6 +255,8 @@ class Ownership:
             need = self.questions.answer(self.partition, self.serving, self._home.emit)
             if need is not None:
                 self._load(need.keys)
+        finally:
+            progress[3] = 0
         self.say()
 
     def ask(self, gateway: str, ask: Ask) -> bool:
@@ -279,11 +287,13 @@ class Ownership:
             partition.begin(offset, waiting.stamp_ms, frame)
             self._begun, self._index, self._actions = True, 0, []
         records: list[Record] = frame.records
-        actions = self._actions
+        actions, progress = self._actions, self._home.progress
+        progress[0], progress[1] = self.number, offset
         for index in range(self._index, len(records)):
             position = Position(self.number, offset, index)
             if position == self.stop_at:
                 raise Corrupt(f"halted at {position} until `hutong skip` or `hutong retry`", position=str(position))
+            progress[2] = index
             result = partition.apply(position, records[index])
             if isinstance(result, NeedState):
                 self._index = index

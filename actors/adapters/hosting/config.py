@@ -22,6 +22,7 @@ class HostConfig(Struct, frozen=True, kw_only=True):
     programs: tuple[str, ...] = ()
     release: int = 1
     metrics_port: int = -1
+    watchdog: bool = True
     cluster: ClusterSettings = ClusterSettings()
     process: ProcessSettings = ProcessSettings()
 
@@ -29,6 +30,11 @@ class HostConfig(Struct, frozen=True, kw_only=True):
     def states_dir(self) -> Path:
         """Where this machine keeps its stores."""
         return Path(self.data_dir) / "states"
+
+    @property
+    def notes_dir(self) -> Path:
+        """Where watchdogs of this machine leave their notes."""
+        return Path(self.data_dir) / "watchdog"
 
     @property
     def objects_url(self) -> str:

@@ -52,7 +52,7 @@ class Links:
         method = grpc.stream_stream_rpc_method_handler(self._serve)
         handlers = {link.METHOD: method}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(link.SERVICE, handlers),))
-        port = server.add_insecure_port(address)
+        port = int(server.add_insecure_port(address))
         await server.start()
         return port
 

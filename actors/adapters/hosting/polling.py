@@ -75,10 +75,14 @@ class Poller:
                 self._reader.assign(wanted)
             return self._reader.poll(POLL_MS)
         except Unavailable:
-            with self._lock:
-                self._wanted = self._wanted or wanted
+            self._put_back(wanted)
             threading.Event().wait(RETRY_S)
             return ()
+
+    def _put_back(self, wanted: Mapping[Slice, int] | None) -> None:
+        with self._lock:
+            if self._wanted is None:
+                self._wanted = wanted
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
         if not self._stopping and not self._loop.is_closed():

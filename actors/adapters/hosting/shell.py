@@ -15,13 +15,16 @@ from actors.adapters.hosting.config import HostConfig
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.polling import Poller
 from actors.adapters.hosting.stores import Opened, Opener
+from actors.adapters.hosting.watching import Watching, take_notes
 from actors.errors import Corrupt, PlatformError, Unavailable
 from actors.host import HostCore
 from actors.kernel import layout
+from actors.kernel.record import Position
 from actors.kernel.rules import Rules
 from actors.link import FromGateway
 from actors.ports import Appended, Fetched, Log, Objects, Slice, States, Store
 from actors.sensor import Sensor
+from actors.verdicts import Verdict, decode_verdicts, encode_verdict, noticed, standing
 from actors.work import (
     Append,
     Checkpoint,
@@ -39,6 +42,7 @@ from actors.work import (
 
 TICK_S = 0.25
 OPEN_RETRY_S = 0.2
+CONTROL_RETRY_S = 0.005
 
 
 class Parts:
@@ -60,7 +64,12 @@ class Hosting:
         self._config = config
         self._parts = parts
         self._report = report
-        self._core = HostCore(config.name, config.cluster, config.process, parts.rules)
+        self._watching = Watching(config.notes_dir, config.process.decide_ms_max) if config.watchdog else None
+        progress = self._watching.progress if self._watching else None
+        self._core = HostCore(config.name, config.cluster, config.process, parts.rules, progress)
+        self._control = Slice(config.cluster.control_topic, 0)
+        self._control_next = 0
+        self._verdicts: dict[Position, Verdict] = {}
         self._stores: dict[int, Store] = {}
         self._opens: dict[int, int] = {}
         self._loop = asyncio.new_event_loop()
@@ -120,6 +129,7 @@ class Hosting:
             self._address.set_exception(error)
             raise
         self._poller.start()
+        self._read({})
         self._tick()
         self._address.set_result(f"127.0.0.1:{port}")
         self._loop.run_forever()
@@ -130,6 +140,8 @@ class Hosting:
         self._carry_out()
         await self._links.stop()
         await asyncio.to_thread(self._poller.stop)
+        if self._watching:
+            self._watching.stop()
 
     def _tick(self) -> None:
         now_ms = time.time_ns() // 1_000_000
@@ -141,10 +153,22 @@ class Hosting:
 
     def _fetched(self, frames: Sequence[Fetched]) -> None:
         began = time.perf_counter()
-        self._core.fetched(frames)
+        for frame in frames:
+            if frame.slice == self._control:
+                self._learn(frame)
+        self._core.fetched([frame for frame in frames if frame.slice != self._control])
         self._carry_out()
         self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began)
         self._poller.taken()
+
+    def _learn(self, frame: Fetched) -> None:
+        """Take a verdict in; a partition that was halted may begin anew."""
+        self._control_next = frame.offset + 1
+        for verdict in decode_verdicts(self._control.topic, frame.offset, frame.frame):
+            self._verdicts[verdict.position] = verdict
+            ownership = self._core.owned.get(verdict.position.partition)
+            if verdict.word in ("skip", "retry") and ownership is not None and ownership.halted:
+                self._core.restart(verdict.position.partition)
 
     def _read_failed(self, error: Corrupt) -> None:
         self._core.halt(int(error.position.partition("/")[0]), error.position, str(error))
@@ -184,8 +208,7 @@ class Hosting:
             case Scan(partition, start, end, limit):
                 self._core.scanned(partition, self._stores[partition].scan(start, end, limit))
             case Read(positions):
-                topic = self._config.cluster.commands_topic
-                self._poller.assign({Slice(topic, number): offset for number, offset in positions.items()})
+                self._read(positions)
             case FindEnd(partition, ticket):
                 self._spawn(self._find_end(partition, ticket))
             case Open(partition):
@@ -196,7 +219,20 @@ class Hosting:
             case Checkpoint(partition):
                 self._checkpoint(partition)
             case Halted(partition, position, why):
-                self._report("partition halted", {"partition": partition, "position": position, "why": why})
+                self._halted(partition, position, why)
+
+    def _halted(self, partition: int, position: str, why: str) -> None:
+        self._report("partition halted", {"partition": partition, "position": position, "why": why})
+        parts = position.split("/")
+        if len(parts) == len(Position.__struct_fields__):
+            where = Position(*map(int, parts))
+            if where not in self._verdicts or self._verdicts[where].word != "halted":
+                self._append_verdict(Verdict(where, "halted", why))
+
+    def _read(self, positions: Mapping[int, int]) -> None:
+        topic = self._config.cluster.commands_topic
+        commands = {Slice(topic, number): offset for number, offset in positions.items()}
+        self._poller.assign({self._control: self._control_next, **commands})
 
     def _append_done(self, ticket: int, future: "Future[Appended]") -> None:
         with self._done_lock:
@@ -233,9 +269,23 @@ class Hosting:
             self._carry_out()
             return
 
+    async def _know_verdicts(self) -> None:
+        """Carry this machine's watchdog notes to the control topic, then read it up to its end."""
+        for note in take_notes(self._config.notes_dir):
+            self._append_verdict(noticed(self._verdicts, note.position, note.why, died=note.died))
+        spans = await asyncio.to_thread(self._parts.log.spans, [self._control])
+        while self._control_next < spans[self._control].end:
+            await asyncio.sleep(CONTROL_RETRY_S)
+
+    def _append_verdict(self, verdict: Verdict) -> "Future[Appended]":
+        key, frame = encode_verdict(self._control.topic, verdict)
+        self._verdicts[verdict.position] = verdict
+        return self._parts.log.append(self._control, frame, key)
+
     async def _open(self, partition: int, life: int) -> None:
         while self._opens.get(partition) == life:
             try:
+                await self._know_verdicts()
                 opened = await asyncio.to_thread(self._opener.open, partition)
             except Unavailable as error:
                 self._report("waiting for the log", {"partition": partition, "why": str(error)})
@@ -254,7 +304,8 @@ class Hosting:
             opened.store.close()
             return
         self._stores[partition] = opened.store
-        self._core.opened(partition, opened.meta, opened.buckets, opened.topic_id)
+        skips, stop_at = standing(self._verdicts.values(), partition)
+        self._core.opened(partition, opened.meta, opened.buckets, opened.topic_id, skips, stop_at)
 
     def _close(self, partition: int) -> None:
         self._opens.pop(partition, None)

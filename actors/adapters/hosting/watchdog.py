@@ -1,0 +1,52 @@
+"""Watches a host from a process of its own, since a hung decide holds the interpreter and a killed one says nothing.
+
+Run as a script, on the standard library alone: `watchdog.py PROGRESS_FILE HOST_PID NOTES_FOLDER DECIDE_MS_MAX`.
+The host maps PROGRESS_FILE: four 64-bit numbers, partition, offset, index, and 1 while a record is being applied.
+When one record takes too long the host is ended, and a note of the position is left; when the host ends by itself in
+the middle of a record, a note says so too. The next host on this machine carries the notes to the control topic.
+"""
+
+import json
+import mmap
+import os
+import select
+import signal
+import struct
+import sys
+from pathlib import Path
+
+PROGRESS = struct.Struct("=4q")
+LOOK_EVERY_MS = 1_000
+
+
+def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> None:
+    """Watch until the host has ended."""
+    host = os.pidfd_open(host_pid)
+    with open(progress_file, "rb") as file, mmap.mmap(file.fileno(), PROGRESS.size, access=mmap.ACCESS_READ) as view:
+        seen = PROGRESS.unpack(view[: PROGRESS.size])
+        same_ms = 0
+        ended = select.poll()
+        ended.register(host, select.POLLIN)
+        while not ended.poll(LOOK_EVERY_MS):
+            now = PROGRESS.unpack(view[: PROGRESS.size])
+            same_ms = same_ms + LOOK_EVERY_MS if now == seen and now[3] else 0
+            seen = now
+            if same_ms > decide_ms_max:
+                _note(notes, host_pid, now, f"one record took over {decide_ms_max} ms", died=False)
+                signal.pidfd_send_signal(host, signal.SIGKILL)
+                return
+        last = PROGRESS.unpack(view[: PROGRESS.size])
+        if last[3]:
+            _note(notes, host_pid, last, "the host ended while it applied this record", died=True)
+
+
+def _note(notes: Path, host_pid: int, progress: tuple[int, ...], why: str, *, died: bool) -> None:
+    partition, offset, index, _ = progress
+    note = {"partition": partition, "offset": offset, "index": index, "why": why, "died": died}
+    draft = notes / f".{host_pid}"
+    draft.write_text(json.dumps(note))
+    draft.rename(notes / f"{host_pid}.json")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
