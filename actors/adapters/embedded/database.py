@@ -1,0 +1,235 @@
+"""The frames in SQLite: tables, rows and their checksums. Used from one thread, through one connection.
+
+One connection, because SQLite's checks do not cover two that write one WAL in all versions; `synchronous=FULL`, so a
+commit is on the disk when it returns; an exclusive lock, so nobody else writes. A row is found by `slice number * 2^44
++ offset`, and its checksum covers where it stands: a row that was moved is as wrong as one that was changed.
+"""
+
+import struct
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+import crc32c
+
+from actors.adapters.reading import check_contiguous, where
+from actors.adapters.topics import check_same_topic
+from actors.errors import Corrupt, SetupError
+from actors.ports import Fetched, Slice, Topic
+
+FORMAT = 1
+OFFSETS_MAX = 1 << 44
+_STAMPED = struct.Struct(">QQq")
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE topics (name TEXT PRIMARY KEY, id TEXT NOT NULL, partitions INT NOT NULL, compacted INT NOT NULL,
+    first INT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trims (slice INTEGER PRIMARY KEY, start INT NOT NULL, stamp_ms INT NOT NULL);
+CREATE TABLE frames (place INTEGER PRIMARY KEY, stamp_ms INT NOT NULL, crc INT NOT NULL, key BLOB, frame BLOB NOT NULL);
+CREATE TABLE keys (slice INT, key BLOB, place INT NOT NULL, PRIMARY KEY (slice, key)) WITHOUT ROWID;
+"""
+_SELECT = "SELECT place, stamp_ms, crc, key, frame FROM frames WHERE place >= ? AND place < ? ORDER BY place"
+
+
+class Found(NamedTuple):
+    """A slice as it is stored: `number` is its place among all slices; `damage` says why nothing may be appended."""
+
+    number: int
+    start: int
+    end: int
+    stamp_ms: int
+    damage: str
+
+
+class Row(NamedTuple):
+    """A frame as it is written."""
+
+    place: int
+    stamp_ms: int
+    crc: int
+    key: bytes | None
+    frame: bytes
+
+
+def checksum(slice: Slice, offset: int, stamp_ms: int, key: bytes | None, frame: bytes) -> int:
+    """Covers the frame, its key, its stamp, and the place it was written for."""
+    crc = crc32c.crc32c(f"{slice.topic}/{slice.partition}".encode())
+    crc = crc32c.crc32c(_STAMPED.pack(offset, stamp_ms, -1 if key is None else len(key)), crc)
+    return crc32c.crc32c(frame, crc32c.crc32c(key, crc) if key else crc)
+
+
+class Database:
+    """The file `log.db` in a folder. Every method may raise `apsw.Error`; the engine knows what that means."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "log.db"
+        self._connection = apsw.Connection(str(self.path))
+        self._execute = self._connection.cursor().execute
+        self._many = self._connection.cursor().executemany
+        self.wal_pages = 0
+        self._connection.set_wal_hook(self._note_wal)
+        for pragma in (
+            "page_size=8192",
+            "locking_mode=EXCLUSIVE",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "cell_size_check=ON",
+            "cache_size=-32768",
+        ):
+            self._execute(f"PRAGMA {pragma}").fetchall()
+        # After the pragma above, which sets a hook of its own: we checkpoint ourselves, to see when that fails.
+        self._connection.set_wal_hook(self._note_wal)
+        self._check_format()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._execute("COMMIT")
+        except BaseException:
+            # Some errors of the disk have rolled back by themselves.
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+            raise
+
+    def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self.wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _check_format(self) -> None:
+        if not self._execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchall():
+            with self._transaction():
+                self._execute(_SCHEMA)
+                self._execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
+        stored = self._execute("SELECT value FROM meta WHERE name = 'format'").fetchall()
+        if stored != [(FORMAT,)]:
+            raise SetupError(
+                f"{self.path} has format {stored[0][0] if stored else 'unknown'}, this release reads {FORMAT}; "
+                "use the release that wrote it, or another folder",
+                reason="LOG_FORMAT",
+            )
+
+    # Topics.
+
+    def topics(self) -> dict[str, tuple[Topic, str, int]]:
+        """Every topic with its id and the number of its first slice."""
+        rows = self._execute("SELECT name, partitions, compacted, id, first FROM topics").fetchall()
+        return {
+            str(name): (Topic(str(name), _int(partitions), bool(compacted)), str(topic_id), _int(first))
+            for name, partitions, compacted, topic_id, first in rows
+        }
+
+    def create(self, topics: Sequence[Topic]) -> None:
+        """Make the topics that do not exist, all or none. Raises SetupError if one exists otherwise."""
+        existing = self.topics()
+        free = max((first + topic.partitions for topic, _, first in existing.values()), default=0)
+        with self._transaction():
+            for topic in topics:
+                if topic.name in existing:
+                    check_same_topic(existing[topic.name][0], topic)
+                    continue
+                values = (topic.name, uuid.uuid4().hex, topic.partitions, topic.compacted, free)
+                self._execute("INSERT INTO topics VALUES (?, ?, ?, ?, ?)", values)
+                free += topic.partitions
+
+    def find(self, slice: Slice, number: int) -> Found:
+        """What is stored of a slice; the last frame is read and checked, since the next stamp builds on it."""
+        trims = self._execute("SELECT start, stamp_ms FROM trims WHERE slice = ?", (number,)).fetchall()
+        start, stamp_ms = (_int(trims[0][0]), _int(trims[0][1])) if trims else (0, 0)
+        first = number * OFFSETS_MAX
+        last = self._execute(
+            "SELECT max(place) FROM frames WHERE place >= ? AND place < ?", (first, first + OFFSETS_MAX)
+        )
+        place = last.fetchall()[0][0]
+        if place is None or _int(place) - first < start:
+            return Found(number, start, start, stamp_ms, "")
+        offset = _int(place) - first
+        try:
+            stamp_ms = max(stamp_ms, self.read(slice, number, offset, 1, contiguous=True)[0].stamp_ms)
+        except Corrupt as error:
+            return Found(number, start, offset + 1, stamp_ms, str(error))
+        return Found(number, start, offset + 1, stamp_ms, "")
+
+    # Frames.
+
+    def append(self, rows: Sequence[Row], keyed: Iterable[tuple[int, bytes, int]]) -> None:
+        """Write rows in one transaction; `keyed` is (slice number, key, place), whose earlier rows are forgotten.
+
+        When this returns, the rows are on the disk. When it raises, none is, unless the error is one of the disk.
+        """
+        with self._transaction():
+            self._many("INSERT INTO frames VALUES (?, ?, ?, ?, ?)", rows)
+            for number, key, place in keyed:
+                self._execute(
+                    "DELETE FROM frames WHERE place = (SELECT place FROM keys WHERE slice = ? AND key = ?)",
+                    (number, key),
+                )
+                self._execute("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", (number, key, place))
+
+    def read(self, slice: Slice, number: int, offset: int, bytes_max: int, *, contiguous: bool) -> list[Fetched]:
+        """Frames from the offset on, at least one if there is any. Raises Corrupt naming the first bad one."""
+        first = number * OFFSETS_MAX
+        fetched: list[Fetched] = []
+        size = 0
+        cursor = self._connection.cursor()
+        try:
+            for row in cursor.execute(_SELECT, (first + offset, first + OFFSETS_MAX)):
+                if size >= bytes_max:
+                    break
+                found = _checked(slice, _int(row[0]) - first, row)
+                if contiguous:
+                    check_contiguous(slice, offset + len(fetched), found.offset)
+                fetched.append(found)
+                size += len(found.frame)
+        except apsw.CorruptError as error:
+            place = where(slice, offset + len(fetched))
+            raise Corrupt(f"the file {self.path} is damaged at or after {place}: {error}", position=place) from error
+        finally:
+            cursor.close(True)  # An open cursor would keep the WAL from being checkpointed.
+        return fetched
+
+    def set_start(self, number: int, start: int, stamp_ms: int) -> None:
+        """The slice begins here from now on; `clear` frees what lies below."""
+        with self._transaction():
+            self._execute("INSERT OR REPLACE INTO trims VALUES (?, ?, ?)", (number, start, stamp_ms))
+
+    def clear(self, number: int, below: int, rows_max: int) -> bool:
+        """Delete up to `rows_max` rows below an offset; whether there may be more."""
+        first = number * OFFSETS_MAX
+        chosen = "SELECT place FROM frames WHERE place >= ? AND place < ? ORDER BY place LIMIT ?"
+        with self._transaction():
+            self._execute(f"DELETE FROM frames WHERE place IN ({chosen})", (first, first + below, rows_max))
+            return self._connection.changes() == rows_max
+
+    def checkpoint(self) -> None:
+        """Move what the WAL holds into the database file."""
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self.wal_pages = 0
+
+    def close(self) -> None:
+        """Free the file; SQLite checkpoints and removes the WAL."""
+        self._connection.close()
+
+
+def _checked(slice: Slice, offset: int, row: Sequence[object]) -> Fetched:
+    _, stamp_ms, crc, key, frame = row
+    good = (
+        isinstance(stamp_ms, int)
+        and isinstance(frame, bytes)
+        and (key is None or isinstance(key, bytes))
+        and checksum(slice, offset, stamp_ms, key, frame) == crc
+    )
+    if not good:
+        place = where(slice, offset)
+        raise Corrupt(f"the frame at {place} is not what was written there", position=place)
+    assert isinstance(stamp_ms, int) and isinstance(frame, bytes) and (key is None or isinstance(key, bytes))
+    return Fetched(slice, offset, stamp_ms, frame, key)
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value

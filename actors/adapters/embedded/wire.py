@@ -1,0 +1,113 @@
+"""What a log's owner and its clients say to each other over grpc: msgpack of plain values."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from actors.errors import Corrupt, Outcome, PlatformError, SetupError, Unavailable
+from actors.ports import Slice, Topic
+
+SERVICE = "hutong.internal.Log"
+TOKEN_METADATA = "hutong-log-token"
+MESSAGE_BYTES_MAX = 4 << 20
+RECEIVE_BYTES_MAX = 16 << 20
+
+
+def method(name: str) -> str:
+    """The full name of a method on the wire."""
+    return f"/{SERVICE}/{name}"
+
+
+Place: TypeAlias = tuple[str, int]
+"""A slice: topic and partition."""
+
+Put: TypeAlias = tuple[str, int, bytes, bytes | None]
+"""A frame to append: topic, partition, frame, key. A message is a list of them."""
+
+Outcomes: TypeAlias = "list[tuple[int, int] | tuple[str, Outcome]]"
+"""How appends ended, in the order they came on this stream: offset and stamp, or a message and the outcome."""
+
+Delivered: TypeAlias = tuple[int, int, int, bytes, bytes | None]
+"""A frame that was read: index of its slice in the request, offset, stamp, frame, key."""
+
+
+class Refused(Struct, frozen=True, tag="refused"):
+    """An error as it travels; `to_error` makes it again."""
+
+    kind: str
+    message: str
+    reason: str
+    position: str
+
+
+class Frames(Struct, frozen=True, tag="frames", array_like=False):
+    """What a reader is sent, any number of times."""
+
+    frames: list[Delivered]
+
+
+class Done(Struct, frozen=True, tag="done"):
+    """The answer to a single question: `spans` of each slice asked for, or the topic's id."""
+
+    spans: list[tuple[int, int]] = []
+    topic_id: str = ""
+
+
+class Create(Struct, frozen=True, tag="create"):
+    """Make topics."""
+
+    topics: list[Topic]
+
+
+class TopicId(Struct, frozen=True, tag="topic_id"):
+    """Which topic is it?"""
+
+    topic: str
+
+
+class Spans(Struct, frozen=True, tag="spans"):
+    """What do the slices hold?"""
+
+    slices: list[Place]
+
+
+class Trim(Struct, frozen=True, tag="trim"):
+    """Forget what lies below."""
+
+    topic: str
+    partition: int
+    below: int
+
+
+Question: TypeAlias = Create | TopicId | Spans | Trim
+
+encode = msgspec.msgpack.Encoder().encode
+decode_puts = msgspec.msgpack.Decoder(list[Put]).decode
+decode_outcomes = msgspec.msgpack.Decoder(list[tuple[int | str, int | str]]).decode
+decode_positions = msgspec.msgpack.Decoder(list[tuple[str, int, int]]).decode
+decode_read = msgspec.msgpack.Decoder(Frames | Refused).decode
+decode_question = msgspec.msgpack.Decoder(Question).decode
+decode_answer = msgspec.msgpack.Decoder(Done | Refused).decode
+
+
+def refused(error: PlatformError) -> Refused:
+    """An error as it travels."""
+    kind = "corrupt" if isinstance(error, Corrupt) else "setup" if isinstance(error, SetupError) else "unavailable"
+    return Refused(kind, str(error), error.reason, error.position if isinstance(error, Corrupt) else "")
+
+
+def to_error(refused: Refused) -> PlatformError:
+    """The error that the owner met."""
+    if refused.kind == "corrupt":
+        return Corrupt(refused.message, position=refused.position)
+    if refused.kind == "setup":
+        return SetupError(refused.message, reason=refused.reason)
+    outcome: Outcome = "NOT_APPENDED" if refused.reason == "NOT_APPENDED" else "OUTCOME_UNKNOWN"
+    return Unavailable(refused.message, outcome=outcome)
+
+
+def places(slices: Sequence[Slice]) -> list[Place]:
+    """Slices as they travel."""
+    return [(slice.topic, slice.partition) for slice in slices]
