@@ -34,7 +34,7 @@ class Context:
     __slots__ = ("_draws", "_seed", "caller", "entity_id", "now_ms", "release", "sender")
 
     def __init__(
-        self, entity_id: str, now_ms: int, caller: str, sender: str, release: int, seed: tuple[int, ...]
+        self, entity_id: str, now_ms: int, caller: str, sender: str, release: int, seed: tuple[object, int]
     ) -> None:
         self.entity_id = entity_id
         self.now_ms = now_ms
@@ -46,7 +46,7 @@ class Context:
 
     def _draw(self) -> bytes:
         self._draws += 1
-        return hashlib.blake2b(f"{self._seed}/{self._draws}".encode(), digest_size=16).digest()
+        return hashlib.blake2b(f"{self._seed[0]}/{self._seed[1]}/{self._draws}".encode(), digest_size=16).digest()
 
     def id(self) -> str:
         """A new id of 32 hex digits, the same on every replay of this record, different on every call."""

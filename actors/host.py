@@ -8,7 +8,6 @@ from collections.abc import Mapping, MutableSequence, Sequence
 
 from msgspec import Struct
 
-from actors.entity import PASSIVATE_AFTER_MS_DEFAULT
 from actors.kernel.action import Push, Reply
 from actors.kernel.layout import Meta
 from actors.kernel.record import Position
@@ -59,16 +58,14 @@ class HostCore:
         self._reading: dict[int, None] = {}
         self._told: dict[int, FromHost] = {}
         self._touched: dict[int, None] = {}
-        idle_ms = {kind.name: kind.entity.passivate_after_ms for kind in rules.kinds.values()}
         self._home = Home(
             name=name,
             cluster=cluster,
             process=process,
             rules=rules,
             route=lambda key: partition_of(key, cluster.partitions, cluster.groups),
-            emit=lambda work: self._work.append(work),
+            emit=self._work.append,
             ticket=self._new_ticket,
-            idle_ms_of=lambda entity: idle_ms.get(entity.partition("/")[0], PASSIVATE_AFTER_MS_DEFAULT),
             progress=[0, 0, 0, 0] if progress is None else progress,
         )
 

@@ -66,7 +66,6 @@ class Home(NamedTuple):
     route: Callable[[str], int]
     emit: Callable[[Work], None]
     ticket: Callable[["Ownership", "Purpose"], int]
-    idle_ms_of: Callable[[str], int]
     progress: MutableSequence[int] | memoryview
 
 
@@ -185,7 +184,7 @@ class Ownership:
         except Corrupt as error:
             self.halt(error.position, str(error))
             return
-        self._prefetch()
+        self.advance()
 
     def _enqueue(self, fetched: Fetched) -> None:
         topic, number = self._slice
@@ -210,16 +209,12 @@ class Ownership:
         self._frames.append(_Waiting(fetched.offset, fetched.stamp_ms, frame, crc))
         self.next_offset = fetched.offset + 1
 
-    def _prefetch(self) -> None:
+    def _prefetch(self, need: NeedState) -> None:
+        """Something must be loaded: load with it what all waiting records are likely to need."""
         partition = self.partition
         assert partition is not None
-        if self._loading:
-            return
-        keys = {key for waiting in self._frames for record in waiting.frame.records for key in partition.keys(record)}
-        if keys:
-            self._load(sorted(keys))
-        else:
-            self.advance()
+        records = (record for waiting in self._frames for record in waiting.frame.records)
+        self._load(sorted({*need.keys, *(key for record in records for key in partition.keys(record))}))
 
     def _load(self, keys: Sequence[bytes]) -> None:
         self._loading = True
@@ -242,7 +237,7 @@ class Ownership:
             while self._frames:
                 need = self._apply_frame(self._frames[0])
                 if need is not None:
-                    self._load(need.keys)
+                    self._prefetch(need)
                     return
                 self._frames.popleft()
                 if self.phase is Phase.STOPPED:
@@ -250,7 +245,9 @@ class Ownership:
         except Corrupt as error:
             self.halt(error.position, str(error))
         except AssertionError as error:
-            self.halt(f"{self.number}/{self._frames[0].offset}/{self._index}", f"an assertion of ours failed: {error!r}")
+            self.halt(
+                f"{self.number}/{self._frames[0].offset}/{self._index}", f"an assertion of ours failed: {error!r}"
+            )
         else:
             need = self.questions.answer(self.partition, self.serving, self._home.emit)
             if need is not None:
@@ -326,7 +323,9 @@ class Ownership:
         self._look_around()
         partition = self.partition
         if offset % CHECK_EVERY == 0 and self.serving and partition is not None:
-            self._append(self._slice, [encode_record(Check(offset, partition.meta.sums[offset]))], Aim.OTHER, released=False)
+            self._append(
+                self._slice, [encode_record(Check(offset, partition.meta.sums[offset]))], Aim.OTHER, released=False
+            )
 
     # -- what must get onto the log -------------------------------------------------------------------------------
 
@@ -336,7 +335,9 @@ class Ownership:
         if self.partition is None or self.phase in (Phase.HALTED, Phase.STOPPED):
             return None
         crowded = self.outbox.records > self._home.process.outbox_max or len(self._frames) > QUEUE_FRAMES_MAX
-        relaxed = self.outbox.records <= self._home.process.outbox_max // 2 and len(self._frames) <= QUEUE_FRAMES_MAX // 2
+        relaxed = (
+            self.outbox.records <= self._home.process.outbox_max // 2 and len(self._frames) <= QUEUE_FRAMES_MAX // 2
+        )
         self.paused = crowded or (self.paused and not relaxed)
         return None if self.paused else self.next_offset
 
@@ -434,7 +435,7 @@ class Ownership:
         if self.partition is None or self._loading or self._frames:
             return 0
         now_ms = max(self.partition.meta.now_ms, self._now_ms)
-        return passivate(self.partition.residents, excess, now_ms, self.written, self._home.idle_ms_of)
+        return passivate(self.partition.residents, excess, now_ms, self.written)
 
     # -- the end --------------------------------------------------------------------------------------------------
 

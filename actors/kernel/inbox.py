@@ -5,6 +5,7 @@ that the window can no longer know is never run (after Stripe's keys and TigerBe
 """
 
 import heapq
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -57,11 +58,21 @@ class Window:
     `recent_from_ms` are also in memory, so a fresh id costs no look-up in the store.
     """
 
-    __slots__ = ("_by_second", "_recent", "_seconds", "_touched", "buckets", "bytes", "count", "floor_ms", "recent_from_ms")
+    __slots__ = (
+        "_by_second",
+        "_recent",
+        "_seconds",
+        "_touched",
+        "buckets",
+        "bytes",
+        "count",
+        "floor_ms",
+        "recent_from_ms",
+    )
 
-    def __init__(self, floor_ms: int, buckets: dict[int, tuple[int, int]]) -> None:
+    def __init__(self, floor_ms: int, buckets: Mapping[int, tuple[int, int]]) -> None:
         self.floor_ms = floor_ms
-        self.buckets = buckets
+        self.buckets = {second: [count, size] for second, (count, size) in buckets.items()}
         self.count = sum(count for count, _ in buckets.values())
         self.bytes = sum(size for _, size in buckets.values())
         self._seconds = sorted(buckets)
@@ -74,36 +85,37 @@ class Window:
         """The entry, if it is in memory."""
         return self._recent.get(key)
 
-    def must_load(self, request_id: bytes, key: bytes) -> bool:
-        """Whether only the store can tell if this id is in the window."""
+    def must_load(self, key: bytes, made_ms: int) -> bool:
+        """Whether only the store can tell if this call is in the window; `made_ms` is its id's time, -1 for none."""
         if key in self._recent:
             return False
-        if not layout.carries_time(request_id):
-            return bool(self.buckets)
-        return self.floor_ms < layout.time_of(request_id) <= self.recent_from_ms
+        return self.floor_ms < made_ms <= self.recent_from_ms if made_ms >= 0 else bool(self.buckets)
 
-    def too_old(self, request_id: bytes) -> bool:
-        """Whether an absent id may have been forgotten."""
-        return layout.carries_time(request_id) and layout.time_of(request_id) <= self.floor_ms
+    def too_old(self, made_ms: int) -> bool:
+        """Whether a call that is absent may have been forgotten."""
+        return 0 <= made_ms <= self.floor_ms
 
-    def add(self, request_id: bytes, key: bytes, entry: Entry, changes: Changes) -> None:
+    def add(self, key: bytes, entry: Entry, changes: Changes, *, timeless: bool) -> None:
         """Remember a call that was decided now."""
         value = layout.encode(entry)
         second = entry.entry_ms // MS
-        if second in self.buckets:
-            count, size = self.buckets[second]
-        else:
-            count = size = 0
+        bucket = self.buckets.get(second)
+        if bucket is None:
+            bucket = self.buckets[second] = [0, 0]
             heapq.heappush(self._seconds, second)
+            self._by_second[second] = []
+        elif second not in self._by_second:
+            self._by_second[second] = []
         grown = len(key) + len(value)
-        self.buckets[second] = (count + 1, size + grown)
+        bucket[0] += 1
+        bucket[1] += grown
         self.count += 1
         self.bytes += grown
         self._touched.add(second)
         self._recent[key] = entry
-        self._by_second.setdefault(second, []).append(key)
-        changes.put(key, value)
-        if not layout.carries_time(request_id):
+        self._by_second[second].append(key)
+        changes.puts[key] = value
+        if timeless:
             changes.put(layout.sweep_key(entry.entry_ms, key), b"")
 
     def settle(self, now_ms: int, changes: Changes) -> None:

@@ -103,8 +103,7 @@ def timer_range(from_ms: int, to_ms: int) -> tuple[bytes, bytes]:
 
 def window_key(request_id: bytes, caller: str) -> bytes:
     """Where the window keeps a call. UUIDv7 begins with its time, so those entries stand in order of entry time."""
-    prefix = _WINDOW if carries_time(request_id) else _TIMELESS
-    return prefix + request_id + caller.encode()
+    return (_WINDOW if request_id[6] >> 4 == 7 else _TIMELESS) + request_id + caller.encode()
 
 
 def sweep_key(entry_ms: int, window_key_: bytes) -> bytes:
@@ -141,14 +140,9 @@ def bucket_of(key: bytes) -> int:
     return int.from_bytes(key[1:7])
 
 
-def carries_time(request_id: bytes) -> bool:
-    """Whether this UUID is a version 7 one, which begins with its time in milliseconds."""
-    return request_id[6] >> 4 == 7
-
-
-def time_of(request_id: bytes) -> int:
-    """The time in a UUIDv7, in milliseconds since 1970."""
-    return int.from_bytes(request_id[:6])
+def made_ms(request_id: bytes) -> int:
+    """The time in milliseconds since 1970 that a UUIDv7 begins with; -1 for any other UUID."""
+    return int.from_bytes(request_id[:6]) if request_id[6] >> 4 == 7 else -1
 
 
 decode_generation = msgspec.msgpack.Decoder(int).decode

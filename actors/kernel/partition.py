@@ -24,7 +24,7 @@ from actors.kernel.action import (
     Send,
     SetTimer,
 )
-from actors.kernel.cascade import Accepted, Cascade, Refused, Staged, Task, refuse
+from actors.kernel.cascade import Cascade, Refused, Remote, Task, refuse
 from actors.kernel.inbox import REPLY_BYTES_MAX, Changes, Sources, Window
 from actors.kernel.layout import Entry, Meta, Owner, Timer
 from actors.kernel.passivation import Resident
@@ -47,6 +47,7 @@ from actors.kernel.rules import Kind, Rules
 CHECK_EVERY = 1_024
 SUMS_MAX = 16
 DEAD_LETTER = "dead-letter"
+_TOO_OLD = (Code.REQUEST_ID_TOO_OLD, refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD").payload)
 _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
@@ -78,7 +79,7 @@ class Partition:
         self.number = number
         self.rules = rules
         self.meta = meta or Meta()
-        self.window = Window(self.meta.floor_ms, dict(buckets or {}))
+        self.window = Window(self.meta.floor_ms, buckets or {})
         self.sources = Sources(self.meta.sources)
         self.residents: dict[str, Resident] = {}
         self.poisons: list[tuple[Position, str]] = []
@@ -97,7 +98,7 @@ class Partition:
         match record:
             case Invoke(entity, _, request_id, caller):
                 key = layout.window_key(request_id, caller)
-                if key not in self._loaded and self.window.must_load(request_id, key):
+                if key not in self._loaded and self.window.must_load(key, layout.made_ms(request_id)):
                     keys.append(key)
             case Sent(entity=entity) | Fire(entity=entity) | Read(entity=entity):
                 pass
@@ -190,85 +191,65 @@ class Partition:
     # -- client calls ---------------------------------------------------------------------------------------------
 
     def _invoke(self, position: Position, record: Invoke) -> Sequence[Action] | NeedState:
-        request_id = record.request_id
-        key = layout.window_key(request_id, record.caller)
-        entry = self.window.recent(key)
-        if entry is None and self.window.must_load(request_id, key):
-            if key not in self._loaded:
-                return NeedState((key,))
-            entry = self._loaded[key]
+        request_id, caller = record.request_id, record.caller
+        key, made_ms = layout.window_key(request_id, caller), layout.made_ms(request_id)
+        entry = self._find(key, made_ms)
+        if isinstance(entry, NeedState):
+            return entry
         body = zlib.crc32(record.command, zlib.crc32(record.entity.encode()))
-        if entry is not None and entry.entry_ms > self.window.floor_ms:
-            return [self._repeat(record, entry, body)]
-        if self.window.too_old(request_id):
-            refused = refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD")
-            return [self._reply(position, record, refused.code, refused.payload)]
-        outcome = self._decide(position, Task(record.entity, record.command, "", True), record.caller)
+        producer = self._frame.producer
+        if entry is not None:
+            code, payload = entry.code, entry.payload
+            if body != entry.body:
+                code, _, payload, _ = refuse(Code.REQUEST_ID_REUSED, "REQUEST_ID_REUSED")
+            return [Reply(producer, caller, request_id, int(code), payload, entry.offset, entry.index, True)]
+        if self.window.too_old(made_ms):
+            return [self._reply(position, record, *_TOO_OLD)]
+        outcome = self._decide(position, Task(record.entity, record.command, "", True), caller)
         if isinstance(outcome, NeedState):
             return outcome
-        if isinstance(outcome, Accepted) and len(outcome.reply) > REPLY_BYTES_MAX:
-            outcome = refuse(Code.BOUND_PASSED, "REPLY_TOO_LONG", {"bytes_max": str(REPLY_BYTES_MAX)})
         actions: list[Action] = []
-        if isinstance(outcome, Accepted):
-            reply = self._reply(position, record, Code.OK, outcome.reply)
-            actions.append(reply)
-            self._commit(position, outcome, actions)
-        else:
+        if isinstance(outcome, Refused):
             reply = self._reply(position, record, outcome.code, outcome.payload)
             actions.append(reply)
             if outcome.code == Code.POISONED:
-                actions.append(self._dead_letter(position, record, "", outcome))
-        entry_ms = layout.time_of(request_id) if layout.carries_time(request_id) else self.meta.now_ms
+                actions.append(self._dead_letter(position, record.entity, record.command, caller, "", outcome))
+        else:
+            reply = self._reply(position, record, Code.OK, outcome.reply)
+            actions.append(reply)
+            self._commit(position, outcome, actions)
+        entry_ms = self.meta.now_ms if made_ms < 0 else made_ms
         entry = Entry(entry_ms, body, position.offset, position.index, reply.code, reply.payload)
-        self.window.add(request_id, key, entry, self._changes)
+        self.window.add(key, entry, self._changes, timeless=made_ms < 0)
         return actions
 
-    def _reply(self, position: Position, record: Invoke | Read, code: Code, payload: bytes) -> Reply:
-        if code != Code.OK:
-            self._said.append(code.to_bytes(1))
-        self._said.append(payload)
-        return Reply(
-            self._frame.producer,
-            record.caller,
-            record.request_id,
-            int(code),
-            payload,
-            position.offset,
-            position.index,
-            False,
-        )
-
-    def _repeat(self, record: Invoke, entry: Entry, body: int) -> Reply:
-        code, payload = entry.code, entry.payload
-        if body != entry.body:
-            refused = refuse(Code.REQUEST_ID_REUSED, "REQUEST_ID_REUSED")
-            code, payload = refused.code, refused.payload
-        return Reply(
-            self._frame.producer,
-            record.caller,
-            record.request_id,
-            int(code),
-            payload,
-            entry.offset,
-            entry.index,
-            True,
-        )
-
-    def recall(self, producer: str, caller: str, request_id: bytes) -> Reply | NeedState | None:
-        """The answer that the window holds for a call, a TOO_OLD one below the floor, or None: it is not in the log."""
-        key = layout.window_key(request_id, caller)
+    def _find(self, key: bytes, made_ms: int) -> Entry | NeedState | None:
+        """What the window holds under this key, if it is not below the floor."""
         entry = self.window.recent(key)
-        if entry is None and self.window.must_load(request_id, key):
+        if entry is None and self.window.must_load(key, made_ms):
             if key not in self._loaded:
                 return NeedState((key,))
             entry = self._loaded[key]
-        if entry is not None and entry.entry_ms > self.window.floor_ms:
-            return Reply(
-                producer, caller, request_id, entry.code, entry.payload, entry.offset, entry.index, False
-            )
-        if self.window.too_old(request_id):
-            refused = refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD")
-            return Reply(producer, caller, request_id, int(refused.code), refused.payload, -1, -1, False)
+        return entry if entry is not None and entry.entry_ms > self.window.floor_ms else None
+
+    def _reply(self, position: Position, record: Invoke | Read, code: Code, payload: bytes) -> Reply:
+        if code:
+            self._said.append(code.to_bytes(1))
+        self._said.append(payload)
+        producer, offset, index = self._frame.producer, position.offset, position.index
+        return Reply(producer, record.caller, record.request_id, int(code), payload, offset, index, False)
+
+    def recall(self, producer: str, caller: str, request_id: bytes) -> Reply | NeedState | None:
+        """The answer that the window holds for a call, a TOO_OLD one below the floor, or None: it is not in the log."""
+        made_ms = layout.made_ms(request_id)
+        entry = self._find(layout.window_key(request_id, caller), made_ms)
+        if isinstance(entry, NeedState):
+            return entry
+        if entry is not None:
+            code, payload, offset, index = entry.code, entry.payload, entry.offset, entry.index
+            return Reply(producer, caller, request_id, code, payload, offset, index, False)
+        if self.window.too_old(made_ms):
+            return Reply(producer, caller, request_id, int(_TOO_OLD[0]), _TOO_OLD[1], -1, -1, False)
         return None
 
     # -- sends and timers -----------------------------------------------------------------------------------------
@@ -281,87 +262,75 @@ class Partition:
             return outcome
         self.sources.note(record.source, record.incarnation, record.seq)
         actions: list[Action] = []
-        if isinstance(outcome, Accepted):
+        if isinstance(outcome, Cascade):
             self._commit(position, outcome, actions)
         elif record.on_reject:
             found = self.rules.of(record.sender)
             assert found is not None, f"a send from {record.sender}, which is no kind here"
-            kind, entity_id = found
-            actions.append(self._send(kind, record.sender, entity_id, record.on_reject, record.entity, b"", record.caller))
+            remote = Remote(found[0], record.sender, record.on_reject, record.entity, b"")
+            actions.append(self._send(remote, record.caller))
         else:
-            actions.append(self._dead_letter(position, record, record.sender, outcome))
+            entity, command = record.entity, record.command
+            actions.append(self._dead_letter(position, entity, command, record.caller, record.sender, outcome))
         return actions
 
     def _fire(self, position: Position, record: Fire) -> Sequence[Action] | NeedState:
-        resident = self.residents.get(record.entity)
+        entity = record.entity
+        resident = self.residents.get(entity)
         if resident is None:
-            return NeedState((layout.entity_key(record.entity),)) if self.rules.of(record.entity) else []
+            return NeedState((layout.entity_key(entity),)) if self.rules.of(entity) else []
         timer = resident.timers.get(record.timer)
         owned = self._frame.producer == self.meta.owner.host
         if timer is None or timer.generation != record.generation or self.meta.now_ms < timer.due_ms or not owned:
             return []
-        outcome = self._decide(position, Task(record.entity, timer.command, record.entity, True), "", record.timer)
+        outcome = self._decide(position, Task(entity, timer.command, entity, True), "", record.timer)
         if isinstance(outcome, NeedState):
             return outcome
         actions: list[Action] = []
-        if isinstance(outcome, Accepted):
+        if isinstance(outcome, Cascade):
             self._commit(position, outcome, actions)
             return actions
-        self._drop_timer(position, record, resident, timer, actions)
-        fired = Sent(-1, 0, 0, record.entity, timer.command, record.entity, b"", "")
-        actions.append(self._dead_letter(position, fired, record.entity, outcome))
+        gone = Cascade(self.rules, self.residents, self.meta, position, "")
+        gone.cancel(entity, record.timer)
+        gone.store(entity, gone.staged[entity])
+        self._commit(position, gone, actions)
+        actions.append(self._dead_letter(position, entity, timer.command, "", entity, outcome))
         return actions
-
-    def _drop_timer(
-        self, position: Position, record: Fire, resident: Resident, timer: Timer, actions: list[Action]
-    ) -> None:
-        """The timer's command was refused: only the timer's removal stands."""
-        found = self.rules.of(record.entity)
-        assert found is not None
-        staged = Staged(found[0], resident)
-        staged.timers = {name: other for name, other in resident.timers.items() if name != record.timer}
-        stored = _encode(layout.Stored(self.meta.release, msgspec.Raw(_encode(staged.state)), staged.timers))
-        change = (record.entity, record.timer, timer, None)
-        accepted = Accepted(
-            {record.entity: staged}, {record.entity: stored}, [], [], [], [change], b"", self.meta.generation
-        )
-        self._commit(position, accepted, actions)
 
     # -- decisions ------------------------------------------------------------------------------------------------
 
-    def _decide(self, position: Position, task: Task, caller: str, fired: str = "") -> Accepted | Refused | NeedState:
-        if self.rules.of(task.entity) is None:
+    def _decide(self, position: Position, task: Task, caller: str, fired: str = "") -> Cascade | Refused | NeedState:
+        """Run a record; `fired` names the timer that set it off, which is gone before `decide`."""
+        if task.entity not in self.residents:
+            if self.rules.of(task.entity) is not None:
+                return NeedState((layout.entity_key(task.entity),))
             return refuse(Code.POISONED, "NO_SUCH_KIND", {"entity": task.entity})
-        meta = self.meta
-        cascade = Cascade(
-            self.rules, self.residents, position, meta.now_ms, meta.release, meta.generation, caller, fired
-        )
+        cascade = Cascade(self.rules, self.residents, self.meta, position, caller)
+        if fired:
+            cascade.cancel(task.entity, fired)
         outcome = cascade.run(task)
-        if isinstance(outcome, Refused) and outcome.code == Code.POISONED:
+        if outcome is None:
+            if len(cascade.reply) <= REPLY_BYTES_MAX:
+                return cascade
+            outcome = refuse(Code.BOUND_PASSED, "REPLY_TOO_LONG", {"bytes_max": str(REPLY_BYTES_MAX)})
+        elif isinstance(outcome, Refused) and outcome.code == Code.POISONED:
             self.poisons.append((position, outcome.note))
         return outcome
 
-    def _commit(self, position: Position, accepted: Accepted, actions: list[Action]) -> None:
+    def _commit(self, position: Position, accepted: Cascade, actions: list[Action]) -> None:
         """Make what was staged so, and say what follows from it."""
-        now_ms = self.meta.now_ms
-        puts, said = self._changes.puts, self._said
-        for entity, stored in accepted.stored.items():
-            staged = accepted.staged[entity]
+        now_ms, said, puts = self.meta.now_ms, self._said, self._changes.puts
+        for entity, staged in accepted.staged.items():
             resident = staged.resident
             resident.state = staged.state
             resident.timers = staged.timers
             resident.changed = position.offset
             resident.used_ms = now_ms
-            puts[b"e" + entity.encode()] = stored
-            said.append(stored)
+            puts[layout.entity_key(entity)] = staged.stored
+            said.append(staged.stored)
         for n, (kind, entity, payload) in enumerate(accepted.events):
             actions.append(self._event(position, n, kind, entity, payload))
-        if accepted.remotes:
-            for remote in accepted.remotes:
-                _, _, entity_id = remote.entity.partition("/")
-                actions.append(
-                    self._send(remote.kind, remote.entity, entity_id, remote.command, remote.sender, remote.on_reject, "")
-                )
+        actions += [self._send(remote, accepted.caller) for remote in accepted.remotes]
         for push in accepted.pushes:
             said.append(push[2])
             actions.append(Push(*push))
@@ -370,29 +339,19 @@ class Partition:
             self._set_timer(entity, name, old, new, actions)
 
     def _event(self, position: Position, n: int, kind: str, entity: str, payload: bytes) -> Event:
-        record = _encode(
-            EventRecord(
-                self.meta.incarnation,
-                self.number,
-                position.offset,
-                position.index,
-                n,
-                self.meta.now_ms,
-                entity,
-                payload,
-            )
-        )
+        meta, offset, index = self.meta, position.offset, position.index
+        record = _encode(EventRecord(meta.incarnation, self.number, offset, index, n, meta.now_ms, entity, payload))
         self._said.append(record)
-        return Event(kind, position.offset, position.index, n, record)
+        return Event(kind, offset, index, n, record)
 
-    def _send(
-        self, kind: Kind, entity: str, entity_id: str, command: bytes, sender: str, on_reject: bytes, caller: str
-    ) -> Send:
-        destination = self._route(kind.routing(entity_id))
+    def _send(self, remote: Remote, caller: str) -> Send:
+        destination = self._route(remote.kind.routing(remote.entity[len(remote.kind.name) + 1 :]))
         seq = self.meta.next_seq.get(destination, 0)
         self.meta.next_seq[destination] = seq + 1
-        sent = Sent(self.number, self.meta.incarnation, seq, entity, command, sender, on_reject, caller)
-        record = encode_record(sent)
+        source, incarnation = self.number, self.meta.incarnation
+        record = encode_record(
+            Sent(source, incarnation, seq, remote.entity, remote.command, remote.sender, remote.on_reject, caller)
+        )
         self._said.append(record)
         return Send(destination, seq, record)
 
@@ -405,11 +364,11 @@ class Partition:
             actions.append(SetTimer(entity, name, new.generation, new.due_ms))
         self._said.append(f"{entity}/{name}/{new.generation if new else -1}".encode())
 
-    def _dead_letter(self, position: Position, record: Invoke | Sent, sender: str, refused: Refused) -> Event:
-        letter = DeadLetter(
-            record.entity, record.command, record.caller, sender, refused.reason, refused.payload.decode()
-        )
-        return self._event(position, 0, DEAD_LETTER, record.entity, _encode(letter))
+    def _dead_letter(
+        self, position: Position, entity: str, command: bytes, caller: str, sender: str, refused: Refused
+    ) -> Event:
+        letter = DeadLetter(entity, command, caller, sender, refused.reason, refused.payload.decode())
+        return self._event(position, 0, DEAD_LETTER, entity, _encode(letter))
 
     # -- reads ----------------------------------------------------------------------------------------------------
 
@@ -436,12 +395,11 @@ class Partition:
         try:
             return Code.OK, _encode_json(function(resident.state, _decode_json(args) if args else {}))
         except Exception as error:  # noqa: BLE001 - an author's view may raise anything; nothing is folded from it
-            refused = refuse(Code.POISONED, "VIEW_RAISED", {"error": f"{type(error).__name__}: {error}"[:500]})
-            return refused.code, refused.payload
+            return Code.POISONED, refuse(Code.POISONED, "VIEW_RAISED", {"error": type(error).__name__}).payload
 
 
 def _resident(kind: Kind, value: bytes | None) -> Resident:
     if value is None:
-        return Resident(kind.initial, {})
+        return Resident(kind, kind.initial, {})
     stored = layout.decode_stored(value)
-    return Resident(kind.decode_state(stored.state), stored.timers)
+    return Resident(kind, kind.decode_state(stored.state), stored.timers)

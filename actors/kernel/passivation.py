@@ -4,31 +4,24 @@ A resident entity may be dropped once the store has its last change; second chan
 neither a hit nor a drop costs more than a constant.
 """
 
-from collections.abc import Callable
-
 from actors.kernel.layout import Timer
+from actors.kernel.rules import Kind
 
 
 class Resident:
     """An entity in memory; `changed` is the last offset that changed it, `used_ms` the log's time of its last use."""
 
-    __slots__ = ("changed", "state", "timers", "used_ms")
+    __slots__ = ("changed", "kind", "state", "timers", "used_ms")
 
-    def __init__(self, state: object, timers: dict[str, Timer]) -> None:
+    def __init__(self, kind: Kind, state: object, timers: dict[str, Timer]) -> None:
+        self.kind = kind
         self.state = state
         self.timers = timers
         self.changed = -1
         self.used_ms = 0
 
 
-def passivate(
-    residents: dict[str, Resident],
-    excess: int,
-    now_ms: int,
-    written: int,
-    idle_ms_of: Callable[[str], int],
-    scan_max: int = 10_000,
-) -> int:
+def passivate(residents: dict[str, Resident], excess: int, now_ms: int, written: int, scan_max: int = 10_000) -> int:
     """Drop up to `excess` residents whatever their age, and all that are idle; returns how many were dropped.
 
     Only those the store has (changed <= written) are dropped. Looks at `scan_max` residents at most, oldest first.
@@ -36,11 +29,11 @@ def passivate(
     dropped = 0
     for entity in list(residents)[:scan_max]:
         resident = residents[entity]
-        idle_ms = now_ms - resident.used_ms
-        if resident.changed <= written and (dropped < excess or idle_ms > idle_ms_of(entity)):
+        idle_ms, idle_ms_max = now_ms - resident.used_ms, resident.kind.entity.passivate_after_ms
+        if resident.changed <= written and (dropped < excess or idle_ms > idle_ms_max):
             del residents[entity]
             dropped += 1
-        elif idle_ms < idle_ms_of(entity) // 2:
+        elif idle_ms < idle_ms_max // 2:
             residents[entity] = residents.pop(entity)
         elif dropped >= excess:
             break

@@ -13,7 +13,17 @@ AnyEntity = Entity[Any, Any, Any]
 class Kind:
     """One entity type with its decoders made ready."""
 
-    __slots__ = ("decide", "decode_command", "decode_state", "entity", "evolve", "initial", "name", "routing", "state_type")
+    __slots__ = (
+        "decide",
+        "decode_command",
+        "decode_state",
+        "entity",
+        "evolve",
+        "initial",
+        "name",
+        "routing",
+        "state_type",
+    )
 
     def __init__(self, entity: AnyEntity) -> None:
         self.entity = entity
@@ -24,7 +34,9 @@ class Kind:
         self.evolve: Callable[[Any, Any], Any] = entity.evolve
         self.routing = entity.routing
         self.decode_command: Callable[[bytes], object] = msgspec.msgpack.Decoder[Any](entity.command).decode
-        self.decode_state: Callable[[bytes | msgspec.Raw], object] = msgspec.msgpack.Decoder[Any](self.state_type).decode
+        self.decode_state: Callable[[bytes | msgspec.Raw], object] = msgspec.msgpack.Decoder[Any](
+            self.state_type
+        ).decode
 
 
 class Rules:
