@@ -1,0 +1,253 @@
+"""JSON payloads of calls, made into the msgpack of the author's commands; and the description of an entity.
+
+The gateway's hot path, and its guard: whatever is let through here decodes in every partition. Pure.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, cast
+
+import msgspec
+from msgspec import Struct
+from msgspec import inspect as types
+
+from actors.errors import InvalidCommand, NotFound
+from actors.shape import AnyEntity, structs_of, tag_of
+
+BYTES_MAX_DEFAULT = 256 * 1024
+DEPTH_MAX = 32
+_INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
+_TEXT_CHARS_MAX = 200
+_AT = re.compile(r"`(\$[^`]*)`$")
+_NAMED = re.compile(r"(?:unknown|missing required) field `(.*?)`", re.DOTALL)
+
+Check: TypeAlias = Callable[[object, str, int], None]
+_encode = msgspec.msgpack.Encoder().encode
+_decode_any = msgspec.json.Decoder().decode
+
+
+class Payloads:
+    """The payloads of one entity's commands: JSON objects of a command's fields, without its tag."""
+
+    __slots__ = ("_bytes_max", "_commands", "_kind")
+
+    def __init__(self, entity: AnyEntity, bytes_max: int = BYTES_MAX_DEFAULT) -> None:
+        self._kind = entity.kind
+        self._bytes_max = bytes_max
+        self._commands = {tag_of(struct): _compile(struct) for struct in structs_of(entity.command)}
+
+    def decode(self, command: str, payload: bytes) -> bytes:
+        """The msgpack of the command with this tag and these fields; an empty payload is one without fields.
+
+        Raises NotFound for a tag that the entity does not take, and InvalidCommand, with the field's path, for a
+        payload that does not fit. A payload may repeat the tag, but not contradict it.
+        """
+        compiled = self._commands.get(command)
+        if compiled is None:
+            known = ", ".join(sorted(self._commands))
+            raise NotFound(f"{self._kind} has no command {_short(command)!r}; it has {known}", reason="NO_SUCH_COMMAND")
+        if len(payload) > self._bytes_max:
+            raise InvalidCommand(
+                f"the payload has {len(payload)} bytes; at most {self._bytes_max} are taken",
+                field="$",
+                reason="PAYLOAD_TOO_BIG",
+            )
+        decode, check = compiled
+        try:
+            value = decode(payload or b"{}")
+            if check is not None:
+                check(_decode_any(payload or b"{}"), "$", 0)
+            return _encode(value)
+        except InvalidCommand:
+            raise
+        except Exception as error:  # an author's __post_init__ may raise anything
+            raise _explained(error, payload) from error
+
+
+def describe(entity: AnyEntity) -> dict[str, object]:
+    """What an entity takes, says and shows: JSON Schema of its commands and events by tag, and its views' names.
+
+    The schemas of commands are those of payloads. They refer to `#/types/…`, which is part of the description.
+    """
+    commands = {tag_of(struct): _twin(struct, tagged=False) for struct in structs_of(entity.command)}
+    events = {tag_of(struct): struct for struct in structs_of(entity.event)}
+    every = [*commands.values(), *events.values()]
+    schemas, components = msgspec.json.schema_components(every, ref_template="#/types/{name}")
+    by_tag = dict(zip([*commands, *events], schemas, strict=True))
+    return {
+        "kind": entity.kind,
+        "collection": entity.collection_name,
+        "commands": {tag: by_tag[tag] for tag in commands},
+        "events": {tag: by_tag[tag] for tag in events},
+        "views": sorted(entity.views),
+        "types": components,
+    }
+
+
+def _twin(struct: type[Struct], *, tagged: bool) -> type[Struct]:
+    """The author's type, but strict about unknown fields; it encodes to the same bytes."""
+    tag = tag_of(struct) if tagged else False
+    module = {"__module__": struct.__module__}
+    return msgspec.defstruct(
+        struct.__name__, [], bases=(struct,), namespace=module, tag=tag, forbid_unknown_fields=True, frozen=True
+    )
+
+
+def _compile(struct: type[Struct]) -> tuple[Callable[[bytes], object], Check | None]:
+    """The decoder of one command, and the check of what lies deeper than its own fields, if anything does."""
+    decoder = msgspec.json.Decoder[Any](_twin(struct, tagged=True))
+    found = types.type_info(struct)
+    assert isinstance(found, types.StructType)
+    made: dict[int, Check] = {}
+    if all(_checker(field.type, made) is None for field in found.fields):
+        return decoder.decode, None
+    return decoder.decode, _checker(found, made)
+
+
+def _checker(type_: types.Type, made: dict[int, Check]) -> Check | None:
+    """A check for values of this type, or None where a decoder alone sees all there is to see."""
+    match type_:
+        case types.Metadata(type=inner):
+            return _checker(inner, made)
+        case types.AnyType():
+            return _check_any
+        case types.StructType():
+            return _fields_checker(type_, made)
+        case types.TupleType(item_types=items):
+            return _items_checker([_checker(item, made) for item in items])
+        case types.DictType(value_type=item) | types.CollectionType(item_type=item):
+            return _values_checker(_checker(item, made))
+        case types.UnionType(types=members):
+            return _union_checker(members, made)
+        case _:
+            return None
+
+
+def _fields_checker(type_: types.StructType, made: dict[int, Check]) -> Check:
+    """Checks an object's names, and what is under them. A type that holds itself finds its own check in `made`."""
+    if id(type_) in made:
+        return made[id(type_)]
+    known: dict[str, Check | None] = {} if type_.tag_field is None else {type_.tag_field: None}
+
+    def check(value: object, path: str, depth: int) -> None:
+        _guard(path, depth)
+        for name, inner in cast("dict[str, object]", value).items():
+            if name not in known:
+                raise InvalidCommand(f"unknown field `{_short(name)}`", field=_short(_below(path, name)))
+            deeper = known[name]
+            if deeper is not None:
+                deeper(inner, _below(path, name), depth + 1)
+
+    made[id(type_)] = check
+    known.update((field.encode_name, _checker(field.type, made)) for field in type_.fields)
+    return check
+
+
+def _items_checker(checks: list[Check | None]) -> Check | None:
+    if not any(checks):
+        return None
+
+    def check(value: object, path: str, depth: int) -> None:
+        _guard(path, depth)
+        for (index, inner), deeper in zip(_entries(value), checks, strict=False):
+            if deeper is not None:
+                deeper(inner, _below(path, index), depth + 1)
+
+    return check
+
+
+def _values_checker(deeper: Check | None) -> Check | None:
+    if deeper is None:
+        return None
+
+    def check(value: object, path: str, depth: int) -> None:
+        _guard(path, depth)
+        for name, inner in _entries(value):
+            deeper(inner, _below(path, name), depth + 1)
+
+    return check
+
+
+def _union_checker(members: tuple[types.Type, ...], made: dict[int, Check]) -> Check | None:
+    """An object goes by its tag, or to the one member without; an array to the one member that takes arrays."""
+    tagged: dict[object, Check] = {}
+    objects: list[Check] = []
+    arrays: list[Check] = []
+    field = ""
+    for member in members:
+        check = _checker(member, made)
+        if check is None:
+            continue
+        if isinstance(member, types.StructType) and member.tag_field is not None:
+            tagged[member.tag] = check
+            field = member.tag_field
+        elif isinstance(member, types.CollectionType | types.TupleType):
+            arrays.append(check)
+        else:
+            objects.append(check)
+    if not tagged and not objects and not arrays:
+        return None
+
+    def choose(value: object, path: str, depth: int) -> None:
+        fields = _fields(value)
+        by_tag = None if fields is None else tagged.get(fields.get(field))
+        for check in [by_tag] if by_tag else arrays if fields is None else objects:
+            check(value, path, depth)
+
+    return choose
+
+
+def _check_any(value: object, path: str, depth: int) -> None:
+    """Any JSON will do that can be stored and is not nested too deep for whoever decodes it next."""
+    if isinstance(value, int) and not _INT_MIN <= value <= _INT_MAX:
+        raise InvalidCommand("an integer has more than 64 bits", field=_short(path))
+    _guard(path, depth)
+    for name, inner in _entries(value):
+        _check_any(inner, _below(path, name), depth + 1)
+
+
+def _guard(path: str, depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise InvalidCommand(f"nested more than {DEPTH_MAX} levels deep", field=_short(path))
+
+
+def _fields(value: object) -> dict[str, object] | None:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def _entries(value: object) -> Iterable[tuple[str | int, object]]:
+    fields = _fields(value)
+    if fields is not None:
+        return fields.items()
+    if isinstance(value, list):
+        return enumerate(cast("list[object]", value))
+    return ()
+
+
+def _below(path: str, name: str | int) -> str:
+    return f"{path}[{name}]" if isinstance(name, int) else f"{path}.{name}"
+
+
+def _explained(error: Exception, payload: bytes) -> InvalidCommand:
+    """The caller's view of what a decoder or an encoder refused."""
+    if isinstance(error, RecursionError):
+        return InvalidCommand("the payload is nested too deep", field="$")
+    if isinstance(error, UnicodeError):
+        return InvalidCommand("the payload is not UTF-8", field="$")
+    if isinstance(error, OverflowError):
+        try:
+            _check_any(_decode_any(payload), "$", 0)
+        except InvalidCommand as found:
+            return found
+    message = str(error)
+    at = _AT.search(message)
+    path = at[1] if at else "$"
+    named = _NAMED.search(message)
+    if named:
+        path = f"{path}.{named[1]}"
+    return InvalidCommand(_short(message[: at.start()].removesuffix(" - at ") if at else message), field=_short(path))
+
+
+def _short(text: str) -> str:
+    """A caller's own words, cut so that an answer stays small."""
+    return text if len(text) <= _TEXT_CHARS_MAX else text[:_TEXT_CHARS_MAX] + "…"

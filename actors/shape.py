@@ -1,0 +1,126 @@
+"""What may stand on the log and in a store: the checks of an entity's types, made once, before anything runs.
+
+Everything here is about types; a value is looked at only in `canonical`. No I/O.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias, cast, get_args
+
+import msgspec
+from msgspec import Struct
+from msgspec import inspect as types
+
+from actors.entity import Entity
+from actors.errors import SetupError
+
+AnyEntity: TypeAlias = Entity[Any, Any, Any]
+
+KIND = re.compile(r"[a-z][a-z0-9-]{0,62}(\.[a-z][a-z0-9-]{0,62}){0,3}")
+COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,62}")
+KINDS_RESERVED = frozenset({"dead-letter"})
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def structs_of(union: object) -> tuple[type[Struct], ...]:
+    """The struct types of a union of them, or of a single one."""
+    members = get_args(union) or (union,)
+    return tuple(member for member in members if isinstance(member, type) and issubclass(member, Struct))
+
+
+def tag_of(struct: type[Struct]) -> str:
+    """The tag by which the log names this type. It was checked to be there."""
+    tag = struct.__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag
+
+
+def check_entity(entity: AnyEntity, where: str = "") -> None:
+    """Raises SetupError, naming `where` and the reason, if the entity could not be stored or addressed for ever."""
+    try:
+        _check_names(entity)
+        _check_tags(entity, "command", entity.command)
+        _check_tags(entity, "event", entity.event)
+        if not isinstance(entity.initial, Struct):
+            raise TypeError(f"its initial state must be a msgspec Struct, not {type(entity.initial).__name__}")
+        for struct in (*structs_of(entity.command), *structs_of(entity.event)):
+            _check_type(struct, named=True)
+        _check_type(type(entity.initial), named=False)
+        canonical(entity.initial, type(entity.initial), "initial state")
+    except (ValueError, TypeError) as error:
+        place = f"{where}: " if where else ""
+        raise SetupError(f"{place}entity {entity.kind!r}: {error}", reason="ENTITY") from error
+
+
+def canonical(value: object, type_: object, what: str) -> bytes:
+    """The bytes of a value as the platform stores it. Raises TypeError unless they decode to the same again."""
+    name = type(value).__name__
+    try:
+        stored = _encode(value)
+        again = msgspec.msgpack.decode(stored, type=type_)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise TypeError(f"the {what} {name} cannot be stored: {error}") from error
+    if _encode(again) != stored:
+        raise TypeError(f"the {what} {name} is another one after it was stored: {again!r} instead of {value!r}")
+    return stored
+
+
+def _check_names(entity: AnyEntity) -> None:
+    if not KIND.fullmatch(entity.kind) or entity.kind in KINDS_RESERVED:
+        raise ValueError(
+            "a kind is lower-case letters, digits and hyphens, as `program` or `program.noun`, and not `dead-letter`"
+        )
+    if not COLLECTION.fullmatch(entity.collection_name):
+        raise ValueError(f"the collection {entity.collection_name!r} is not lower-case letters, digits and hyphens")
+
+
+def _check_tags(entity: AnyEntity, role: str, union: object) -> None:
+    structs = structs_of(union)
+    if len(structs) != len(get_args(union) or (union,)) or not structs:
+        raise TypeError(f"its {role} must be a msgspec Struct or a union of them, not {union!r}")
+    prefix = entity.program + "."
+    for struct in structs:
+        tag = struct.__struct_config__.tag
+        if not isinstance(tag, str) or not tag.startswith(prefix):
+            wanted = f"{prefix}{struct.__name__.lower()}"
+            raise ValueError(f"write the {role} {struct.__name__}'s tag out, as in tag={wanted!r}; it has {tag!r}")
+    tags = [tag_of(struct) for struct in structs]
+    twice = {tag for tag in tags if tags.count(tag) > 1}
+    if twice:
+        raise ValueError(f"two {role}s share the tag {min(twice)!r}")
+
+
+def _check_type(struct: type[Struct], *, named: bool) -> None:
+    """Only what has one form in msgpack and in JSON, on every machine, and is never changed in place.
+
+    What others read must have `named` fields; a state may be array_like, which is smaller.
+    """
+    for found in _walk(types.type_info(struct), set()):
+        name = type(found).__name__.removesuffix("Type")
+        match found:
+            case types.SetType() | types.FrozenSetType():
+                raise TypeError(f"{struct.__name__} holds a set, whose order differs by process; use a dict or a tuple")
+            case types.DataclassType() | types.TypedDictType() | types.NamedTupleType():
+                raise TypeError(f"{struct.__name__} holds a {name}; use a msgspec Struct")
+            case types.RawType() | types.ExtType() | types.CustomType() | types.ByteArrayType():
+                raise TypeError(f"{struct.__name__} holds a {name}, which has no one form on the log")
+            case types.StructType(cls=cls) if not cls.__struct_config__.frozen:
+                raise TypeError(f"{cls.__name__} must be frozen=True: values are shared and never changed")
+            case types.StructType(cls=cls, array_like=True) if named:
+                raise TypeError(f"{cls.__name__} is array_like; in commands and events fields have names")
+            case _:
+                pass
+
+
+def _walk(type_: types.Type, seen: set[int]) -> Iterator[types.Type]:
+    """The type and all that it is made of, each once."""
+    if id(type_) in seen:
+        return
+    seen.add(id(type_))
+    yield type_
+    for name in type_.__struct_fields__:
+        part: object = getattr(type_, name)
+        for child in cast("tuple[object, ...]", part) if isinstance(part, tuple) else (part,):
+            inner = child.type if isinstance(child, types.Field) else child
+            if isinstance(inner, types.Type):
+                yield from _walk(inner, seen)
