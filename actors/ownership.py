@@ -15,7 +15,7 @@ from actors.kernel.action import Action, CancelTimer, Event, NeedState, Push, Re
 from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.inbox import Changes
 from actors.kernel.outbox import AppliedFrame, Outbox
-from actors.kernel.partition import CHECK_EVERY, Partition
+from actors.kernel.partition import CHECK_EVERY, DEAD_LETTER, Partition
 from actors.kernel.passivation import passivate
 from actors.kernel.record import Check, Epoch, Frame, Position, Record, Slice, decode_frame, encode_frame, encode_record
 from actors.kernel.rules import Rules
@@ -98,6 +98,8 @@ class Ownership:
         self.halted = ""
         self.next_offset = 0
         self.applied_records = 0
+        self.refused: dict[int, int] = {}
+        self.dead_letters = 0
         self.written = -1
         self.paused = False
         self.stop_at: Position | None = None
@@ -108,6 +110,7 @@ class Ownership:
         self._index = 0
         self._actions: list[Action] = []
         self._loading = False
+        self._events_slices: dict[str, Slice] = {}
         self._timers = DueTimers()
         self._scanning_to_ms: int | None = None
         self._expected: tuple[int, int] | None = None
@@ -304,13 +307,17 @@ class Ownership:
     def _finish(self, offset: int, changes: Changes) -> None:
         """A frame was applied whole: sort its actions by where they go."""
         records: list[tuple[Slice, bytes]] = []
-        commands_topic, events_topic_of = self._home.cluster.commands_topic, self._home.cluster.events_topic_of
+        commands_topic = self._home.cluster.commands_topic
         for action in self._actions:
             match action:
-                case Reply():
+                case Reply(code=code):
                     self.said.replies.append(action)
+                    if code:
+                        self.refused[code] = self.refused.get(code, 0) + 1
                 case Event(kind=kind, record=record):
-                    records.append((Slice(events_topic_of(kind), self.number), record))
+                    records.append((self._events_slice(kind), record))
+                    if kind == DEAD_LETTER:
+                        self.dead_letters += 1
                 case Send(destination, _, record):
                     records.append((Slice(commands_topic, destination), record))
                 case Push():
@@ -326,6 +333,12 @@ class Ownership:
             self._append(
                 self._slice, [encode_record(Check(offset, partition.meta.sums[offset]))], Aim.OTHER, released=False
             )
+
+    def _events_slice(self, kind: str) -> Slice:
+        slice_ = self._events_slices.get(kind)
+        if slice_ is None:
+            slice_ = self._events_slices[kind] = Slice(self._home.cluster.events_topic_of(kind), self.number)
+        return slice_
 
     # -- what must get onto the log -------------------------------------------------------------------------------
 

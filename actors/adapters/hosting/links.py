@@ -70,7 +70,7 @@ class Links:
         found.ready.set()
 
     async def _serve(self, requests: AsyncIterator[bytes], context: Any) -> None:
-        metadata = {key: value for key, value in context.invocation_metadata() or ()}
+        metadata = dict(context.invocation_metadata() or ())
         if not hmac.compare_digest(str(metadata.get(link.TOKEN_METADATA, "")), self._token):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong or missing link token")
         gateway = str(metadata.get(link.GATEWAY_METADATA, ""))

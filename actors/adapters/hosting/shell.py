@@ -13,6 +13,7 @@ import msgspec
 from actors.adapters.hosting import stores
 from actors.adapters.hosting.config import HostConfig
 from actors.adapters.hosting.links import Links
+from actors.adapters.hosting.observing import Observer, Report
 from actors.adapters.hosting.polling import Poller
 from actors.adapters.hosting.stores import Opened, Opener
 from actors.adapters.hosting.watching import Watching, take_notes
@@ -42,7 +43,6 @@ from actors.work import (
 
 TICK_S = 0.25
 OPEN_RETRY_S = 0.2
-CONTROL_RETRY_S = 0.005
 
 
 class Parts:
@@ -59,7 +59,7 @@ class Parts:
 class Hosting:
     """One running host. Its methods may be called from any thread."""
 
-    def __init__(self, config: HostConfig, parts: Parts, report: Callable[[str, Mapping[str, object]], None]) -> None:
+    def __init__(self, config: HostConfig, parts: Parts, report: Report) -> None:
         """`report(event, facts)` is told what an operator should see."""
         self._config = config
         self._parts = parts
@@ -67,8 +67,10 @@ class Hosting:
         self._watching = Watching(config.notes_dir, config.process.decide_ms_max) if config.watchdog else None
         progress = self._watching.progress if self._watching else None
         self._core = HostCore(config.name, config.cluster, config.process, parts.rules, progress)
+        self._observer = Observer(self._core, parts.sensor, report)
         self._control = Slice(config.cluster.control_topic, 0)
         self._control_next = 0
+        self._learning: list[tuple[int, asyncio.Future[None]]] = []
         self._verdicts: dict[Position, Verdict] = {}
         self._stores: dict[int, Store] = {}
         self._opens: dict[int, int] = {}
@@ -147,19 +149,25 @@ class Hosting:
         now_ms = time.time_ns() // 1_000_000
         self._core.tick(now_ms)
         self._carry_out()
+        if self._observer.look(now_ms, time.monotonic()):
+            self._spawn(self._find_ends())
         due_ms = self._core.next_due_ms()
         wait_s = TICK_S if due_ms is None else min(TICK_S, max((due_ms - now_ms) / 1_000, 0.001))
         self._loop.call_later(wait_s, self._tick)
 
     def _fetched(self, frames: Sequence[Fetched]) -> None:
-        began = time.perf_counter()
+        began, applied = time.perf_counter(), self._applied()
+        self._parts.sensor.frames_polled(len(frames), sum(len(frame.frame) for frame in frames))
         for frame in frames:
             if frame.slice == self._control:
                 self._learn(frame)
         self._core.fetched([frame for frame in frames if frame.slice != self._control])
         self._carry_out()
-        self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began)
+        self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began, self._applied() - applied)
         self._poller.taken()
+
+    def _applied(self) -> int:
+        return sum(ownership.applied_records for ownership in self._core.owned.values())
 
     def _learn(self, frame: Fetched) -> None:
         """Take a verdict in; a partition that was halted may begin anew."""
@@ -169,6 +177,10 @@ class Hosting:
             ownership = self._core.owned.get(verdict.position.partition)
             if verdict.word in ("skip", "retry") and ownership is not None and ownership.halted:
                 self._core.restart(verdict.position.partition)
+        for end, learnt in self._learning:
+            if end <= self._control_next and not learnt.done():
+                learnt.set_result(None)
+        self._learning = [(end, learnt) for end, learnt in self._learning if not learnt.done()]
 
     def _read_failed(self, error: Corrupt) -> None:
         self._core.halt(int(error.position.partition("/")[0]), error.position, str(error))
@@ -192,6 +204,7 @@ class Hosting:
         while works := self._core.work():
             for work in works:
                 self._do(work)
+        self._observer.phase_changes(time.monotonic())
 
     def _do(self, work: Work) -> None:
         match work:
@@ -257,6 +270,17 @@ class Hosting:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
+    async def _find_ends(self) -> None:
+        """How far the log goes, for the lag that the metrics show."""
+        topic = self._config.cluster.commands_topic
+        try:
+            spans = await asyncio.to_thread(
+                self._parts.log.spans, [Slice(topic, number) for number in self._core.owned]
+            )
+        except Unavailable:
+            return
+        self._observer.ends = {slice_.partition: span.end for slice_, span in spans.items()}
+
     async def _find_end(self, partition: int, ticket: int) -> None:
         slice_ = Slice(self._config.cluster.commands_topic, partition)
         while partition in self._core.owned:
@@ -273,9 +297,11 @@ class Hosting:
         """Carry this machine's watchdog notes to the control topic, then read it up to its end."""
         for note in take_notes(self._config.notes_dir):
             self._append_verdict(noticed(self._verdicts, note.position, note.why, died=note.died))
-        spans = await asyncio.to_thread(self._parts.log.spans, [self._control])
-        while self._control_next < spans[self._control].end:
-            await asyncio.sleep(CONTROL_RETRY_S)
+        end = (await asyncio.to_thread(self._parts.log.spans, [self._control]))[self._control].end
+        if self._control_next < end:
+            learnt = self._loop.create_future()
+            self._learning.append((end, learnt))
+            await learnt
 
     def _append_verdict(self, verdict: Verdict) -> "Future[Appended]":
         key, frame = encode_verdict(self._control.topic, verdict)
@@ -328,8 +354,9 @@ class Hosting:
         began = time.perf_counter()
         try:
             keep = self._config.process.snapshots_kept
-            await asyncio.to_thread(self._opener.snapshot, partition, folder, meta, keep)
+            size_bytes = await asyncio.to_thread(self._opener.snapshot, partition, folder, meta, keep)
         except (PlatformError, OSError) as error:
+            self._parts.sensor.snapshot_failed(partition)
             self._report("snapshot failed", {"partition": partition, "why": str(error)})
             return
-        self._parts.sensor.snapshot_taken(partition, time.perf_counter() - began, 0)
+        self._parts.sensor.snapshot_taken(partition, time.perf_counter() - began, size_bytes)

@@ -33,7 +33,9 @@ class Opened(NamedTuple):
 class Opener:
     """Finds and opens the store that a new owner should begin from. Blocking; runs beside the loop."""
 
-    def __init__(self, states: States, objects: Objects, log: Log, folder: Path, commands_topic: str, life: str) -> None:
+    def __init__(
+        self, states: States, objects: Objects, log: Log, folder: Path, commands_topic: str, life: str
+    ) -> None:
         self._states = states
         self._objects = objects
         self._log = log
@@ -52,7 +54,7 @@ class Opener:
             if watermark >= span.end:
                 store.close()
                 raise Corrupt(
-                    f"the states are at offset {watermark}, but the log ends at {span.end}: acknowledged records are gone",
+                    f"the states are at offset {watermark}, the log ends at {span.end}: acknowledged records are gone",
                     position=f"{partition}/{watermark}",
                 )
             if watermark >= span.start or (span.start == 0 and watermark < 0):
@@ -102,8 +104,8 @@ class Opener:
         shutil.rmtree(target, ignore_errors=True)
         return _read(self._states.open(target), topic_id)
 
-    def snapshot(self, partition: int, folder: Path, meta: Meta, keep: int) -> None:
-        """Upload a checkpoint of this partition, remove it, and forget all but the newest `keep` snapshots."""
+    def snapshot(self, partition: int, folder: Path, meta: Meta, keep: int) -> int:
+        """Upload a checkpoint, remove it, forget all but the newest `keep` snapshots; returns the checkpoint's bytes."""
         info = snapshots.Info(
             partition=partition,
             watermark=meta.watermark,
@@ -115,11 +117,13 @@ class Opener:
             incarnation=meta.incarnation,
             created_ms=meta.now_ms,
         )
+        size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         try:
             snapshots.upload(self._objects, folder, info)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         snapshots.prune(self._objects, partition, meta.owner.epoch, keep)
+        return size_bytes
 
 
 def _age(folder: Path) -> tuple[int, str]:

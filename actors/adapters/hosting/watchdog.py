@@ -22,7 +22,10 @@ LOOK_EVERY_MS = 1_000
 def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> None:
     """Watch until the host has ended."""
     host = os.pidfd_open(host_pid)
-    with open(progress_file, "rb") as file, mmap.mmap(file.fileno(), PROGRESS.size, access=mmap.ACCESS_READ) as view:
+    with (
+        Path(progress_file).open("rb") as file,
+        mmap.mmap(file.fileno(), PROGRESS.size, access=mmap.ACCESS_READ) as view,
+    ):
         seen = PROGRESS.unpack(view[: PROGRESS.size])
         same_ms = 0
         ended = select.poll()
