@@ -99,7 +99,8 @@ def upload(objects: Objects, folder: Path, info: Info, hashes: Hashes | None = N
             objects.put(place, path)
             stored.add(place)
         files.append(file)
-    objects.put(name, _encode(Manifest(info, tuple(files))))
+    assert files, f"{folder} is not a checkpoint of a store"
+    objects.put(name, encode_manifest(Manifest(info, tuple(files))))
     return name
 
 
@@ -286,7 +287,8 @@ def _inside(folder: Path, file: File, manifest: Manifest) -> Path:
     return target
 
 
-def _encode(manifest: Manifest) -> bytes:
+def encode_manifest(manifest: Manifest) -> bytes:
+    """A manifest as it is stored: its own hash on the first line, then JSON that a person can read."""
     body = msgspec.json.encode(manifest)
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,9 @@ _PART = ".part-"
 _PARTS_KEPT_SECONDS = 3_600
 _RETRY_AFTER_MS = 1_000
 _CHUNK_BYTES = 1 << 20
+_CONNECT_TIMEOUT = timedelta(seconds=5)
+_RETRY_TIMEOUT = timedelta(seconds=30)
+_RETRIES_MAX = 4
 
 
 def open_objects(place: str | Path) -> Objects:
@@ -131,12 +135,13 @@ class StoreObjects:
         try:
             self._store = from_url(
                 url,
-                client_options={"allow_http": url.startswith("http://") or _plain_endpoint()},
+                client_options={"allow_http": _plain_endpoint(), "connect_timeout": _CONNECT_TIMEOUT},
+                retry_config={"max_retries": _RETRIES_MAX, "retry_timeout": _RETRY_TIMEOUT},
             )
         except (BaseError, ValueError, TypeError) as error:
             raise SetupError(
-                f"cannot use {url} for objects: {error}. Give a folder, or s3://BUCKET/PREFIX, gs://… or az://… "
-                "with the store's credentials in the environment."
+                f"cannot use {url} for objects: {_first_line(error)}. Give a folder, or s3://BUCKET/PREFIX, gs://… "
+                "or az://… with the store's credentials in the environment."
             ) from error
 
     def put(self, name: str, source: Path | bytes) -> None:
@@ -184,7 +189,12 @@ class StoreObjects:
     def _explained(self, name: str, error: Exception) -> PlatformError:
         if isinstance(error, FileNotFoundError):
             return NotFound(f"there is no object {name} in {self._url}")
-        return _away(f"the object store {self._url} did not serve {name}: {error}")
+        return _away(f"the object store {self._url} did not serve {name}: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    """What follows the first line of the library's errors is its own inner structure, for its developers."""
+    return str(error).partition("\n")[0]
 
 
 def _plain_endpoint() -> bool:

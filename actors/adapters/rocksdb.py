@@ -49,9 +49,15 @@ class RocksStates:
         """Open or make the store in this folder; see `States.open`."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            return RocksStore(Rdict(str(folder), self._options()), folder)
+            had_tables = any(folder.glob("*.sst"))
+            rdict = Rdict(str(folder), self._options())
         except Exception as error:
             raise _explained(error, folder, "open") from error
+        if had_tables and rdict.latest_sequence_number() == 0:
+            # A length that was changed in the manifest looks to RocksDB like its end: it opens with nothing in it.
+            rdict.close()
+            raise _damaged(folder, "its manifest no longer names the tables that are there")
+        return RocksStore(rdict, folder)
 
     def _options(self) -> Options:
         options = Options(raw_mode=True)
@@ -156,12 +162,8 @@ def _explained(error: Exception, folder: Path, doing: str) -> PlatformError:
             f"end it, or take a snapshot into another folder. ({text})",
             outcome="NOT_APPENDED",
         )
-    if "Corruption" in text or "does not match" in text or "mismatch" in text:
-        return Corrupt(
-            f"the store in {folder} is damaged: {text}. Move the folder away; "
-            "the partition is then rebuilt from its newest snapshot and the log.",
-            position=str(folder),
-        )
+    if "Corruption" in text or "does not match" in text or ("No such file" in text and folder.exists()):
+        return _damaged(folder, text)
     if isinstance(error, OSError) or "IO error" in text:
         return SetupError(
             f"cannot {doing} the store in {folder}: {text}. Make the folder writable and free space on its disk, "
@@ -169,3 +171,11 @@ def _explained(error: Exception, folder: Path, doing: str) -> PlatformError:
             reason="STORE_NOT_USABLE",
         )
     return SetupError(f"cannot {doing} the store in {folder}: {text}", reason="STORE_NOT_USABLE")
+
+
+def _damaged(folder: Path, why: str) -> Corrupt:
+    return Corrupt(
+        f"the store in {folder} is damaged: {why}. Move the folder away; "
+        "the partition is then rebuilt from its newest snapshot and the log.",
+        position=str(folder),
+    )
