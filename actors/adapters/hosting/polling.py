@@ -85,5 +85,5 @@ class Poller:
                 self._wanted = wanted
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
-        if not self._stopping and not self._loop.is_closed():
+        if not self._stopping:
             self._loop.call_soon_threadsafe(function, *args)

@@ -1,6 +1,7 @@
 """The loop of a host: feeds the core with what happened, carries out what it answers. Thin: no rule lives here."""
 
 import asyncio
+import contextlib
 import shutil
 import threading
 import time
@@ -57,7 +58,7 @@ class Parts:
 
 
 class Hosting:
-    """One running host. Its methods may be called from any thread."""
+    """One running host, on the event loop that it is made in. `assign`, `restart`, `status` are for any thread."""
 
     def __init__(self, config: HostConfig, parts: Parts, report: Report) -> None:
         """`report(event, facts)` is told what an operator should see."""
@@ -74,7 +75,7 @@ class Hosting:
         self._verdicts: dict[Position, Verdict] = {}
         self._stores: dict[int, Store] = {}
         self._opens: dict[int, int] = {}
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.get_running_loop()
         self._links = Links(config.token, self._linked, self._unlinked, self._told)
         self._poller = Poller(parts.log.reader(), self._loop, self._fetched, self._read_failed)
         self._opener = Opener(
@@ -82,37 +83,32 @@ class Hosting:
         )
         self._done: list[tuple[int, Future[Appended]]] = []
         self._done_lock = threading.Lock()
-        self._address: Future[str] = Future()
-        self._thread = threading.Thread(target=self._run, name=f"host {config.name}", daemon=True)
+        self._ticking: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
 
     # -- from outside ---------------------------------------------------------------------------------------------
 
-    def start(self) -> str:
+    async def start(self) -> str:
         """Begin; returns the address of the link server."""
-        self._thread.start()
-        return self._address.result()
+        port = await self._links.start("127.0.0.1:0")
+        self._poller.start()
+        self._read({})
+        self._tick()
+        return f"127.0.0.1:{port}"
 
     def assign(self, wanted: Mapping[int, tuple[int, int]]) -> None:
-        """The whole set of partitions that this host should own."""
+        """The whole set of partitions that this host should own, each with its assignment (term, n)."""
         self._call(lambda: self._core.assign(wanted))
 
     def restart(self, partition: int) -> None:
         """Try a halted partition again."""
         self._call(lambda: self._core.restart(partition))
 
-    def status(self) -> bytes:
+    def status(self) -> "Future[bytes]":
         """How every partition stands, as JSON."""
         answer: Future[bytes] = Future()
         self._call(lambda: answer.set_result(msgspec.json.encode(self._core.status())))
-        return answer.result(timeout=5)
-
-    def stop(self) -> None:
-        """Let every partition go and end."""
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(timeout=10)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
+        return answer
 
     def _call(self, function: Callable[[], object]) -> None:
         def run() -> None:
@@ -121,29 +117,21 @@ class Hosting:
 
         self._loop.call_soon_threadsafe(run)
 
-    # -- the loop -------------------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            port = self._loop.run_until_complete(self._links.start("127.0.0.1:0"))
-        except BaseException as error:
-            self._address.set_exception(error)
-            raise
-        self._poller.start()
-        self._read({})
-        self._tick()
-        self._address.set_result(f"127.0.0.1:{port}")
-        self._loop.run_forever()
-        self._loop.close()
-
-    async def _stop(self) -> None:
+    async def stop(self) -> None:
+        """Let every partition go and end."""
         self._core.assign({})
         self._carry_out()
+        if self._ticking is not None:
+            self._ticking.cancel()
         await self._links.stop()
         await asyncio.to_thread(self._poller.stop)
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         if self._watching:
             self._watching.stop()
+
+    # -- the loop -------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         now_ms = time.time_ns() // 1_000_000
@@ -153,7 +141,7 @@ class Hosting:
             self._spawn(self._find_ends())
         due_ms = self._core.next_due_ms()
         wait_s = TICK_S if due_ms is None else min(TICK_S, max((due_ms - now_ms) / 1_000, 0.001))
-        self._loop.call_later(wait_s, self._tick)
+        self._ticking = self._loop.call_later(wait_s, self._tick)
 
     def _fetched(self, frames: Sequence[Fetched]) -> None:
         began, applied = time.perf_counter(), self._applied()
@@ -251,8 +239,9 @@ class Hosting:
         with self._done_lock:
             self._done.append((ticket, future))
             first = len(self._done) == 1
-        if first and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._take_done)
+        if first:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever would care
+                self._loop.call_soon_threadsafe(self._take_done)
 
     def _take_done(self) -> None:
         with self._done_lock:

@@ -105,7 +105,7 @@ class Opener:
         return _read(self._states.open(target), topic_id)
 
     def snapshot(self, partition: int, folder: Path, meta: Meta, keep: int) -> int:
-        """Upload a checkpoint, remove it, forget all but the newest `keep` snapshots; returns the checkpoint's bytes."""
+        """Upload a checkpoint, remove it, keep the newest `keep` snapshots; returns the checkpoint's bytes."""
         info = snapshots.Info(
             partition=partition,
             watermark=meta.watermark,
@@ -144,7 +144,8 @@ def write(store: Store, batch: Batch, swept_seconds: Sequence[int]) -> None:
         start, end = layout.sweep_range(second)
         swept = store.scan(start, end, SWEEP_LIMIT)
         if swept:
-            batch.deletes += [layout.swept(key) for key, _ in swept]
+            # An id may have been used again since its entry left the window: then its key is among the puts.
+            batch.deletes += [key for pair in swept if (key := layout.swept(pair[0])) not in batch.puts]
             batch.delete_ranges.append((start, end))
     store.write(batch)
 
