@@ -387,6 +387,7 @@ class Ownership:
         self._retry_at_ms = now_ms + RETRY_MS
 
     def _write(self, offset: int, changes: Changes) -> None:
+        changes.prune()
         batch = Batch(changes.puts, list(changes.deletes), changes.delete_ranges)
         self._home.emit(Write(self.number, offset, batch, changes.swept_seconds))
 

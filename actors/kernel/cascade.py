@@ -4,6 +4,7 @@ Runs authors' code. What it raises is an outcome, except what depends on the mac
 that halts the partition, since another machine might have decided otherwise.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +21,9 @@ from actors.kernel.rules import Kind, Rules
 
 STEPS_MAX = 256
 EVENTS_MAX = 1_024
+SENDS_MAX = 1_024
+PAYLOAD_BYTES_MAX = 256 * 1024
+DUE_MS_MAX = 1 << 48
 _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 
@@ -46,9 +50,9 @@ class Staged:
 
 
 class Remote(NamedTuple):
-    """A send that leaves this record: to be numbered and put on the log."""
+    """A send that leaves this record, to be numbered and put on the log; `key` is the target's routing key."""
 
-    kind: Kind
+    key: str
     entity: str
     command: bytes
     sender: str
@@ -111,6 +115,18 @@ class Cascade:
         """
         self._tasks.append(task)
         try:
+            return self._run()
+        except (RecursionError, MemoryError) as error:
+            name, kind = type(error).__name__, task.entity.partition("/")[0]
+            raise Corrupt(f"{name} in the code of {kind}", position=str(self._position)) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an author's code may raise anything, also AssertionError, SystemExit
+            name = type(error).__name__
+            return refuse(Code.POISONED, "POISONED", {"error": name}, note=f"{name}: {error}"[:500])
+
+    def _run(self) -> Refused | NeedState | None:
+        try:
             for step, current in enumerate(self._tasks):
                 need = self._step(step, current)
                 if need is not None:
@@ -119,12 +135,6 @@ class Cascade:
                 self.store(entity, staged)
         except Reject as reject:
             return refuse(Code.REJECTED, reject.reason, reject.details)
-        except (RecursionError, MemoryError) as error:
-            name, kind = type(error).__name__, task.entity.partition("/")[0]
-            raise Corrupt(f"{name} in the code of {kind}", position=str(self._position)) from error
-        except Exception as error:  # noqa: BLE001 - an author's code may raise anything, also its own AssertionError
-            name = type(error).__name__
-            return refuse(Code.POISONED, "POISONED", {"error": name}, note=f"{name}: {error}"[:500])
         return None
 
     def _step(self, step: int, task: Task) -> NeedState | Refused | None:
@@ -147,7 +157,7 @@ class Cascade:
             state: Any = staged.state
             for event in decision.events:
                 state = kind.evolve(state, event)
-                self.events.append((kind.name, entity, _encode(event)))
+                self.events.append((kind.name, entity, _pack(event)))
             if type(state) is not kind.state_type:
                 raise _Poison(f"evolve of {kind.name} returned {type(state).__name__}")
             if len(self.events) > EVENTS_MAX:
@@ -157,6 +167,8 @@ class Cascade:
             self.reply = _encode_json(decision.reply)
         for action in decision.actions:
             self._act(staged, entity, action)
+        if len(self.remotes) + len(self.pushes) > SENDS_MAX:
+            return refuse(Code.BOUND_PASSED, "TOO_MANY_SENDS", {"sends_max": str(SENDS_MAX)})
         return None
 
     def _act(self, staged: Staged, entity: str, action: author.Action) -> None:
@@ -164,10 +176,14 @@ class Cascade:
             case author.Send(to, command, on_reject):
                 self._send(staged.resident.kind, entity, to, command, on_reject)
             case author.Push(cursor, payload):
-                self.pushes.append((entity, cursor, _encode_json(payload)))
+                if type(cursor) is not int or not 0 <= cursor < 1 << 63:
+                    raise _Poison(f"a push of {entity} has the cursor {cursor!r}")
+                self.pushes.append((entity, cursor, _pack(payload, _encode_json)))
             case author.SetTimer(name, due_ms, command):
+                if type(due_ms) is not int or not 0 <= due_ms < DUE_MS_MAX or "\0" in name:
+                    raise _Poison(f"the timer {name!r} of {entity} is due at {due_ms!r}")
                 self.generation += 1
-                timer = Timer(self.generation, due_ms, _encode(command))
+                timer = Timer(self.generation, due_ms, _pack(command))
                 self.timers.append((entity, name, staged.timers.get(name), timer))
                 staged.timers = {**staged.timers, name: timer}
                 if len(staged.timers) > staged.resident.kind.entity.timers_max:
@@ -187,11 +203,13 @@ class Cascade:
         target = self._rules.kinds.get(to.kind)
         if target is None:
             raise _Poison(f"a send to {to.kind}, which is no kind here")
-        if target.routing(to.id) == kind.routing(entity[len(kind.name) + 1 :]):
-            self._tasks.append(Task(f"{to.kind}/{to.id}", command, entity, False))
+        key, address = target.routing(to.id), f"{to.kind}/{to.id}"
+        if key == kind.routing(entity[len(kind.name) + 1 :]):
+            self._tasks.append(Task(address, command, entity, False))
             return
-        back = b"" if on_reject is None else _encode(on_reject)
-        self.remotes.append(Remote(target, f"{to.kind}/{to.id}", _encode(command), entity, back))
+        (key + address).encode()  # what cannot be written as UTF-8 is poison here, before anything is numbered
+        back = b"" if on_reject is None else _pack(on_reject)
+        self.remotes.append(Remote(key, address, _pack(command), entity, back))
 
     def store(self, entity: str, staged: Staged) -> None:
         """Make the bytes that an entity is written as."""
@@ -199,3 +217,11 @@ class Cascade:
         if len(state) > staged.resident.kind.entity.state_bytes_max:
             raise _Poison(f"the state of {entity} is over {staged.resident.kind.entity.state_bytes_max} bytes")
         staged.stored = _encode(layout.Stored(self._meta.release, msgspec.Raw(state), staged.timers))
+
+
+def _pack(value: object, encode: Callable[[object], bytes] = _encode) -> bytes:
+    """An author's value as bytes that surely fit into a frame."""
+    packed = encode(value)
+    if len(packed) > PAYLOAD_BYTES_MAX:
+        raise _Poison(f"a {type(value).__name__} of {len(packed)} bytes")
+    return packed

@@ -40,15 +40,28 @@ class Changes(Struct):
 
     def merge(self, later: "Changes") -> None:
         """Add what a later frame changed."""
-        for start, end in later.delete_ranges:
-            self.puts = {key: value for key, value in self.puts.items() if not start <= key < end}
-            self.deletes = {key for key in self.deletes if not start <= key < end}
         self.delete_ranges += later.delete_ranges
         self.swept_seconds += later.swept_seconds
         self.puts.update(later.puts)
         self.deletes.difference_update(later.puts)
         for key in later.deletes:
             self.delete(key)
+
+    def prune(self) -> None:
+        """Drop the puts of window entries that left the window meanwhile; to be called before the changes are written.
+
+        No entry is ever put into a second that left, so once, at the end, is enough.
+        """
+        if not self.swept_seconds:
+            return
+        left = set(self.swept_seconds)
+        gone = [key for key in self.puts if key[:1] in b"wy" and layout.second_of(key) in left]
+        for key in gone:
+            del self.puts[key]
+        timeless = {layout.swept(key) for key in gone if key[:1] == b"y"}
+        timeless.difference_update(layout.swept(key) for key in self.puts if key[:1] == b"y")
+        for key in timeless:
+            self.puts.pop(key, None)
 
 
 class Window:
@@ -64,17 +77,17 @@ class Window:
         "_seconds",
         "_touched",
         "buckets",
-        "bytes",
         "count",
         "floor_ms",
         "recent_from_ms",
+        "size_bytes",
     )
 
     def __init__(self, floor_ms: int, buckets: Mapping[int, tuple[int, int]]) -> None:
         self.floor_ms = floor_ms
         self.buckets = {second: [count, size] for second, (count, size) in buckets.items()}
         self.count = sum(count for count, _ in buckets.values())
-        self.bytes = sum(size for _, size in buckets.values())
+        self.size_bytes = sum(size for _, size in buckets.values())
         self._seconds = sorted(buckets)
         self._recent: dict[bytes, Entry] = {}
         self._by_second: dict[int, list[bytes]] = {}
@@ -110,7 +123,7 @@ class Window:
         bucket[0] += 1
         bucket[1] += grown
         self.count += 1
-        self.bytes += grown
+        self.size_bytes += grown
         self._touched.add(second)
         self._recent[key] = entry
         self._by_second[second].append(key)
@@ -123,7 +136,7 @@ class Window:
         oldest_ms = now_ms - WINDOW_MS
         while self._seconds and (
             (self._seconds[0] + 1) * MS <= oldest_ms
-            or (len(self._seconds) > 1 and (self.count > ENTRIES_MAX or self.bytes > BYTES_MAX))
+            or (len(self._seconds) > 1 and (self.count > ENTRIES_MAX or self.size_bytes > BYTES_MAX))
         ):
             self._drop(heapq.heappop(self._seconds), changes)
         for second in self._touched:
@@ -134,11 +147,10 @@ class Window:
     def _drop(self, second: int, changes: Changes) -> None:
         count, size = self.buckets.pop(second)
         self.count -= count
-        self.bytes -= size
+        self.size_bytes -= size
         self.floor_ms = max(self.floor_ms, second * MS + MS - 1)
         for key in self._by_second.pop(second, ()):
             self._recent.pop(key, None)
-            changes.puts.pop(key, None)
         changes.delete_ranges.append(layout.window_range(second))
         changes.swept_seconds.append(second)
         changes.delete(layout.bucket_key(second))

@@ -116,6 +116,11 @@ def swept(key: bytes) -> bytes:
     return _TIMELESS + key[7:]
 
 
+def second_of(key: bytes) -> int:
+    """The second of the entry time that a window key (of an id with a time) or a sweep key begins with."""
+    return int.from_bytes(key[1:7]) // MS
+
+
 def window_range(second: int) -> tuple[bytes, bytes]:
     """The window keys whose id is dated in this second."""
     return _WINDOW + (second * MS).to_bytes(6), _WINDOW + ((second + 1) * MS).to_bytes(6)

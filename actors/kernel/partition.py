@@ -174,7 +174,9 @@ class Partition:
             case Check(offset, crc):
                 self._check(position, offset, crc)
             case Incarnation(n):
-                self.meta.incarnation = max(self.meta.incarnation, n)
+                if n > self.meta.incarnation:
+                    self.meta.incarnation = n
+                    self.meta.next_seq.clear()  # receivers count from 0 again, too
             case Empty():
                 pass
         return []
@@ -267,7 +269,8 @@ class Partition:
         elif record.on_reject:
             found = self.rules.of(record.sender)
             assert found is not None, f"a send from {record.sender}, which is no kind here"
-            remote = Remote(found[0], record.sender, record.on_reject, record.entity, b"")
+            kind, sender_id = found
+            remote = Remote(kind.routing(sender_id), record.sender, record.on_reject, record.entity, b"")
             actions.append(self._send(remote, record.caller))
         else:
             entity, command = record.entity, record.command
@@ -312,10 +315,14 @@ class Partition:
         if outcome is None:
             if len(cascade.reply) <= REPLY_BYTES_MAX:
                 return cascade
-            outcome = refuse(Code.BOUND_PASSED, "REPLY_TOO_LONG", {"bytes_max": str(REPLY_BYTES_MAX)})
-        elif isinstance(outcome, Refused) and outcome.code == Code.POISONED:
-            self.poisons.append((position, outcome.note))
-        return outcome
+        elif isinstance(outcome, NeedState):
+            return outcome
+        else:
+            if outcome.code == Code.POISONED:
+                self.poisons.append((position, outcome.note))
+            if len(outcome.payload) <= REPLY_BYTES_MAX:
+                return outcome
+        return refuse(Code.BOUND_PASSED, "REPLY_TOO_LONG", {"bytes_max": str(REPLY_BYTES_MAX)})
 
     def _commit(self, position: Position, accepted: Cascade, actions: list[Action]) -> None:
         """Make what was staged so, and say what follows from it."""
@@ -345,7 +352,7 @@ class Partition:
         return Event(kind, offset, index, n, record)
 
     def _send(self, remote: Remote, caller: str) -> Send:
-        destination = self._route(remote.kind.routing(remote.entity[len(remote.kind.name) + 1 :]))
+        destination = self._route(remote.key)
         seq = self.meta.next_seq.get(destination, 0)
         self.meta.next_seq[destination] = seq + 1
         source, incarnation = self.number, self.meta.incarnation

@@ -29,7 +29,7 @@ class Kind:
         self.entity = entity
         self.name = entity.kind
         self.initial: object = entity.initial
-        self.state_type = type(entity.initial)
+        self.state_type: type[object] = type(entity.initial)
         self.decide: Callable[[Any, Any, Context], Decision[Any]] = entity.decide
         self.evolve: Callable[[Any, Any], Any] = entity.evolve
         self.routing = entity.routing
