@@ -64,6 +64,9 @@ class Sensor:
     def partition_halted(self, partition: int) -> None:
         """A partition stopped for good, until an operator acts."""
 
+    def partition_resumed(self, partition: int) -> None:
+        """An operator acted: a partition that was halted goes on."""
+
     def dead_lettered(self, records: int) -> None:
         """So many records went to the dead letters."""
 

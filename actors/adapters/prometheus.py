@@ -196,6 +196,10 @@ class PrometheusSensor(Sensor):
         self._halts.inc()
         self._set(partition, "halted", 1)
 
+    def partition_resumed(self, partition: int) -> None:
+        """See `Sensor.partition_resumed`."""
+        self._set(partition, "halted", 0)
+
     def dead_lettered(self, records: int) -> None:
         """See `Sensor.dead_lettered`."""
         self._dead_letters.inc(records)

@@ -102,6 +102,15 @@ def test_a_partition_that_moved_away_is_shown_no_more() -> None:
     ]
 
 
+def test_a_halted_partition_is_shown_until_it_goes_on() -> None:
+    sensor = PrometheusSensor()
+    sensor.partition_halted(3)
+    assert value(sensor, "hutong_halted", partition="3") == 1
+    sensor.partition_resumed(3)
+    assert value(sensor, "hutong_halted", partition="3") == 0
+    assert value(sensor, "hutong_halts_total") == 1
+
+
 def test_the_age_of_a_snapshot_grows_until_the_next() -> None:
     now = [100.0]
     sensor = PrometheusSensor(clock=lambda: now[0])
