@@ -52,6 +52,8 @@ class Observer:
             self._sensor.phase_ended(before[0].value, now_s - before[1])
         if phase is Phase.HALTED:
             self._sensor.partition_halted(number)
+        elif before is not None and before[0] is Phase.HALTED:
+            self._sensor.partition_resumed(number)
         self._phases[number] = (phase, now_s)
 
     def _counts(self, ownership: Ownership) -> None:

@@ -79,8 +79,15 @@ class Hosting:
         self._links = Links(config.token, self._linked, self._unlinked, self._told)
         self._poller = Poller(parts.log.reader(), self._loop, self._fetched, self._read_failed)
         self._opener = Opener(
-            parts.states, parts.objects, parts.log, config.states_dir, config.cluster.commands_topic, config.name
+            parts.states,
+            parts.objects,
+            parts.log,
+            config.states_dir,
+            config.cluster.commands_topic,
+            config.name,
+            lambda damage: report("a snapshot is damaged", {"why": str(damage)}),
         )
+        self._uploading: set[int] = set()
         self._done: list[tuple[int, Future[Appended]]] = []
         self._done_lock = threading.Lock()
         self._ticking: asyncio.TimerHandle | None = None
@@ -331,12 +338,13 @@ class Hosting:
     def _checkpoint(self, partition: int) -> None:
         store = self._stores[partition]
         stored = store.get([layout.META])[0]
-        if stored is None:
-            return
+        if stored is None or partition in self._uploading:
+            return  # one snapshot at a time; another is asked for after as many records
         meta = layout.decode_meta(stored)
         folder = Path(self._config.states_dir) / f".snapshot-{partition:04}-{meta.watermark}-{self._config.name}"
         shutil.rmtree(folder, ignore_errors=True)
         store.checkpoint(folder)
+        self._uploading.add(partition)
         self._spawn(self._upload(partition, folder, meta))
 
     async def _upload(self, partition: int, folder: Path, meta: layout.Meta) -> None:
@@ -348,4 +356,6 @@ class Hosting:
             self._parts.sensor.snapshot_failed(partition)
             self._report("snapshot failed", {"partition": partition, "why": str(error)})
             return
+        finally:
+            self._uploading.discard(partition)
         self._parts.sensor.snapshot_taken(partition, time.perf_counter() - began, size_bytes)

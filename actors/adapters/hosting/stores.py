@@ -6,7 +6,7 @@ newest snapshot that the log still reaches; else it begins empty, if the log sti
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from actors import snapshots
 from actors.errors import Corrupt, NotFound, Unavailable
 from actors.kernel import layout
 from actors.kernel.layout import Meta
-from actors.ports import Batch, Log, Objects, Slice, States, Store
+from actors.ports import Batch, Log, Objects, Slice, Span, States, Store
 
 LOCK_WAIT_S = 1.0
 LOCK_RETRY_S = 0.02
@@ -42,6 +42,8 @@ class Opener:
         self._folder = folder
         self._topic = commands_topic
         self._life = life
+        self._damaged = damaged
+        self._hashes: snapshots.Hashes = {}
 
     def open(self, partition: int) -> Opened:
         """The newest usable store. Raises Corrupt when nothing reaches back to the log's start, or the log is short."""
@@ -60,7 +62,7 @@ class Opener:
             if watermark >= span.start or (span.start == 0 and watermark < 0):
                 return opened
             store.close()
-        return self._restored(partition, span.start, topic_id)
+        return self._restored(partition, span, topic_id)
 
     def _kept(self, partition: int) -> "list[Store]":
         home = self._folder / f"{partition:04}"
@@ -84,22 +86,24 @@ class Opener:
                 shutil.move(folder, folder.with_name(f".corrupt-{folder.name}"))
                 return None
 
-    def _restored(self, partition: int, log_start: int, topic_id: str) -> Opened:
+    def _restored(self, partition: int, span: Span, topic_id: str) -> Opened:
         home = self._folder / f"{partition:04}"
         target = home / self._life
-        for manifest in snapshots.newest(self._objects, partition):
-            if manifest.info.watermark < log_start or manifest.info.topic_id != topic_id:
+        for manifest in snapshots.newest(self._objects, partition, below=span.end, unreadable=self._damaged):
+            if manifest.info.watermark < span.start or manifest.info.topic_id != topic_id:
                 continue
             try:
                 shutil.rmtree(target, ignore_errors=True)
                 snapshots.restore(self._objects, manifest, target)
                 return _read(self._states.open(target), topic_id)
-            except (Corrupt, NotFound):
-                continue
-        if log_start > 0:
+            except Corrupt as damage:
+                self._damaged(damage)
+            except NotFound:
+                continue  # pruned since it was listed
+        if span.start > 0:
             raise Corrupt(
-                f"the log begins at offset {log_start}, and no store or snapshot reaches back to it",
-                position=f"{partition}/{log_start}",
+                f"the log begins at offset {span.start}, and no store or snapshot reaches back to it",
+                position=f"{partition}/{span.start}",
             )
         shutil.rmtree(target, ignore_errors=True)
         return _read(self._states.open(target), topic_id)
@@ -119,7 +123,7 @@ class Opener:
         )
         size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         try:
-            snapshots.upload(self._objects, folder, info)
+            snapshots.upload(self._objects, folder, info, self._hashes)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         snapshots.prune(self._objects, partition, meta.owner.epoch, keep)
