@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from typing import cast
 
 import grpc
 
@@ -63,8 +64,10 @@ class RemoteLog:
         self._deadline_ms = settings.append_deadline_ms
         self._metadata = ((wire.TOKEN_METADATA, token),)
         self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
-        self._append = self._channel.stream_stream(wire.method("Append"))
-        self._ask = self._channel.unary_unary(wire.method("Ask"))
+        self._append = cast(
+            "grpc.StreamStreamMultiCallable[bytes, bytes]", self._channel.stream_stream(wire.method("Append"))
+        )
+        self._ask = cast("grpc.UnaryUnaryMultiCallable[bytes, bytes]", self._channel.unary_unary(wire.method("Ask")))
         self._changed = threading.Condition()
         self._waiting: deque[_Entry] = deque()
         self._stream = _Stream()
@@ -202,6 +205,7 @@ class RemoteLog:
             for entry in late:
                 # Settled under the lock, so that it cannot be sent after this was said.
                 settle(entry.future, not_appended(f"the log's owner is away: {self._why_away}"))
+            self._waiting = deque(entry for entry in self._waiting if not entry.future.done())
         for entry in entries:
             settle(entry.future, outcome_unknown(f"the log did not answer within {self._deadline_ms} ms"))
 

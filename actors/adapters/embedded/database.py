@@ -7,10 +7,10 @@ commit is on the disk when it returns; an exclusive lock, so nobody else writes.
 
 import struct
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, cast
 
 import apsw
 import crc32c
@@ -32,6 +32,24 @@ CREATE TABLE frames (place INTEGER PRIMARY KEY, stamp_ms INT NOT NULL, crc INT N
 CREATE TABLE keys (slice INT, key BLOB, place INT NOT NULL, PRIMARY KEY (slice, key)) WITHOUT ROWID;
 """
 _SELECT = "SELECT place, stamp_ms, crc, key, frame FROM frames WHERE place >= ? AND place < ? ORDER BY place"
+
+_CLEAR = """
+DELETE FROM frames WHERE place IN (SELECT place FROM frames WHERE place >= ? AND place < ? ORDER BY place LIMIT ?)
+"""
+
+
+class _Cursor(Protocol):
+    """The part of apsw's cursor that is used; its own types name one that Python 3.11 does not have."""
+
+    def execute(self, statements: str, bindings: Sequence[object] = ()) -> "_Cursor": ...
+
+    def executemany(self, statements: str, bindings: Iterable[Sequence[object]]) -> "_Cursor": ...
+
+    def fetchall(self) -> list[tuple[object, ...]]: ...
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]: ...
+
+    def close(self, force: bool = False) -> None: ...
 
 
 class Found(NamedTuple):
@@ -67,8 +85,8 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "log.db"
         self._connection = apsw.Connection(str(self.path))
-        self._execute = self._connection.cursor().execute
-        self._many = self._connection.cursor().executemany
+        self._execute = self._cursor().execute
+        self._many = self._cursor().executemany
         self.wal_pages = 0
         self._connection.set_wal_hook(self._note_wal)
         for pragma in (
@@ -84,8 +102,11 @@ class Database:
         self._connection.set_wal_hook(self._note_wal)
         self._check_format()
 
+    def _cursor(self) -> _Cursor:
+        return cast("_Cursor", self._connection.cursor())
+
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Generator[None]:
         self._execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -175,7 +196,7 @@ class Database:
         first = number * OFFSETS_MAX
         fetched: list[Fetched] = []
         size = 0
-        cursor = self._connection.cursor()
+        cursor = self._cursor()
         try:
             for row in cursor.execute(_SELECT, (first + offset, first + OFFSETS_MAX)):
                 if size >= bytes_max:
@@ -200,9 +221,8 @@ class Database:
     def clear(self, number: int, below: int, rows_max: int) -> bool:
         """Delete up to `rows_max` rows below an offset; whether there may be more."""
         first = number * OFFSETS_MAX
-        chosen = "SELECT place FROM frames WHERE place >= ? AND place < ? ORDER BY place LIMIT ?"
         with self._transaction():
-            self._execute(f"DELETE FROM frames WHERE place IN ({chosen})", (first, first + below, rows_max))
+            self._execute(_CLEAR, (first, first + below, rows_max))
             return self._connection.changes() == rows_max
 
     def checkpoint(self) -> None:
@@ -216,18 +236,14 @@ class Database:
 
 
 def _checked(slice: Slice, offset: int, row: Sequence[object]) -> Fetched:
-    _, stamp_ms, crc, key, frame = row
-    good = (
-        isinstance(stamp_ms, int)
-        and isinstance(frame, bytes)
-        and (key is None or isinstance(key, bytes))
-        and checksum(slice, offset, stamp_ms, key, frame) == crc
-    )
-    if not good:
-        place = where(slice, offset)
-        raise Corrupt(f"the frame at {place} is not what was written there", position=place)
-    assert isinstance(stamp_ms, int) and isinstance(frame, bytes) and (key is None or isinstance(key, bytes))
-    return Fetched(slice, offset, stamp_ms, frame, key)
+    match row:
+        case (_, int(stamp_ms), crc, None | bytes() as key, bytes(frame)):
+            if checksum(slice, offset, stamp_ms, key, frame) == crc:
+                return Fetched(slice, offset, stamp_ms, frame, key)
+        case _:
+            pass  # SQLite does not hold a column to its type, so damage may change even that.
+    place = where(slice, offset)
+    raise Corrupt(f"the frame at {place} is not what was written there", position=place)
 
 
 def _int(value: object) -> int:

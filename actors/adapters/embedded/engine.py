@@ -246,24 +246,23 @@ class Engine(Generic[T]):
     # The writer thread.
 
     def _run(self, opened: list[BaseException | None], ready: threading.Event) -> None:
-        database: Database | None = None
         try:
             database = Database(self._folder)
             self._load(database)
             opened.append(None)
         except apsw.Error as error:
             opened.append(SetupError(f"the log in {self._folder} cannot be opened: {error}", reason="LOG_NOT_OPENED"))
-        except PlatformError as error:
+            return
+        except BaseException as error:  # noqa: BLE001 - raised again by the constructor, on its thread
             opened.append(error)
+            return
         finally:
             ready.set()
-        if database is None or opened[0] is not None:
-            return
         try:
             while self._step(database):
                 pass
             database.close()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it was, it ends the engine and is told to everyone
             self._stop(error)
         finally:
             self._lock.close()

@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import grpc
 
@@ -18,7 +19,7 @@ class RemoteReader:
     """A Reader. The place of each slice is what `poll` handed out, so a new stream begins exactly there."""
 
     def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...], address: str) -> None:
-        self._read = channel.unary_stream(wire.method("Read"))
+        self._read = cast("grpc.UnaryStreamMultiCallable[bytes, bytes]", channel.unary_stream(wire.method("Read")))
         self._metadata = metadata
         self._address = address
         self._changed = threading.Condition()

@@ -25,7 +25,8 @@ from actors.ports import Fetched, Slice
 
 ADDRESS_NAME = "log.address"
 EXIT_DISK = 74
-STOP_GRACE_S = 2.0
+DRAIN_S_MAX = 2.0
+STOP_GRACE_S = 0.2
 _SWITCH_S = 0.0005
 
 
@@ -37,6 +38,8 @@ class _Answers:
         self.open = 0
         self.ended = False
         self.changed = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
 
 
 class LogService:
@@ -46,7 +49,19 @@ class LogService:
         self._loop = asyncio.get_running_loop()
         self._token = token
         self._readers: set[asyncio.Event] = set()
+        self._streams: set[_Answers] = set()
+        self._draining = False
         self._engine: Engine[_Answers] = Engine(folder, clock_ms, self._on_settled, _end_process)
+
+    async def drain(self) -> None:
+        """End the readers' streams, and wait until all that was taken in is answered, within bounds."""
+        self._draining = True
+        for reader in self._readers:
+            reader.set()
+        waiting = [asyncio.create_task(answers.idle.wait()) for answers in self._streams]
+        if waiting:
+            # When the disk is stuck for longer, the clients will be told that nobody knows.
+            await asyncio.wait(waiting, timeout=DRAIN_S_MAX)
 
     async def close(self) -> None:
         """Finish what was appended and free the folder."""
@@ -78,11 +93,13 @@ class LogService:
         await self._check(context)
         await context.send_initial_metadata(())
         answers = _Answers()
+        self._streams.add(answers)
         answering = asyncio.create_task(_answer(answers, context))
         try:
             async for message in requests:
                 puts = wire.decode_puts(message)
                 answers.open += len(puts)
+                answers.idle.clear()
                 self._engine.append(
                     [Append(Slice(topic, partition), frame, key, answers) for topic, partition, frame, key in puts]
                 )
@@ -91,6 +108,7 @@ class LogService:
             await answering
         finally:
             answering.cancel()
+            self._streams.discard(answers)
 
     async def read(self, request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
         """Frames of these slices from these offsets on, until the reader goes."""
@@ -102,7 +120,7 @@ class LogService:
         self._readers.add(changed)
         try:
             await context.send_initial_metadata(())
-            while True:
+            while not self._draining:
                 changed.clear()
                 frames = await self._gather(positions)
                 if frames:
@@ -171,6 +189,8 @@ async def _answer(answers: _Answers, context: "grpc.aio.ServicerContext[bytes, b
         if answers.outcomes:
             outcomes, answers.outcomes = answers.outcomes, []
             await context.write(wire.encode(outcomes))
+        if not answers.open:
+            answers.idle.set()
 
 
 def _end_process(error: BaseException) -> None:
@@ -225,7 +245,7 @@ async def _serve(folder: Path, token: str, port: int, clock_ms: Callable[[], int
             ("grpc.max_send_message_length", wire.RECEIVE_BYTES_MAX),
         ]
     )
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "Append": grpc.stream_stream_rpc_method_handler(service.append),
         "Read": grpc.unary_stream_rpc_method_handler(service.read),
         "Ask": grpc.unary_unary_rpc_method_handler(service.ask),
@@ -238,6 +258,7 @@ async def _serve(folder: Path, token: str, port: int, clock_ms: Callable[[], int
         arguments = (parent, lambda: loop.call_soon_threadsafe(stop.set))
         threading.Thread(target=_watch_parent, args=arguments, name="log-parent", daemon=True).start()
         await stop.wait()
+        await service.drain()
         await server.stop(STOP_GRACE_S)
     finally:
         await service.close()

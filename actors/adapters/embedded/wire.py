@@ -1,6 +1,6 @@
 """What a log's owner and its clients say to each other over grpc: msgpack of plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -10,7 +10,7 @@ from actors.errors import Corrupt, Outcome, PlatformError, SetupError, Unavailab
 from actors.ports import Slice, Topic
 
 SERVICE = "hutong.internal.Log"
-TOKEN_METADATA = "hutong-log-token"
+TOKEN_METADATA = "hutong-log-token"  # noqa: S105 - the name of a header, not a token
 MESSAGE_BYTES_MAX = 4 << 20
 RECEIVE_BYTES_MAX = 16 << 20
 
@@ -84,12 +84,16 @@ class Trim(Struct, frozen=True, tag="trim"):
 Question: TypeAlias = Create | TopicId | Spans | Trim
 
 encode = msgspec.msgpack.Encoder().encode
-decode_puts = msgspec.msgpack.Decoder(list[Put]).decode
-decode_outcomes = msgspec.msgpack.Decoder(list[tuple[int | str, int | str]]).decode
-decode_positions = msgspec.msgpack.Decoder(list[tuple[str, int, int]]).decode
-decode_read = msgspec.msgpack.Decoder(Frames | Refused).decode
-decode_question = msgspec.msgpack.Decoder(Question).decode
-decode_answer = msgspec.msgpack.Decoder(Done | Refused).decode
+decode_puts: Callable[[bytes], list[Put]] = msgspec.msgpack.Decoder(list[Put]).decode
+decode_outcomes: Callable[[bytes], list[tuple[int | str, int | str]]] = msgspec.msgpack.Decoder(
+    list[tuple[int | str, int | str]]
+).decode
+decode_positions: Callable[[bytes], list[tuple[str, int, int]]] = msgspec.msgpack.Decoder(
+    list[tuple[str, int, int]]
+).decode
+decode_read: Callable[[bytes], Frames | Refused] = msgspec.msgpack.Decoder(Frames | Refused).decode
+decode_question: Callable[[bytes], Question] = msgspec.msgpack.Decoder(Question).decode
+decode_answer: Callable[[bytes], Done | Refused] = msgspec.msgpack.Decoder(Done | Refused).decode
 
 
 def refused(error: PlatformError) -> Refused:
