@@ -1,0 +1,19 @@
+"""What every test runs under: the same random choices each time, and one Kafka broker for all that need one."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from infra.kafka.broker import Cluster, start
+
+# A test that fails on one machine fails on all: no random seed, no database of earlier failures, no time limit.
+settings.register_profile("hutong", derandomize=True, deadline=None, database=None)
+settings.load_profile("hutong")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One broker for the whole run; a test that disturbs it brings it back. Topics need names of their own."""
+    with start(tmp_path_factory.mktemp("kafka")) as cluster:
+        yield cluster
