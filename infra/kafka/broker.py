@@ -234,7 +234,8 @@ class Cluster:
         said: list[str] = []
         for name in ("output.log", "kafka.log"):
             with contextlib.suppress(OSError):
-                said += (self._folder(i) / name).read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+                lines = (self._folder(i) / name).read_text(errors="replace").splitlines()
+                said += [line for line in lines if not line.startswith("\tat ")][-LOG_LINES_SHOWN:]
         return f"Kafka broker {i + 1} {what}; the end of its log in {self._folder(i)}:\n" + "\n".join(said)
 
     def _write_nodes(self) -> None:
