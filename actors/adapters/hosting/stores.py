@@ -34,8 +34,16 @@ class Opener:
     """Finds and opens the store that a new owner should begin from. Blocking; runs beside the loop."""
 
     def __init__(
-        self, states: States, objects: Objects, log: Log, folder: Path, commands_topic: str, life: str
+        self,
+        states: States,
+        objects: Objects,
+        log: Log,
+        folder: Path,
+        commands_topic: str,
+        life: str,
+        damaged: Callable[[Corrupt], None],
     ) -> None:
+        """`life` names the folders of restored stores; `damaged` is told of snapshots that cannot be used."""
         self._states = states
         self._objects = objects
         self._log = log
