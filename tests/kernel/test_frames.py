@@ -1,0 +1,254 @@
+"""Frames on the log, epochs, checks, releases, reads and routing."""
+
+import zlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.errors import Corrupt
+from actors.kernel.action import Code, Event
+from actors.kernel.barrier import Crossing, crossing
+from actors.kernel.partition import CHECK_EVERY, SUMS_MAX
+from actors.kernel.placement import Placed, Placement, Release, Term, decode_placement, encode_placement, placement_key
+from actors.kernel.record import (
+    Check,
+    Empty,
+    Epoch,
+    Fire,
+    Frame,
+    Incarnation,
+    Invoke,
+    Position,
+    Read,
+    Record,
+    Sent,
+    decode_frame,
+    encode_frame,
+    encode_record,
+)
+from actors.kernel.routing import partition_of
+from tests.kernel.box import Arming, Do
+from tests.kernel.folding import START_MS, Fold, call, id_on, only, reason, replied
+
+BOX = f"box/{id_on(0)}"
+RECORDS: list[Record] = [
+    Invoke("a/1", b"c", b"i" * 16, "ann"),
+    Sent(1, 2, 3, "a/1", b"c", "b/2", b"r", "ann"),
+    Fire("a/1", "t", 4, 5),
+    Epoch(1, 2, "h1"),
+    Check(1_024, 7),
+    Read("a/1", "v", b"{}", b"i" * 16, "ann"),
+    Empty(),
+    Incarnation(1),
+]
+
+
+def frame_bytes(topic: str = "t", partition: int = 3) -> bytes:
+    """Every kind of record in one frame."""
+    return encode_frame(topic, partition, "g1", 2, "d", [encode_record(record) for record in RECORDS])
+
+
+# -- bytes ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_frame_is_read_as_it_was_written() -> None:
+    assert decode_frame("t", 3, 9, frame_bytes()) == Frame("g1", 2, "d", RECORDS)
+
+
+@pytest.mark.parametrize(("topic", "partition"), [("u", 3), ("t", 4), ("t/3", 0)])
+def test_a_frame_that_landed_elsewhere_is_refused(topic: str, partition: int) -> None:
+    with pytest.raises(Corrupt, match="is not what was written there") as caught:
+        decode_frame(topic, partition, 9, frame_bytes())
+    assert caught.value.position == f"{partition}/9"
+
+
+@given(st.data())
+def test_any_change_of_a_frame_is_found(data: st.DataObject) -> None:
+    frame = frame_bytes()
+    place, mask = data.draw(st.integers(0, len(frame) - 1)), data.draw(st.integers(1, 255))
+    changed = bytearray(frame)
+    changed[place] ^= mask
+    for broken in (bytes(changed), frame[:place], frame + b"x"):
+        with pytest.raises(Corrupt):
+            decode_frame("t", 3, 9, broken)
+
+
+def test_a_whole_frame_of_something_else_is_refused() -> None:
+    with pytest.raises(Corrupt, match="does not decode"):
+        decode_frame("t", 3, 9, encode_frame("t", 3, "g1", 0, "", [msgspec.msgpack.encode([99, 1])]))
+
+
+def test_positions_are_ordered_as_they_stand_on_the_log() -> None:
+    assert Position(1, 2, 3) < Position(1, 2, 4) < Position(1, 3, 0)
+    assert str(Position(1, 2, 3)) == "1/2/3"
+
+
+def test_placement_records_are_read_as_they_were_written() -> None:
+    values: list[tuple[Placement, bytes]] = [
+        (Term("c1"), b"term"),
+        (Placed(3, 1, 2, "h1", "127.0.0.1:1", 7), b"partition/3"),
+        (Release(1, 2, "d"), b"release"),
+    ]
+    for value, key in values:
+        assert decode_placement(encode_placement(value)) == value
+        assert placement_key(value) == key
+
+
+# -- routing ----------------------------------------------------------------------------------------------------------
+
+
+def test_routing_is_the_same_for_ever() -> None:
+    assert [partition_of(key, 16, {}) for key in ("ann", "bob", "m42", "")] == [3, 0, 6, 0]
+    assert [partition_of(key, 16, {}) for key in ("ann", "bob")] == [zlib.crc32(k) % 16 for k in (b"ann", b"bob")]
+
+
+@given(st.text(max_size=20))
+def test_groups_take_their_partitions_from_the_top(key: str) -> None:
+    groups = {"gold": 2, "iron": 3}
+    assert partition_of(f"gold~{key}", 16, groups) in (14, 15)
+    assert partition_of(f"iron~{key}", 16, groups) in (11, 12, 13)
+    assert partition_of(f"tin~{key}", 16, groups) < 11
+    assert partition_of(key.replace("~", ""), 16, groups) < 11
+
+
+# -- epochs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_higher_assignment_takes_the_partition_over() -> None:
+    fold = Fold()
+    fold.frame(Epoch(1, 5, "h1"))
+    fold.frame(Epoch(2, 1, "h2"))
+    assert (fold.partition.meta.owner.epoch, fold.partition.meta.owner.host) == (1, "h2")
+
+
+@pytest.mark.parametrize("assignment", [(1, 5), (1, 4), (0, 9)])
+def test_an_assignment_that_is_not_higher_is_history(assignment: tuple[int, int]) -> None:
+    fold = Fold()
+    fold.frame(Epoch(1, 5, "h1"))
+    fold.frame(Epoch(*assignment, "h2"))
+    assert (fold.partition.meta.owner.epoch, fold.partition.meta.owner.host) == (0, "h1")
+
+
+# -- checks -----------------------------------------------------------------------------------------------------------
+
+
+def at_check() -> Fold:
+    """A partition of `h1` that has just passed an offset with a sum."""
+    fold = Fold()
+    fold.frame(Epoch(1, 1, "h1"), producer="h1")
+    fold.frame(call(BOX, Do(add=1, answer="a"), 1))
+    for _ in range(CHECK_EVERY - 1):
+        fold.frame(Empty(), prefetch=False, write=False)
+    fold.write()
+    assert fold.partition.meta.watermark == CHECK_EVERY
+    return fold
+
+
+def test_the_owners_check_is_compared_with_our_own_sum() -> None:
+    fold = at_check()
+    crc = fold.partition.meta.sums[CHECK_EVERY]
+    assert fold.frame(Check(CHECK_EVERY, crc), producer="h1") == []
+    fold.reopen()
+    with pytest.raises(Corrupt, match="diverged") as caught:
+        fold.frame(Check(CHECK_EVERY, crc ^ 1), producer="h1")
+    assert caught.value.position == f"0/{CHECK_EVERY + 2}/0"
+
+
+def test_a_check_of_a_former_owner_or_of_an_unknown_offset_is_not_compared() -> None:
+    fold = at_check()
+    assert fold.frame(Check(CHECK_EVERY, 1), producer="h0") == []
+    assert fold.frame(Check(5, 1), producer="h1") == []
+
+
+def test_only_the_last_sums_are_kept() -> None:
+    fold = Fold()
+    fold.partition.meta.sums = {n * CHECK_EVERY: n for n in range(-SUMS_MAX, 0)}
+    fold.frame(Empty())
+    assert len(fold.partition.meta.sums) == SUMS_MAX
+    assert max(fold.partition.meta.sums) == 0
+
+
+def test_the_sum_covers_what_was_decided() -> None:
+    chains: set[int] = set()
+    for command in (Do(), Do(add=1), Do(answer="a"), Do(fail="reject"), Do(push=1), Do(arm=(Arming("t", 1, Do()),))):
+        fold = Fold()
+        fold.frame(call(BOX, command, 1))
+        chains.add(fold.partition.meta.chain)
+    assert len(chains) == 6
+
+
+# -- releases ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frame", "partition", "host", "expected"),
+    [
+        (0, 1, 1, Crossing.NONE),
+        (1, 1, 1, Crossing.NONE),
+        (1, 2, 2, Crossing.NONE),
+        (2, 1, 2, Crossing.RAISE),
+        (2, 1, 1, Crossing.STOP),
+    ],
+)
+def test_the_first_frame_of_a_higher_release_is_the_barrier(
+    frame: int, partition: int, host: int, expected: Crossing
+) -> None:
+    assert crossing(Frame("g1", frame, "d", []), partition, host) is expected
+
+
+def test_a_partitions_release_is_the_highest_seen() -> None:
+    fold = Fold()
+    for release in (1, 0, 3, 2):
+        fold.frame(Empty(), release=release)
+    assert fold.partition.meta.release == 3
+
+
+# -- time -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_logs_time_never_goes_back() -> None:
+    fold = Fold()
+    fold.frame(Empty(), at_ms=START_MS + 10)
+    fold.frame(Empty(), at_ms=START_MS)
+    assert fold.partition.meta.now_ms == START_MS + 10
+
+
+# -- skips ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_skipped_record_is_not_applied_and_its_neighbours_are() -> None:
+    fold = Fold()
+    fold.partition.meta.skips = [(0, 1)]
+    fold.frame(call(BOX, Do(add=1), 1), call(BOX, Do(fail="memory"), 2), call(BOX, Do(add=1), 3))
+    assert fold.box(BOX).total == 2
+
+
+# -- reads ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_read_answers_from_the_state_at_its_place_and_is_no_part_of_the_sum() -> None:
+    fold, without = Fold(), Fold()
+    read = Read(BOX, "look", b"", b"r" * 16, "ann")
+    one, two = call(BOX, Do(add=1), 1), call(BOX, Do(add=1), 2)
+    actions = fold.frame(one, read, two)
+    without.frame(one, Empty(), two)
+    payloads = {a.request_id: a.payload for a in actions if not isinstance(a, Event)}  # type: ignore[union-attr]
+    assert payloads[b"r" * 16] == b'{"total":1,"count":1}'
+    assert fold.partition.meta.chain == without.partition.meta.chain
+
+
+def test_a_view_that_raises_or_is_not_there_is_an_answer_too() -> None:
+    fold = Fold()
+    broken = replied(fold.frame(Read(BOX, "look", b'{"fail": "x"}', b"r" * 16, "ann")))
+    assert (broken.code, reason(broken)) == (Code.POISONED, "VIEW_RAISED")
+    for entity, view in ((BOX, "nothing"), ("box.small/1", "look"), ("nothing/1", "look")):
+        assert replied(fold.frame(Read(entity, view, b"", b"r" * 16, "ann"))).code == Code.NO_SUCH_VIEW
+
+
+def test_an_event_is_named_by_its_place() -> None:
+    fold = Fold()
+    fold.frame(Empty())
+    event = only(Event, fold.frame(Empty(), call(BOX, Do(add=1), 1)))
+    assert (event.kind, event.offset, event.index, event.n) == ("box", 1, 1, 0)

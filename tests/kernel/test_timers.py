@@ -1,0 +1,159 @@
+"""Timers: they fire by a record, by the log's time, once per generation, and only when the owner says so."""
+
+from collections.abc import Mapping
+
+from actors.kernel import layout
+from actors.kernel.action import Action, CancelTimer, Event, SetTimer
+from actors.kernel.partition import DEAD_LETTER
+from actors.kernel.record import Epoch, Fire
+from actors.kernel.timers import FIRES_MAX, RETRY_MS, DueTimers
+from tests.kernel.box import Arming, Do
+from tests.kernel.folding import START_MS, Fold, call, id_on, only
+
+BOX = f"box/{id_on(0)}"
+DUE_MS = START_MS + 1_000
+LATE_MS = START_MS + 5_000
+
+
+ADD = Do(add=1)
+
+
+def armed(command: Do = ADD, due_ms: int = DUE_MS) -> Fold:
+    """A partition of host `h1` with the timer `t`."""
+    fold = Fold()
+    fold.frame(Epoch(1, 1, "h1"), producer="h1")
+    fold.frame(call(BOX, Do(arm=(Arming("t", due_ms, command),)), 1))
+    return fold
+
+
+def fire(fold: Fold, generation: int = 1, producer: str = "h1", at_ms: int = DUE_MS) -> list[Action]:
+    """The owner says that the timer is due."""
+    return fold.frame(Fire(BOX, "t", generation, DUE_MS), producer=producer, at_ms=at_ms)
+
+
+def scheduled(fold: Fold) -> Mapping[bytes, bytes]:
+    """The timers in the store, by due time."""
+    start, end = layout.timer_range(0, 1 << 60)
+    return dict(fold.store.scan(start, end, 100))
+
+
+def test_a_timer_gives_its_entity_the_command_once() -> None:
+    fold = armed()
+    actions = fire(fold)
+    assert only(CancelTimer, actions).generation == 1
+    assert fold.box(BOX).total == 1
+    assert fold.timers(BOX) == {}
+    assert scheduled(fold) == {}
+    assert fire(fold) == []
+    assert fold.box(BOX).total == 1
+
+
+def test_a_timer_survives_a_restart_of_its_partition() -> None:
+    fold = armed()
+    fold.reopen()
+    assert list(scheduled(fold)) == [layout.timer_key(DUE_MS, BOX, "t")]
+    fire(fold)
+    assert fold.box(BOX).total == 1
+
+
+def test_a_timer_does_not_fire_before_the_logs_time_reaches_it() -> None:
+    fold = armed()
+    assert fire(fold, at_ms=DUE_MS - 1) == []
+    assert fold.box(BOX).total == 0
+    fire(fold)
+    assert fold.box(BOX).total == 1
+
+
+def test_only_the_owners_fire_counts() -> None:
+    fold = armed()
+    assert fire(fold, producer="h0") == []
+    fold.frame(Epoch(1, 2, "h2"), producer="h2")
+    assert fire(fold, producer="h1") == [], "h1 was replaced"
+    fire(fold, producer="h2")
+    assert fold.box(BOX).total == 1
+
+
+def test_a_replaced_timer_fires_at_its_new_generation_only() -> None:
+    fold = armed()
+    actions = fold.frame(call(BOX, Do(arm=(Arming("t", LATE_MS, Do(add=10)),)), 2))
+    assert (only(CancelTimer, actions).generation, only(SetTimer, actions).generation) == (1, 2)
+    assert fire(fold) == []
+    assert fire(fold, generation=2, at_ms=LATE_MS - 1) == []
+    fire(fold, generation=2, at_ms=LATE_MS)
+    assert fold.box(BOX).total == 10
+    assert scheduled(fold) == {}
+
+
+def test_a_cancelled_timer_does_not_fire() -> None:
+    fold = armed()
+    assert only(CancelTimer, fold.frame(call(BOX, Do(cancel=("t", "none")), 2))).generation == 1
+    assert fire(fold) == []
+    assert scheduled(fold) == {}
+
+
+def test_a_timer_may_set_itself_again_while_it_fires() -> None:
+    fold = armed(Do(add=1, arm=(Arming("t", LATE_MS, Do(add=10)),)))
+    actions = fire(fold)
+    assert [type(a) for a in actions if isinstance(a, CancelTimer | SetTimer)] == [CancelTimer, SetTimer]
+    fire(fold, generation=2, at_ms=LATE_MS)
+    assert fold.box(BOX).total == 11
+
+
+def test_a_timer_whose_command_is_refused_is_gone_and_dead_lettered() -> None:
+    for fail in ("reject", "poison"):
+        fold = armed(Do(add=1, arm=(Arming("u", LATE_MS, Do()),), fail=fail))
+        actions = fire(fold)
+        assert only(CancelTimer, actions).timer == "t"
+        assert only(Event, actions).kind == DEAD_LETTER
+        assert (fold.box(BOX).total, fold.timers(BOX), scheduled(fold)) == (0, {}, {})
+        assert fire(fold) == []
+
+
+def test_setting_and_cancelling_within_one_record_leaves_nothing() -> None:
+    fold = Fold()
+    fold.frame(call(BOX, Do(arm=(Arming("t", DUE_MS, Do()), Arming("t", LATE_MS, Do())), cancel=("t",)), 1))
+    assert (fold.timers(BOX), scheduled(fold)) == ({}, {})
+
+
+def test_a_fire_for_an_unknown_kind_or_timer_is_ignored() -> None:
+    fold = armed()
+    assert fold.frame(Fire("nothing/1", "t", 1, 0), Fire(BOX, "u", 1, 0), producer="h1") == []
+
+
+# -- which to fire now ------------------------------------------------------------------------------------------------
+
+
+def test_due_timers_come_in_order_and_again_until_they_are_gone() -> None:
+    timers = DueTimers()
+    timers.extend(10_000, [("b/2", "t", 2, 200), ("b/1", "t", 1, 100), ("b/3", "t", 3, 9_000)])
+    assert timers.next_due_ms() == 100
+    assert [f.entity for f in timers.due(200)] == ["b/1", "b/2"]
+    assert timers.due(200 + RETRY_MS - 1) == []
+    timers.remove("b/1", "t", 1)
+    assert [f.entity for f in timers.due(200 + RETRY_MS)] == ["b/2"]
+    assert timers.due(200 + 3 * RETRY_MS - 1) == [], "each time it waits twice as long"
+    assert [f.entity for f in timers.due(200 + 3 * RETRY_MS)] == ["b/2"]
+
+
+def test_a_timer_beyond_the_horizon_is_left_to_the_store() -> None:
+    timers = DueTimers()
+    timers.extend(1_000, [])
+    timers.add("b/1", "t", 1, 1_000)
+    assert timers.due(5_000) == []
+    timers.extend(2_000, [("b/1", "t", 1, 1_000)])
+    assert [f.generation for f in timers.due(5_000)] == [1]
+
+
+def test_removing_an_older_generation_leaves_the_newer_one() -> None:
+    timers = DueTimers()
+    timers.extend(1_000, [("b/1", "t", 1, 100)])
+    timers.add("b/1", "t", 2, 300)
+    timers.remove("b/1", "t", 1)
+    assert [(f.generation, f.due_ms) for f in timers.due(500)] == [(2, 300)]
+
+
+def test_only_so_many_timers_are_fired_at_once() -> None:
+    timers = DueTimers()
+    timers.extend(1_000, [(f"b/{n}", "t", n, 100) for n in range(FIRES_MAX + 5)])
+    assert len(timers.due(100)) == FIRES_MAX
+    assert len(timers.due(100)) == 5
