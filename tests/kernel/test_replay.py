@@ -130,9 +130,9 @@ def test_cold_warm_or_restored_the_same_log_gives_the_same_actions_sums_and_byte
 
 def _catch_up(fold: Fold, log: list[Given], said: list[list[Action]], *, prefetch: bool) -> None:
     """Apply what is above the watermark, and compare what is said with what was said the first time."""
-    for given in log[fold.next_offset :]:
-        expected, at_ms, producer = said[fold.next_offset], given.at_ms, given.producer
-        actions = fold.frame(*given.records, at_ms=at_ms, producer=producer, prefetch=prefetch, write=False)
+    for frame in log[fold.next_offset :]:
+        expected, at_ms, producer = said[fold.next_offset], frame.at_ms, frame.producer
+        actions = fold.frame(*frame.records, at_ms=at_ms, producer=producer, prefetch=prefetch, write=False)
         assert actions == expected
 
 
