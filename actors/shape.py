@@ -46,18 +46,21 @@ def check_entity(entity: AnyEntity, where: str = "") -> None:
         for struct in (*structs_of(entity.command), *structs_of(entity.event)):
             _check_type(struct, named=True)
         _check_type(type(entity.initial), named=False)
-        canonical(entity.initial, type(entity.initial), "initial state")
+        canonical(entity.initial, "initial state")
     except (ValueError, TypeError) as error:
         place = f"{where}: " if where else ""
         raise SetupError(f"{place}entity {entity.kind!r}: {error}", reason="ENTITY") from error
 
 
-def canonical(value: object, type_: object, what: str) -> bytes:
-    """The bytes of a value as the platform stores it. Raises TypeError unless they decode to the same again."""
+def canonical(value: object, what: str, type_: object = None) -> bytes:
+    """The bytes of a value as the platform stores it. Raises TypeError unless they decode to the same again.
+
+    `type_` is what it is decoded as, its own type by default; `what` names its part in the error.
+    """
     name = type(value).__name__
     try:
         stored = _encode(value)
-        again = msgspec.msgpack.decode(stored, type=type_)
+        again = msgspec.msgpack.decode(stored, type=type_ or value.__class__)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise TypeError(f"the {what} {name} cannot be stored: {error}") from error
     if _encode(again) != stored:

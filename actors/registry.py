@@ -1,0 +1,258 @@
+"""What a platform runs: its own entities and the programs of some folders, checked, named and addressed.
+
+A program is run from the very bytes that its digest was made of, under a private module name. Nothing is registered by
+import: `ENTITIES` is read from the module.
+"""
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import cast
+
+from actors import domain, programs
+from actors.entity import KEY_BYTES_MAX, Entity
+from actors.errors import InvalidCommand, NotFound, SetupError
+from actors.manifest import Manifest, read_manifest
+from actors.shape import AnyEntity, check_entity, structs_of, tag_of
+
+ID_CHARS_MAX = 200
+PREFIX = "programs"
+PROGRAMS_MAX = 10_000
+_IMPORTS_BANNED = frozenset(
+    ("asyncio", "multiprocessing", "os", "random", "secrets", "socket", "subprocess", "threading", "time", "uuid")
+)
+_CALLS_BANNED = frozenset(("eval", "exec", "hash", "id", "input", "open"))
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One mini program as it was loaded; `digest` names the bytes of its rules."""
+
+    manifest: Manifest
+    folder: Path
+    digest: str
+    entities: tuple[AnyEntity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Every entity that this platform knows. `digest` names the rules of them all: other rules, another release."""
+
+    entities: Mapping[str, AnyEntity]
+    programs: Mapping[str, Program]
+    digest: str
+    _collections: Mapping[tuple[str, str], AnyEntity]
+
+    def entity_of(self, name: str) -> tuple[AnyEntity, str]:
+        """The entity type and id of a resource name such as `programs/bike/stations/42` or `sessions/s1`.
+
+        Raises NotFound for a program or a collection that does not exist, InvalidCommand for an id that cannot be.
+        """
+        program, collection, entity_id = _split(name)
+        entity = self._collections.get((program, collection))
+        if entity is None:
+            raise NotFound(self._missing(name, program), reason="NO_SUCH_KIND")
+        _check_id(name, entity, entity_id)
+        return entity, entity_id
+
+    def name_of(self, entity: str) -> str:
+        """The resource name of the entity that the log calls `kind/id`. Raises NotFound for a kind that is unknown."""
+        kind, _, entity_id = entity.partition("/")
+        found = self.entities.get(kind)
+        if found is None:
+            raise NotFound(f"there is no kind {kind!r}; there are {_list(self.entities)}", reason="NO_SUCH_KIND")
+        prefix = f"{PREFIX}/{found.program}/" if found.program in self.programs else ""
+        return f"{prefix}{found.collection_name}/{entity_id}"
+
+    def _missing(self, name: str, program: str) -> str:
+        if program and program not in self.programs:
+            return f"there is no program {program!r}; there are {_list(self.programs)}"
+        there = [collection for owner, collection in self._collections if owner == program]
+        hint = f"{PREFIX}/{program}/…" if program else f"{PREFIX}/<program>/<collection>/<id>"
+        also = "" if program else f", and {hint}"
+        return f"{name[:ID_CHARS_MAX]!r} names no collection; there are {_list(there)}{also}"
+
+
+def load_programs(folders: Iterable[Path], platform: Sequence[AnyEntity] = domain.ENTITIES) -> Registry:
+    """The platform's own entities and the programs in these folders. Raises SetupError, naming file and reason."""
+    loaded = [_load(folder) for folder in folders]
+    if len(loaded) > PROGRAMS_MAX:
+        raise SetupError(f"{len(loaded)} programs; at most {PROGRAMS_MAX} can be loaded")
+    entities: dict[str, AnyEntity] = {}
+    collections: dict[tuple[str, str], AnyEntity] = {}
+    tags: dict[str, str] = {}
+    found: dict[str, Program] = {}
+    for entity in platform:
+        check_entity(entity, "actors/domain")
+        _add(entity, "", "actors/domain", entities, collections, tags)
+    own = {entity.program for entity in platform}
+    for program in loaded:
+        name, where = program.manifest.app_id, str(program.folder)
+        if name in found or name in own or name == PREFIX:
+            other = found[name].folder if name in found else "the platform"
+            raise SetupError(f"{where}: the name {name!r} is taken by {other}; change app_id in manifest.json")
+        found[name] = program
+        for entity in program.entities:
+            _add(entity, name, where, entities, collections, tags)
+    parts = [("", _domain_digest()), *((name, program.digest) for name, program in sorted(found.items()))]
+    digest = _digest("\n".join(f"{name} {part}" for name, part in parts).encode())
+    return Registry(MappingProxyType(entities), MappingProxyType(found), digest, MappingProxyType(collections))
+
+
+def shipped_programs() -> tuple[Path, ...]:
+    """The folders of the programs that ship with the platform."""
+    return programs_in(Path(programs.__path__[0]))
+
+
+def programs_in(folder: Path) -> tuple[Path, ...]:
+    """Every folder in this folder that holds a program, by name."""
+    return tuple(sorted(manifest.parent for manifest in folder.glob("*/manifest.json")))
+
+
+def _load(folder: Path) -> Program:
+    manifest = read_manifest(folder / "manifest.json")
+    path = folder / "program.py"
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}: a program's folder has manifest.json and program.py") from error
+    digest = _digest(source)
+    module = _module(manifest.app_id, digest, path, source)
+    entities = _entities_of(module, path)
+    for entity in entities:
+        if entity.program != manifest.app_id:
+            raise SetupError(
+                f"{path}: the kind {entity.kind!r} is not of this program; "
+                f"write {manifest.app_id!r} or '{manifest.app_id}.…', or change app_id in manifest.json"
+            )
+        check_entity(entity, str(path))
+    return Program(manifest, folder, digest, entities)
+
+
+def _module(program: str, digest: str, path: Path, source: bytes) -> ModuleType:
+    """The program's module, run once for each content. The bytes that were hashed are those that run."""
+    name = f"hutong_program_{program.replace('-', '_')}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # the types' annotations are looked up there
+    try:
+        tree = ast.parse(source, str(path))
+        _check_pure(tree, path)
+        exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - running programs is what this is for
+    except SetupError:
+        del sys.modules[name]
+        raise
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else _line(error, path)
+        raise SetupError(f"{path}{line}: {type(error).__name__}: {error}", reason="PROGRAM") from error
+    return module
+
+
+def _check_pure(tree: ast.Module, path: Path) -> None:
+    """What differs from machine to machine must not be at hand in a program, or replay would differ too."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [(node.module or "").partition(".")[0]]
+        elif isinstance(node, ast.ImportFrom):
+            raise SetupError(f"{path}, line {node.lineno}: a program is one file, and cannot import from its folder")
+        banned = sorted(_IMPORTS_BANNED.intersection(names))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS_BANNED:
+            banned = [f"{node.func.id}()"]
+        if banned:
+            line = getattr(node, "lineno", 0)
+            raise SetupError(
+                f"{path}, line {line}: {banned[0]} is not for programs: "
+                "what they decide must be the same on replay; time, ids and chance come from ctx",
+                reason="PROGRAM",
+            )
+
+
+def _line(error: BaseException, path: Path) -> str:
+    trace, line = error.__traceback__, ""
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = f", line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return line
+
+
+def _entities_of(module: ModuleType, path: Path) -> tuple[AnyEntity, ...]:
+    entities: object = getattr(module, "ENTITIES", None)
+    if not isinstance(entities, tuple) or not entities:
+        raise SetupError(f"{path} must end with a tuple of its entities, as in ENTITIES = (VOUCHER,)", reason="PROGRAM")
+    for entity in cast("tuple[object, ...]", entities):
+        if not isinstance(entity, Entity):
+            raise SetupError(f"{path}: {entity!r} in ENTITIES is not an Entity", reason="PROGRAM")
+    return cast("tuple[AnyEntity, ...]", entities)
+
+
+def _add(
+    entity: AnyEntity,
+    program: str,
+    where: str,
+    entities: dict[str, AnyEntity],
+    collections: dict[tuple[str, str], AnyEntity],
+    tags: dict[str, str],
+) -> None:
+    """Take an entity in, unless its kind, its collection or one of its tags is taken."""
+    if entity.kind in entities:
+        raise SetupError(f"{where}: the kind {entity.kind!r} is there twice")
+    place = (program, entity.collection_name)
+    if place in collections:
+        raise SetupError(f"{where}: {collections[place].kind} and {entity.kind} have one collection, {place[1]!r}")
+    for struct in (*structs_of(entity.command), *structs_of(entity.event)):
+        tag = tag_of(struct)
+        if tag in tags:
+            raise SetupError(f"{where}: the tag {tag!r} of {entity.kind} is also one of {tags[tag]}")
+        tags[tag] = entity.kind
+    entities[entity.kind] = collections[place] = entity
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """Program (empty for the platform's own), collection and id."""
+    first, _, rest = name.partition("/")
+    if first != PREFIX:
+        return "", first, rest
+    program, _, rest = rest.partition("/")
+    collection, _, entity_id = rest.partition("/")
+    return program, collection, entity_id
+
+
+def _check_id(name: str, entity: AnyEntity, entity_id: str) -> None:
+    problem = ""
+    if not 1 <= len(entity_id) <= ID_CHARS_MAX or len(entity.kind) + len(entity_id.encode()) >= KEY_BYTES_MAX:
+        problem = f"an id has 1 to {ID_CHARS_MAX} characters, and with its kind less than {KEY_BYTES_MAX} bytes"
+    elif not entity_id.isprintable() and any(_is_control(char) for char in entity_id):
+        problem = "an id has no control characters"
+    elif not all(entity_id.split("/")):
+        problem = "an id has no empty part between slashes"
+    if problem:
+        raise InvalidCommand(f"{name[:ID_CHARS_MAX]!r}: {problem}", field="entity", reason="INVALID_ID")
+
+
+def _is_control(char: str) -> bool:
+    return ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0
+
+
+def _domain_digest() -> str:
+    root = Path(domain.__path__[0])
+    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+    return _digest("\n".join(f"{file} {_digest((root / file).read_bytes())}" for file in files).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
