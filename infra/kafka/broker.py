@@ -352,6 +352,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "fetch":
+            java()
             print(jars())
         elif options.command == "stop":
             print(f"stopped: {stop(options.dir)}")

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Sets up everything the tests need, Kafka included, and runs them all: the linter, the formatter and both type checkers
+# (as tests, so that the closing line counts them), the unit tests, real Kafka, and the platform from end to end.
+# Options go to pytest: bash infra/test.sh -k broker. Plain `pytest` runs what needs nothing external, in a minute.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash infra/setup.sh --dev
+export PATH="$PWD/.venv/bin:$PATH"
+python -m infra.kafka.broker fetch >/dev/null
+
+for tool in go strace; do
+    if ! command -v "$tool" >/dev/null; then
+        printf '\n*** %s was not found: the tests that need it are SKIPPED, and listed below. ***\n\n' "$tool" >&2
+    fi
+done
+
+exec pytest -m "" "$@"
