@@ -151,6 +151,11 @@ def decode_frame(topic: str, partition: int, offset: int, frame: bytes) -> Frame
         raise Corrupt(f"the frame at {topic} {where} does not decode: {error}", position=where) from error
 
 
+def frame_records(topic: str, partition: int, offset: int, frame: bytes) -> list[Raw]:
+    """The records of a frame of any topic, still encoded. Raises Corrupt if it was not written for this place."""
+    return msgspec.msgpack.decode(frame_body(topic, partition, offset, frame), type=_Parts).records
+
+
 def frame_body(topic: str, partition: int, offset: int, frame: bytes) -> memoryview:
     """What a frame carries, once its checksum was found right for this place. Raises Corrupt."""
     where = f"{partition}/{offset}"

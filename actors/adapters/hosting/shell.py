@@ -15,7 +15,7 @@ from actors.adapters.hosting import stores
 from actors.adapters.hosting.config import HostConfig
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.observing import Observer, Report
-from actors.adapters.hosting.polling import Poller
+from actors.adapters.polling import Poller
 from actors.adapters.hosting.stores import Opened, Opener
 from actors.adapters.hosting.watching import Watching, take_notes
 from actors.errors import Corrupt, PlatformError, Unavailable

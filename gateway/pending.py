@@ -1,0 +1,284 @@
+"""The calls that a gateway has taken in and not yet answered: pure, no clock, no I/O. The simulator runs this file.
+
+Natural batching: a lane (a partition) sends at once when it is idle; while a frame is on its way it collects, and sends
+all it collected when that is done. *Done* is the append's acknowledgement, and for calls that came one by one the
+return of their replies, for `HOLD_MS` at most and only while the owner serves: larger frames are what a log is good at.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from actors.errors import InvalidCommand, Outcome, Overloaded
+from actors.kernel.action import Reply
+from actors.kernel.record import FRAME_BYTES_MAX, RECORDS_MAX
+
+HOLD_MS = 10
+RETRY_MS = 50
+RETRY_AFTER_MS = 100
+DEADLINE_STEP_MS = 16
+FRAME_BODY_BYTES_MAX = FRAME_BYTES_MAX - 4_096
+
+Key: TypeAlias = tuple[str, bytes]
+"""(caller, request_id): what names a call."""
+
+
+class Waiter(Protocol):
+    """Whoever waits for a call's answer; one of the two is called, once."""
+
+    def settled(self, reply: Reply, partition: int) -> None:
+        """The answer is here."""
+        ...
+
+    def expired(self, request_id: bytes, outcome: Outcome) -> None:
+        """Time is over."""
+        ...
+
+
+class Call:
+    """One call on its way."""
+
+    __slots__ = ("appended", "deadline_ms", "key", "open", "order", "partition", "record", "streamed", "waiters")
+
+    def __init__(
+        self, key: Key, partition: int, record: bytes, waiter: Waiter, deadline_ms: int, *, streamed: bool
+    ) -> None:
+        self.key = key
+        self.partition = partition
+        self.record = record
+        self.waiters = [waiter]
+        self.deadline_ms = deadline_ms
+        self.streamed = streamed
+        self.order = 0
+        self.appended = False
+        """Whether a frame with it was ever handed to the log: then its outcome is unknown until a reply."""
+        self.open = True
+
+
+class Append(NamedTuple):
+    """Append these records to the partition as one frame; answer with `acknowledged` or `append_failed`."""
+
+    partition: int
+    records: list[bytes]
+
+
+class Expired(NamedTuple):
+    """This call's time is over; its waiters are to be told."""
+
+    call: Call
+    outcome: Outcome
+
+
+class _Lane:
+    """One partition's calls."""
+
+    __slots__ = ("flying", "held", "hold_until_ms", "queue", "retry_at_ms", "serving")
+
+    def __init__(self) -> None:
+        self.queue: deque[Call] = deque()
+        self.flying: list[Call] | None = None
+        self.held = 0
+        """Unary calls of the last frame that are not answered yet."""
+        self.hold_until_ms = 0
+        self.retry_at_ms = 0
+        self.serving = False
+
+    def ready_ms(self) -> int:
+        """When the next frame may go; a lane whose frame is on its way is not asked."""
+        hold_until_ms = self.hold_until_ms if self.held and self.serving else 0
+        return max(hold_until_ms, self.retry_at_ms)
+
+
+class PendingTable:
+    """Every call in flight through one gateway."""
+
+    def __init__(self, partitions: int, pending_max: int, per_caller_max: int, left_ms_min: int) -> None:
+        self._lanes = [_Lane() for _ in range(partitions)]
+        self._calls: dict[Key, Call] = {}
+        self._callers: dict[str, int] = {}
+        self._deadlines: dict[int, list[Call]] = {}
+        self._dirty: dict[int, None] = {}
+        self._pending_max = pending_max
+        self._per_caller_max = per_caller_max
+        self._left_ms_min = left_ms_min
+        self._order = 0
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    # -- from clients ---------------------------------------------------------------------------------------------
+
+    def submit(self, call: Call) -> None:
+        """Take a call in. One of the same key and bytes joins the one that is on its way.
+
+        Raises Overloaded at a bound, and InvalidCommand when the key is on its way with another body.
+        """
+        same = self._calls.get(call.key)
+        if same is not None:
+            if same.record != call.record:
+                message = "this request id is on its way with another command or payload"
+                raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_REUSED")
+            same.waiters += call.waiters
+            self._extend(same, call.deadline_ms)
+            return
+        caller = call.key[0]
+        count = self._callers.get(caller, 0)
+        if len(self._calls) >= self._pending_max:
+            raise Overloaded("this gateway has too many calls in flight", retry_after_ms=RETRY_AFTER_MS)
+        if count >= self._per_caller_max:
+            raise Overloaded(
+                f"this caller has {count} calls in flight, which is its limit",
+                retry_after_ms=RETRY_AFTER_MS,
+                reason="CALLER_LIMIT",
+            )
+        self._callers[caller] = count + 1
+        self._calls[call.key] = call
+        self._order += 1
+        call.order = self._order
+        self._deadlines.setdefault(call.deadline_ms // DEADLINE_STEP_MS, []).append(call)
+        self._lanes[call.partition].queue.append(call)
+        self._dirty[call.partition] = None
+
+    def _extend(self, call: Call, deadline_ms: int) -> None:
+        if deadline_ms > call.deadline_ms:
+            call.deadline_ms = deadline_ms
+            self._deadlines.setdefault(deadline_ms // DEADLINE_STEP_MS, []).append(call)
+
+    # -- to and from the log --------------------------------------------------------------------------------------
+
+    def take(self, now_ms: int) -> list[Append]:
+        """The frames to append now, at most one for each partition."""
+        frames: list[Append] = []
+        for partition in list(self._dirty):
+            lane = self._lanes[partition]
+            if lane.flying is not None or not lane.queue:
+                del self._dirty[partition]
+            elif lane.ready_ms() <= now_ms:
+                del self._dirty[partition]
+                records = self._fill(lane, now_ms)
+                if records:
+                    frames.append(Append(partition, records))
+        return frames
+
+    def _fill(self, lane: _Lane, now_ms: int) -> list[bytes]:
+        calls: list[Call] = []
+        records: list[bytes] = []
+        size = 0
+        queue = lane.queue
+        while queue and len(calls) < RECORDS_MAX:
+            call = queue[0]
+            size += len(call.record) + 8
+            if calls and size > FRAME_BODY_BYTES_MAX:
+                break
+            queue.popleft()
+            if not call.open or call.deadline_ms - now_ms < self._left_ms_min:
+                continue  # answered, or too late to begin: `expire` tells so
+            call.appended = True
+            calls.append(call)
+            records.append(call.record)
+        if calls:
+            lane.flying = calls
+            lane.held = 0 if calls[-1].streamed else sum(not call.streamed for call in calls)
+            lane.hold_until_ms = now_ms + HOLD_MS
+        return records
+
+    def next_ms(self) -> int | None:
+        """When `take` has something to do that it had not now."""
+        lanes = (self._lanes[partition] for partition in self._dirty)
+        return min((lane.ready_ms() for lane in lanes if lane.flying is None and lane.queue), default=None)
+
+    def acknowledged(self, partition: int) -> None:
+        """The partition's frame is on the log."""
+        lane = self._lanes[partition]
+        lane.flying = None
+        self._dirty[partition] = None
+
+    def append_failed(self, partition: int, now_ms: int) -> None:
+        """The partition's frame may or may not be on the log: it goes again, first, in the same order."""
+        lane = self._lanes[partition]
+        assert lane.flying is not None
+        lane.queue.extendleft(call for call in reversed(lane.flying) if call.open)
+        lane.flying = None
+        lane.held = 0
+        lane.retry_at_ms = now_ms + RETRY_MS
+        self._dirty[partition] = None
+
+    # -- from hosts -----------------------------------------------------------------------------------------------
+
+    def replied(self, partition: int, replies: Iterable[Reply]) -> list[tuple[Call, Reply]]:
+        """Match answers with calls; what nobody waits for is dropped."""
+        settled: list[tuple[Call, Reply]] = []
+        calls, lane = self._calls, self._lanes[partition]
+        for reply in replies:
+            call = calls.get((reply.caller, reply.request_id))
+            if call is not None:
+                self._forget(call)
+                settled.append((call, reply))
+                if not call.streamed and lane.held:
+                    lane.held -= 1
+        if lane.queue:
+            self._dirty[partition] = None
+        return settled
+
+    def owned(self, partition: int) -> list[Key]:
+        """A host serves this partition now: returns what it must look up, since a former owner may not have said."""
+        self._lanes[partition].serving = True
+        self._dirty[partition] = None
+        flying = self._lanes[partition].flying or ()
+        queued = {id(call) for call in (*self._lanes[partition].queue, *flying)}
+        return [
+            call.key
+            for call in self._calls.values()
+            if call.partition == partition and call.appended and id(call) not in queued
+        ]
+
+    def lost(self, partition: int) -> None:
+        """Nobody serves this partition as far as is known: calls are appended all the same."""
+        self._lanes[partition].serving = False
+        self._dirty[partition] = None
+
+    def absent(self, partition: int, keys: Sequence[Key]) -> None:
+        """The owner says that these are not in the log: the same records go again, oldest first."""
+        lane = self._lanes[partition]
+        queued = {id(call) for call in (*lane.queue, *(lane.flying or ()))}
+        again = [call for key in keys if (call := self._calls.get(key)) is not None and id(call) not in queued]
+        lane.queue.extendleft(sorted(again, key=lambda call: -call.order))
+        self._dirty[partition] = None
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def expire(self, now_ms: int) -> list[Expired]:
+        """The calls whose time is over, or too short to begin; to be called every `DEADLINE_STEP_MS` or so."""
+        step = (now_ms + self._left_ms_min) // DEADLINE_STEP_MS
+        expired: list[Expired] = []
+        for due in [due for due in self._deadlines if due <= step]:
+            kept: list[Call] = []
+            for call in self._deadlines[due]:
+                over = call.deadline_ms <= now_ms or (
+                    not call.appended and call.deadline_ms - now_ms < self._left_ms_min
+                )
+                if not call.open or call.deadline_ms // DEADLINE_STEP_MS > due:
+                    continue
+                if over:
+                    self._forget(call)
+                    expired.append(Expired(call, "OUTCOME_UNKNOWN" if call.appended else "NOT_APPENDED"))
+                else:
+                    kept.append(call)
+            if kept:
+                self._deadlines[due] = kept
+            else:
+                del self._deadlines[due]
+        for partition in {expiry.call.partition for expiry in expired}:
+            lane = self._lanes[partition]
+            lane.queue = deque(call for call in lane.queue if call.open)
+        return expired
+
+    def _forget(self, call: Call) -> None:
+        call.open = False
+        del self._calls[call.key]
+        caller = call.key[0]
+        left = self._callers[caller] - 1
+        if left:
+            self._callers[caller] = left
+        else:
+            del self._callers[caller]

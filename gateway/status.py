@@ -1,0 +1,170 @@
+"""One table: which error is which gRPC status, and what is said with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+import msgspec
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2 as details
+from google.rpc import status_pb2
+
+from actors.errors import (
+    Corrupt,
+    DeadlineExceeded,
+    InvalidCommand,
+    NotFound,
+    Outcome,
+    Overloaded,
+    PermissionDenied,
+    PlatformError,
+    Poisoned,
+    Reject,
+    RequestTooOld,
+    Unauthenticated,
+    Unavailable,
+)
+from actors.kernel.action import Code, Reply
+
+DOMAIN = "hutong"
+STATUS_METADATA = "grpc-status-details-bin"
+
+CODES: Mapping[type[PlatformError], grpc.StatusCode] = {
+    Reject: grpc.StatusCode.FAILED_PRECONDITION,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    InvalidCommand: grpc.StatusCode.INVALID_ARGUMENT,
+    RequestTooOld: grpc.StatusCode.ABORTED,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Poisoned: grpc.StatusCode.INTERNAL,
+    Corrupt: grpc.StatusCode.UNAVAILABLE,
+}
+_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class _Refusal(msgspec.Struct):
+    reason: str = ""
+    details: dict[str, str] = {}
+
+
+_decode_refusal = msgspec.json.Decoder(_Refusal).decode
+
+
+def code_of(error: PlatformError) -> grpc.StatusCode:
+    """The gRPC code of an error; what is not for a caller is UNKNOWN."""
+    return CODES.get(type(error), grpc.StatusCode.UNKNOWN)
+
+
+def status_of(error: PlatformError, request_id: str = "") -> status_pb2.Status:
+    """The whole status of an error. Every one carries ErrorInfo with the reason and the request id."""
+    metadata = {"request_id": request_id} if request_id else {}
+    extra: list[Any] = []
+    match error:
+        case Reject():
+            metadata |= error.details
+        case InvalidCommand(field=field):
+            bad = details.BadRequest.FieldViolation(field=field, description=str(error))
+            extra.append(details.BadRequest(field_violations=[bad]))
+        case Overloaded(retry_after_ms=retry_after_ms):
+            extra.append(_retry_info(retry_after_ms))
+            violation = details.QuotaFailure.Violation(subject=error.reason, description=str(error))
+            extra.append(details.QuotaFailure(violations=[violation]))
+        case Unavailable(retry_after_ms=retry_after_ms):
+            extra.append(_retry_info(retry_after_ms))
+        case NotFound():
+            extra.append(details.ResourceInfo(resource_type=error.reason, description=str(error)))
+        case Poisoned(position=position) | Corrupt(position=position):
+            metadata["position"] = position
+        case _:
+            pass
+    info = details.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    status = status_pb2.Status(code=code_of(error).value[0], message=str(error))
+    for message in (info, *extra):
+        packed = any_pb2.Any()
+        packed.Pack(message)
+        status.details.append(packed)
+    return status
+
+
+def _retry_info(retry_after_ms: int) -> details.RetryInfo:
+    delay = duration_pb2.Duration()
+    delay.FromMilliseconds(retry_after_ms)
+    return details.RetryInfo(retry_delay=delay)
+
+
+def refusal_of(reply: Reply, partition: int) -> PlatformError:
+    """The error that a host's answer stands for; its code is not OK."""
+    refusal = _decode_refusal(reply.payload)
+    reason, position = refusal.reason, f"{partition}/{reply.offset}/{reply.index}"
+    match reply.code:
+        case Code.REJECTED:
+            return Reject(reason, **refusal.details)
+        case Code.POISONED:
+            raised = refusal.details.get("error", reason)
+            return Poisoned(f"the program's code raised {raised} at {position}; see `hutong why`", position=position)
+        case Code.REQUEST_ID_REUSED:
+            message = "this request id was used before with another command or payload"
+            return InvalidCommand(message, field="request_id", reason=reason)
+        case Code.REQUEST_ID_TOO_OLD:
+            return RequestTooOld("the request id is older than the window reaches; this copy will never run")
+        case Code.BOUND_PASSED:
+            limits = ", ".join(f"{name} {value}" for name, value in refusal.details.items())
+            return Overloaded(f"the call passed a bound: {reason} ({limits})", retry_after_ms=0, reason=reason)
+        case Code.NO_SUCH_VIEW:
+            return NotFound(f"there is no view {refusal.details.get('view', '')!r}", reason=reason)
+        case _:
+            return InvalidCommand("the position is beyond the log's end", field="at_least", reason="BEYOND_END")
+
+
+def error_of(status: status_pb2.Status) -> PlatformError:
+    """The error that a status stands for: the way back, for our client."""
+    info, field, retry_after_ms = details.ErrorInfo(), "", 0
+    for packed in status.details:
+        if packed.Is(details.ErrorInfo.DESCRIPTOR):
+            packed.Unpack(info)
+        elif packed.Is(details.BadRequest.DESCRIPTOR):
+            bad = details.BadRequest()
+            packed.Unpack(bad)
+            field = bad.field_violations[0].field
+        elif packed.Is(details.RetryInfo.DESCRIPTOR):
+            retry = details.RetryInfo()
+            packed.Unpack(retry)
+            retry_after_ms = retry.retry_delay.ToMilliseconds()
+    return _made(_BY_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN), status.message, info, field, retry_after_ms)
+
+
+def _made(
+    code: grpc.StatusCode, message: str, info: details.ErrorInfo, field: str, retry_after_ms: int
+) -> PlatformError:
+    reason, metadata = info.reason, dict(info.metadata)
+    position = metadata.get("position", "")
+    outcome: Outcome = "NOT_APPENDED" if reason == "NOT_APPENDED" else "OUTCOME_UNKNOWN"
+    match code:
+        case grpc.StatusCode.FAILED_PRECONDITION:
+            metadata.pop("request_id", None)
+            return Reject(reason, **metadata)
+        case grpc.StatusCode.NOT_FOUND:
+            return NotFound(message, reason=reason)
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidCommand(message, field=field, reason=reason)
+        case grpc.StatusCode.ABORTED:
+            return RequestTooOld(message)
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return Overloaded(message, retry_after_ms=retry_after_ms, reason=reason or "OVERLOADED")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceeded(message, outcome=outcome)
+        case grpc.StatusCode.UNAUTHENTICATED:
+            return Unauthenticated(message)
+        case grpc.StatusCode.PERMISSION_DENIED:
+            return PermissionDenied(message)
+        case grpc.StatusCode.INTERNAL if position:
+            return Poisoned(message, position=position)
+        case grpc.StatusCode.UNAVAILABLE if position:
+            return Corrupt(message, position=position)
+        case grpc.StatusCode.UNAVAILABLE:
+            return Unavailable(message, outcome=outcome, retry_after_ms=retry_after_ms)
+        case _:
+            return PlatformError(f"{code.name}: {message}", reason=reason or code.name)
