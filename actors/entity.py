@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from actors.errors import Reject
 
 __all__ = ["CancelTimer", "Context", "Decision", "Entity", "Push", "Ref", "Reject", "Send", "SetTimer", "accept"]
@@ -57,8 +59,7 @@ class Context:
         return int.from_bytes(self._draw()[:7]) / (1 << 56)
 
 
-@dataclass(frozen=True, slots=True)
-class Ref(Generic[C]):
+class Ref(Struct, Generic[C], frozen=True):
     """The address of one entity that takes commands of type C."""
 
     kind: str
@@ -68,8 +69,7 @@ class Ref(Generic[C]):
         return f"{self.kind}/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Send(Generic[C]):
+class Send(Struct, Generic[C], frozen=True):
     """Ask another entity for `command`, exactly once.
 
     To an entity of the same routing key it is applied within this record, all or nothing. To any other it travels over
@@ -81,16 +81,14 @@ class Send(Generic[C]):
     on_reject: object | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Struct, frozen=True):
     """Hand `payload` to whoever listens to this entity now; `cursor` is its place in the entity's pushes."""
 
     cursor: int
     payload: object
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Struct, frozen=True):
     """Give this entity `command` once the log's time reaches `due_ms`; a timer of the same `name` is replaced."""
 
     name: str
@@ -98,8 +96,7 @@ class SetTimer:
     command: object
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(Struct, frozen=True):
     """Forget the timer `name`; one that is not set is no error."""
 
     name: str
@@ -108,8 +105,7 @@ class CancelTimer:
 Action: TypeAlias = Send[Any] | Push | SetTimer | CancelTimer
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[E_co]):
+class Decision(Struct, Generic[E_co], frozen=True):
     """What `decide` returns: the facts, the answer to the caller, and what is to be done besides."""
 
     events: tuple[E_co, ...] = ()
