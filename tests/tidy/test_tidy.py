@@ -25,11 +25,13 @@ def test_the_rules_see_the_code() -> None:
 
 
 def test_the_top_level_is_fixed() -> None:
-    assert tree.the_top_level_is_fixed(PATHS) == []
+    findings = tree.the_top_level_is_fixed(PATHS)
+    assert not findings, "\n".join(findings)
 
 
 def test_every_folder_has_a_readme() -> None:
-    assert tree.folders_have_readmes(PATHS) == []
+    findings = tree.folders_have_readmes(PATHS)
+    assert not findings, "\n".join(findings)
 
 
 def test_the_kernel_is_small() -> None:
