@@ -1,7 +1,7 @@
 """What every log must do. A subclass says how to open one; everything else is inherited."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from time import monotonic
 
@@ -48,8 +48,10 @@ class LogContract:
         return Slice(topic + ".keyed", 0)
 
     @pytest.fixture
-    def reader(self, log: Log) -> "Reader":
-        return log.reader()
+    def reader(self, log: Log) -> Iterator[Reader]:
+        reader = log.reader()
+        yield reader
+        reader.close()
 
     # Topics.
 

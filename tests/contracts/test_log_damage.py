@@ -1,8 +1,10 @@
 """The embedded log on a disk that is full, failing, or has changed what was written."""
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -22,6 +24,13 @@ def _filled(folder: Path, frames: list[bytes]) -> None:
     log.create([Topic("t", 2)])
     append_all(log, SLICE, frames)
     log.close()
+
+
+def _change(folder: Path, statement: str) -> None:
+    """Change the file behind the log's back, by the SQLite that Python brings along."""
+    with closing(sqlite3.connect(folder / "log.db")) as connection:
+        connection.execute(statement)
+        connection.commit()
 
 
 def _read_all(folder: Path, count: int) -> list[bytes]:
@@ -74,9 +83,7 @@ def test_a_changed_last_frame_refuses_further_appends_and_leaves_other_slices_al
 )
 def test_rows_that_were_changed_behind_the_log_are_corrupt(tmp_path: Path, change: str) -> None:
     _filled(tmp_path, [b"a", b"b", b"c", b"d"])
-    connection = apsw.Connection(str(tmp_path / "log.db"))
-    connection.execute(change).fetchall()
-    connection.close()
+    _change(tmp_path, change)
     with pytest.raises(Corrupt) as corrupt:
         _read_all(tmp_path, 4)
     assert corrupt.value.position == "t/0/1"
@@ -84,9 +91,7 @@ def test_rows_that_were_changed_behind_the_log_are_corrupt(tmp_path: Path, chang
 
 def test_a_log_of_another_format_is_refused(tmp_path: Path) -> None:
     _filled(tmp_path, [b"a"])
-    connection = apsw.Connection(str(tmp_path / "log.db"))
-    connection.execute("UPDATE meta SET value = 99 WHERE name = 'format'").fetchall()
-    connection.close()
+    _change(tmp_path, "UPDATE meta SET value = 99 WHERE name = 'format'")
     with pytest.raises(SetupError, match="format 99"):
         LocalLog(tmp_path)
 

@@ -230,6 +230,11 @@ class Database:
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         self.wal_pages = 0
 
+    def abandon(self) -> None:
+        """Free the file and write nothing more: the disk failed, and the next to open it finds what is really there."""
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self._connection.close(True)
+
     def close(self) -> None:
         """Free the file; SQLite checkpoints and removes the WAL."""
         self._connection.close()

@@ -264,6 +264,7 @@ class Engine(Generic[T]):
             database.close()
         except BaseException as error:  # noqa: BLE001 - whatever it was, it ends the engine and is told to everyone
             self._stop(error)
+            database.abandon()
         finally:
             self._lock.close()
 

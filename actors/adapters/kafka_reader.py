@@ -1,0 +1,157 @@
+"""Reading Kafka: by assignment, from offsets we name, without a group; every gap is an error, never a skip."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+
+from actors.adapters.kafka_library import (
+    CONNECT_MS_MAX,
+    Cluster,
+    Consumer,
+    ConsumerRecord,
+    CorruptRecord,
+    KafkaError,
+    LogTruncation,
+    OffsetOutOfRange,
+    TopicFacts,
+    is_connected,
+    named_places,
+    place,
+    topic_id_now,
+)
+from actors.adapters.kafka_topics import is_compacted
+from actors.adapters.reading import check_contiguous, where
+from actors.errors import Corrupt, PlatformError
+from actors.ports import Fetched, Slice
+
+WAKE_MS_MAX = 250
+AWAY_MS_MIN = 1_000
+
+
+class KafkaReader:
+    """A Reader. Connects at the first `poll`, and again by itself after the brokers were away.
+
+    kafka-python cannot be woken from its poll, so a poll that waits looks for `wake` every 250 ms.
+    """
+
+    def __init__(self, cluster: Cluster, facts: Callable[[Sequence[str]], dict[str, TopicFacts]]) -> None:
+        self._cluster = cluster
+        self._facts_of = facts
+        self._positions: dict[Slice, int] = {}
+        self._facts: dict[str, TopicFacts] = {}
+        self._consumer: Consumer | None = None
+        self._assigned = False
+        self._final: Corrupt | None = None
+        self._connected_at = 0.0
+        self._wake = threading.Event()
+        self._closed = False
+
+    def assign(self, positions: Mapping[Slice, int]) -> None:
+        self._positions = {slice: self._positions.get(slice, offset) for slice, offset in positions.items()}
+        self._assigned = False
+        self._final = None
+
+    def poll(self, timeout_ms: int) -> Sequence[Fetched]:
+        if self._final is not None:
+            raise self._final
+        due = monotonic() + timeout_ms / 1000
+        try:
+            return self._poll_until(due)
+        except Corrupt as error:
+            self._final = error
+            raise
+        except KafkaError as error:
+            raise self._cluster.trouble(error, "NOT_APPENDED") from error
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake.set()
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False, timeout_ms=CONNECT_MS_MAX)
+            self._consumer = None
+
+    def _poll_until(self, due: float) -> list[Fetched]:
+        while True:
+            left_ms = max(0, int((due - monotonic()) * 1000))
+            if not self._positions:
+                self._wake.wait(left_ms / 1000)
+                self._wake.clear()
+                return []
+            consumer = self._ready()
+            fetched = self._fetch(consumer, min(left_ms, WAKE_MS_MAX))
+            if fetched:
+                self._connected_at = monotonic()
+            if fetched or self._wake.is_set() or self._closed:
+                self._wake.clear()
+                return fetched
+            if monotonic() >= due:
+                self._check_connected(consumer)
+                return []
+
+    def _check_connected(self, consumer: Consumer) -> None:
+        """Raises Unavailable once a leader has not been connected for longer than a connection takes to be made."""
+        now = monotonic()
+        if is_connected(consumer, list(self._positions)):
+            self._connected_at = now
+        elif now - self._connected_at > AWAY_MS_MIN / 1000:
+            raise self._cluster.trouble(ConnectionError("no answer"), "NOT_APPENDED")
+
+    def _ready(self) -> Consumer:
+        """The consumer, connected and at our positions."""
+        if self._consumer is None:
+            self._consumer = self._cluster.consumer()
+            self._connected_at = monotonic()
+            self._assigned = False
+        if not self._assigned:
+            # The ids are asked for again only for new topics: a topic that changes its id under us is another one.
+            new = [
+                topic for topic in dict.fromkeys(slice.topic for slice in self._positions) if topic not in self._facts
+            ]
+            self._facts |= self._facts_of(new) if new else {}
+            self._consumer.assign([place(slice) for slice in self._positions])
+            for slice, offset in self._positions.items():
+                self._consumer.seek(place(slice), offset)
+            self._assigned = True
+        return self._consumer
+
+    def _fetch(self, consumer: Consumer, timeout_ms: int) -> list[Fetched]:
+        try:
+            polled = consumer.poll(timeout_ms=timeout_ms)
+        except OffsetOutOfRange as error:
+            raise self._beyond(error) from error
+        except (LogTruncation, CorruptRecord) as error:
+            slice, offset = next(iter(self._positions.items()))
+            raise Corrupt(f"the log changed or is damaged: {error}", position=where(slice, offset)) from error
+        self._check_ids(consumer)
+        fetched: list[Fetched] = []
+        for (topic, partition), records in polled.items():
+            fetched += self._take(Slice(topic, partition), records)
+        return fetched
+
+    def _take(self, slice: Slice, records: Sequence[ConsumerRecord]) -> list[Fetched]:
+        expected = self._positions[slice]
+        if not is_compacted(self._facts[slice.topic]):
+            for n, record in enumerate(records):
+                check_contiguous(slice, expected + n, record.offset)
+        self._positions[slice] = records[-1].offset + 1
+        return [Fetched(slice, record.offset, record.timestamp, record.value, record.key) for record in records]
+
+    def _check_ids(self, consumer: Consumer) -> None:
+        for topic, facts in self._facts.items():
+            now = topic_id_now(consumer, topic)
+            if now is not None and now != facts.topic_id:
+                slice = next(slice for slice in self._positions if slice.topic == topic)
+                raise Corrupt(
+                    f"the topic {topic} was deleted and made again: it was {facts.topic_id}, now it is {now}",
+                    position=where(slice, self._positions[slice]),
+                )
+
+    def _beyond(self, error: Exception) -> PlatformError:
+        """kafka-python names the partition and the offset in its error's argument."""
+        named = [slice for slice in self._positions if tuple(slice) in named_places(error)]
+        slice = named[0] if named else next(iter(self._positions))
+        at = where(slice, self._positions[slice])
+        return Corrupt(f"the log does not hold {at}: frames were cut, or acknowledged frames are gone", position=at)
