@@ -82,6 +82,7 @@ class Ingress:
         )
         self._owners = Owners(log, cluster.placement_topic, name, token, self._heard, self._moved)
         self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
         self._flushing = False
         self._expiring: asyncio.TimerHandle | None = None
         self._holding: asyncio.TimerHandle | None = None
@@ -105,10 +106,11 @@ class Ingress:
     def __len__(self) -> int:
         return len(self._table)
 
-    @property
-    def serving(self) -> int:
-        """How many partitions have an owner that serves them."""
-        return len(self._epochs) - len(self._halted)
+    async def serves(self, partitions: int) -> None:
+        """Wait until so many partitions have an owner that serves them, or says that it is halted."""
+        while len(self._epochs.keys() | self._halted.keys()) < partitions:
+            self._news.clear()
+            await self._news.wait()
 
     # -- calls ----------------------------------------------------------------------------------------------------
 
@@ -199,6 +201,7 @@ class Ingress:
                 case Pushes(partition, pushes):
                     self._pushed(pushes)
         self._flush_soon()
+        self._news.set()
 
     def _owned(self, partition: int, epoch: int) -> None:
         if epoch < self._epochs.get(partition, -1):

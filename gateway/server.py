@@ -1,0 +1,141 @@
+"""The gateway's process: a gRPC server with bounds, health, reflection and a graceful end."""
+
+import asyncio
+import ipaddress
+import signal
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from msgspec import Struct
+
+from actors.errors import SetupError
+from actors.ports import Log
+from actors.registry import Registry
+from actors.sensor import Sensor
+from actors.settings import ClusterSettings, ProcessSettings
+from gateway.ingress import Ingress
+from gateway.routes import Routes
+from gateway.services.program import ProgramService
+from gateway.v1 import program_pb2, program_pb2_grpc
+
+
+class GatewayConfig(Struct, frozen=True, kw_only=True):
+    """One gateway process; `name` is new for each life of it, since hosts answer by it."""
+
+    name: str
+    log_url: str
+    token: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    programs: tuple[str, ...] = ()
+    metrics_port: int = -1
+    reflection: bool = True
+    cluster: ClusterSettings = ClusterSettings()
+    process: ProcessSettings = ProcessSettings()
+
+
+class GatewayParts(NamedTuple):
+    """What a gateway is wired to."""
+
+    log: Log
+    registry: Registry
+    sensor: Sensor
+
+
+class Gateway:
+    """A gateway on the running event loop."""
+
+    def __init__(self, config: GatewayConfig, parts: GatewayParts) -> None:
+        self._config = config
+        self.port = 0
+        self.ingress = Ingress(config.name, parts.log, config.cluster, config.process, config.token, parts.sensor)
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            options=_options(config.process), maximum_concurrent_rpcs=config.process.pending_max
+        )
+        routes = Routes(parts.registry, config.cluster, config.process)
+        service = ProgramService(self.ingress, routes, config.process, parts.sensor)
+        program_pb2_grpc.add_ProgramServiceServicer_to_server(service, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if config.reflection:
+            names = (
+                program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name,
+                health.SERVICE_NAME,
+                reflection.SERVICE_NAME,
+            )
+            reflection.enable_server_reflection(names, self._server)
+
+    async def start(self) -> int:
+        """Serve; returns the port. Raises SetupError when the address is taken or must not be served."""
+        config = self._config
+        if not _is_loopback(config.host):
+            raise SetupError(
+                f"refusing to serve on {config.host}: until callers can prove who they are, a gateway serves loopback "
+                "addresses only. Use 127.0.0.1, and a proxy that authenticates for anything beyond this machine.",
+                reason="NOT_LOOPBACK",
+            )
+        address = f"{config.host}:{config.port}"
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise SetupError(
+                f"{address} is in use. Choose another port with --port, or stop what uses it.", reason="PORT_IN_USE"
+            ) from error
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self.ingress.start()
+        await self._server.start()
+        return self.port
+
+    async def ready(self, partitions: int) -> None:
+        """Wait until every partition has an owner that serves it."""
+        await self.ingress.serves(partitions)
+
+    async def stop(self) -> None:
+        """Take no more calls, answer those in flight, then end."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._config.process.drain_ms_max / 1_000)
+        await self.ingress.stop()
+
+
+def _options(process: ProcessSettings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 1),
+        ("grpc.max_receive_message_length", process.message_bytes_max),
+        ("grpc.max_send_message_length", process.message_bytes_max),
+        ("grpc.max_metadata_size", process.metadata_bytes_max),
+        ("grpc.absolute_max_metadata_size", 2 * process.metadata_bytes_max),
+        ("grpc.max_concurrent_streams", 1_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+async def serve(config: GatewayConfig, parts: GatewayParts, ready: Callable[[int], None]) -> None:
+    """Run a gateway until SIGTERM or SIGINT; `ready(port)` is called once it serves."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    gateway = Gateway(config, parts)
+    ready(await gateway.start())
+    await ended.wait()
+    await gateway.stop()
+
+
+def new_name() -> str:
+    """A name for one life of a gateway."""
+    return f"gateway-{time.time_ns():x}"
