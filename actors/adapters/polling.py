@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Fetched, Reader, Slice
@@ -10,6 +10,8 @@ from actors.ports import Fetched, Reader, Slice
 POLL_MS = 5_000
 RETRY_S = 0.2
 BATCHES_MAX = 4
+# A poll may bring 4 MiB, which is a second of work: in such bites the loop still answers everything else meanwhile.
+BATCH_BYTES = 256 << 10
 
 
 class Poller:
@@ -65,7 +67,10 @@ class Poller:
                 self._room.release()
                 self._call(self._fail, error)
                 continue
-            self._call(self._deliver, frames)
+            for n, batch in enumerate(_batches(frames)):
+                if n:
+                    self._room.acquire()
+                self._call(self._deliver, batch)
 
     def _poll(self) -> Sequence[Fetched]:
         with self._lock:
@@ -87,3 +92,15 @@ class Poller:
     def _call(self, function: Callable[..., None], *args: object) -> None:
         if not self._stopping:
             self._loop.call_soon_threadsafe(function, *args)
+
+
+def _batches(frames: Sequence[Fetched]) -> Iterator[Sequence[Fetched]]:
+    """The frames in their order, about `BATCH_BYTES` at once."""
+    start = size_bytes = 0
+    for end, frame in enumerate(frames, 1):
+        size_bytes += len(frame.frame)
+        if size_bytes >= BATCH_BYTES:
+            yield frames[start:end]
+            start, size_bytes = end, 0
+    if start < len(frames) or not frames:
+        yield frames[start:]

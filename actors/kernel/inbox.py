@@ -155,13 +155,24 @@ class Window:
         changes.swept_seconds.append(second)
         changes.delete(layout.bucket_key(second))
 
-    def forget_recent(self) -> None:
-        """Free memory once all entries are in the store: the oldest seconds beyond `RECENT_MAX` entries."""
+    def forget_recent(self, written: int) -> list[bytes]:
+        """Free memory: the oldest seconds beyond `RECENT_MAX` entries, as far as the store is at `written` by now.
+
+        Returns the keys that are in the store alone from now on.
+        """
+        forgotten: list[bytes] = []
         while len(self._recent) > RECENT_MAX and len(self._by_second) > 1:
             second = min(self._by_second)
-            for key in self._by_second.pop(second):
+            keys = self._by_second[second]
+            last = next((self._recent[key].offset for key in reversed(keys) if key in self._recent), -1)
+            if last > written:
+                break
+            del self._by_second[second]
+            for key in keys:
                 self._recent.pop(key, None)
+            forgotten += keys
             self.recent_from_ms = max(self.recent_from_ms, second * MS + MS - 1)
+        return forgotten
 
 
 class Sources:

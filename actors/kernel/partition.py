@@ -149,9 +149,13 @@ class Partition:
         self._said = []
         return changes
 
+    def wrote(self, offset: int) -> None:
+        """All changes up to this offset are in the store: free what was kept in memory for want of that."""
+        for key in self.window.forget_recent(offset):
+            self._loaded.pop(key, None)
+
     def settled(self) -> None:
-        """All changes so far are in the store: free what was kept in memory for want of that."""
-        self.window.forget_recent()
+        """All changes are in the store and no record waits: what was loaded is not needed any more."""
         self._loaded.clear()
 
     def apply(self, position: Position, record: Record) -> Sequence[Action] | NeedState:

@@ -135,6 +135,7 @@ class Fold:
             changes.prune()
             batch = Batch(changes.puts, list(changes.deletes), changes.delete_ranges)
             stores.write(self.store, batch, changes.swept_seconds)
+            self.partition.wrote(self.partition.meta.watermark)
             self.partition.settled()
 
     def box(self, entity: str) -> Box:
