@@ -150,8 +150,10 @@ def _module(program: str, digest: str, path: Path, source: bytes) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else _line(error, path)
-        raise SetupError(f"{path}{line}: {type(error).__name__}: {error}", reason="PROGRAM") from error
+        line, message = _line(error, path), str(error)
+        if isinstance(error, SyntaxError):
+            line, message = f", line {error.lineno}", error.msg
+        raise SetupError(f"{path}{line}: {type(error).__name__}: {message}", reason="PROGRAM") from error
     return module
 
 

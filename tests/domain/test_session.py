@@ -1,0 +1,221 @@
+"""Sessions: the life cycle as its table says, the lazy timer, pages, and pushes that wait to be acknowledged."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors import Push as PushOut
+from actors import Reject
+from actors.domain import session as s
+from actors.domain.lifecycle import Table
+from actors.domain.session import SESSION, Acknowledge, Close, EnterPage, Hide, LeavePage, Open, Push, RenderPage, Show
+from actors.testing import NOW_MS, Scenario
+
+OPEN = Open("shop", "pages/index", 1011)
+MINUTE_MS = 60_000
+
+
+def opened() -> Scenario[s.Session, s.Command, s.Event]:
+    scenario = Scenario(SESSION)
+    scenario.when(OPEN)
+    return scenario
+
+
+def shown() -> Scenario[s.Session, s.Command, s.Event]:
+    scenario = opened()
+    scenario.when(Show())
+    return scenario
+
+
+def left_alone(scenario: Scenario[s.Session, s.Command, s.Event]) -> list[s.Event]:
+    """All that happens when nobody comes back."""
+    events: list[s.Event] = []
+    while scenario.timers:
+        assert list(scenario.timers) == ["look"]
+        events += scenario.fire("look").events
+    return events
+
+
+@pytest.mark.parametrize("table", [s.LIFE, s.PAGE_LIFE])
+def test_a_state_is_terminal_exactly_when_nothing_leads_out_of_it(table: Table) -> None:
+    for state, stage in table.items():
+        assert set(stage.moves.values()) <= set(table)
+        assert stage.terminal == (set(stage.moves.values()) <= {state})
+
+
+@pytest.mark.parametrize("state", s.LIFE)
+@pytest.mark.parametrize(
+    ("move", "command"), [("launch", OPEN), ("show", Show()), ("hide", Hide()), ("unload", Close())]
+)
+def test_every_move_does_what_the_table_says(state: str, move: str, command: s.Command) -> None:
+    scenario = Scenario(SESSION, s.Session(state=state))
+    expected = s.LIFE[state].moves.get(move)
+    if expected is None:
+        with pytest.raises(Reject, match="wrong_state") as reject:
+            scenario.when(command)
+        assert reject.value.details == {"state": state, "move": move}
+        assert scenario.state == s.Session(state=state)
+    else:
+        outcome = scenario.when(command)
+        assert outcome.reply == {"state": expected}
+        assert scenario.state.state == expected
+        assert bool(outcome.events) == (expected != state)
+
+
+def test_opening_launches_and_loads_the_first_page() -> None:
+    scenario = Scenario(SESSION, caller="ann")
+    events = scenario.when(OPEN).events
+    assert events == (s.Launched("shop", "pages/index", 1011, "ann", NOW_MS), s.PageLoaded("pages/index", NOW_MS))
+    assert list(scenario.timers) == ["look"]
+
+
+def test_a_session_is_launched_once() -> None:
+    with pytest.raises(Reject, match="wrong_state"):
+        opened().when(OPEN)
+
+
+def test_a_page_is_ready_when_rendered_and_shown_with_its_session() -> None:
+    scenario = opened()
+    scenario.when(RenderPage("pages/index"))
+    assert [page.state for page in scenario.state.pages] == ["ready"]
+    scenario.when(Show())
+    assert [page.state for page in scenario.state.pages] == ["shown"]
+    scenario.when(EnterPage("pages/article"))
+    assert [page.state for page in scenario.state.pages] == ["hidden", "loaded"]
+    scenario.when(RenderPage("pages/article"))
+    assert [page.state for page in scenario.state.pages] == ["hidden", "shown"]
+
+
+def test_leaving_a_page_says_how_long_it_was_looked_at_and_shows_the_one_below() -> None:
+    scenario = shown()
+    scenario.when(RenderPage("pages/index"))
+    scenario.when(EnterPage("pages/article"), now_ms=NOW_MS + 1_000)
+    outcome = scenario.when(LeavePage("pages/article"), now_ms=NOW_MS + 4_000)
+    assert outcome.events == (s.PageUnloaded("pages/article", 3_000, NOW_MS + 4_000),)
+    assert [(page.path, page.state) for page in scenario.state.pages] == [("pages/index", "shown")]
+
+
+def test_only_the_top_page_can_be_left_and_there_are_ten_at_most() -> None:
+    scenario = shown()
+    with pytest.raises(Reject, match="not_the_top_page"):
+        scenario.when(LeavePage("pages/other"))
+    for n in range(s.PAGES_MAX - 1):
+        scenario.when(EnterPage(f"pages/{n}"))
+    with pytest.raises(Reject, match="too_many_pages"):
+        scenario.when(EnterPage("pages/one-more"))
+
+
+def test_a_hidden_session_takes_no_pages() -> None:
+    scenario = shown()
+    scenario.when(Hide())
+    with pytest.raises(Reject, match="wrong_state"):
+        scenario.when(EnterPage("pages/article"))
+
+
+def test_a_session_that_was_left_is_unloaded_after_its_time() -> None:
+    scenario = shown()
+    assert left_alone(scenario) == [s.Unloaded("idle", NOW_MS + s.IDLE_MS_MAX)]
+    assert scenario.state.pages == ()
+
+
+@given(st.integers(0, 25 * MINUTE_MS))
+def test_a_hidden_session_is_unloaded_exactly_in_time_by_one_lazy_timer(hidden_after_ms: int) -> None:
+    scenario = shown()
+    while scenario.timers["look"].due_ms < NOW_MS + hidden_after_ms:
+        scenario.fire("look")
+    scenario.when(Hide(), now_ms=NOW_MS + hidden_after_ms)
+    assert left_alone(scenario) == [s.Unloaded("idle", NOW_MS + hidden_after_ms + s.HIDDEN_MS_MAX)]
+
+
+def test_life_in_between_puts_the_end_off_without_touching_the_timer() -> None:
+    scenario = shown()
+    due_ms = scenario.timers["look"].due_ms
+    assert scenario.when(EnterPage("pages/article"), now_ms=NOW_MS + 4 * MINUTE_MS).actions == ()
+    assert scenario.timers["look"].due_ms == due_ms
+    left_alone(scenario)
+    assert scenario.now_ms == NOW_MS + 4 * MINUTE_MS + s.IDLE_MS_MAX
+
+
+def test_closing_forgets_the_timer_and_clients_cannot_look() -> None:
+    scenario = shown()
+    with pytest.raises(Reject, match="not_for_clients"):
+        scenario.when(s.Look())
+    scenario.when(Close())
+    assert scenario.timers == {}
+    assert scenario.when(Close()).events == ()
+    assert scenario.when(s.Look(), sender="session/1").events == ()
+
+
+def test_a_push_goes_out_and_stays_until_it_is_acknowledged() -> None:
+    scenario = shown()
+    outcome = scenario.when(Push({"text": "ready"}), sender="shop/m42")
+    assert outcome.reply == {"cursor": 1}
+    assert outcome.actions == (PushOut(1, {"text": "ready"}),)
+    scenario.when(Push({"text": "gone"}))
+    assert scenario.view("pushes", after=1)["pushes"] == [{"cursor": 2, "payload": {"text": "gone"}}]
+    scenario.when(Acknowledge(1))
+    assert [push["cursor"] for push in scenario.view("pushes")["pushes"]] == [2]
+    assert scenario.when(Acknowledge(1)).events == ()
+    with pytest.raises(Reject, match="cursor_ahead"):
+        scenario.when(Acknowledge(3))
+
+
+def test_pushes_beyond_the_bound_are_missed_and_counted() -> None:
+    scenario = shown()
+    for n in range(s.PUSHES_MAX + 3):
+        scenario.when(Push(n))
+    view = scenario.view("pushes", after=0)
+    assert (view["missed"], len(view["pushes"]), view["last"]) == (3, s.PUSHES_MAX, s.PUSHES_MAX + 3)
+    assert scenario.view("pushes", after=2)["missed"] == 1
+    scenario.when(Acknowledge(s.PUSHES_MAX + 3))
+    assert scenario.view("pushes", after=0) == {"pushes": [], "missed": 0, "last": 259, "acknowledged": 259}
+
+
+def test_a_push_is_small_and_for_a_session_that_lives() -> None:
+    scenario = shown()
+    with pytest.raises(Reject, match="push_too_big"):
+        scenario.when(Push("x" * s.PUSH_BYTES_MAX))
+    scenario.when(Close())
+    with pytest.raises(Reject, match="wrong_state"):
+        scenario.when(Push("x"))
+    with pytest.raises(Reject, match="wrong_state"):
+        Scenario(SESSION).when(Push("x"))
+
+
+def test_the_view_of_a_session_says_where_it_is() -> None:
+    view = shown().view("session")
+    assert (view["state"], view["program"], view["scene"], view["caller"]) == ("shown", "shop", 1011, "ann")
+    assert view["pages"] == [{"path": "pages/index", "state": "loaded", "entered_ms": NOW_MS}]
+
+
+STEPS = st.one_of(
+    st.sampled_from([OPEN, Show(), Hide(), Close(), RenderPage("a"), LeavePage("a"), EnterPage("a"), Push(1), "fire"]),
+    st.builds(Acknowledge, st.integers(0, 4)),
+)
+
+
+@given(st.lists(st.tuples(STEPS, st.integers(0, 10 * MINUTE_MS)), max_size=40))
+def test_whatever_is_asked_of_a_session_it_keeps_to_the_tables(steps: list[tuple[s.Command | str, int]]) -> None:
+    scenario = Scenario(SESSION)
+    launches = 0
+    for step, wait_ms in steps:
+        before = scenario.state
+        try:
+            if isinstance(step, str):
+                if not scenario.timers:
+                    continue
+                outcome = scenario.fire("look")
+            else:
+                outcome = scenario.when(step, now_ms=scenario.now_ms + wait_ms)
+        except Reject:
+            assert scenario.state == before
+            continue
+        launches += sum(isinstance(event, s.Launched) for event in outcome.events)
+        after = scenario.state
+        assert after.state in {before.state, *s.LIFE[before.state].moves.values()}
+        assert bool(scenario.timers) == (after.state not in ("none", "unloaded"))
+        assert all(page.state in s.PAGE_LIFE and not s.PAGE_LIFE[page.state].terminal for page in after.pages)
+        assert all(page.state == "hidden" for page in after.pages[:-1])
+        assert sum(page.state == "shown" for page in after.pages) <= (after.state == "shown")
+        assert [push.cursor for push in after.pushes] == list(range(after.acknowledged + 1, after.pushed + 1))
+    assert launches <= 1
