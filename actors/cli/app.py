@@ -1,0 +1,215 @@
+"""Every command of `hutong`; each is a few lines here and a module of its own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actors.cli import running
+from actors.cli.options import PORT_DEFAULT, Folder, Json, Port, Programs
+
+app = typer.Typer(
+    name="hutong",
+    help="An open, self-hosted mini-program platform: virtual actors on an event log.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def dev(folder: Folder = None, port: Port = PORT_DEFAULT, programs: Programs = [], json: Json = False) -> None:  # noqa: B006 - typer copies it
+    """Run everything in one process, and load programs again when they are saved."""
+    from actors.cli.dev import run_dev
+
+    run_dev(running.folder_of(folder), port, tuple(map(str, programs)), json)
+
+
+@app.command()
+def up(
+    folder: Folder = None,
+    port: Port = PORT_DEFAULT,
+    log: Annotated[str, typer.Option(help="embedded, kafka (one broker, started here), or kafka://host:port,…")] = "embedded",
+    hosts: Annotated[int, typer.Option(min=1, max=256, help="How many hosts (Ray actors) to run.")] = 2,
+    gateways: Annotated[int, typer.Option(min=1, max=64, help="How many gateway processes to run.")] = 1,
+    partitions: Annotated[int | None, typer.Option(help="For a new folder only: fixed for ever. Default 16.")] = None,
+    programs: Programs = [],  # noqa: B006 - typer copies it
+    json: Json = False,
+) -> None:
+    """Bring the platform up on this machine: log, hosts on Ray, gateways."""
+    from actors.cli.supervisor import Plan, run_up
+
+    wanted = Plan(
+        folder=running.folder_of(folder),
+        port=port,
+        log=log,
+        hosts=hosts,
+        gateways=gateways,
+        partitions=partitions,
+        programs=tuple(map(str, programs)),
+    )
+    run_up(wanted, json)
+
+
+@app.command()
+def stop(folder: Folder = None, json: Json = False) -> None:
+    """End the platform that runs in a folder, in good order."""
+    from actors.cli.operate import stop_running
+
+    stop_running(running.folder_of(folder), json)
+
+
+@app.command()
+def call(
+    entity: str,
+    command: str,
+    payload: Annotated[str, typer.Argument(help="The command's fields as JSON.")] = "{}",
+    caller: Annotated[str, typer.Option(help="Who calls: the namespace of request ids.")] = "hutong-cli",
+    request_id: Annotated[str, typer.Option(help="A UUID; the same one again gives the same answer.")] = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Ask an entity for a command: `hutong call programs/bike/stations/42 bike.station.open '{…}'`."""
+    from actors.cli.calling import call_entity
+
+    call_entity(running.folder_of(folder), entity, command, payload, caller, request_id, json)
+
+
+@app.command()
+def query(
+    entity: str,
+    view: str,
+    args: Annotated[str, typer.Argument(help="The view's arguments as JSON.")] = "{}",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Ask an entity's view."""
+    from actors.cli.calling import query_entity
+
+    query_entity(running.folder_of(folder), entity, view, args, json)
+
+
+@app.command()
+def describe(program: Annotated[str, typer.Argument()] = "", folder: Folder = None, json: Json = False) -> None:
+    """What a program, or the platform itself, takes and tells."""
+    from actors.cli.calling import describe_program
+
+    describe_program(running.folder_of(folder), program, json)
+
+
+@app.command()
+def status(folder: Folder = None, json: Json = False) -> None:
+    """Hosts, partitions, gateways and the log, as they are now."""
+    from actors.cli.status import show_status
+
+    show_status(running.folder_of(folder), json)
+
+
+@app.command()
+def why(request_id: str, folder: Folder = None, json: Json = False) -> None:
+    """Explain a call from the log: who called, where it was appended, what was decided, the state before and after."""
+    from actors.cli.history import explain
+
+    explain(running.folder_of(folder), request_id, json)
+
+
+@app.command()
+def replay(
+    entity: str,
+    at: Annotated[str, typer.Option(help="Show the state after this position, partition/offset/index.")] = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """An entity's whole history from the log: every record, its events, and the state it left."""
+    from actors.cli.history import replay_entity
+
+    replay_entity(running.folder_of(folder), entity, at, json)
+
+
+@app.command()
+def skip(position: str, folder: Folder = None, json: Json = False) -> None:
+    """Never apply the record at this position; its halted partition goes on."""
+    from actors.cli.operate import answer_halt
+
+    answer_halt(running.folder_of(folder), position, "skip", json)
+
+
+@app.command()
+def retry(position: str, folder: Folder = None, json: Json = False) -> None:
+    """Apply the record at this position again; its halted partition goes on if that works now."""
+    from actors.cli.operate import answer_halt
+
+    answer_halt(running.folder_of(folder), position, "retry", json)
+
+
+letters = typer.Typer(help="What could not be carried out and had nobody to be told.", no_args_is_help=True)
+app.add_typer(letters, name="dead-letters")
+
+
+@letters.command("list")
+def list_letters(folder: Folder = None, json: Json = False) -> None:
+    """Every dead letter, oldest first."""
+    from actors.cli.letters import show_letters
+
+    show_letters(running.folder_of(folder), json)
+
+
+@letters.command("retry")
+def retry_letter(position: str, folder: Folder = None, json: Json = False) -> None:
+    """Send the command of the dead letter at this position again, as a new call."""
+    from actors.cli.letters import send_again
+
+    send_again(running.folder_of(folder), position, json)
+
+
+topics = typer.Typer(help="The topics of the log.", no_args_is_help=True)
+app.add_typer(topics, name="topics")
+
+
+@topics.command("apply")
+def apply_topics(
+    log: Annotated[str, typer.Option(help="kafka://host:port,… of the cluster.")],
+    partitions: Annotated[int, typer.Option(help="Fixed for ever.")] = 16,
+    programs: Programs = [],  # noqa: B006 - typer copies it
+    json: Json = False,
+) -> None:
+    """Make the topics of a platform on a Kafka cluster, and check those that exist."""
+    from actors.cli.operate import make_topics
+
+    make_topics(log, partitions, tuple(map(str, programs)), json)
+
+
+@app.command()
+def doctor(folder: Folder = None, json: Json = False) -> None:
+    """Check this machine: what is missing, what is set badly, and what to do about it."""
+    from actors.cli.doctor import examine
+
+    examine(running.folder_of(folder), json)
+
+
+demo = typer.Typer(help="See the platform at work on real data.", no_args_is_help=True)
+app.add_typer(demo, name="demo")
+
+
+@demo.command("shop")
+def demo_shop(
+    file: Annotated[Path | None, typer.Option(help="A shop's year as CSV; by default an excerpt that ships.")] = None,
+    log: Annotated[str, typer.Option(help="embedded or kafka.")] = "embedded",
+    hosts: Annotated[int, typer.Option(min=1, max=256)] = 2,
+    kill_hosts: Annotated[int, typer.Option(min=0, max=100, help="Kill so many hosts (kill -9) in the middle.")] = 0,
+    stay: Annotated[bool, typer.Option(help="Keep serving afterwards.")] = False,
+    json: Json = False,
+) -> None:
+    """Play a real year of a real shop through the gateway, and check the sums."""
+    from actors.cli.demo import play_shop
+
+    play_shop(file, log, hosts, kill_hosts, stay, json)
+
+
+@app.command("log", hidden=True)
+def own_log(folder: Annotated[Path, typer.Option("--dir")], port: int = 0) -> None:
+    """Own an embedded log: a child of `up`."""
+    from actors.cli.children import log_owner
+
+    log_owner(folder, port)

@@ -1,0 +1,125 @@
+"""`hutong dev`: log, host and gateway in one process without Ray; programs are loaded again when they are saved."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from actors.adapters.embedded.local import LocalLog
+from actors.adapters.hosting import HostConfig
+from actors.adapters.prometheus import PrometheusSensor, serve_metrics
+from actors.cli import running, wiring
+from actors.cli.banner import Banner
+from actors.errors import PlatformError
+from actors.kernel.placement import Placed, Release, Term, encode_placement, placement_key
+from actors.kernel.record import Slice, encode_frame
+from actors.ports import Appended, Log
+from actors.settings import ClusterSettings, ProcessSettings
+from gateway.server import Gateway, GatewayConfig, GatewayParts, new_name
+
+LOOK_S = 0.5
+AGAIN = 75
+"""The exit status by which a `dev` process asks to be started again with the programs as they are now."""
+
+
+class Place:
+    """Plays the controller for one host: says on the placement topic that it owns everything."""
+
+    def __init__(self, log: Log, cluster: ClusterSettings, host: str) -> None:
+        self._log = log
+        self._cluster = cluster
+        self._host = host
+
+    def take_all(self, address: str, release: int, digest: str) -> dict[int, tuple[int, int]]:
+        """Begin a term and place every partition here; returns the assignments."""
+        term = self._say(Term(self._host)).offset
+        self._say(Release(term, release, digest))
+        for partition in range(self._cluster.partitions):
+            self._say(Placed(partition, term, 1, self._host, address, os.getpid()))
+        return dict.fromkeys(range(self._cluster.partitions), (term, 1))
+
+    def _say(self, placement: Term | Placed | Release) -> Appended:
+        topic = self._cluster.placement_topic
+        frame = encode_frame(topic, 0, self._host, 0, "", [encode_placement(placement)])
+        return self._log.append(Slice(topic, 0), frame, placement_key(placement)).result()
+
+
+async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool) -> int:
+    cluster = wiring.settled_cluster(folder, None)
+    process = ProcessSettings()
+    registry = wiring.registry_of(programs)
+    sensor = PrometheusSensor()
+    log = LocalLog(folder / "log", process.append_deadline_ms)
+    name, token = new_name().replace("gateway", "dev"), wiring.token_of(folder)
+    try:
+        log.create(cluster.topics(tuple(registry.entities)))
+        wiring.check_topics(folder, log, cluster)
+        host_config = HostConfig(
+            name=name, log_url="", token=token, data_dir=str(folder), programs=programs, cluster=cluster
+        )
+        hosting = wiring.hosting_of(host_config, log, sensor)
+        address = await hosting.start()
+        hosting.assign(Place(log, cluster, name).take_all(address, 1, registry.digest))
+        config = GatewayConfig(name=name, log_url="", token=token, port=port, cluster=cluster, process=process)
+        gateway = Gateway(config, GatewayParts(log, registry, sensor))
+        bound = await gateway.start()
+        await gateway.ready(cluster.partitions)
+        metrics = serve_metrics(sensor)
+        run = running.Run(
+            mode="dev",
+            folder=str(folder),
+            gateway=f"127.0.0.1:{bound}",
+            log_url="",
+            cluster=cluster,
+            programs=programs,
+            metrics={"dev": f"127.0.0.1:{metrics.port}"},
+            processes=(running.this_process("dev"),),
+        )
+        running.write_run(run)
+        Banner(run).show(as_json)
+        status = await _until_ended([Path(program) for program in programs])
+        await gateway.stop()
+        await hosting.stop()
+        metrics.stop()
+        return status
+    finally:
+        running.clear_run(folder)
+        log.close()
+
+
+async def _until_ended(folders: list[Path]) -> int:
+    """Wait for Ctrl-C, SIGTERM, or a program's change on disk."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    before = _stamps(folders)
+    while not ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), LOOK_S if folders else None)
+        if not ended.is_set() and _stamps(folders) != before:
+            return AGAIN
+    return 0
+
+
+def _stamps(folders: list[Path]) -> dict[str, int]:
+    files = (path for folder in folders for pattern in ("**/*.py", "**/manifest.json") for path in folder.glob(pattern))
+    stamps: dict[str, int] = {}
+    for path in files:
+        with contextlib.suppress(OSError):
+            stamps[str(path)] = path.stat().st_mtime_ns
+    return stamps
+
+
+def run_dev(folder: Path, port: int, programs: tuple[str, ...], as_json: bool) -> None:
+    """Run until ended; when a program was saved, start again in the same process's place."""
+    status = asyncio.run(_run(wiring.data_folder(folder), port, programs, as_json))
+    if status == AGAIN:
+        print("a program was saved: starting again", file=sys.stderr, flush=True)
+        try:
+            wiring.registry_of(programs)
+        except PlatformError as error:
+            print(f"not yet: {error}", file=sys.stderr, flush=True)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

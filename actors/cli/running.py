@@ -1,0 +1,102 @@
+"""What a running platform says of itself in its data folder, so that other commands find it: `run.json`."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from actors.errors import SetupError
+from actors.settings import ClusterSettings
+
+RUN_FILE = "run.json"
+FOLDER_DEFAULT = ".hutong"
+
+
+class Process(Struct, frozen=True):
+    """One process: its role, its pid, and when it began (clock ticks since boot), since pids are used again."""
+
+    role: str
+    pid: int
+    began: int
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One running platform. Addresses are host:port."""
+
+    mode: str
+    folder: str
+    gateway: str
+    log_url: str
+    cluster: ClusterSettings
+    programs: tuple[str, ...] = ()
+    metrics: dict[str, str] = {}
+    processes: tuple[Process, ...] = ()
+
+
+def folder_of(given: Path | None) -> Path:
+    """The data folder: as given, or $HUTONG_DIR, or `.hutong` here."""
+    return given or Path(os.environ.get("HUTONG_DIR", FOLDER_DEFAULT))
+
+
+def write_run(run: Run) -> None:
+    """Say that this platform runs; replaces what was said before as a whole."""
+    path = Path(run.folder) / RUN_FILE
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(msgspec.json.encode(run))
+    draft.replace(path)
+
+
+def clear_run(folder: Path) -> None:
+    """Say that nothing runs here any more."""
+    (folder / RUN_FILE).unlink(missing_ok=True)
+
+
+def read_run(folder: Path) -> Run | None:
+    """What was said last, if its main process still lives."""
+    try:
+        run = msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return run if run.processes and alive(run.processes[0]) else None
+
+
+def left_over(folder: Path) -> tuple[Process, ...]:
+    """Processes of a former run in this folder that still live, though its main process is gone."""
+    try:
+        run = msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return ()
+    return tuple(process for process in run.processes if alive(process))
+
+
+def running(folder: Path) -> Run:
+    """The running platform of this folder. Raises SetupError when there is none."""
+    run = read_run(folder)
+    if run is None:
+        raise SetupError(
+            f"no platform runs in {folder}. Start one with `hutong up --dir {folder}`, or name its folder with --dir "
+            "or $HUTONG_DIR.",
+            reason="NOT_RUNNING",
+        )
+    return run
+
+
+def this_process(role: str, pid: int | None = None) -> Process:
+    """A process as it is now."""
+    number = pid or os.getpid()
+    return Process(role, number, began(number))
+
+
+def began(pid: int) -> int:
+    """When a process began, in clock ticks since boot; 0 when it is gone."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return 0 if fields[0] == "Z" else int(fields[19])
+    return 0
+
+
+def alive(process: Process) -> bool:
+    """Whether this very process, and no later one of the same pid, still runs."""
+    return process.began > 0 and began(process.pid) == process.began

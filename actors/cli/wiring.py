@@ -1,0 +1,113 @@
+"""The one place where parts are put together: which log, which stores, which programs, which metrics."""
+
+import contextlib
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from actors.adapters.hosting import HostConfig, Hosting, Parts
+from actors.adapters.logging import get_logger
+from actors.adapters.logs import open_log
+from actors.adapters.objects import open_objects
+from actors.adapters.prometheus import PrometheusSensor
+from actors.adapters.rocksdb import RocksStates
+from actors.errors import SetupError
+from actors.kernel.rules import Rules
+from actors.ports import Log
+from actors.registry import Registry, load_programs, programs_in, shipped_programs
+from actors.settings import ClusterSettings, check_same
+
+SETTINGS_FILE = "cluster.json"
+TOKEN_FILE = "token"
+
+
+def registry_of(folders: Iterable[str]) -> Registry:
+    """The programs that ship, and those in these folders: each is a program's own folder or a folder of such."""
+    found: list[Path] = list(shipped_programs())
+    for name in folders:
+        folder = Path(name)
+        programs = [folder] if (folder / "manifest.json").exists() else list(programs_in(folder))
+        if not programs:
+            raise SetupError(
+                f"{folder} holds no program: a program is a folder with manifest.json and program.py. "
+                "Name such a folder, or one that contains some, with --programs.",
+                reason="NO_PROGRAMS",
+            )
+        found += programs
+    return load_programs(found)
+
+
+def hosting_of(config: HostConfig, log: Log | None = None, sensor: PrometheusSensor | None = None) -> Hosting:
+    """A host on the running event loop, wired for this machine."""
+    registry = registry_of(config.programs)
+    rules = Rules(registry.entities.values(), config.release, registry.digest)
+    return Hosting(
+        config,
+        Parts(
+            log or open_log(config.log_url, config.process, config.token),
+            RocksStates(),
+            open_objects(config.objects_url),
+            rules,
+            sensor or PrometheusSensor(),
+        ),
+        report,
+    )
+
+
+def report(event: str, facts: Mapping[str, object]) -> None:
+    """Tell an operator; the facts become fields of a log line."""
+    get_logger("host").warning(event, **facts)
+
+
+def data_folder(path: Path) -> Path:
+    """Make the data folder and see that it can be written. Raises SetupError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable"
+        probe.write_bytes(b"1")
+        probe.unlink()
+    except OSError as error:
+        raise SetupError(
+            f"the data folder {path} cannot be written: {error.strerror}. Choose another with --dir, or make room.",
+            reason="FOLDER_NOT_WRITABLE",
+        ) from error
+    return path.resolve()
+
+
+def token_of(folder: Path) -> str:
+    """The secret that this folder's processes know each other by; made once, readable by its owner only."""
+    path = folder / TOKEN_FILE
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text()
+    token = secrets.token_hex(32)
+    path.touch(mode=0o600)
+    path.write_text(token)
+    return token
+
+
+def settled_cluster(folder: Path, wanted: ClusterSettings | None) -> ClusterSettings:
+    """The cluster settings of this folder: the wanted ones if it is new. Raises SetupError when they differ."""
+    import msgspec
+
+    path = folder / SETTINGS_FILE
+    if path.exists():
+        stored = path.read_bytes()
+        if wanted is not None:
+            check_same(stored, wanted)
+        return msgspec.json.decode(stored, type=ClusterSettings)
+    cluster = wanted or ClusterSettings()
+    path.write_bytes(msgspec.json.encode(cluster))
+    return cluster
+
+
+def check_topics(folder: Path, log: Log, cluster: ClusterSettings) -> None:
+    """See that the commands topic is the one that this folder's states were made from. Raises SetupError."""
+    path = folder / "topic-id"
+    topic_id = log.topic_id(cluster.commands_topic)
+    if path.exists() and path.read_text() != topic_id:
+        raise SetupError(
+            f"the topic {cluster.commands_topic} is not the one that {folder} was used with: it was made anew "
+            f"(was {path.read_text()}, is {topic_id}). Start in a fresh folder, or bring the former log back.",
+            reason="LOG_RECREATED",
+        )
+    path.write_text(topic_id)
