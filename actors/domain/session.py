@@ -283,13 +283,18 @@ def view_session(session: Session, _: object) -> object:
 
 
 def view_pushes(session: Session, args: object) -> object:
-    """What was pushed after the cursor `after`, oldest first; `missed` of those are gone for want of room."""
+    """What was pushed after the cursor `after`, oldest first, each with its cursor.
+
+    Where some of it is gone for want of room, a mark comes first, at the cursor of the last one that is gone.
+    """
     given = cast("dict[str, object]", args).get("after", 0)
     cursor = given if isinstance(given, int) else 0
-    oldest = session.pushes[0].cursor if session.pushes else session.pushed + 1
-    missed = max(0, oldest - 1 - max(cursor, session.acknowledged))
+    gone = session.pushed - len(session.pushes)
+    missed = gone - max(cursor, session.acknowledged)
     pushes = [{"cursor": push.cursor, "payload": push.payload} for push in session.pushes if push.cursor > cursor]
-    return {"pushes": pushes, "missed": missed, "last": session.pushed, "acknowledged": session.acknowledged}
+    if missed > 0:
+        pushes.insert(0, {"cursor": gone, "payload": {"type": "session.missed", "missed": missed}})
+    return pushes
 
 
 SESSION = Entity(
