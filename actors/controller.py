@@ -1,0 +1,226 @@
+"""Who owns what: pure. Fed with hosts that come and go, answers with what to append, assign, start and end.
+
+A controller begins a term by a record on the placement topic, whose offset is the term; assignments are numbered
+(term, n), and a later one fences a former one in the log itself. So a controller may be wrong or late, and two may
+run: nothing that is decided here can make two owners count.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, TypeAlias
+
+from actors.kernel.placement import Placed, Release, Term
+from actors.settings import ClusterSettings
+
+DEFAULT_GROUP = "default"
+
+
+class Say(NamedTuple):
+    """Append this to the placement topic."""
+
+    placement: Term | Placed | Release
+
+
+class Assign(NamedTuple):
+    """Tell this host the whole set of partitions that it should own, each with its assignment."""
+
+    host: str
+    wanted: Mapping[int, tuple[int, int]]
+
+
+class StartHost(NamedTuple):
+    """Start one more host."""
+
+
+class EndHost(NamedTuple):
+    """End this host, by force: it is silent, or not wanted any more."""
+
+    host: str
+
+
+Action: TypeAlias = Say | Assign | StartHost | EndHost
+
+
+class Host(NamedTuple):
+    """A host that serves."""
+
+    name: str
+    address: str
+    pid: int
+    heard_ms: int
+
+
+def groups_of(cluster: ClusterSettings) -> dict[str, range]:
+    """The partitions of each group: reserved from the top of the numbers, what is left is the default group's."""
+    top = cluster.partitions
+    groups: dict[str, range] = {}
+    for name, size in cluster.groups.items():
+        groups[name] = range(top - size, top)
+        top -= size
+    return {DEFAULT_GROUP: range(top), **groups}
+
+
+def place(partitions: Collection[int], hosts: Collection[str], current: Mapping[int, str]) -> dict[int, str]:
+    """Spread partitions over hosts: as even as can be, moving as few as can be. Empty without hosts.
+
+    A partition stays where it is unless its host is gone or has more than its share.
+    """
+    if not hosts:
+        return {}
+    least, more = divmod(len(partitions), len(hosts))
+    held: dict[str, list[int]] = {host: [] for host in sorted(hosts)}
+    homeless: list[int] = []
+    for partition in sorted(partitions):
+        host = current.get(partition)
+        if host in held:
+            held[host].append(partition)
+        else:
+            homeless.append(partition)
+    by_load = sorted(held, key=lambda host: (-len(held[host]), host))
+    shares = {host: least + (1 if n < more else 0) for n, host in enumerate(by_load)}
+    for host in by_load:
+        homeless += held[host][shares[host] :]
+        del held[host][shares[host] :]
+    for host in by_load:
+        take = shares[host] - len(held[host])
+        held[host] += homeless[:take]
+        del homeless[:take]
+    return {partition: host for host, mine in held.items() for partition in mine}
+
+
+def place_groups(cluster: ClusterSettings, hosts: Collection[str], current: Mapping[int, str]) -> dict[int, str]:
+    """Place every group. With more hosts than groups, each reserved group has a host of its own."""
+    groups = groups_of(cluster)
+    names = sorted(hosts)
+    placed: dict[int, str] = {}
+    free = set(names)
+    for name, partitions in groups.items():
+        if name == DEFAULT_GROUP or len(names) <= len(groups) - 1:
+            continue
+        before = [current[partition] for partition in partitions if current.get(partition) in free]
+        own = before[0] if before else min(free, key=lambda host: (_load(host, current), host))
+        free.discard(own)
+        placed |= dict.fromkeys(partitions, own)
+    rest = [partition for partitions in groups.values() for partition in partitions if partition not in placed]
+    return placed | place(rest, free, current)
+
+
+def _load(host: str, current: Mapping[int, str]) -> int:
+    return sum(owner == host for owner in current.values())
+
+
+class Controller:
+    """One controller's life. Call an input, then carry out `actions()`."""
+
+    def __init__(
+        self, name: str, cluster: ClusterSettings, hosts: int, silence_ms_max: int, release: int, digest: str
+    ) -> None:
+        """`hosts` is how many should run."""
+        self.name = name
+        self.term = -1
+        self.hosts: dict[str, Host] = {}
+        self.placed: dict[int, str] = {}
+        self.hosts_wanted = hosts
+        self._cluster = cluster
+        self._silence_ms_max = silence_ms_max
+        self._release = release
+        self._digest = digest
+        self._assignments: dict[int, tuple[int, int]] = {}
+        self._pinned: dict[int, str] = {}
+        self._starting = 0
+        self._n = 0
+        self._actions: list[Action] = [Say(Term(name))]
+        self._start_missing()
+
+    # -- inputs ---------------------------------------------------------------------------------------------------
+
+    def term_begun(self, offset: int) -> None:
+        """Our Term record is on the topic."""
+        self.term = offset
+        self._actions.append(Say(Release(offset, self._release, self._digest)))
+        self._place()
+
+    def superseded(self, offset: int) -> bool:
+        """A Term record was read: whether a later controller than us is at work."""
+        return 0 <= self.term < offset
+
+    def host_up(self, name: str, address: str, pid: int, now_ms: int) -> None:
+        """A host serves."""
+        self._starting = max(self._starting - 1, 0)
+        self.hosts[name] = Host(name, address, pid, now_ms)
+        self._place()
+
+    def start_failed(self) -> None:
+        """A host that was to be started did not come up."""
+        self._starting = max(self._starting - 1, 0)
+        self._start_missing()
+
+    def heard(self, name: str, now_ms: int) -> None:
+        """A host answered."""
+        if name in self.hosts:
+            self.hosts[name] = self.hosts[name]._replace(heard_ms=now_ms)
+
+    def host_down(self, name: str) -> None:
+        """A host has ended: its partitions move at once, and another is started."""
+        if self.hosts.pop(name, None) is not None:
+            self._pinned = {partition: host for partition, host in self._pinned.items() if host != name}
+            self._place()
+            self._start_missing()
+
+    def tick(self, now_ms: int) -> None:
+        """Time goes on: a host that was silent for too long is ended and replaced."""
+        for host in list(self.hosts.values()):
+            if now_ms - host.heard_ms > self._silence_ms_max:
+                self._actions.append(EndHost(host.name))
+                self.host_down(host.name)
+
+    def move(self, partition: int, host: str) -> bool:
+        """An operator wants the partition on this host; False when there is no such host or partition."""
+        if host not in self.hosts or not 0 <= partition < self._cluster.partitions:
+            return False
+        self._pinned[partition] = host
+        self._place()
+        return True
+
+    def resize(self, hosts: int) -> None:
+        """So many hosts should run from now on; those beyond end once their partitions have moved."""
+        self.hosts_wanted = hosts
+        for name in sorted(self.hosts)[hosts:]:
+            self.host_down(name)
+            self._actions.append(EndHost(name))
+        self._start_missing()
+
+    # -- decisions ------------------------------------------------------------------------------------------------
+
+    def actions(self) -> list[Action]:
+        """What to carry out now, in this order."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def _start_missing(self) -> None:
+        missing = self.hosts_wanted - len(self.hosts) - self._starting
+        for _ in range(missing):
+            self._starting += 1
+            self._actions.append(StartHost())
+
+    def _place(self) -> None:
+        if self.term < 0 or not self.hosts:
+            return
+        wanted = place_groups(self._cluster, self.hosts.keys(), self.placed) | self._pinned
+        moved = [partition for partition in sorted(wanted) if wanted[partition] != self.placed.get(partition)]
+        if not moved:
+            return
+        told: dict[str, None] = {}
+        for partition in moved:
+            before = self.placed.get(partition)
+            if before in self.hosts:
+                told[str(before)] = None
+        for partition in moved:
+            self._n += 1
+            host = self.hosts[wanted[partition]]
+            self.placed[partition] = host.name
+            self._assignments[partition] = (self.term, self._n)
+            told[host.name] = None
+            self._actions.append(Say(Placed(partition, self.term, self._n, host.name, host.address, host.pid)))
+        for name in told:
+            mine = {p: self._assignments[p] for p, owner in self.placed.items() if owner == name}
+            self._actions.append(Assign(name, mine))
