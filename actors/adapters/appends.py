@@ -98,9 +98,11 @@ class Overdue(Generic[T]):
 
     def _sleep(self) -> None:
         with self._changed:
-            # The flag is set before looking, and `add` looks at it after adding: one of the two sees the other.
+            # The flag is set before looking, and `add` looks at it after adding: one of the two sees the other. While
+            # an item is there, nobody need wake us: it is due before all that come later.
             self._idle = True
+            if self._items:
+                self._idle = False
             if not self._closed:
-                wait_s = max(0.0, self._items[0][0] - monotonic()) if self._items else None
-                self._changed.wait(wait_s)
+                self._changed.wait(max(0.0, self._items[0][0] - monotonic()) if self._items else None)
             self._idle = False

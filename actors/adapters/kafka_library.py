@@ -222,7 +222,7 @@ def _build(make: Callable[..., object], **config: object) -> object:
 
     try:
         return make(kafka_client=connections, **config)
-    except BaseException as error:
+    except KafkaError as error:
         for client in made:
             client.close()
         # Its traceback would keep all that kafka-python made alive, for as long as somebody remembers the error.

@@ -128,7 +128,13 @@ class KafkaReader:
         self._check_ids(consumer)
         fetched: list[Fetched] = []
         for (topic, partition), records in polled.items():
-            fetched += self._take(Slice(topic, partition), records)
+            try:
+                fetched += self._take(Slice(topic, partition), records)
+            except Corrupt as error:
+                # What other slices gave is handed out first: their places are behind it already.
+                self._final = error
+        if self._final is not None and not fetched:
+            raise self._final
         return fetched
 
     def _take(self, slice: Slice, records: Sequence[ConsumerRecord]) -> list[Fetched]:

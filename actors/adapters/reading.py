@@ -66,6 +66,7 @@ class SourceReader:
         self._source = source
         self._positions: dict[Slice, int] = {}
         self._turn = 0
+        self._trouble: Corrupt | None = None
         self._woken = False
         self._closed = False
 
@@ -74,10 +75,13 @@ class SourceReader:
         for slice, offset in wanted.items():
             check_possible(slice, offset, self._source.span(slice))
         self._positions = wanted
+        self._trouble = None
 
     def poll(self, timeout_ms: int) -> Sequence[Fetched]:
         due = monotonic() + timeout_ms / 1000
         while True:
+            if self._trouble is not None:
+                raise self._trouble
             version = self._source.version()
             frames = self._gather()
             if frames:
@@ -108,16 +112,27 @@ class SourceReader:
         self._turn += 1
         for n in range(len(slices)):
             slice = slices[(self._turn + n) % len(slices)]
-            offset = self._positions[slice]
-            span = self._source.span(slice)
-            if span.start <= offset == span.end:
-                continue
-            check_possible(slice, offset, span)
-            frames = self._source.fetch(slice, offset, FETCH_BYTES_MAX)
-            if frames:
-                self._positions[slice] = frames[-1].offset + 1
-                gathered.extend(frames)
-                size += sum(len(fetched.frame) for fetched in frames)
+            try:
+                frames = self._next(slice)
+            except Corrupt as error:
+                # What other slices gave is handed out first: their places are behind it already.
+                self._trouble = error
+                if not gathered:
+                    raise
+                break
+            gathered.extend(frames)
+            size += sum(len(fetched.frame) for fetched in frames)
             if size >= POLL_BYTES_MAX - FETCH_BYTES_MAX:
                 break
         return gathered
+
+    def _next(self, slice: Slice) -> Sequence[Fetched]:
+        offset = self._positions[slice]
+        span = self._source.span(slice)
+        if span.start <= offset == span.end:
+            return ()
+        check_possible(slice, offset, span)
+        frames = self._source.fetch(slice, offset, FETCH_BYTES_MAX)
+        if frames:
+            self._positions[slice] = frames[-1].offset + 1
+        return frames

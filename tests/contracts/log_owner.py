@@ -23,17 +23,17 @@ except SetupError as error:
 """
 
 
-def spawn(folder: Path) -> "subprocess.Popen[bytes]":
-    """Begin an owner's process on the folder."""
-    return subprocess.Popen([sys.executable, "-c", _MAIN, str(folder), TOKEN], stderr=subprocess.PIPE)
+def spawn(folder: Path, before: str = "") -> "subprocess.Popen[bytes]":
+    """Begin an owner's process on the folder; `before` is Python that it runs first, to meet with trouble."""
+    return subprocess.Popen([sys.executable, "-c", before + _MAIN, str(folder), TOKEN], stderr=subprocess.PIPE)
 
 
 class LogOwner:
     """The owner of one folder. Leaves nothing running after `end`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, before: str = "") -> None:
         self.folder = folder
-        self.process = spawn(folder)
+        self.process = spawn(folder, before)
         eventually((folder / ADDRESS_NAME).exists)
 
     @property

@@ -6,14 +6,17 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
 
 import apsw
 import pytest
 
 from actors.adapters.embedded.local import LocalLog
+from actors.adapters.embedded.server import EXIT_DISK
 from actors.errors import Corrupt, SetupError, Unavailable
-from actors.ports import Slice, Span, Topic
-from tests.contracts.log_contract import WAIT_S, append_all, bodies, read
+from actors.ports import Log, Reader, Slice, Span, Topic
+from tests.contracts.log_contract import WAIT_S, append_all, bodies, eventually, read
+from tests.contracts.log_owner import LogOwner
 
 SLICE = Slice("t", 0)
 TMPFS_BYTES = 1 << 20
@@ -89,6 +92,43 @@ def test_rows_that_were_changed_behind_the_log_are_corrupt(tmp_path: Path, chang
     assert corrupt.value.position == "t/0/1"
 
 
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+def test_a_damaged_slice_takes_no_frame_of_the_others_with_it(tmp_path: Path, remote: bool) -> None:
+    log: Log = LocalLog(tmp_path)
+    slices = [Slice("t", partition) for partition in range(4)]
+    log.create([Topic("t", 4)])
+    for slice in slices:
+        append_all(log, slice, [b"%d-%d" % (slice.partition, n) for n in range(10)])
+    log.close()
+    _change(tmp_path, "UPDATE frames SET frame = x'00' WHERE frame = CAST('2-5' AS BLOB)")
+    owner = LogOwner(tmp_path) if remote else None
+    log = owner.client() if owner else LocalLog(tmp_path)
+    reader = log.reader()
+    reader.assign(dict.fromkeys(slices, 0))
+    found: list[bytes] = []
+    with pytest.raises(Corrupt) as corrupt:
+        gather(reader, found)
+    assert corrupt.value.position == "t/2/5"
+    good = [slice for slice in slices if slice.partition != 2]
+    reader.assign(dict.fromkeys(good, 0))
+    while sum(not frame.startswith(b"2-") for frame in found) < 30:
+        found += bodies(read(reader, 1))
+    for slice in good:
+        mine = [frame for frame in found if frame.startswith(b"%d-" % slice.partition)]
+        assert mine == [b"%d-%d" % (slice.partition, n) for n in range(10)]
+    reader.close()
+    log.close()
+    if owner:
+        owner.end()
+
+
+def gather(reader: Reader, found: list[bytes]) -> None:
+    """Poll until the reader has something to say against it."""
+    due = monotonic() + WAIT_S
+    while monotonic() < due:
+        found += bodies(reader.poll(1_000))
+
+
 def test_a_log_of_another_format_is_refused(tmp_path: Path) -> None:
     _filled(tmp_path, [b"a"])
     _change(tmp_path, "UPDATE meta SET value = 99 WHERE name = 'format'")
@@ -111,11 +151,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 class _FailingDisk(apsw.VFS):
-    """The real disk, until `broken` is set: then every sync fails as a worn-out disk's does."""
+    """The real disk while `works` is there; without that file every sync fails, as a worn-out disk's does."""
 
-    def __init__(self) -> None:
+    def __init__(self, works: Path) -> None:
         super().__init__("failing-disk", "unix", makedefault=True)
-        self.broken = False
+        self.works = works
 
     def xOpen(self, name: "str | apsw.URIFilename | None", flags: list[int]) -> "_FailingFile":  # noqa: N802
         return _FailingFile(self, name, flags)
@@ -127,15 +167,16 @@ class _FailingFile(apsw.VFSFile):
         self._disk = disk
 
     def xSync(self, flags: int) -> None:  # noqa: N802
-        if self._disk.broken:
+        if not self._disk.works.exists():
             raise apsw.IOError("the sync failed")
         super().xSync(flags)
 
 
 @pytest.fixture
-def disk() -> Iterator[_FailingDisk]:
+def disk(tmp_path: Path) -> Iterator[_FailingDisk]:
     before = apsw.vfs_names()[0]
-    disk = _FailingDisk()
+    disk = _FailingDisk(tmp_path / "works")
+    disk.works.touch()
     yield disk
     disk.unregister()
     assert apsw.vfs_names()[0] == before
@@ -147,11 +188,11 @@ def test_after_a_failed_sync_nothing_is_appended_and_nothing_acknowledged_is_los
     log = LocalLog(tmp_path)
     log.create([Topic("t", 1)])
     append_all(log, SLICE, [b"a", b"b"])
-    disk.broken = True
+    disk.works.unlink()
     with pytest.raises(Unavailable) as unknown:
         log.append(SLICE, b"unknown").result(WAIT_S)
     assert unknown.value.reason == "OUTCOME_UNKNOWN"
-    disk.broken = False
+    disk.works.touch()
     with pytest.raises(Unavailable, match="stopped") as refused:
         log.append(SLICE, b"refused").result(WAIT_S)
     assert refused.value.reason == "NOT_APPENDED"
@@ -162,6 +203,44 @@ def test_after_a_failed_sync_nothing_is_appended_and_nothing_acknowledged_is_los
     assert again.append(SLICE, b"next").result(WAIT_S).offset in (2, 3)
     again.close()
     assert _read_all(tmp_path, 3)[:2] == [b"a", b"b"]
+
+
+def test_the_owner_ends_at_once_when_a_sync_fails_and_the_next_one_has_all_that_was_acknowledged(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "works").touch()
+    failing = (
+        "import sys\nfrom tests.contracts.test_log_damage import use_failing_disk\nuse_failing_disk(sys.argv[1])\n"
+    )
+    owner = LogOwner(tmp_path, before=failing)
+    log = owner.client()
+    log.create([Topic("t", 1)])
+    acked = append_all(log, SLICE, [b"a", b"b"])
+    (tmp_path / "works").unlink()
+    with pytest.raises(Unavailable) as unknown:
+        log.append(SLICE, b"unknown").result(WAIT_S)
+    assert unknown.value.reason == "OUTCOME_UNKNOWN"
+    _, said = owner.process.communicate(timeout=WAIT_S)
+    assert owner.process.returncode == EXIT_DISK
+    assert b"the sync failed" in said
+    owner.restart()
+    reader = log.reader()
+    reader.assign({SLICE: 0})
+    eventually(lambda: log.append(SLICE, b"next").exception(WAIT_S) is None)
+    assert [row.offset for row in read(reader, 3)][:2] == [at.offset for at in acked]
+    reader.close()
+    log.close()
+    assert owner.end() == 0
+
+
+def use_failing_disk(folder: str) -> None:
+    """Let this process write to a disk that fails without the file `works` in the log's folder."""
+    disk = _FailingDisk(Path(folder) / "works")
+    _disks.append(disk)
+
+
+_disks: list[_FailingDisk] = []
+"""SQLite does not keep a registered disk alive."""
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import gc
 import logging
 from collections.abc import Iterator
 from concurrent.futures import wait
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from time import monotonic
@@ -172,6 +173,27 @@ def test_a_topic_that_was_made_again_under_a_reader_is_corrupt(cluster: Cluster,
     admin.close()
     with pytest.raises(Corrupt, match=topic):
         poll_often(reader, patient=True)
+    reader.close()
+
+
+def test_a_hole_in_the_offsets_is_corrupt_and_the_first_missing_frame_is_named(
+    cluster: Cluster, log: KafkaLog, topic: str
+) -> None:
+    slice = Slice(topic, 0)
+    log.create([Topic(topic, 1)])
+    # The brokers' own mark at the end of a transaction takes an offset, and is no frame.
+    stranger = import_module("kafka").KafkaProducer(bootstrap_servers=cluster.addresses, transactional_id=topic)
+    stranger.init_transactions()
+    stranger.begin_transaction()
+    stranger.send(topic, b"a", partition=0)
+    stranger.commit_transaction()
+    stranger.close()
+    assert log.append(slice, b"b").result(WAIT_S).offset == 2
+    reader = log.reader()
+    reader.assign({slice: 0})
+    with pytest.raises(Corrupt, match="hole") as corrupt:
+        poll_often(reader)
+    assert corrupt.value.position == f"{topic}/0/1"
     reader.close()
 
 

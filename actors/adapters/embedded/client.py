@@ -150,7 +150,8 @@ class RemoteLog:
             with self._changed:
                 entries = [stream.flying.popleft() for _ in outcomes]
                 _answered(stream.messages, len(entries))
-                self._changed.notify_all()
+                if self._waiting or self._closing:
+                    self._changed.notify_all()
             for entry, outcome in zip(entries, outcomes, strict=True):
                 settle(entry.future, _outcome(outcome))
 

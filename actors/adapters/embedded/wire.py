@@ -10,7 +10,7 @@ from actors.errors import Corrupt, Outcome, PlatformError, SetupError, Unavailab
 from actors.ports import Slice, Topic
 
 SERVICE = "hutong.internal.Log"
-TOKEN_METADATA = "hutong-log-token"  # noqa: S105 - the name of a header, not a token
+TOKEN_METADATA = "hutong-log-token"
 MESSAGE_BYTES_MAX = 4 << 20
 RECEIVE_BYTES_MAX = 16 << 20
 
