@@ -17,7 +17,7 @@ from actors.ports import Appended, Log, Slice
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.owners import Owners
-from gateway.pending import Append, Call, PendingTable
+from gateway.pending import Append, Call, Expired, PendingTable, Stuck
 from gateway.status import refusal_of
 
 EXPIRE_S = 0.02
@@ -37,16 +37,19 @@ class Single:
         if not self.future.done():
             self.future.set_result(reply)
 
-    def expired(self, request_id: bytes, outcome: Outcome) -> None:
-        """Time is over."""
+    def failed(self, request_id: bytes, error: PlatformError) -> None:
+        """There will be no answer."""
         del request_id
         if not self.future.done():
-            self.future.set_exception(too_late(outcome))
+            self.future.set_exception(error)
 
 
-def too_late(outcome: Outcome) -> DeadlineExceeded:
+def too_late(expired: Expired) -> PlatformError:
     """The error of a call whose time is over."""
+    outcome = expired.outcome
     told = "it was not appended" if outcome == "NOT_APPENDED" else "whether it is done is unknown: ask with the same id"
+    if isinstance(expired, Stuck):
+        return Unavailable(f"the log did not take the call in time; {told}", outcome=outcome)
     return DeadlineExceeded(f"the deadline passed before an answer came; {told}", outcome=outcome)
 
 
@@ -169,15 +172,17 @@ class Ingress:
                 self._table.acknowledged(frame.partition)
                 self._sensor.frame_appended(len(frame.records), sum(map(len, frame.records)), now - began)
             else:
-                self._table.append_failed(frame.partition, time.time_ns() // 1_000_000)
-                reason = error.reason if isinstance(error, PlatformError) else "OUTCOME_UNKNOWN"
-                self._sensor.append_failed(reason)
+                refused = isinstance(error, PlatformError) and error.reason == "NOT_APPENDED"
+                outcome: Outcome = "NOT_APPENDED" if refused else "OUTCOME_UNKNOWN"
+                self._table.append_failed(frame.partition, time.time_ns() // 1_000_000, outcome)
+                self._sensor.append_failed(outcome)
         self._flush()
 
     def _expire(self) -> None:
-        for call, outcome in self._table.expire(time.time_ns() // 1_000_000):
-            for waiter in call.waiters:
-                waiter.expired(call.key[1], outcome)
+        for expired in self._table.expire(time.time_ns() // 1_000_000):
+            error = too_late(expired)
+            for waiter in expired.call.waiters:
+                waiter.failed(expired.call.key[1], error)
         self._sensor.pending_calls(len(self._table))
         self._expiring = self._loop.call_later(EXPIRE_S, self._expire) if len(self._table) else None
 

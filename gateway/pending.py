@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from actors.errors import InvalidCommand, Outcome, Overloaded
+from actors.errors import InvalidCommand, Outcome, Overloaded, PlatformError
 from actors.kernel.action import Reply
 from actors.kernel.record import FRAME_BYTES_MAX, RECORDS_MAX
 
@@ -24,21 +24,21 @@ Key: TypeAlias = tuple[str, bytes]
 
 
 class Waiter(Protocol):
-    """Whoever waits for a call's answer; one of the two is called, once."""
+    """Whoever waits for a call's answer; one of the two is called, once for each time it was submitted."""
 
     def settled(self, reply: Reply, partition: int) -> None:
         """The answer is here."""
         ...
 
-    def expired(self, request_id: bytes, outcome: Outcome) -> None:
-        """Time is over."""
+    def failed(self, request_id: bytes, error: PlatformError) -> None:
+        """There will be no answer."""
         ...
 
 
 class Call:
     """One call on its way."""
 
-    __slots__ = ("appended", "deadline_ms", "key", "open", "order", "partition", "record", "streamed", "waiters")
+    __slots__ = ("deadline_ms", "handed", "key", "open", "order", "partition", "record", "step", "streamed", "waiters")
 
     def __init__(
         self, key: Key, partition: int, record: bytes, waiter: Waiter, deadline_ms: int, *, streamed: bool
@@ -50,8 +50,9 @@ class Call:
         self.deadline_ms = deadline_ms
         self.streamed = streamed
         self.order = 0
-        self.appended = False
-        """Whether a frame with it was ever handed to the log: then its outcome is unknown until a reply."""
+        self.step = 0
+        self.handed = 0
+        """How many frames with it the log was given and did not certainly refuse; above 0 its outcome is unknown."""
         self.open = True
 
 
@@ -69,10 +70,14 @@ class Expired(NamedTuple):
     outcome: Outcome
 
 
+class Stuck(Expired):
+    """A call whose time is over while the log had not acknowledged it, or a frame before it: the log is away."""
+
+
 class _Lane:
     """One partition's calls."""
 
-    __slots__ = ("flying", "held", "hold_until_ms", "queue", "retry_at_ms", "serving")
+    __slots__ = ("failed", "flying", "held", "hold_until_ms", "queue", "retry_at_ms", "serving")
 
     def __init__(self) -> None:
         self.queue: deque[Call] = deque()
@@ -82,6 +87,8 @@ class _Lane:
         self.hold_until_ms = 0
         self.retry_at_ms = 0
         self.serving = False
+        self.failed = False
+        """Whether the last append failed."""
 
     def ready_ms(self) -> int:
         """When the next frame may go; a lane whose frame is on its way is not asked."""
@@ -96,7 +103,8 @@ class PendingTable:
         self._lanes = [_Lane() for _ in range(partitions)]
         self._calls: dict[Key, Call] = {}
         self._callers: dict[str, int] = {}
-        self._deadlines: dict[int, list[Call]] = {}
+        self._deadlines: dict[int, dict[int, Call]] = {}
+        self._late: list[Expired] = []
         self._dirty: dict[int, None] = {}
         self._pending_max = pending_max
         self._per_caller_max = per_caller_max
@@ -135,14 +143,28 @@ class PendingTable:
         self._calls[call.key] = call
         self._order += 1
         call.order = self._order
-        self._deadlines.setdefault(call.deadline_ms // DEADLINE_STEP_MS, []).append(call)
+        self._await_deadline(call)
         self._lanes[call.partition].queue.append(call)
         self._dirty[call.partition] = None
 
     def _extend(self, call: Call, deadline_ms: int) -> None:
         if deadline_ms > call.deadline_ms:
+            self._forget_deadline(call)
             call.deadline_ms = deadline_ms
-            self._deadlines.setdefault(deadline_ms // DEADLINE_STEP_MS, []).append(call)
+            self._await_deadline(call)
+
+    def _await_deadline(self, call: Call) -> None:
+        step = call.step = call.deadline_ms // DEADLINE_STEP_MS
+        calls = self._deadlines.get(step)
+        if calls is None:
+            calls = self._deadlines[step] = {}
+        calls[call.order] = call
+
+    def _forget_deadline(self, call: Call) -> None:
+        calls = self._deadlines[call.step]
+        del calls[call.order]
+        if not calls:
+            del self._deadlines[call.step]
 
     # -- to and from the log --------------------------------------------------------------------------------------
 
@@ -171,9 +193,12 @@ class PendingTable:
             if calls and size > FRAME_BODY_BYTES_MAX:
                 break
             queue.popleft()
-            if not call.open or call.deadline_ms - now_ms < self._left_ms_min:
-                continue  # answered, or too late to begin: `expire` tells so
-            call.appended = True
+            if not call.open:
+                continue
+            if call.deadline_ms - now_ms < self._left_ms_min:
+                self._late.append(self._expired(call, stuck=lane.failed))
+                continue
+            call.handed += 1
             calls.append(call)
             records.append(call.record)
         if calls:
@@ -191,12 +216,17 @@ class PendingTable:
         """The partition's frame is on the log."""
         lane = self._lanes[partition]
         lane.flying = None
+        lane.failed = False
         self._dirty[partition] = None
 
-    def append_failed(self, partition: int, now_ms: int) -> None:
-        """The partition's frame may or may not be on the log: it goes again, first, in the same order."""
+    def append_failed(self, partition: int, now_ms: int, outcome: Outcome = "OUTCOME_UNKNOWN") -> None:
+        """The partition's frame is not on the log, or may not be: it goes again, first, in the same order."""
         lane = self._lanes[partition]
         assert lane.flying is not None
+        if outcome == "NOT_APPENDED":
+            for call in lane.flying:
+                call.handed -= 1
+        lane.failed = True
         lane.queue.extendleft(call for call in reversed(lane.flying) if call.open)
         lane.flying = None
         lane.held = 0
@@ -221,15 +251,18 @@ class PendingTable:
         return settled
 
     def owned(self, partition: int) -> list[Key]:
-        """A host serves this partition now: returns what it must look up, since a former owner may not have said."""
-        self._lanes[partition].serving = True
+        """A host serves this partition now: returns what it must look up, since a former owner may not have said.
+
+        A frame that is on its way belongs to it: it may have been applied before the host could tell us.
+        """
+        lane = self._lanes[partition]
+        lane.serving = True
         self._dirty[partition] = None
-        flying = self._lanes[partition].flying or ()
-        queued = {id(call) for call in (*self._lanes[partition].queue, *flying)}
+        queued = {call.order for call in lane.queue}
         return [
             call.key
             for call in self._calls.values()
-            if call.partition == partition and call.appended and id(call) not in queued
+            if call.partition == partition and call.handed and call.order not in queued
         ]
 
     def lost(self, partition: int) -> None:
@@ -240,8 +273,8 @@ class PendingTable:
     def absent(self, partition: int, keys: Sequence[Key]) -> None:
         """The owner says that these are not in the log: the same records go again, oldest first."""
         lane = self._lanes[partition]
-        queued = {id(call) for call in (*lane.queue, *(lane.flying or ()))}
-        again = [call for key in keys if (call := self._calls.get(key)) is not None and id(call) not in queued]
+        queued = {call.order for call in (*lane.queue, *(lane.flying or ()))}
+        again = [call for key in keys if (call := self._calls.get(key)) is not None and call.order not in queued]
         lane.queue.extendleft(sorted(again, key=lambda call: -call.order))
         self._dirty[partition] = None
 
@@ -249,33 +282,32 @@ class PendingTable:
 
     def expire(self, now_ms: int) -> list[Expired]:
         """The calls whose time is over, or too short to begin; to be called every `DEADLINE_STEP_MS` or so."""
-        step = (now_ms + self._left_ms_min) // DEADLINE_STEP_MS
-        expired: list[Expired] = []
-        for due in [due for due in self._deadlines if due <= step]:
-            kept: list[Call] = []
-            for call in self._deadlines[due]:
-                over = call.deadline_ms <= now_ms or (
-                    not call.appended and call.deadline_ms - now_ms < self._left_ms_min
-                )
-                if not call.open or call.deadline_ms // DEADLINE_STEP_MS > due:
-                    continue
-                if over:
-                    self._forget(call)
-                    expired.append(Expired(call, "OUTCOME_UNKNOWN" if call.appended else "NOT_APPENDED"))
-                else:
-                    kept.append(call)
-            if kept:
-                self._deadlines[due] = kept
-            else:
-                del self._deadlines[due]
-        for partition in {expiry.call.partition for expiry in expired}:
+        last_step = (now_ms + self._left_ms_min) // DEADLINE_STEP_MS
+        over = [
+            call
+            for step in [step for step in self._deadlines if step <= last_step]
+            for call in self._deadlines[step].values()
+            if call.deadline_ms - now_ms < (1 if call.handed else self._left_ms_min)
+        ]
+        expired, self._late = self._late, []
+        for partition in {call.partition for call in over}:
             lane = self._lanes[partition]
+            waiting = {call.order for call in (*lane.queue, *(lane.flying or ()))}
+            lost = lane.failed or lane.flying is not None
+            mine = [call for call in over if call.partition == partition]
+            expired += [self._expired(call, stuck=lost and call.order in waiting) for call in mine]
             lane.queue = deque(call for call in lane.queue if call.open)
         return expired
+
+    def _expired(self, call: Call, *, stuck: bool) -> Expired:
+        self._forget(call)
+        outcome: Outcome = "OUTCOME_UNKNOWN" if call.handed else "NOT_APPENDED"
+        return Stuck(call, outcome) if stuck else Expired(call, outcome)
 
     def _forget(self, call: Call) -> None:
         call.open = False
         del self._calls[call.key]
+        self._forget_deadline(call)
         caller = call.key[0]
         left = self._callers[caller] - 1
         if left:

@@ -5,12 +5,12 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from actors.errors import Outcome, PlatformError
+from actors.errors import PlatformError
 from actors.kernel.action import Reply
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.auth import Caller
-from gateway.ingress import Ingress, too_late
+from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes, text_of
 from gateway.status import refusal_of, status_of
@@ -86,11 +86,11 @@ class CallStream:
         self._results.append(pb.InvokeResult(request_id=name, response=response))
         self._ready.set()
 
-    def expired(self, request_id: bytes, outcome: Outcome) -> None:
-        """Time is over for a call."""
+    def failed(self, request_id: bytes, error: PlatformError) -> None:
+        """There will be no answer to a call."""
         name = self._names.pop(request_id, None)
         if name is not None:
-            self._fail(name, too_late(outcome))
+            self._fail(name, error)
 
     def _fail(self, name: str, error: PlatformError) -> None:
         self._results.append(pb.InvokeResult(request_id=name, error=status_of(error, name)))
