@@ -5,6 +5,7 @@ same under a seed. Call any of the inputs, then carry out what `work()` returns.
 """
 
 from collections.abc import Mapping, MutableSequence, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -63,7 +64,7 @@ class HostCore:
             cluster=cluster,
             process=process,
             rules=rules,
-            route=lambda key: partition_of(key, cluster.partitions, cluster.groups),
+            route=partial(partition_of, partitions=cluster.partitions, groups=cluster.groups),
             emit=self._work.append,
             ticket=self._new_ticket,
             progress=[0, 0, 0, 0] if progress is None else progress,
@@ -114,15 +115,18 @@ class HostCore:
 
     # -- results of work ------------------------------------------------------------------------------------------
 
-    def fetched(self, frames: Sequence[Fetched]) -> None:
-        """Frames of the commands topic were read back, in order within each partition."""
+    def fetched(self, frames: Sequence[Fetched], now_ms: int = 0) -> None:
+        """Frames of the commands topic were read back, in order within each partition.
+
+        `now_ms` is the host's clock: a machine may have slept since the last tick, and stamps are compared with it.
+        """
         by_partition: dict[int, list[Fetched]] = {}
         for frame in frames:
             by_partition.setdefault(frame.slice.partition, []).append(frame)
         for number, some in by_partition.items():
             ownership = self._of(number)
             if ownership is not None:
-                ownership.fetched(some)
+                ownership.fetched(some, now_ms)
 
     def appended(self, ticket: int, offset: int) -> None:
         """The frame of this ticket is on the log at `offset`."""

@@ -42,14 +42,19 @@ class Phase(Enum):
     STOPPED = "Stopped"
 
 
-class Aim(Enum):
-    """Why a frame outside the lanes was appended."""
+class Fence(NamedTuple):
+    """A frame is our epoch under this assignment; we may have another one by the time it is acknowledged."""
 
-    FENCE = "our epoch"
+    assignment: tuple[int, int]
+
+
+class Aim(Enum):
+    """Why any other frame outside the lanes was appended."""
+
     OTHER = "a timer or a check: if it is lost, another will come"
 
 
-Purpose: TypeAlias = Slice | Aim
+Purpose: TypeAlias = Slice | Fence | Aim
 """The outbox lane that a frame came from, or what else it was for."""
 
 
@@ -126,7 +131,7 @@ class Ownership:
     def _fence(self) -> None:
         self.epoch = -1
         record = encode_record(Epoch(*self.assignment, self._home.name))
-        self._append(self._slice, [record], Aim.FENCE, released=False)
+        self._append(self._slice, [record], Fence(self.assignment), released=False)
 
     def refence(self, assignment: tuple[int, int]) -> None:
         """The controller numbered our assignment anew: say so on the log; what we own we go on owning."""
@@ -177,8 +182,9 @@ class Ownership:
 
     # -- applying -------------------------------------------------------------------------------------------------
 
-    def fetched(self, frames: Sequence[Fetched]) -> None:
-        """Frames of this partition were read back, in order."""
+    def fetched(self, frames: Sequence[Fetched], now_ms: int) -> None:
+        """Frames of this partition were read back, in order; `now_ms` is the host's clock."""
+        self._now_ms = max(self._now_ms, now_ms)
         if self.partition is None or self.phase in (Phase.HALTED, Phase.STOPPED):
             return
         try:
@@ -194,7 +200,9 @@ class Ownership:
         crc = int.from_bytes(fetched.frame[4:8])
         if self._expected is not None:
             offset, expected_crc = self._expected
-            if (fetched.offset, crc) != (offset, expected_crc):
+            if fetched.offset != offset:
+                return  # on its way before we began to read; a log that lacks our offset is found by its reader
+            if crc != expected_crc:
                 raise Corrupt(
                     f"the log holds another frame than the one at {number}/{offset} that these states were made from: "
                     "acknowledged records are gone",
@@ -242,9 +250,9 @@ class Ownership:
                 if need is not None:
                     self._prefetch(need)
                     return
-                self._frames.popleft()
                 if self.phase is Phase.STOPPED:
                     return
+                self._frames.popleft()
         except Corrupt as error:
             self.halt(error.position, str(error))
         except AssertionError as error:
@@ -373,7 +381,7 @@ class Ownership:
 
     def appended(self, purpose: Purpose, offset: int) -> None:
         """A frame of ours is on the log."""
-        if purpose is Aim.FENCE:
+        if purpose == Fence(self.assignment):
             self.fenced(offset)
         elif isinstance(purpose, Slice):
             self.outbox.acknowledged(purpose)
@@ -383,7 +391,7 @@ class Ownership:
         """A frame of ours may or may not be on the log: say it again, a little later."""
         if isinstance(purpose, Slice):
             self.outbox.failed(purpose)
-        self._must_fence = self._must_fence or purpose is Aim.FENCE
+        self._must_fence = self._must_fence or purpose == Fence(self.assignment)
         self._retry_at_ms = now_ms + RETRY_MS
 
     def _write(self, offset: int, changes: Changes) -> None:
@@ -397,6 +405,7 @@ class Ownership:
         partition = self.partition
         if partition is None:
             return
+        partition.wrote(offset)
         if not self.outbox.applied and not self._frames and not self._loading:
             partition.settled()
         if self.serving and self.applied_records - self._snapshot_at >= self._home.process.snapshot_records:
@@ -425,18 +434,16 @@ class Ownership:
             self._append(self._slice, [encode_record(fire) for fire in fires], Aim.OTHER)
 
     def scanned(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
-        """The store's timers of the next minute; those of frames that are not written yet are added."""
+        """The store's timers of the next minute, as frames that are not written yet have changed them."""
         assert self._scanning_to_ms is not None
         full = len(pairs) >= SCAN_LIMIT
         horizon_ms = layout.timer_of(pairs[-1][0])[0] if full else self._scanning_to_ms
         start, end = layout.timer_range(self._timers.horizon_ms, horizon_ms)
-        unwritten = {
-            key: value
-            for applied in self.outbox.applied
-            for key, value in applied.changes.puts.items()
-            if start <= key < end
-        }
-        found = dict(pairs) | unwritten
+        found = dict(pairs)
+        for applied in self.outbox.applied:
+            found.update((key, value) for key, value in applied.changes.puts.items() if start <= key < end)
+            for key in applied.changes.deletes:
+                found.pop(key, None)
         self._scanning_to_ms = None
         self._timers.extend(horizon_ms, [_timer(key, value) for key, value in sorted(found.items())])
 

@@ -22,14 +22,14 @@ class DueTimers:
 
     def __init__(self) -> None:
         self.horizon_ms = 0
-        self._heap: list[tuple[int, str, str, int, int]] = []
+        self._heap: list[tuple[int, str, str, int, int, int]] = []
         self._live: dict[tuple[str, str], int] = {}
 
     def add(self, entity: str, timer: str, generation: int, due_ms: int) -> None:
         """A timer exists. One that is due beyond the horizon is left to the store."""
         if due_ms < self.horizon_ms:
             self._live[entity, timer] = generation
-            heapq.heappush(self._heap, (due_ms, entity, timer, generation, RETRY_MS))
+            heapq.heappush(self._heap, (due_ms, entity, timer, generation, due_ms, RETRY_MS))
 
     def remove(self, entity: str, timer: str, generation: int) -> None:
         """The log says that this timer is gone."""
@@ -49,12 +49,13 @@ class DueTimers:
     def due(self, now_ms: int) -> list[Fire]:
         """The records to append now, at most `FIRES_MAX`; each comes again later unless the timer is removed."""
         fires: list[Fire] = []
-        again: list[tuple[int, str, str, int, int]] = []
+        again: list[tuple[int, str, str, int, int, int]] = []
         while self._heap and self._heap[0][0] <= now_ms and len(fires) < FIRES_MAX:
-            due_ms, entity, timer, generation, retry_ms = heapq.heappop(self._heap)
+            _, entity, timer, generation, due_ms, retry_ms = heapq.heappop(self._heap)
             if self._live.get((entity, timer)) == generation:
                 fires.append(Fire(entity, timer, generation, due_ms))
-                again.append((now_ms + retry_ms, entity, timer, generation, min(2 * retry_ms, RETRY_MS_MAX)))
+                next_ms = min(2 * retry_ms, RETRY_MS_MAX)
+                again.append((now_ms + retry_ms, entity, timer, generation, due_ms, next_ms))
         for entry in again:
             heapq.heappush(self._heap, entry)
         return fires

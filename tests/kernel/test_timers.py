@@ -130,7 +130,7 @@ def test_due_timers_come_in_order_and_again_until_they_are_gone() -> None:
     assert [f.entity for f in timers.due(200)] == ["b/1", "b/2"]
     assert timers.due(200 + RETRY_MS - 1) == []
     timers.remove("b/1", "t", 1)
-    assert [f.entity for f in timers.due(200 + RETRY_MS)] == ["b/2"]
+    assert [(f.entity, f.due_ms) for f in timers.due(200 + RETRY_MS)] == [("b/2", 200)]
     assert timers.due(200 + 3 * RETRY_MS - 1) == [], "each time it waits twice as long"
     assert [f.entity for f in timers.due(200 + 3 * RETRY_MS)] == ["b/2"]
 

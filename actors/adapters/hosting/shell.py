@@ -156,7 +156,8 @@ class Hosting:
         for frame in frames:
             if frame.slice == self._control:
                 self._learn(frame)
-        self._core.fetched([frame for frame in frames if frame.slice != self._control])
+        commands = [frame for frame in frames if frame.slice != self._control]
+        self._core.fetched(commands, time.time_ns() // 1_000_000)
         self._carry_out()
         self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began, self._applied() - applied)
         self._poller.taken()
