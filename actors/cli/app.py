@@ -30,7 +30,9 @@ def dev(folder: Folder = None, port: Port = PORT_DEFAULT, programs: Programs = [
 def up(
     folder: Folder = None,
     port: Port = PORT_DEFAULT,
-    log: Annotated[str, typer.Option(help="embedded, kafka (one broker, started here), or kafka://host:port,…")] = "embedded",
+    log: Annotated[
+        str, typer.Option(help="embedded, kafka (one broker, started here), or kafka://host:port,…")
+    ] = "embedded",
     hosts: Annotated[int, typer.Option(min=1, max=256, help="How many hosts (Ray actors) to run.")] = 2,
     gateways: Annotated[int, typer.Option(min=1, max=64, help="How many gateway processes to run.")] = 1,
     partitions: Annotated[int | None, typer.Option(help="For a new folder only: fixed for ever. Default 16.")] = None,
@@ -205,11 +207,3 @@ def demo_shop(
     from actors.cli.demo import play_shop
 
     play_shop(file, log, hosts, kill_hosts, stay, json)
-
-
-@app.command("log", hidden=True)
-def own_log(folder: Annotated[Path, typer.Option("--dir")], port: int = 0) -> None:
-    """Own an embedded log: a child of `up`."""
-    from actors.cli.children import log_owner
-
-    log_owner(folder, port)

@@ -30,7 +30,7 @@ class Banner:
             "",
             "Try:",
             f"  hutong call --dir {run.folder} programs/bike/stations/2351 "
-            "bike.station.open '{\"name\": \"Sogn\", \"docks\": 18, \"bikes\": 9}'",
+            'bike.station.open \'{"name": "Sogn", "docks": 18, "bikes": 9}\'',
             f"  hutong status --dir {run.folder}",
         ]
         print("\n".join(lines), flush=True)

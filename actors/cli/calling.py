@@ -27,9 +27,7 @@ def call_entity(
     folder: Path, entity: str, command: str, payload: str, caller: str, request_id: str, as_json: bool
 ) -> None:
     """One call; prints the answer, its place in the log and its request id."""
-    answer = ask(
-        folder, lambda client: client.invoke(entity, command, payload.encode(), request_id=request_id), caller
-    )
+    answer = ask(folder, lambda client: client.invoke(entity, command, payload.encode(), request_id=request_id), caller)
     facts: dict[str, Any] = {
         "value": answer.value,
         "position": str(answer.position),

@@ -4,18 +4,25 @@ import contextlib
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
 
 from actors.adapters.hosting import HostConfig, Hosting, Parts
-from actors.adapters.logging import get_logger
+from actors.adapters.logging import get_logger, set_up_logging
 from actors.adapters.logs import open_log
 from actors.adapters.objects import open_objects
-from actors.adapters.prometheus import PrometheusSensor
+from actors.adapters.prometheus import PrometheusSensor, serve_metrics, watch_collector
 from actors.adapters.rocksdb import RocksStates
 from actors.errors import SetupError
 from actors.kernel.rules import Rules
 from actors.ports import Log
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 from actors.settings import ClusterSettings, check_same
+
+if TYPE_CHECKING:
+    from actors.adapters.ray_actors import ControllerConfig
 
 SETTINGS_FILE = "cluster.json"
 TOKEN_FILE = "token"
@@ -54,6 +61,36 @@ def hosting_of(config: HostConfig, log: Log | None = None, sensor: PrometheusSen
     )
 
 
+class DriverPlan(Struct, frozen=True, kw_only=True):
+    """What a Ray driver needs to know."""
+
+    folder: str
+    host: HostConfig
+    hosts: int
+
+    @property
+    def controller(self) -> "ControllerConfig":
+        """The controller's part."""
+        from actors.adapters.ray_actors import ControllerConfig
+
+        digest = registry_of(self.host.programs).digest
+        return ControllerConfig(host=self.host, hosts=self.hosts, digest=digest)
+
+
+def host_of(config: HostConfig) -> Hosting:
+    """A host in a process of its own: with its logs and its metrics server."""
+    set_up_logging()
+    sensor = PrometheusSensor()
+    serve_metrics(sensor, max(config.metrics_port, 0))
+    watch_collector(sensor)
+    return hosting_of(config, None, sensor)
+
+
+def log_of(config: HostConfig) -> Log:
+    """The log that a host of this platform uses."""
+    return open_log(config.log_url, config.process, config.token)
+
+
 def report(event: str, facts: Mapping[str, object]) -> None:
     """Tell an operator; the facts become fields of a log line."""
     get_logger("host").warning(event, **facts)
@@ -87,8 +124,6 @@ def token_of(folder: Path) -> str:
 
 def settled_cluster(folder: Path, wanted: ClusterSettings | None) -> ClusterSettings:
     """The cluster settings of this folder: the wanted ones if it is new. Raises SetupError when they differ."""
-    import msgspec
-
     path = folder / SETTINGS_FILE
     if path.exists():
         stored = path.read_bytes()
