@@ -124,7 +124,6 @@ class Driven:
         """Partition 0 in this host's hands."""
         return self.core.owned[0]
 
-    @property
     def phase(self) -> Phase:
         """Where partition 0 stands."""
         return self.ownership.phase

@@ -26,7 +26,7 @@ def host() -> Driven:
     driven = Driven()
     driven.core.linked("g1")
     driven.serve()
-    assert driven.phase == Phase.SERVING
+    assert driven.phase() == Phase.SERVING
     for _ in driven.appends[:]:
         driven.acknowledge(offset=0)
     return driven
@@ -43,11 +43,11 @@ def replies(host: Driven) -> list[Reply]:
 def test_a_host_serves_only_after_it_has_read_its_own_epoch_back() -> None:
     host = Driven()
     host.assign()
-    assert host.phase == Phase.FENCING
+    assert host.phase() == Phase.FENCING
     host.acknowledge()
-    assert host.phase == Phase.REPLAYING
+    assert host.phase() == Phase.REPLAYING
     host.read(host.frames[0][0])
-    assert host.phase == Phase.SERVING
+    assert host.phase() == Phase.SERVING
 
 
 def test_an_epoch_that_was_read_back_counts_though_its_append_failed() -> None:
@@ -55,7 +55,7 @@ def test_an_epoch_that_was_read_back_counts_though_its_append_failed() -> None:
     host.assign()
     append = host.fail()
     host.say(epoch(1, 1, "h1"), producer="h1")
-    assert host.phase == Phase.SERVING
+    assert host.phase() == Phase.SERVING
     assert host.records(append) == [encode_record(Epoch(1, 1, "h1"))]
 
 
@@ -66,12 +66,12 @@ def test_a_failed_epoch_is_appended_again() -> None:
     host.tick(START_MS + APPEND_RETRY_MS)
     host.acknowledge()
     host.read(*host.frames[0])
-    assert host.phase == Phase.SERVING
+    assert host.phase() == Phase.SERVING
 
 
 def test_a_higher_assignment_stops_the_former_owner(host: Driven) -> None:
     host.say(epoch(1, 2, "h2"), producer="h2")
-    assert host.phase == Phase.STOPPED
+    assert host.phase() == Phase.STOPPED
     assert ("g1", Lost(0, "")) in host.told
     host.say(call(BOX, Do(), 1))
     assert replies(host) == []
@@ -79,7 +79,7 @@ def test_a_higher_assignment_stops_the_former_owner(host: Driven) -> None:
 
 def test_a_later_frame_behind_a_higher_epoch_is_not_applied_by_the_former_owner(host: Driven) -> None:
     host.read(host.log(epoch(1, 2, "h2"), producer="h2"), host.log(call(BOX, Do(), 1)))
-    assert host.phase == Phase.STOPPED
+    assert host.phase() == Phase.STOPPED
     assert replies(host) == []
 
 
@@ -89,14 +89,14 @@ def test_a_host_whose_epoch_came_too_late_stops() -> None:
     host.log(epoch(2, 1, "h2"), producer="h2")
     host.acknowledge()
     host.read(*host.frames[0])
-    assert host.phase == Phase.STOPPED
+    assert host.phase() == Phase.STOPPED
 
 
 def test_an_assignment_numbered_anew_goes_on_serving(host: Driven) -> None:
     host.assign(2, 1)
     host.acknowledge()
     host.read(host.frames[0][-1])
-    assert host.phase == Phase.SERVING
+    assert host.phase() == Phase.SERVING
     assert ("g1", Owned(0, 1)) in host.told
 
 
@@ -109,11 +109,11 @@ def test_the_acknowledgement_of_a_former_epoch_says_nothing_about_the_present_on
     host.assign(2, 1)
     host.acknowledge(0)
     host.read(*host.frames[0])
-    assert host.phase == Phase.SERVING, "the second copy of the first epoch is not its second epoch"
+    assert host.phase() == Phase.SERVING, "the second copy of the first epoch is not its second epoch"
     while host.appends:
         host.acknowledge(0)
     host.read(*host.frames[0])
-    assert host.phase == Phase.SERVING
+    assert host.phase() == Phase.SERVING
     assert host.ownership.partition is not None
     assert host.ownership.partition.meta.owner.term == 2
 
@@ -139,7 +139,7 @@ def test_a_new_owner_goes_on_from_the_store_and_reads_its_last_frame_again(host:
     assert again.reads[-1] == {0: 1}
     again.acknowledge()
     again.read(*again.frames[0][1:])
-    assert again.phase == Phase.SERVING
+    assert again.phase() == Phase.SERVING
     assert again.ownership.applied_records == 1
 
 
@@ -152,7 +152,7 @@ def test_another_frame_at_the_stores_watermark_halts(host: Driven) -> None:
     again.log(Empty())
     again.assign(1, 2)
     again.read(again.frames[0][1])
-    assert again.phase == Phase.HALTED
+    assert again.phase() == Phase.HALTED
     assert "acknowledged records are gone" in again.halted[0].why
 
 
@@ -165,9 +165,9 @@ def test_frames_that_were_on_their_way_before_the_store_was_opened_are_not_taken
     again.acknowledge()
     again.read(again.frames[0][2])
     again.read(again.frames[0][0])
-    assert again.phase == Phase.REPLAYING
+    assert again.phase() == Phase.REPLAYING
     again.read(*again.frames[0][1:])
-    assert again.phase == Phase.SERVING
+    assert again.phase() == Phase.SERVING
 
 
 def test_states_of_another_topic_halt(host: Driven) -> None:
@@ -179,7 +179,7 @@ def test_states_of_another_topic_halt(host: Driven) -> None:
     again.core.assign({0: (1, 2)})
     again.core.opened(0, meta, {}, "t")
     again.carry_out()
-    assert again.phase == Phase.HALTED
+    assert again.phase() == Phase.HALTED
 
 
 # -- what is said, and when it is written -----------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def test_what_depends_on_the_machine_halts_the_partition_and_says_where(host: Dr
 
 def test_a_release_that_this_host_has_not_stops_it_before_the_frame(host: Driven) -> None:
     host.say(call(BOX, Do(add=1), 1), release=2)
-    assert host.phase == Phase.STOPPED
+    assert host.phase() == Phase.STOPPED
     assert replies(host) == []
 
 
