@@ -1,0 +1,86 @@
+"""The platform under measurement, started as an operator starts it, in a folder of its own; it ends with the `with`."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+
+from actors.errors import SetupError
+from loadtests.bench import processes
+from loadtests.bench.worker import Worker
+
+PROGRAMS = Path(__file__).parent / "programs"
+READY_S_MAX = 90.0
+END_S_MAX = 20.0
+POLL_S = 0.01
+
+
+class _Process(Struct, frozen=True):
+    role: str
+    pid: int
+
+
+class _Cluster(Struct, frozen=True):
+    partitions: int
+
+
+class Run(Struct, frozen=True):
+    """What a running platform says of itself in `run.json`, as far as the benchmark asks."""
+
+    gateway: str
+    cluster: _Cluster
+    processes: tuple[_Process, ...]
+
+    def pids(self, role: str) -> list[int]:
+        """The processes of a role such as `host` or `gateway`."""
+        return [process.pid for process in self.processes if process.role.startswith(role)]
+
+
+class Platform:
+    """`hutong up` or `hutong dev` in a subprocess."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        """`arguments` begin with `up` or `dev`. Returns at once; `wait_ready` waits."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._began = time.monotonic()
+        self._said = folder / "stderr"
+        command = [sys.executable, "-m", "actors.cli", *arguments, "--dir", str(folder), "--port", "0", "--json"]
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [*command, "--programs", str(PROGRAMS)], stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        processes.end(self._process, END_S_MAX)
+
+    def run(self) -> Run:
+        """What it says of itself now. Raises SetupError if it does not run."""
+        until = time.monotonic() + READY_S_MAX
+        while time.monotonic() < until and self._process.poll() is None:
+            with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+                return msgspec.json.decode((self.folder / "run.json").read_bytes(), type=Run)
+            time.sleep(POLL_S)
+        said = self._said.read_text(errors="replace")[-2_000:]
+        raise SetupError(f"the platform in {self.folder} did not come up; it said: {said}")
+
+    def wait_ready(self, caller: Worker) -> float:
+        """Wait for the first good answer; returns how long it took from the start, in seconds."""
+        caller.ask("first", address=self.run().gateway)
+        return time.monotonic() - self._began
+
+    def cpu_s(self) -> float:
+        """The CPU time of all processes of the platform, those of Ray and Kafka included."""
+        return sum(processes.cpu_of_s(processes.tree(self._process.pid)).values())
+
+    def hosts(self) -> list[int]:
+        """The host processes that are running."""
+        return [pid for pid in self.run().pids("host") if processes.is_running(pid)]
