@@ -8,7 +8,7 @@ import asyncio
 import csv
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -19,7 +19,8 @@ from gateway.client import Client
 COLUMNS = ("InvoiceNo", "StockCode", "Quantity", "UnitPrice", "CustomerID")
 CUSTOMERS_AT_ONCE_MAX = 64
 STOCK = 10_000_000
-SHOP_WAIT_MS = 30_000
+OPENING = {"program": "shop", "scene": 1011, "path": "pages/index"}
+"""How a customer comes in: by scanning a code (scene 1011)."""
 
 
 class Line(NamedTuple):
@@ -93,19 +94,33 @@ def total_checksum(parts: Iterable[int]) -> int:
 
 
 class Progress:
-    """How far a run has come: answers so far, and the time of the last one."""
+    """How far a run has come; others wait for it here."""
 
     def __init__(self, lines: int) -> None:
         self.lines = lines
         self.answered = 0
-        self.answered_at = time.monotonic()
-        self.changed = asyncio.Event()
+        self._latest_begun_at = 0.0
+        self._answered_at = 0.0
+        self._changed = asyncio.Condition()
 
-    def answer(self) -> None:
-        """One more line was answered."""
-        self.answered += 1
-        self.answered_at = time.monotonic()
-        self.changed.set()
+    async def answer(self, begun_at: float) -> None:
+        """One more line was answered; its call began at this monotonic time."""
+        async with self._changed:
+            self.answered += 1
+            self._latest_begun_at = max(self._latest_begun_at, begun_at)
+            self._answered_at = time.monotonic()
+            self._changed.notify_all()
+
+    async def reached(self, lines: int) -> None:
+        """Wait until so many lines were answered."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.answered >= lines)
+
+    async def answered_begun_after(self, moment: float) -> float:
+        """Wait for an answer to a call that began after this time; returns when it came."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._latest_begun_at > moment)
+            return self._answered_at
 
 
 async def open_shop(client: Client, merchant: str, skus: Iterable[str]) -> None:
@@ -117,9 +132,7 @@ async def open_shop(client: Client, merchant: str, skus: Iterable[str]) -> None:
     await client.invoke_many(stocking)
 
 
-async def play(
-    client: Client, merchant: str, lines: Sequence[Line], progress: Progress, answered: Callable[[], None] | None = None
-) -> None:
+async def play(client: Client, merchant: str, lines: Sequence[Line], progress: Progress) -> None:
     """Play every line: customers in parallel, each customer's lines in order, within a session that opens and closes."""
     by_customer: dict[str, list[Line]] = {}
     for line in lines:
@@ -129,12 +142,13 @@ async def play(
     async def visit(customer: str, mine: list[Line]) -> None:
         async with room:
             session = f"sessions/{merchant}-{customer}"
-            await client.invoke(session, "session.open", {"program": "shop", "scene": 1011, "path": "pages/index"})
+            await client.invoke(
+                session, "session.open", {"program": "shop", "scene": SCAN_SCENE, "path": "pages/index"}
+            )
             for line in mine:
+                begun_at = time.monotonic()
                 await client.invoke(f"programs/shop/shops/{merchant}", line.command, line.payload())
-                progress.answer()
-                if answered is not None:
-                    answered()
+                await progress.answer(begun_at)
             await client.invoke(session, "session.close", {})
 
     async with asyncio.TaskGroup() as tasks:

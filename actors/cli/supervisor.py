@@ -64,8 +64,8 @@ class Supervisor:
         self._port = plan.port
         self._ended = asyncio.Event()
 
-    async def run(self, as_json: bool, ready: Callable[[Run], None] | None = None) -> None:
-        """Bring everything up, say so, and keep it so until SIGTERM or Ctrl-C."""
+    async def run(self, as_json: bool, ready: Callable[[Run], None] | None = None, *, quiet: bool = False) -> None:
+        """Bring everything up, say so unless `quiet`, and keep it so until SIGTERM or Ctrl-C."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ended.set)
@@ -73,7 +73,8 @@ class Supervisor:
             await self._start()
             if not self._ended.is_set():
                 run = self._say()
-                Banner(run, self._notes()).show(as_json)
+                if not quiet:
+                    Banner(run, self._notes()).show(as_json)
                 if ready is not None:
                     ready(run)
             await self._ended.wait()
