@@ -133,7 +133,7 @@ async def open_shop(client: Client, merchant: str, skus: Iterable[str]) -> None:
 
 
 async def play(client: Client, merchant: str, lines: Sequence[Line], progress: Progress) -> None:
-    """Play every line: customers in parallel, each customer's lines in order, within a session that opens and closes."""
+    """Play every line: customers in parallel, each one's lines in order, within a session that opens and closes."""
     by_customer: dict[str, list[Line]] = {}
     for line in lines:
         by_customer.setdefault(line.customer, []).append(line)
@@ -142,9 +142,7 @@ async def play(client: Client, merchant: str, lines: Sequence[Line], progress: P
     async def visit(customer: str, mine: list[Line]) -> None:
         async with room:
             session = f"sessions/{merchant}-{customer}"
-            await client.invoke(
-                session, "session.open", {"program": "shop", "scene": SCAN_SCENE, "path": "pages/index"}
-            )
+            await client.invoke(session, "session.open", OPENING)
             for line in mine:
                 begun_at = time.monotonic()
                 await client.invoke(f"programs/shop/shops/{merchant}", line.command, line.payload())

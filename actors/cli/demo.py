@@ -1,7 +1,8 @@
 """`hutong demo shop`: a platform in a fresh folder, a real shop's year through its gateway, and the sums checked.
 
-The counts are read from the platform through a view; the checksum is folded from the events topic as read back.
-With --kill-hosts, hosts are ended by `kill -9` between the first answer and the last, most of them the one that owns the shop.
+The counts are read from the platform through a view; the checksum is folded from the events topic as read back. With
+--kill-hosts, hosts are ended by `kill -9` between the first answer and the last, most of them the one that owns the
+shop.
 """
 
 import asyncio
