@@ -10,7 +10,7 @@ from actors.errors import PlatformError
 from actors.kernel.routing import partition_of
 from gateway.client import Client
 from loadtests.bench import pace, worker
-from loadtests.bench.echo import EchoClient
+from loadtests.bench.echo import BytesClient
 from loadtests.bench.worker import Answer, Question
 
 IN_FLIGHT = 64
@@ -28,8 +28,8 @@ def account(n: int) -> str:
     return f"programs/account/accounts/{n % KEYS}"
 
 
-async def _echo(question: Question) -> Answer:
-    client = EchoClient(str(question["address"]))
+async def _bytes(question: Question) -> Answer:
+    client = BytesClient(str(question["address"]))
     try:
         return await _unary(client, float(question["seconds"]))
     finally:
@@ -123,5 +123,5 @@ def _run(task: Callable[[Question], Awaitable[Answer]]) -> Callable[[Question], 
 
 
 if __name__ == "__main__":
-    tasks = {"echo": _echo, "invoke": _invoke, "stream": _stream, "feed": _feed, "first": _first, "recover": _recover}
+    tasks = {"bytes": _bytes, "invoke": _invoke, "stream": _stream, "feed": _feed, "first": _first, "recover": _recover}
     worker.serve({name: _run(task) for name, task in tasks.items()})

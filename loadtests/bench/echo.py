@@ -1,10 +1,15 @@
-"""A bare grpc.aio echo of bytes: what one call costs when nothing is done. Its server, and what asks it."""
+"""A bare grpc.aio service that answers at once: what one call costs when nothing is done.
+
+It takes the platform's own messages, so that the same client calls both. Beside it, an echo of bytes: gRPC alone.
+"""
 
 import asyncio
 import sys
 from typing import Any, cast
 
 import grpc
+
+from gateway.v1 import program_pb2, program_pb2_grpc
 
 SERVICE = "bench.Echo"
 METHOD = "Echo"
@@ -13,15 +18,23 @@ PAYLOAD = (
 )
 
 
+class Echo(program_pb2_grpc.ProgramServiceServicer):
+    """Answers each call with its own payload."""
+
+    async def Invoke(self, request: program_pb2.InvokeRequest, _: Any) -> program_pb2.InvokeResponse:
+        """One call."""
+        return program_pb2.InvokeResponse(payload=request.payload, request_id=request.request_id)
+
+
 async def _echo(request: bytes, _: Any) -> bytes:
     return request
 
 
 async def _serve() -> None:
     server = grpc.aio.server()
+    program_pb2_grpc.add_ProgramServiceServicer_to_server(Echo(), server)
     handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(_echo)
-    handlers = {METHOD: handler}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"127.0.0.1:{port}", flush=True)
@@ -29,8 +42,8 @@ async def _serve() -> None:
     await server.stop(0)
 
 
-class EchoClient:
-    """Asks the echo over one channel."""
+class BytesClient:
+    """Asks the echo of bytes over one channel."""
 
     def __init__(self, address: str) -> None:
         self._channel = grpc.aio.insecure_channel(address)

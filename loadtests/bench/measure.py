@@ -142,9 +142,10 @@ def _round(
     def note(key: str, value: float) -> None:
         found.setdefault(key, []).append(value)
 
-    bare = caller.ask("echo", address=echo, seconds=seconds)
-    note("grpc_echo_unary_per_s", bare["per_s"])
-    note("grpc_echo_p50_ms", bare["p50_ms"])
+    for key, task in (("grpc_echo", "invoke"), ("grpc_bytes_echo", "bytes")):
+        bare = caller.ask(task, address=echo, seconds=seconds)
+        note(f"{key}_unary_per_s", bare["per_s"])
+        note(f"{key}_p50_ms", bare["p50_ms"])
     for kind in ("async", "sync"):
         note(f"ray_{kind}_actor_calls_per_s", ray.ask(kind, seconds=seconds / 2)["per_s"])
     for log, platform in platforms.items():
@@ -152,7 +153,7 @@ def _round(
         unary = caller.ask("invoke", address=run.gateway, seconds=seconds)
         note(f"{log}.invoke_unary_per_s", unary["per_s"])
         note(f"{log}.invoke_unary_p50_ms", unary["p50_ms"])
-        pids = {"host": run.pids("host"), "gateway": run.pids("gateway")}
+        pids = {"host": platform.hosts(), "gateway": run.gateways()}
         before = {role: sum(processes.cpu_of_s(some).values()) for role, some in pids.items()}
         streamed = caller.ask("stream", address=run.gateway, seconds=seconds)
         note(f"{log}.invoke_stream_per_s", streamed["per_s"])
@@ -169,6 +170,8 @@ def _figures(medians: Mapping[str, float], logs: tuple[str, ...]) -> Figures:
     figures: Figures = {
         "grpc_echo_unary_per_s": echo,
         "grpc_echo_p50_ms": medians["grpc_echo_p50_ms"],
+        "grpc_bytes_echo_unary_per_s": medians["grpc_bytes_echo_unary_per_s"],
+        "grpc_bytes_echo_p50_ms": medians["grpc_bytes_echo_p50_ms"],
         "ray_actor_calls_per_s": ray,
         "ray_sync_actor_calls_per_s": medians["ray_sync_actor_calls_per_s"],
         "invoke_unary_per_s": medians[f"{log}.invoke_unary_per_s"],

@@ -25,6 +25,15 @@ class _Process(Struct, frozen=True):
     pid: int
 
 
+class _Host(Struct, frozen=True):
+    pid: int
+
+
+class _Status(Struct, frozen=True):
+    hosts: tuple[_Host, ...]
+    serving: int
+
+
 class _Cluster(Struct, frozen=True):
     partitions: int
 
@@ -36,9 +45,9 @@ class Run(Struct, frozen=True):
     cluster: _Cluster
     processes: tuple[_Process, ...]
 
-    def pids(self, role: str) -> list[int]:
-        """The processes of a role such as `host` or `gateway`."""
-        return [process.pid for process in self.processes if process.role.startswith(role)]
+    def gateways(self) -> list[int]:
+        """The gateway processes."""
+        return [process.pid for process in self.processes if process.role.startswith("gateway")]
 
 
 class Platform:
@@ -82,5 +91,14 @@ class Platform:
         return sum(processes.cpu_of_s(processes.tree(self._process.pid)).values())
 
     def hosts(self) -> list[int]:
-        """The host processes that are running."""
-        return [pid for pid in self.run().pids("host") if processes.is_running(pid)]
+        """The host processes that are running, once there are some and they serve every partition."""
+        partitions = self.run().cluster.partitions
+        command = [sys.executable, "-m", "actors.cli", "status", "--dir", str(self.folder), "--json"]
+        until = time.monotonic() + READY_S_MAX
+        while time.monotonic() < until:
+            said = subprocess.run(command, capture_output=True, check=False, timeout=READY_S_MAX)
+            if said.returncode == 0:
+                status = msgspec.json.decode(said.stdout, type=_Status)
+                if status.serving == partitions:
+                    return [host.pid for host in status.hosts if processes.is_running(host.pid)]
+        raise SetupError(f"the hosts in {self.folder} do not serve every partition; see `hutong status`")
