@@ -4,7 +4,9 @@ No rule reads anything itself, so that `test_rules_can_fail.py` can plant a viol
 """
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -52,6 +54,16 @@ class File:
     def lines(self) -> int:
         """All lines: code, comments, docstrings, blank ones."""
         return len(self.text.splitlines())
+
+    @cached_property
+    def code_lines(self) -> int:
+        """Lines that hold code: no blank lines, comments or docstrings."""
+        strings = (node for node in self.nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        prose = {line for node in strings for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+        layout = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+        tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)
+        code = {line for token in tokens if token.type not in layout for line in range(token.start[0], token.end[0] + 1)}
+        return len(code - prose)
 
     def within(self, *packages: str) -> bool:
         """Whether the module is one of these, or inside one."""
