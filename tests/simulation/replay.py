@@ -1,0 +1,115 @@
+"""Folds the final log again, by the kernel alone: what every host should have said and stored."""
+
+from random import Random
+
+from actors.adapters.hosting import stores
+from actors.adapters.memory_states import MemoryStore
+from actors.kernel import layout
+from actors.kernel.action import Action, Event, NeedState, Reply, Send
+from actors.kernel.inbox import Changes
+from actors.kernel.partition import Partition
+from actors.kernel.record import Invoke, Position, Record, decode_frame
+from actors.kernel.routing import partition_of
+from actors.kernel.rules import Rules
+from actors.ports import Batch, Fetched
+from tests.simulation.disk import TOPIC_ID, everything, read
+
+Key = tuple[str, bytes]
+
+
+class Replayed:
+    """One partition folded from the first frame on."""
+
+    def __init__(self, number: int, rules: Rules, partitions: int) -> None:
+        self.number = number
+        self.store = MemoryStore({})
+        self.first: dict[Key, tuple[Invoke, Reply]] = {}
+        """By call: its first copy on the log and the answer to it."""
+        self.events: dict[str, list[bytes]] = {}
+        """By kind: every event, encoded, in order."""
+        self.views: dict[tuple[int, str], bytes] = {}
+        """By (offset, entity): a shop's totals after that frame."""
+        self.sent: dict[tuple[int, int], bytes] = {}
+        """By (destination, seq): every send."""
+        self._rules = rules
+        self._partitions = partitions
+        self.partition = self._partition(layout.Meta(topic_id=TOPIC_ID), {})
+
+    def _partition(self, meta: layout.Meta, buckets: dict[int, tuple[int, int]]) -> Partition:
+        return Partition(self.number, self._rules, lambda key: partition_of(key, self._partitions, {}), meta, buckets)
+
+    @property
+    def stored(self) -> dict[bytes, bytes]:
+        """Everything in the store."""
+        return everything(self.store)
+
+    def fold(self, frames: list[Fetched], looked: set[tuple[int, str]], cold: Random | None = None) -> None:
+        """Apply all frames. With `cold`, states and window are dropped now and then, and writes gathered."""
+        unwritten: Changes | None = None
+        wanted = {offset for offset, _ in looked}
+        for fetched in frames:
+            changes = self._frame(fetched)
+            unwritten = changes if unwritten is None else _merged(unwritten, changes)
+            if fetched.offset in wanted:
+                self._look(fetched.offset, looked)
+            if cold is None or cold.random() < 0.2:
+                self._write(unwritten)
+                unwritten = None
+                if cold is not None and cold.random() < 0.3:
+                    _, meta, buckets = read(self.store)
+                    assert meta is not None
+                    self.partition = self._partition(meta, buckets)
+        if unwritten is not None:
+            self._write(unwritten)
+
+    def _frame(self, fetched: Fetched) -> Changes:
+        topic, number, offset = fetched.slice.topic, self.number, fetched.offset
+        frame = decode_frame(topic, number, offset, fetched.frame)
+        self.partition.begin(offset, fetched.stamp_ms, frame)
+        for index, record in enumerate(frame.records):
+            self._take(record, self._apply(Position(number, offset, index), record))
+        return self.partition.end(int.from_bytes(fetched.frame[4:8]))
+
+    def _apply(self, position: Position, record: Record) -> list[Action]:
+        while isinstance(outcome := self.partition.apply(position, record), NeedState):
+            self.partition.admit(stores.load(self.store, outcome.keys))
+        return list(outcome)
+
+    def _take(self, record: Record, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Reply() if isinstance(record, Invoke) and not action.duplicate:
+                    self.first.setdefault((action.caller, action.request_id), (record, action))
+                case Event(kind=kind, record=encoded):
+                    self.events.setdefault(kind, []).append(encoded)
+                case Send(destination, seq, encoded):
+                    self.sent[destination, seq] = encoded
+                case _:
+                    pass
+
+    def _look(self, offset: int, looked: set[tuple[int, str]]) -> None:
+        for at, entity in looked:
+            if at == offset:
+                self.views[at, entity] = self.view(entity, "totals")
+
+    def view(self, entity: str, view: str) -> bytes:
+        """What a view says now."""
+        while isinstance(answer := self.partition.view(entity, view, b""), NeedState):
+            self.partition.admit(stores.load(self.store, answer.keys))
+        return answer[1]
+
+    def state(self, entity: str) -> object:
+        """The state of an entity now."""
+        if entity not in self.partition.residents:
+            self.partition.admit(stores.load(self.store, [layout.entity_key(entity)]))
+        return self.partition.residents[entity].state
+
+    def _write(self, changes: Changes) -> None:
+        changes.prune()
+        batch = Batch(changes.puts, list(changes.deletes), changes.delete_ranges)
+        stores.write(self.store, batch, changes.swept_seconds)
+
+
+def _merged(earlier: Changes, later: Changes) -> Changes:
+    earlier.merge(later)
+    return earlier
