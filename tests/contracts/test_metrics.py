@@ -39,7 +39,9 @@ def test_every_hook_takes_plain_values_only() -> None:
 
 
 def test_a_plain_sensor_takes_every_hook_and_says_nothing() -> None:
-    call_every_hook(Sensor())
+    sensor = Sensor()
+    call_every_hook(sensor)
+    assert vars(sensor) == {}
 
 
 def test_every_hook_is_shown_by_prometheus() -> None:

@@ -60,9 +60,10 @@ class File:
         """Lines that hold code: no blank lines, comments or docstrings."""
         strings = (node for node in self.nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         prose = {line for node in strings for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
-        layout = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+        layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
         tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)
-        code = {line for token in tokens if token.type not in layout for line in range(token.start[0], token.end[0] + 1)}
+        spans = (range(token.start[0], token.end[0] + 1) for token in tokens if token.type not in layout)
+        code = {line for span in spans for line in span}
         return len(code - prose)
 
     def within(self, *packages: str) -> bool:
