@@ -3,7 +3,7 @@
 PlatformError                        gRPC                  who acts
 ├─ Reject(reason)                    FAILED_PRECONDITION   the caller; a rule's no: final, the same on replay
 ├─ NotFound                          NOT_FOUND             the caller; unknown kind, program, command, view
-├─ InvalidCommand(field)             INVALID_ARGUMENT      the caller; refused before the log (REQUEST_ID_REUSED: after it)
+├─ InvalidCommand(field)             INVALID_ARGUMENT      the caller; before the log, but for REQUEST_ID_REUSED
 ├─ RequestTooOld                     ABORTED               the caller; this copy never runs, an earlier one is unknown
 ├─ Unauthenticated                   UNAUTHENTICATED       the caller
 ├─ PermissionDenied                  PERMISSION_DENIED     the caller

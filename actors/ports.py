@@ -16,7 +16,7 @@ __all__ = ["Appended", "Batch", "Fetched", "Log", "Objects", "Reader", "Slice", 
 
 
 class Topic(Struct, frozen=True):
-    """A topic as it must exist. A compacted one keeps at least the last frame of each key, and its offsets have gaps."""
+    """A topic as it must exist. A compacted one keeps at least the last frame of each key; its offsets have gaps."""
 
     name: str
     partitions: int

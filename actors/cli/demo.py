@@ -29,7 +29,7 @@ from actors.kernel.placement import Placed, decode_placement
 from actors.kernel.record import frame_records
 from actors.kernel.routing import partition_of
 from actors.ports import Log, Slice
-from actors.programs import shop
+from actors.registry import shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.client import Client
 from loadtests.shop_year import Line, Progress, checksum_part, load_lines, open_shop, play, total_checksum
@@ -50,7 +50,7 @@ class Kill(NamedTuple):
 
 def play_shop(file: Path | None, log: str, hosts: int, kill_hosts: int, stay: bool, as_json: bool) -> None:
     """Run the demo from beginning to end in a fresh folder."""
-    lines = load_lines(file or Path(shop.__path__[0]) / "year.csv")
+    lines = load_lines(file or _excerpt())
     if not lines:
         raise SetupError(f"{file} has no lines to play", reason="NO_LINES")
     folder = Path(tempfile.mkdtemp(prefix="hutong-demo-"))
@@ -59,6 +59,11 @@ def play_shop(file: Path | None, log: str, hosts: int, kill_hosts: int, stay: bo
         asyncio.run(_demo(plan, lines, kill_hosts, stay, as_json))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _excerpt() -> Path:
+    """The part of the year that ships with the shop program."""
+    return next(folder / "year.csv" for folder in shipped_programs() if folder.name == "shop")
 
 
 async def _demo(plan: Plan, lines: Sequence[Line], kill_hosts: int, stay: bool, as_json: bool) -> None:

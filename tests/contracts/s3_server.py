@@ -1,7 +1,7 @@
 """The part of S3's protocol that snapshots use, in memory on loopback: enough to try the client, not a store."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,9 +29,9 @@ class Handler(BaseHTTPRequestHandler):
     """One request."""
 
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: Server  # pyright: ignore[reportIncompatibleVariableOverride] - it is always ours
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Keep the test's output clean."""
 
     def do_GET(self) -> None:
@@ -109,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def s3_server() -> Iterator[Server]:
+def s3_server() -> Generator[Server]:
     """A server for the length of a test; its bucket is `bucket`."""
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
