@@ -26,3 +26,19 @@ def read_slice(log: Log, slice_: Slice, start: int | None = None, end: int | Non
                 yield fetched
     finally:
         reader.close()
+
+
+def first_at(log: Log, slice_: Slice, stamp_ms: int) -> int:
+    """The offset of the first frame stamped `stamp_ms` or later, or the slice's end, found by halving.
+
+    Stamps may step back by as much as the clocks of the log's owners differ: ask for a little earlier.
+    """
+    low, high = log.spans([slice_])[slice_]
+    while low < high:
+        middle = (low + high) // 2
+        found = next(read_slice(log, slice_, middle, middle + 1), None)
+        if found is not None and found.stamp_ms < stamp_ms:
+            low = middle + 1
+        else:
+            high = middle
+    return low

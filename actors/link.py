@@ -13,6 +13,8 @@ from actors.kernel.action import Push, Reply
 
 SERVICE = "hutong.internal.Host"
 METHOD = "Link"
+STATUS_METHOD = "Status"
+"""Unary: an empty question, answered with the JSON of how every partition of the host stands."""
 TOKEN_METADATA = "hutong-link-token"
 GATEWAY_METADATA = "hutong-gateway"
 

@@ -5,6 +5,8 @@ from msgspec import to_builtins
 from actors.cli import output
 from actors.cli.running import Run
 
+EXAMPLE_CALL = """programs/bike/stations/2351 bike.station.open '{"name": "Sogn", "docks": 18, "bikes": 9}'"""
+
 
 class Banner:
     """The banner of one run; `notes` are what an operator must know."""
@@ -29,8 +31,7 @@ class Banner:
             *(f"  note       {note}" for note in self._notes),
             "",
             "Try:",
-            f"  hutong call --dir {run.folder} programs/bike/stations/2351 "
-            'bike.station.open \'{"name": "Sogn", "docks": 18, "bikes": 9}\'',
+            f"  hutong call --dir {run.folder} {EXAMPLE_CALL}",
             f"  hutong status --dir {run.folder}",
         ]
         print("\n".join(lines), flush=True)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from actors.adapters.embedded.local import LocalLog
+from actors.adapters.embedded.server import Shared
 from actors.adapters.hosting import HostConfig
 from actors.adapters.prometheus import PrometheusSensor, serve_metrics
 from actors.cli import running, wiring
@@ -47,6 +48,7 @@ class Place:
 
 
 async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool) -> int:
+    ended = _on_signals()
     cluster = wiring.settled_cluster(folder, None)
     process = ProcessSettings()
     registry = wiring.registry_of(programs)
@@ -65,13 +67,15 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         config = GatewayConfig(name=name, log_url="", token=token, port=port, cluster=cluster, process=process)
         gateway = Gateway(config, GatewayParts(log, registry, sensor))
         bound = await gateway.start()
+        shared = Shared(log, token)
+        log_url = f"embedded://{await shared.start()}"
         await gateway.ready(cluster.partitions)
         metrics = serve_metrics(sensor)
         run = running.Run(
             mode="dev",
             folder=str(folder),
             gateway=f"127.0.0.1:{bound}",
-            log_url="",
+            log_url=log_url,
             cluster=cluster,
             programs=programs,
             metrics={"dev": f"127.0.0.1:{metrics.port}"},
@@ -79,8 +83,9 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         )
         running.write_run(run)
         Banner(run).show(as_json)
-        status = await _until_ended([Path(program) for program in programs])
+        status = await _until_ended(ended, [Path(program) for program in programs])
         await gateway.stop()
+        await shared.stop()
         await hosting.stop()
         metrics.stop()
         return status
@@ -89,12 +94,16 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         log.close()
 
 
-async def _until_ended(folders: list[Path]) -> int:
-    """Wait for Ctrl-C, SIGTERM, or a program's change on disk."""
+def _on_signals() -> asyncio.Event:
+    """Set on Ctrl-C and SIGTERM, from now on: also one that comes while we start ends us in good order."""
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    return ended
+
+
+async def _until_ended(ended: asyncio.Event, folders: list[Path]) -> int:
+    """Wait for the end, or for a program's change on disk."""
     before = _stamps(folders)
     while not ended.is_set():
         with contextlib.suppress(TimeoutError):
@@ -122,4 +131,4 @@ def run_dev(folder: Path, port: int, programs: tuple[str, ...], as_json: bool) -
             wiring.registry_of(programs)
         except PlatformError as error:
             print(f"not yet: {error}", file=sys.stderr, flush=True)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted

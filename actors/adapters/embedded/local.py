@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any, cast
 
 from actors.adapters.appends import FRAME_BYTES_MAX, Overdue, new_future, outcome_unknown, settle
 from actors.adapters.embedded.engine import Append, Engine, Settled
@@ -30,7 +31,8 @@ class LocalLog:
         self.changed = threading.Condition()
         self._version = 0
         self._append_deadline_ms = append_deadline_ms
-        self._engine: Engine[Future[Appended]] = Engine(folder, clock_ms, self._on_settled, self._on_failed)
+        self._guest: Callable[[Sequence[Settled[Any]]], None] | None = None
+        self._engine: Engine[Any] = Engine(folder, clock_ms, self._on_settled, self._on_failed)
         self._overdue: Overdue[Future[Appended]] = Overdue(append_deadline_ms, Future[Appended].done, self._expire)
 
     def create(self, topics: Sequence[Topic]) -> None:
@@ -55,16 +57,24 @@ class LocalLog:
     def reader(self) -> Reader:
         return SourceReader(self)
 
+    def share(self, settled: Callable[[Sequence[Settled[Any]]], None]) -> Engine[Any]:
+        """Let a server append and read beside us; `settled` hears of its own appends, and an empty list of ours."""
+        self._guest = settled
+        return self._engine
+
     def close(self) -> None:
         self._engine.close()
         self._overdue.close()
 
-    def _on_settled(self, settled: Sequence[Settled["Future[Appended]"]]) -> None:
+    def _on_settled(self, settled: Sequence[Settled[Any]]) -> None:
         with self.changed:
             self._version += 1
             self.changed.notify_all()
-        for future, outcome in settled:
-            settle(future, outcome)
+        for ticket, outcome in settled:
+            if isinstance(ticket, Future):
+                settle(cast("Future[Appended]", ticket), outcome)
+        if self._guest is not None:
+            self._guest([done for done in settled if not isinstance(done.ticket, Future)])
 
     def _on_failed(self, error: BaseException) -> None:
         _log.critical("the embedded log stopped and takes no more appends; start this process again: %s", error)

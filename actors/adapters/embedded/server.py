@@ -4,6 +4,7 @@ It ends when it is told to (SIGTERM, SIGINT), when its parent is gone, and at on
 """
 
 import asyncio
+import contextlib
 import hmac
 import os
 import signal
@@ -12,13 +13,14 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from select import select
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from actors.adapters.embedded import wire
 from actors.adapters.embedded.engine import Append, Engine, Settled
-from actors.adapters.embedded.local import wall_clock_ms
+from actors.adapters.embedded.local import LocalLog, wall_clock_ms
 from actors.adapters.reading import FETCH_BYTES_MAX, check_possible
 from actors.errors import PlatformError, SetupError
 from actors.ports import Fetched, Slice
@@ -43,15 +45,16 @@ class _Answers:
 
 
 class LogService:
-    """The methods. Everything but the engine's callbacks runs on the event loop's thread."""
+    """The methods. Everything but `settled` runs on the event loop's thread."""
 
-    def __init__(self, folder: Path, token: str, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, token: str, engine_of: Callable[["LogService"], Engine[Any]]) -> None:
+        """`engine_of(self)` gives an engine that tells `settled` of every append, this service's and others'."""
         self._loop = asyncio.get_running_loop()
         self._token = token
         self._readers: set[asyncio.Event] = set()
         self._streams: set[_Answers] = set()
         self._draining = False
-        self._engine: Engine[_Answers] = Engine(folder, clock_ms, self._on_settled, _end_process)
+        self._engine: Engine[Any] = engine_of(self)
 
     async def drain(self) -> None:
         """End the readers' streams, and wait until all that was taken in is answered, within bounds."""
@@ -67,13 +70,16 @@ class LogService:
         """Finish what was appended and free the folder."""
         await asyncio.to_thread(self._engine.close)
 
-    def _on_settled(self, settled: Sequence[Settled[_Answers]]) -> None:
-        self._loop.call_soon_threadsafe(self._deliver, settled)
+    def settled(self, settled: Sequence[Settled[Any]]) -> None:
+        """These appends of this service are done; an empty sequence says that others' are. On any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it every stream
+            self._loop.call_soon_threadsafe(self._deliver, settled)
 
-    def _deliver(self, settled: Sequence[Settled[_Answers]]) -> None:
+    def _deliver(self, settled: Sequence[Settled[Any]]) -> None:
         for reader in self._readers:
             reader.set()
-        for answers, outcome in settled:
+        for ticket, outcome in settled:
+            answers: _Answers = ticket
             if isinstance(outcome, tuple):
                 answers.outcomes.append((outcome.offset, outcome.stamp_ms))
             else:
@@ -231,13 +237,7 @@ def _watch_parent(parent: int, gone: Callable[[], None]) -> None:
     gone()
 
 
-async def _serve(folder: Path, token: str, port: int, clock_ms: Callable[[], int]) -> None:
-    loop = asyncio.get_running_loop()
-    parent = os.getppid()
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    service = LogService(folder, token, clock_ms)
+def _server(service: LogService) -> "grpc.aio.Server":
     server = grpc.aio.server(
         options=[
             ("grpc.so_reuseport", 0),
@@ -251,6 +251,36 @@ async def _serve(folder: Path, token: str, port: int, clock_ms: Callable[[], int
         "Ask": grpc.unary_unary_rpc_method_handler(service.ask),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.SERVICE, handlers),))
+    return server
+
+
+class Shared:
+    """A log of this process, served to others on loopback as an owner's process would: for `dev`."""
+
+    def __init__(self, log: LocalLog, token: str) -> None:
+        self._service = LogService(token, lambda own: log.share(own.settled))
+        self._server = _server(self._service)
+
+    async def start(self) -> str:
+        """Serve; returns the address."""
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        await self._server.start()
+        return f"127.0.0.1:{port}"
+
+    async def stop(self) -> None:
+        """Serve no more; the log stays open."""
+        await self._service.drain()
+        await self._server.stop(STOP_GRACE_S)
+
+
+async def _serve(folder: Path, token: str, port: int, clock_ms: Callable[[], int]) -> None:
+    loop = asyncio.get_running_loop()
+    parent = os.getppid()
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    service = LogService(token, lambda own: Engine(folder, clock_ms, own.settled, _end_process))
+    server = _server(service)
     try:
         bound = _bind(server, folder, port)
         await server.start()

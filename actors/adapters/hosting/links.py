@@ -1,4 +1,6 @@
-"""The host's internal server: one gRPC stream per gateway, on loopback or the cluster's network, with a token."""
+"""The host's internal server, on loopback or the cluster's network, with a token: one gRPC stream per gateway, and a
+question by which operators learn how the partitions stand.
+"""
 
 import asyncio
 import hmac
@@ -25,7 +27,10 @@ class _Link:
 
 
 class Links:
-    """Takes gateways in. `linked`, `unlinked` and `told` are called in the loop, in order for each gateway."""
+    """Takes gateways in. `linked`, `unlinked` and `told` are called in the loop, in order for each gateway.
+
+    `status` gives what a `Status` question is answered with.
+    """
 
     def __init__(
         self,
@@ -33,11 +38,13 @@ class Links:
         linked: Callable[[str], None],
         unlinked: Callable[[str], None],
         told: Callable[[str, Sequence[FromGateway]], None],
+        status: Callable[[], bytes] = lambda: b"[]",
     ) -> None:
         self._token = token
         self._linked = linked
         self._unlinked = unlinked
         self._told = told
+        self._status = status
         self._links: dict[str, _Link] = {}
         self._server: grpc.aio.Server | None = None
 
@@ -49,8 +56,10 @@ class Links:
             ("grpc.so_reuseport", 0),
         ]
         server = self._server = grpc.aio.server(options=options)
-        method = grpc.stream_stream_rpc_method_handler(self._serve)
-        handlers = {link.METHOD: method}
+        handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+            link.METHOD: grpc.stream_stream_rpc_method_handler(self._serve),
+            link.STATUS_METHOD: grpc.unary_unary_rpc_method_handler(self._answer),
+        }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(link.SERVICE, handlers),))
         port = int(server.add_insecure_port(address))
         await server.start()
@@ -69,10 +78,18 @@ class Links:
         found.outgoing.append(message)
         found.ready.set()
 
-    async def _serve(self, requests: AsyncIterator[bytes], context: Any) -> None:
+    async def _check(self, context: Any) -> dict[str, Any]:
         metadata = dict(context.invocation_metadata() or ())
         if not hmac.compare_digest(str(metadata.get(link.TOKEN_METADATA, "")), self._token):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong or missing link token")
+        return metadata
+
+    async def _answer(self, _: bytes, context: Any) -> bytes:
+        await self._check(context)
+        return self._status()
+
+    async def _serve(self, requests: AsyncIterator[bytes], context: Any) -> None:
+        metadata = await self._check(context)
         gateway = str(metadata.get(link.GATEWAY_METADATA, ""))
         mine = self._links[gateway] = _Link()
         writing = asyncio.ensure_future(self._write(mine, context))

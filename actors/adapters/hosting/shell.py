@@ -15,9 +15,9 @@ from actors.adapters.hosting import stores
 from actors.adapters.hosting.config import HostConfig
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.observing import Observer, Report
-from actors.adapters.polling import Poller
 from actors.adapters.hosting.stores import Opened, Opener
 from actors.adapters.hosting.watching import Watching, take_notes
+from actors.adapters.polling import Poller
 from actors.errors import Corrupt, PlatformError, Unavailable
 from actors.host import HostCore
 from actors.kernel import layout
@@ -76,7 +76,7 @@ class Hosting:
         self._stores: dict[int, Store] = {}
         self._opens: dict[int, int] = {}
         self._loop = asyncio.get_running_loop()
-        self._links = Links(config.token, self._linked, self._unlinked, self._told)
+        self._links = Links(config.token, self._linked, self._unlinked, self._told, self._status)
         self._poller = Poller(parts.log.reader(), self._loop, self._fetched, self._read_failed)
         self._opener = Opener(
             parts.states,
@@ -114,8 +114,11 @@ class Hosting:
     def status(self) -> "Future[bytes]":
         """How every partition stands, as JSON."""
         answer: Future[bytes] = Future()
-        self._call(lambda: answer.set_result(msgspec.json.encode(self._core.status())))
+        self._call(lambda: answer.set_result(self._status()))
         return answer
+
+    def _status(self) -> bytes:
+        return msgspec.json.encode(self._core.status())
 
     def _call(self, function: Callable[[], object]) -> None:
         def run() -> None:
