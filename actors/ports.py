@@ -172,4 +172,3 @@ class Objects(Protocol):
     def delete(self, name: str) -> None:
         """Forget the name; one that is absent is no error."""
         ...
-

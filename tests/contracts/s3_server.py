@@ -67,9 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         if "uploadId" in query:
             parts = self.server.uploads.pop(query["uploadId"])
             self.server.objects[key] = b"".join(parts[number] for number in sorted(parts))
-            return self._answer(
-                200, b'<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>'
-            )
+            return self._answer(200, b'<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>')
         gone = [element.text or "" for element in ET.fromstring(body).iter() if element.tag.endswith("Key")]
         for name in gone:
             self.server.objects.pop(name, None)
