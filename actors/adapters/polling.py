@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from actors.errors import Corrupt, Unavailable
@@ -29,8 +30,7 @@ class Poller:
         self._deliver = deliver
         self._fail = fail
         self._room = threading.Semaphore(BATCHES_MAX)
-        self._lock = threading.Lock()
-        self._wanted: Mapping[Slice, int] | None = None
+        self._wanted: deque[Mapping[Slice, int]] = deque()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
@@ -39,9 +39,11 @@ class Poller:
         self._thread.start()
 
     def assign(self, positions: Mapping[Slice, int]) -> None:
-        """Read these slices from these offsets from the next poll on."""
-        with self._lock:
-            self._wanted = positions
+        """Read these slices from these offsets from the next poll on.
+
+        Each call counts, also when several come between two polls: a slice that was left out once begins anew.
+        """
+        self._wanted.append(positions)
         self._reader.wake()
 
     def taken(self) -> None:
@@ -73,21 +75,22 @@ class Poller:
                 self._call(self._deliver, batch)
 
     def _poll(self) -> Sequence[Fetched]:
-        with self._lock:
-            wanted, self._wanted = self._wanted, None
         try:
-            if wanted is not None:
-                self._reader.assign(wanted)
+            while self._wanted:
+                self._assign(self._wanted[0])
             return self._reader.poll(POLL_MS)
         except Unavailable:
-            self._put_back(wanted)
             threading.Event().wait(RETRY_S)
             return ()
 
-    def _put_back(self, wanted: Mapping[Slice, int] | None) -> None:
-        with self._lock:
-            if self._wanted is None:
-                self._wanted = wanted
+    def _assign(self, positions: Mapping[Slice, int]) -> None:
+        """What cannot be read for want of the log is asked for again; what is not there any more is not."""
+        try:
+            self._reader.assign(positions)
+        except Corrupt:
+            self._wanted.popleft()
+            raise
+        self._wanted.popleft()
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
         if not self._stopping:

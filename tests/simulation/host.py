@@ -1,5 +1,6 @@
 """A host's shell in the world: feeds the real `HostCore` and carries its work out, through whatever goes wrong."""
 
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from random import Random
@@ -64,7 +65,7 @@ class SimHost:
         self._lives: dict[int, int] = {}
         self._places: dict[int, int] = {}
         self._begun: dict[int, int] = {}
-        self._wanted: Mapping[int, int] | None = None
+        self._wanted: deque[Mapping[int, int]] = deque()
         self._polling = False
         self._arrives_ms = 0
         self._telling: dict[str, list[FromHost]] = {}
@@ -131,10 +132,10 @@ class SimHost:
         self._polling = False
         if not self.alive:
             return
-        if self._wanted is not None:
-            self._places = {number: self._places.get(number, offset) for number, offset in self._wanted.items()}
-            self._begun = {number: self._begun.get(number, self._wanted[number]) for number in self._places}
-            self._wanted = None
+        while self._wanted:
+            wanted = self._wanted.popleft()
+            self._places = {number: self._places.get(number, offset) for number, offset in wanted.items()}
+            self._begun = {number: self._begun.get(number, offset) for number, offset in wanted.items()}
         chance, faults = self._world.chance, self._world.faults
         batch: list[Fetched] = []
         more = False
@@ -190,7 +191,7 @@ class SimHost:
             case Scan(partition, start, end, limit):
                 core.scanned(partition, self._stores[partition].scan(start, end, limit))
             case Read(positions):
-                self._wanted = positions
+                self._wanted.append(positions)
                 self._poll_soon()
             case FindEnd(partition, ticket):
                 self._clock.after(chance.randint(0, 5), partial(self._find_end, partition, ticket))
