@@ -12,6 +12,7 @@ from actors.kernel.placement import Placed, Release, Term
 from actors.settings import ClusterSettings
 
 DEFAULT_GROUP = "default"
+GATHER_MS_MAX = 2_000
 
 
 class Say(NamedTuple):
@@ -59,23 +60,26 @@ def groups_of(cluster: ClusterSettings) -> dict[str, range]:
     return {DEFAULT_GROUP: range(top), **groups}
 
 
-def place(partitions: Collection[int], hosts: Collection[str], current: Mapping[int, str]) -> dict[int, str]:
+def place(
+    partitions: Collection[int], hosts: Collection[str], current: Mapping[int, str], kept: int | None = None
+) -> dict[int, str]:
     """Spread partitions over hosts: as even as can be, moving as few as can be. Empty without hosts.
 
-    A partition stays where it is unless its host is gone or has more than its share.
+    A partition stays where it is unless its host is gone or has more than its share; `kept` is the last to go.
     """
     if not hosts:
         return {}
     least, more = divmod(len(partitions), len(hosts))
     held: dict[str, list[int]] = {host: [] for host in sorted(hosts)}
     homeless: list[int] = []
-    for partition in sorted(partitions):
+    for partition in sorted(partitions, key=lambda number: (number != kept, number)):
         host = current.get(partition)
         if host in held:
             held[host].append(partition)
         else:
             homeless.append(partition)
-    by_load = sorted(held, key=lambda host: (-len(held[host]), host))
+    # Who has most keeps the larger shares. Of two with as many, the one with `kept` does, so that it never has to go.
+    by_load = sorted(held, key=lambda host: (-len(held[host]), host != current.get(-1 if kept is None else kept), host))
     shares = {host: least + (1 if n < more else 0) for n, host in enumerate(by_load)}
     for host in by_load:
         homeless += held[host][shares[host] :]
@@ -87,25 +91,39 @@ def place(partitions: Collection[int], hosts: Collection[str], current: Mapping[
     return {partition: host for host, mine in held.items() for partition in mine}
 
 
-def place_groups(cluster: ClusterSettings, hosts: Collection[str], current: Mapping[int, str]) -> dict[int, str]:
-    """Place every group. With more hosts than groups, each reserved group has a host of its own."""
-    groups = groups_of(cluster)
-    names = sorted(hosts)
+def pools(
+    cluster: ClusterSettings, hosts: Collection[str], current: Mapping[int, str]
+) -> list[tuple[Collection[int], Collection[str]]]:
+    """Which partitions share which hosts: with a host for every group, each group has hosts of its own."""
+    groups = {name: partitions for name, partitions in groups_of(cluster).items() if partitions}
+    if len(hosts) < len(groups):
+        return [(range(cluster.partitions), hosts)]
+    counts = dict.fromkeys(groups, 1)
+    for _ in range(len(hosts) - len(groups)):
+        # The next host goes to whoever has most partitions a host.
+        counts[max(groups, key=lambda name: (len(groups[name]) / counts[name], name))] += 1
+    reserved: dict[str, list[str]] = {name: [] for name in groups}
+    free = set(hosts)
+    # Greedily, whoever owns most of a group's partitions already stays with it.
+    for _, host, name in sorted(
+        (-sum(current.get(partition) == host for partition in groups[name]), host, name)
+        for name in groups
+        for host in hosts
+    ):
+        if host in free and len(reserved[name]) < counts[name]:
+            reserved[name].append(host)
+            free.discard(host)
+    return [(groups[name], mine) for name, mine in reserved.items()]
+
+
+def place_groups(
+    cluster: ClusterSettings, hosts: Collection[str], current: Mapping[int, str], kept: int | None = None
+) -> dict[int, str]:
+    """Place every partition, each group on its own hosts when there are enough; see `place` and `pools`."""
     placed: dict[int, str] = {}
-    free = set(names)
-    for name, partitions in groups.items():
-        if name == DEFAULT_GROUP or len(names) <= len(groups) - 1:
-            continue
-        before = [current[partition] for partition in partitions if current.get(partition) in free]
-        own = before[0] if before else min(free, key=lambda host: (_load(host, current), host))
-        free.discard(own)
-        placed |= dict.fromkeys(partitions, own)
-    rest = [partition for partitions in groups.values() for partition in partitions if partition not in placed]
-    return placed | place(rest, free, current)
-
-
-def _load(host: str, current: Mapping[int, str]) -> int:
-    return sum(owner == host for owner in current.values())
+    for partitions, mine in pools(cluster, hosts, current):
+        placed |= place(partitions, mine, current, kept)
+    return placed
 
 
 class Controller:
@@ -125,8 +143,9 @@ class Controller:
         self._release = release
         self._digest = digest
         self._assignments: dict[int, tuple[int, int]] = {}
-        self._pinned: dict[int, str] = {}
         self._starting = 0
+        self._now_ms = 0
+        self._gathering_until_ms = 0
         self._n = 0
         self._actions: list[Action] = [Say(Term(name))]
         self._start_missing()
@@ -146,12 +165,16 @@ class Controller:
     def host_up(self, name: str, address: str, pid: int, now_ms: int) -> None:
         """A host serves."""
         self._starting = max(self._starting - 1, 0)
+        self._now_ms = max(self._now_ms, now_ms)
+        if not self.hosts and not self.placed:
+            self._gathering_until_ms = now_ms + GATHER_MS_MAX
         self.hosts[name] = Host(name, address, pid, now_ms)
         self._place()
 
     def start_failed(self) -> None:
         """A host that was to be started did not come up."""
         self._starting = max(self._starting - 1, 0)
+        self._place()
         self._start_missing()
 
     def heard(self, name: str, now_ms: int) -> None:
@@ -162,24 +185,34 @@ class Controller:
     def host_down(self, name: str) -> None:
         """A host has ended: its partitions move at once, and another is started."""
         if self.hosts.pop(name, None) is not None:
-            self._pinned = {partition: host for partition, host in self._pinned.items() if host != name}
             self._place()
             self._start_missing()
 
     def tick(self, now_ms: int) -> None:
         """Time goes on: a host that was silent for too long is ended and replaced."""
+        self._now_ms = max(self._now_ms, now_ms)
+        if not self.placed:
+            self._place()
         for host in list(self.hosts.values()):
             if now_ms - host.heard_ms > self._silence_ms_max:
                 self._actions.append(EndHost(host.name))
                 self.host_down(host.name)
 
     def move(self, partition: int, host: str) -> bool:
-        """An operator wants the partition on this host; False when there is no such host or partition."""
-        if host not in self.hosts or not 0 <= partition < self._cluster.partitions:
+        """An operator wants the partition on this host; it stays there like any other.
+
+        For balance another partition may go in exchange. False when there is no such host or partition, or the
+        host belongs to another group.
+        """
+        if host not in self.hosts or partition not in self.placed:
             return False
-        self._pinned[partition] = host
-        self._place()
+        if not any(partition in numbers and host in mine for numbers, mine in self._pools()):
+            return False
+        self._place_as(place_groups(self._cluster, self.hosts.keys(), {**self.placed, partition: host}, partition))
         return True
+
+    def _pools(self) -> list[tuple[Collection[int], Collection[str]]]:
+        return pools(self._cluster, self.hosts.keys(), self.placed)
 
     def resize(self, hosts: int) -> None:
         """So many hosts should run from now on; those beyond end once their partitions have moved."""
@@ -203,9 +236,15 @@ class Controller:
             self._actions.append(StartHost())
 
     def _place(self) -> None:
-        if self.term < 0 or not self.hosts:
+        if self.term < 0 or not self.hosts or self._is_gathering():
             return
-        wanted = place_groups(self._cluster, self.hosts.keys(), self.placed) | self._pinned
+        self._place_as(place_groups(self._cluster, self.hosts.keys(), self.placed))
+
+    def _is_gathering(self) -> bool:
+        """Whether to wait for the first hosts that are on their way: what the first one took would soon move again."""
+        return not self.placed and self._starting > 0 and self._gathering_until_ms > self._now_ms
+
+    def _place_as(self, wanted: Mapping[int, str]) -> None:
         moved = [partition for partition in sorted(wanted) if wanted[partition] != self.placed.get(partition)]
         if not moved:
             return

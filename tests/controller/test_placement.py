@@ -1,0 +1,98 @@
+"""Placement is balanced, sticky, and gives groups hosts of their own: properties, against brute force where small."""
+
+from collections import Counter
+from collections.abc import Collection
+from itertools import product
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.controller import groups_of, place, place_groups, pools
+from actors.settings import ClusterSettings
+
+HOSTS = [f"h{number}" for number in range(8)]
+hosts = st.sets(st.sampled_from(HOSTS), min_size=1).map(sorted)
+owners = st.dictionaries(st.integers(0, 15), st.sampled_from([*HOSTS, "gone"]))
+groups = st.dictionaries(st.sampled_from(["gold", "tea", "rail"]), st.integers(1, 5), max_size=3)
+
+
+def moves(before: dict[int, str], after: dict[int, str]) -> int:
+    """How many partitions change their host."""
+    return sum(before.get(partition) != host for partition, host in after.items())
+
+
+def is_even(partitions: Collection[int], pool: Collection[str], placed: dict[int, str]) -> bool:
+    """Whether the loads of these hosts differ by one at most."""
+    load = Counter(placed[partition] for partition in partitions)
+    counts = [load[host] for host in pool]
+    return max(counts) - min(counts) <= 1
+
+
+@given(hosts, owners)
+def test_every_partition_has_one_living_host_and_loads_differ_by_one_at_most(
+    living: list[str], before: dict[int, str]
+) -> None:
+    placed = place(range(16), living, before)
+    assert sorted(placed) == list(range(16))
+    assert set(placed.values()) <= set(living)
+    assert is_even(range(16), living, placed)
+
+
+def test_without_hosts_nothing_is_placed() -> None:
+    assert place(range(16), [], {0: "gone"}) == {}
+
+
+@given(st.sets(st.sampled_from(HOSTS[:3]), min_size=1).map(sorted), st.integers(1, 6), st.data())
+def test_no_even_placement_moves_fewer_partitions(living: list[str], partitions: int, data: st.DataObject) -> None:
+    before = data.draw(st.dictionaries(st.integers(0, partitions - 1), st.sampled_from([*HOSTS[:3], "gone"])))
+    numbers = range(partitions)
+    every = (dict(enumerate(choice)) for choice in product(living, repeat=partitions))
+    fewest = min(moves(before, placed) for placed in every if is_even(numbers, living, placed))
+    assert moves(before, place(numbers, living, before)) == fewest
+
+
+@given(hosts, owners)
+def test_a_placement_is_left_as_it_is(living: list[str], before: dict[int, str]) -> None:
+    placed = place(range(16), living, before)
+    assert place(range(16), living, placed) == placed
+
+
+@given(hosts, owners, st.integers(0, 15), st.data())
+def test_a_kept_partition_stays_where_it_is_and_the_rest_is_even(
+    living: list[str], before: dict[int, str], kept: int, data: st.DataObject
+) -> None:
+    host = data.draw(st.sampled_from(living))
+    placed = place(range(16), living, {**before, kept: host}, kept)
+    assert placed[kept] == host
+    assert is_even(range(16), living, placed)
+
+
+@given(hosts, owners, groups)
+def test_groups_have_hosts_of_their_own_once_there_are_enough(
+    living: list[str], before: dict[int, str], reserved: dict[str, int]
+) -> None:
+    cluster = ClusterSettings(partitions=16, groups=reserved)
+    placed = place_groups(cluster, living, before)
+    assert sorted(placed) == list(range(16))
+    served = {name: {placed[partition] for partition in numbers} for name, numbers in groups_of(cluster).items()}
+    if len(living) >= len(served):
+        assert sum(len(mine) for mine in served.values()) == len(set().union(*served.values()))
+    for numbers, pool in pools(cluster, living, before):
+        assert is_even(numbers, pool, placed)
+
+
+@given(hosts, owners, groups)
+def test_a_placement_of_groups_is_left_as_it_is(
+    living: list[str], before: dict[int, str], reserved: dict[str, int]
+) -> None:
+    cluster = ClusterSettings(partitions=16, groups=reserved)
+    placed = place_groups(cluster, living, before)
+    assert place_groups(cluster, living, placed) == placed
+
+
+def test_groups_take_their_partitions_from_the_top_in_the_order_they_are_listed() -> None:
+    assert groups_of(ClusterSettings(partitions=16, groups={"gold": 2, "tea": 3})) == {
+        "default": range(11),
+        "gold": range(14, 16),
+        "tea": range(11, 14),
+    }
