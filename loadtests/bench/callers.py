@@ -94,7 +94,7 @@ async def _recover(question: Question) -> Answer:
     """Kill a host, remove its stores if asked to, and time the first good answer of each partition."""
     keys = {partition_of(str(n), int(question["partitions"]), {}): n for n in range(KEYS)}
     async with Client(str(question["address"])) as client:
-        await client.invoke(account(0), COMMAND, PAYLOAD)
+        await asyncio.gather(*(client.invoke(account(n), COMMAND, PAYLOAD) for n in keys.values()))
         os.kill(int(question["pid"]), signal.SIGKILL)
         began = time.perf_counter()
         if question["states"]:

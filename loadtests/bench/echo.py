@@ -21,7 +21,7 @@ PAYLOAD = (
 class Echo(program_pb2_grpc.ProgramServiceServicer):
     """Answers each call with its own payload."""
 
-    async def Invoke(self, request: program_pb2.InvokeRequest, _: Any) -> program_pb2.InvokeResponse:
+    async def Invoke(self, request: program_pb2.InvokeRequest, _: Any) -> program_pb2.InvokeResponse:  # noqa: N802
         """One call."""
         return program_pb2.InvokeResponse(payload=request.payload, request_id=request.request_id)
 

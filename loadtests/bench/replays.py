@@ -1,17 +1,18 @@
 """What is replayed: calls to the benchmark's accounts, and lines of a shop. Run as a worker."""
 
-import random
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
+from actors import programs
 from actors.registry import shipped_programs
 from loadtests.bench import worker
 from loadtests.bench.replay import Call, measure, rules_of
 from loadtests.bench.worker import Answer, Question
+from loadtests.shop_year import Line, load_lines
 
 PROGRAMS = Path(__file__).parent / "programs"
 KEYS = 1_000
-CUSTOMERS = 200
-SKUS = 300
 MERCHANT = "m1"
 
 
@@ -24,29 +25,21 @@ def _add(account: str) -> Call:
     return Call(f"account/{account}", account, {"type": "account.add", "amount": 5})
 
 
-def _line(seeded: random.Random) -> Call:
-    number = seeded.randrange(10_000)
-    line = {
-        "type": "shop.buy",
-        "order": f"5{number:05}",
-        "sku": f"8{number % SKUS:04}",
-        "customer": f"1{number % CUSTOMERS:04}",
-        "quantity": 1 + number % 12,
-        "price_pence": 100 + number % 900,
-    }
-    return Call(f"shop/{MERCHANT}", MERCHANT, line)
+def shop_year() -> list[Line]:
+    """The lines of the year that ships with the shop."""
+    return load_lines(Path(programs.__path__[0]) / "shop" / "year.csv")
 
 
-def shop_warm() -> list[Call]:
-    """A shop opens, its articles are stocked."""
-    stock = {"type": "shop.stock", "quantity": 10**7}
-    return [Call(f"shop.sku/{MERCHANT}/8{sku:04}", MERCHANT, stock) for sku in range(SKUS)]
+def stocked(lines: Sequence[Line]) -> list[Call]:
+    """Every article of these lines is on its shelf."""
+    stock = {"type": "shop.sku.stock", "units": 10**9}
+    return [Call(f"shop.sku/{MERCHANT}/{sku}", MERCHANT, stock) for sku in sorted({line.sku for line in lines})]
 
 
-def shop_lines(count: int) -> list[Call]:
-    """Lines of a shop, each of which touches the shop, an article and a customer."""
-    seeded = random.Random(1)
-    return [_line(seeded) for _ in range(count)]
+def shop_calls(lines: Sequence[Line], count: int) -> list[Call]:
+    """So many lines, in their order and then again; most touch the shop, a customer and an article."""
+    calls = [Call(f"shop/{MERCHANT}", MERCHANT, {"type": line.command, **line.payload()}) for line in lines]
+    return list(itertools.islice(itertools.cycle(calls), count))
 
 
 def _account(question: Question) -> Answer:
@@ -54,8 +47,9 @@ def _account(question: Question) -> Answer:
 
 
 def _shop(question: Question) -> Answer:
-    warm = [*shop_warm(), *shop_lines(2_000)]
-    return measure(rules_of(shipped_programs()), warm, shop_lines(int(question["records"])))
+    lines = shop_year()
+    warm = [*stocked(lines), *shop_calls(lines, len(lines))]
+    return measure(rules_of(shipped_programs()), warm, shop_calls(lines, int(question["records"])))
 
 
 if __name__ == "__main__":
