@@ -95,7 +95,7 @@ class Chief:
         """Calls to one host arrive in order, sooner or later."""
         host = self._world.hosts.get(name)
         if host is not None and name not in self.unseen:
-            at_ms = max(self._said_ms.get(name, 0), self._clock.now_ms + self._world.chance.randint(0, CALL_MS_MAX))
+            at_ms = max(self._said_ms.get(name, 0), self._clock.elapsed_ms + self._world.chance.randint(0, CALL_MS_MAX))
             self._said_ms[name] = at_ms
             self._clock.at(at_ms, partial(host.assign, dict(wanted)))
 

@@ -7,32 +7,34 @@ START_MS = 1_800_000_000_000
 
 
 class Clock:
-    """One calendar for everybody. Ties keep the order they were entered in, so a world is a function of its seed."""
+    """One calendar for everybody. Ties keep the order they were entered in, so a world is a function of its seed.
+
+    `elapsed_ms` is time as it goes by and orders what happens; `now_ms` is what the clocks show, and may leap.
+    """
 
     def __init__(self) -> None:
+        self.elapsed_ms = 0
         self.now_ms = START_MS
         self._calendar: list[tuple[int, int, Callable[[], object]]] = []
         self._entered = 0
 
     def after(self, delay_ms: int, happens: Callable[[], object]) -> None:
         """Enter something `delay_ms` from now."""
-        self.at(self.now_ms + delay_ms, happens)
+        self.at(self.elapsed_ms + delay_ms, happens)
 
-    def at(self, when_ms: int, happens: Callable[[], object]) -> None:
-        """Enter something at this time."""
+    def at(self, elapsed_ms: int, happens: Callable[[], object]) -> None:
+        """Enter something for when so much time has gone by."""
         self._entered += 1
-        heapq.heappush(self._calendar, (when_ms, self._entered, happens))
+        heapq.heappush(self._calendar, (elapsed_ms, self._entered, happens))
 
     def leap(self, leap_ms: int) -> None:
         """Everybody's clock shows a later time, and nothing has happened meanwhile."""
         self.now_ms += leap_ms
-        self._calendar = [(when_ms + leap_ms, entered, happens) for when_ms, entered, happens in self._calendar]
 
-    def step(self) -> bool:
-        """Let the next thing happen; False when nothing is left."""
-        if not self._calendar:
-            return False
-        when_ms, _, happens = heapq.heappop(self._calendar)
-        self.now_ms = max(self.now_ms, when_ms)
+    def step(self) -> None:
+        """Let the next thing happen."""
+        elapsed_ms, _, happens = heapq.heappop(self._calendar)
+        if elapsed_ms > self.elapsed_ms:
+            self.now_ms += elapsed_ms - self.elapsed_ms
+            self.elapsed_ms = elapsed_ms
         happens()
-        return True

@@ -116,7 +116,7 @@ class SimGateway:
         next_ms = self.table.next_ms()
         if next_ms is not None and (self._wakes_ms is None or next_ms < self._wakes_ms):
             self._wakes_ms = max(next_ms, now_ms + 1)
-            self._clock.at(self._wakes_ms, self._wake)
+            self._clock.after(self._wakes_ms - now_ms, self._wake)
 
     def _wake(self) -> None:
         self._wakes_ms = None

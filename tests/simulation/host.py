@@ -54,10 +54,11 @@ class Surroundings(Protocol):
 class SimHost:
     """One life of one host."""
 
-    def __init__(self, name: str, world: Surroundings) -> None:
+    def __init__(self, name: str, world: Surroundings, skew_ms: int) -> None:
+        """`skew_ms` is how far its clock is ahead."""
         self.name = name
         self.alive = True
-        self.skew_ms = 0
+        self.skew_ms = skew_ms
         self.core = HostCore(name, world.cluster, world.process, world.rules)
         self._world = world
         self._clock = world.clock
@@ -154,7 +155,7 @@ class SimHost:
             if faults.poll_stale and chance.random() < faults.poll_stale:
                 delay_ms = chance.randint(5, 60)
                 self._world.strike("poll_stale", f"{self.name} is slow to see what it read")
-            self._arrives_ms = max(self._arrives_ms, self._clock.now_ms + delay_ms)
+            self._arrives_ms = max(self._arrives_ms, self._clock.elapsed_ms + delay_ms)
             self._clock.at(self._arrives_ms, partial(self._fetched, batch))
         if more:
             self._poll_soon()

@@ -59,7 +59,7 @@ class SimLog:
         """Append, more or less."""
         clock, chance, appending = self._clock, self._chance, Appending(producer, slice_, frame, done)
         key = (producer, slice_)
-        at_ms = max(clock.now_ms + chance.randint(0, 2), self._free_at_ms.get(key, 0))
+        at_ms = max(clock.elapsed_ms + chance.randint(0, 2), self._free_at_ms.get(key, 0))
         fate = self._fate()
         if fate:
             self._around.strike(f"append_{fate}", f"{producer}'s append to {slice_.topic}/{slice_.partition} is {fate}")

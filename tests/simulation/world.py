@@ -28,7 +28,8 @@ SETTLE_MS_MAX = 150_000
 STEPS_MAX = 400_000
 DETECTION_MS_MAX = 800
 LEAP_MS = 660_000
-NOTES_MAX = 60
+NOTES_MAX = 120
+SKEW_MS_MAX = 2_000
 ALL_TIMERS = layout.timer_range(0, 1 << 60)
 
 
@@ -222,7 +223,8 @@ class World:
     def start_host(self) -> SimHost:
         """One more host, under a new name."""
         self._lives += 1
-        host = SimHost(f"h{self._lives}", self)
+        skew_ms = self.chance.randint(-SKEW_MS_MAX, SKEW_MS_MAX) if self.faults.clock_jumps else 0
+        host = SimHost(f"h{self._lives}", self, skew_ms)
         self.note(f"{host.name} starts")
         self.hosts[host.name] = host
         for gateway in self.gateways:
@@ -274,7 +276,7 @@ class World:
             self.hosts[host].told(gateway, messages)
 
     def _travel(self, way: tuple[str, str], happens: partial[None]) -> None:
-        at_ms = max(self._arrives_ms.get(way, 0), self.clock.now_ms + self.chance.randint(0, 2))
+        at_ms = max(self._arrives_ms.get(way, 0), self.clock.elapsed_ms + self.chance.randint(0, 2))
         self._arrives_ms[way] = at_ms
         self.clock.at(at_ms, happens)
 
