@@ -249,6 +249,14 @@ class Scene:
         self.channels.append(channel)
         return program_pb2_grpc.ProgramServiceStub(channel)
 
+    async def served(self, process: ProcessSettings = PROCESS) -> Any:
+        """A stub of a new gateway before a real host that serves every partition."""
+        if not self.hosts:
+            await self.host()
+        stub = self.stub(await self.gateway(process))
+        await self.gateways[-1].ready(CLUSTER.partitions)
+        return stub
+
     async def end(self) -> None:
         """Stop all of it."""
         await asyncio.gather(*(channel.close() for channel in self.channels))
