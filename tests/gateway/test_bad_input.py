@@ -34,7 +34,7 @@ def raw(payload: bytes, command: str = "jar.put") -> pb.InvokeRequest:
 
 def put(**fields: object) -> pb.InvokeRequest:
     """A call of the first jar."""
-    return request(jar_on(0), **fields)
+    return request(jar_on(0), "jar.put", None, **fields)
 
 
 PUT, ID = b'{"amount":1}', "INVALID_REQUEST_ID"
