@@ -5,7 +5,8 @@ A controller begins a term by a record on the placement topic, whose offset is t
 run: nothing that is decided here can make two owners count.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from actors.kernel.placement import Placed, Release, Term
@@ -33,9 +34,10 @@ class StartHost(NamedTuple):
 
 
 class EndHost(NamedTuple):
-    """End this host, by force: it is silent, or not wanted any more."""
+    """End this host: by force when it is silent, in good order when there are more than are wanted."""
 
     host: str
+    force: bool
 
 
 Action: TypeAlias = Say | Assign | StartHost | EndHost
@@ -61,25 +63,28 @@ def groups_of(cluster: ClusterSettings) -> dict[str, range]:
 
 
 def place(
-    partitions: Collection[int], hosts: Collection[str], current: Mapping[int, str], kept: int | None = None
+    partitions: Collection[int], hosts: Collection[str], current: Mapping[int, str], kept: Sequence[int] = ()
 ) -> dict[int, str]:
     """Spread partitions over hosts: as even as can be, moving as few as can be. Empty without hosts.
 
-    A partition stays where it is unless its host is gone or has more than its share; `kept` is the last to go.
+    A partition stays where it is unless its host is gone or has more than its share; those in `kept` are the last to
+    go, the first of them never.
     """
     if not hosts:
         return {}
+    rank = {partition: number for number, partition in enumerate(kept)}
     least, more = divmod(len(partitions), len(hosts))
     held: dict[str, list[int]] = {host: [] for host in sorted(hosts)}
     homeless: list[int] = []
-    for partition in sorted(partitions, key=lambda number: (number != kept, number)):
+    for partition in sorted(partitions, key=lambda number: (rank.get(number, len(rank)), number)):
         host = current.get(partition)
         if host in held:
             held[host].append(partition)
         else:
             homeless.append(partition)
-    # Who has most keeps the larger shares. Of two with as many, the one with `kept` does, so that it never has to go.
-    by_load = sorted(held, key=lambda host: (-len(held[host]), host != current.get(-1 if kept is None else kept), host))
+    # Who has most keeps the larger shares; of two with as many, the one that has more of those to be kept.
+    keeps = Counter(current.get(partition) for partition in kept)
+    by_load = sorted(held, key=lambda host: (-len(held[host]), -keeps[host], host))
     shares = {host: least + (1 if n < more else 0) for n, host in enumerate(by_load)}
     for host in by_load:
         homeless += held[host][shares[host] :]
@@ -117,7 +122,7 @@ def pools(
 
 
 def place_groups(
-    cluster: ClusterSettings, hosts: Collection[str], current: Mapping[int, str], kept: int | None = None
+    cluster: ClusterSettings, hosts: Collection[str], current: Mapping[int, str], kept: Sequence[int] = ()
 ) -> dict[int, str]:
     """Place every partition, each group on its own hosts when there are enough; see `place` and `pools`."""
     placed: dict[int, str] = {}
@@ -143,6 +148,8 @@ class Controller:
         self._release = release
         self._digest = digest
         self._assignments: dict[int, tuple[int, int]] = {}
+        self._moved: list[int] = []
+        """What an operator has moved, the latest first."""
         self._starting = 0
         self._now_ms = 0
         self._gathering_until_ms = 0
@@ -163,9 +170,12 @@ class Controller:
         return 0 <= self.term < offset
 
     def host_up(self, name: str, address: str, pid: int, now_ms: int) -> None:
-        """A host serves."""
+        """A host serves; one more than are wanted is ended again."""
         self._starting = max(self._starting - 1, 0)
         self._now_ms = max(self._now_ms, now_ms)
+        if len(self.hosts) >= self.hosts_wanted:
+            self._actions.append(EndHost(name, force=False))
+            return
         if not self.hosts and not self.placed:
             self._gathering_until_ms = now_ms + GATHER_MS_MAX
         self.hosts[name] = Host(name, address, pid, now_ms)
@@ -195,11 +205,11 @@ class Controller:
             self._place()
         for host in list(self.hosts.values()):
             if now_ms - host.heard_ms > self._silence_ms_max:
-                self._actions.append(EndHost(host.name))
+                self._actions.append(EndHost(host.name, force=True))
                 self.host_down(host.name)
 
     def move(self, partition: int, host: str) -> bool:
-        """An operator wants the partition on this host; it stays there like any other.
+        """An operator wants the partition on this host; later it is among the last to go from there.
 
         For balance another partition may go in exchange. False when there is no such host or partition, or the
         host belongs to another group.
@@ -208,18 +218,21 @@ class Controller:
             return False
         if not any(partition in numbers and host in mine for numbers, mine in self._pools()):
             return False
-        self._place_as(place_groups(self._cluster, self.hosts.keys(), {**self.placed, partition: host}, partition))
+        self._moved = [partition, *(other for other in self._moved if other != partition)]
+        self._place_as(place_groups(self._cluster, self.hosts.keys(), {**self.placed, partition: host}, self._moved))
         return True
 
     def _pools(self) -> list[tuple[Collection[int], Collection[str]]]:
         return pools(self._cluster, self.hosts.keys(), self.placed)
 
     def resize(self, hosts: int) -> None:
-        """So many hosts should run from now on; those beyond end once their partitions have moved."""
+        """So many hosts should run from now on; those beyond, the youngest first, let go of what they own and end."""
         self.hosts_wanted = hosts
-        for name in sorted(self.hosts)[hosts:]:
-            self.host_down(name)
-            self._actions.append(EndHost(name))
+        excess = list(self.hosts)[hosts:][::-1]
+        for name in excess:
+            del self.hosts[name]
+        self._place()
+        self._actions += [EndHost(name, force=False) for name in excess]
         self._start_missing()
 
     # -- decisions ------------------------------------------------------------------------------------------------
@@ -238,7 +251,8 @@ class Controller:
     def _place(self) -> None:
         if self.term < 0 or not self.hosts or self._is_gathering():
             return
-        self._place_as(place_groups(self._cluster, self.hosts.keys(), self.placed))
+        self._moved = [partition for partition in self._moved if self.placed.get(partition) in self.hosts]
+        self._place_as(place_groups(self._cluster, self.hosts.keys(), self.placed, self._moved))
 
     def _is_gathering(self) -> bool:
         """Whether to wait for the first hosts that are on their way: what the first one took would soon move again."""

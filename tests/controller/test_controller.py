@@ -34,7 +34,7 @@ class Stage:
                     self.told[host] = dict(wanted)
                 case StartHost():
                     self.starting += 1
-                case EndHost(host):
+                case EndHost(host, _):
                     self.ended.append(host)
                 case Say():
                     pass
@@ -189,17 +189,55 @@ def test_a_host_that_does_not_come_up_is_started_again() -> None:
     assert stage.run() == [StartHost()]
 
 
-def test_fewer_hosts_are_ended_and_more_are_started() -> None:
-    stage = Stage()
+def test_of_too_many_hosts_the_youngest_end_in_good_order_after_their_partitions_have_moved() -> None:
+    stage = Stage(hosts=3)
     stage.begin()
     stage.core.resize(1)
-    stage.run()
-    assert len(stage.ended) == 1
+    actions = stage.run()
+    assert actions[-2:] == [EndHost("h3", force=False), EndHost("h2", force=False)]
+    assert set(stage.owners().values()) == {"h1"}
+    assert sorted(stage.told["h1"]) == list(range(8))
     assert stage.starting == 0
-    assert set(stage.owners().values()).isdisjoint(stage.ended)
-    stage.core.resize(3)
+
+
+def test_more_hosts_are_started() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.core.resize(4)
     stage.run()
     assert stage.starting == 2
+
+
+def test_a_host_that_comes_up_when_enough_are_there_is_ended_again() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.core.resize(3)
+    stage.run()
+    stage.core.resize(2)
+    stage.run()
+    before = stage.owners()
+    assert stage.host_up() == "h3"
+    assert stage.ended == ["h3"]
+    assert stage.owners() == before
+
+
+def test_a_moved_partition_is_the_last_to_go_when_a_host_comes() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.core.move(3, "h2")
+    stage.core.move(2, "h2")
+    stage.core.resize(4)
+    stage.run()
+    stage.host_up()
+    stage.host_up()
+    assert stage.owners()[3] == stage.owners()[2] == "h2"
+
+
+def test_a_silent_host_is_ended_by_force() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.core.tick(stage.now_ms + SILENCE_MS + 1)
+    assert EndHost("h1", force=True) in stage.run()
 
 
 def test_a_later_term_supersedes_and_an_earlier_one_does_not() -> None:

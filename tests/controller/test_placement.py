@@ -57,14 +57,19 @@ def test_a_placement_is_left_as_it_is(living: list[str], before: dict[int, str])
     assert place(range(16), living, placed) == placed
 
 
-@given(hosts, owners, st.integers(0, 15), st.data())
-def test_a_kept_partition_stays_where_it_is_and_the_rest_is_even(
-    living: list[str], before: dict[int, str], kept: int, data: st.DataObject
+@given(hosts, owners, st.lists(st.integers(0, 15), min_size=1, unique=True), st.data())
+def test_the_first_partition_to_be_kept_stays_where_it_is_and_the_rest_is_even(
+    living: list[str], before: dict[int, str], kept: list[int], data: st.DataObject
 ) -> None:
     host = data.draw(st.sampled_from(living))
-    placed = place(range(16), living, {**before, kept: host}, kept)
-    assert placed[kept] == host
+    placed = place(range(16), living, {**before, kept[0]: host}, kept)
+    assert placed[kept[0]] == host
     assert is_even(range(16), living, placed)
+
+
+@given(hosts, owners, st.lists(st.integers(0, 15), unique=True))
+def test_keeping_moves_no_more_partitions(living: list[str], before: dict[int, str], kept: list[int]) -> None:
+    assert moves(before, place(range(16), living, before, kept)) == moves(before, place(range(16), living, before))
 
 
 @given(hosts, owners, groups)
@@ -76,7 +81,7 @@ def test_groups_have_hosts_of_their_own_once_there_are_enough(
     assert sorted(placed) == list(range(16))
     served = {name: {placed[partition] for partition in numbers} for name, numbers in groups_of(cluster).items()}
     if len(living) >= len(served):
-        assert sum(len(mine) for mine in served.values()) == len(set().union(*served.values()))
+        assert sum(len(mine) for mine in served.values()) == len(set(placed.values()))
     for numbers, pool in pools(cluster, living, before):
         assert is_even(numbers, pool, placed)
 
