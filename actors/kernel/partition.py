@@ -405,7 +405,9 @@ class Partition:
         resident.used_ms = self.meta.now_ms
         try:
             return Code.OK, _encode_json(function(resident.state, _decode_json(args) if args else {}))
-        except Exception as error:  # noqa: BLE001 - an author's view may raise anything; nothing is folded from it
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an author's view may raise anything; nothing is folded from it
             return Code.POISONED, refuse(Code.POISONED, "VIEW_RAISED", {"error": type(error).__name__}).payload
 
 

@@ -123,7 +123,7 @@ def evolve(box: Box, event: Done) -> Box:
 
 def _look(box: Box, args: Any) -> object:
     if args.get("fail"):
-        raise KeyError(args["fail"])
+        raise {"error": KeyError, "exit": SystemExit}[args["fail"]]
     return {"total": box.total, "count": box.count}
 
 
