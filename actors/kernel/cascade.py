@@ -40,13 +40,14 @@ class Task(NamedTuple):
 class Staged:
     """An entity as this record leaves it, until all of the record is accepted; `stored` is how it is written."""
 
-    __slots__ = ("resident", "state", "stored", "timers")
+    __slots__ = ("resident", "routing_key", "state", "stored", "timers")
 
     def __init__(self, resident: Resident) -> None:
         self.resident = resident
         self.state = resident.state
         self.timers = resident.timers
         self.stored = b""
+        self.routing_key: str | None = None
 
 
 class Remote(NamedTuple):
@@ -166,15 +167,16 @@ class Cascade:
         if decision.reply is not None:
             self.reply = _encode_json(decision.reply)
         for action in decision.actions:
-            self._act(staged, entity, action)
+            if type(action) is author.Send:
+                self._send(staged, entity, entity_id, action)
+            else:
+                self._act(staged, entity, action)
         if len(self.remotes) + len(self.pushes) > SENDS_MAX:
             return refuse(Code.BOUND_PASSED, "TOO_MANY_SENDS", {"sends_max": str(SENDS_MAX)})
         return None
 
     def _act(self, staged: Staged, entity: str, action: author.Action) -> None:
         match action:
-            case author.Send(to, command, on_reject):
-                self._send(staged.resident.kind, entity, to, command, on_reject)
             case author.Push(cursor, payload):
                 if type(cursor) is not int or not 0 <= cursor < 1 << 63:
                     raise _Poison(f"a push of {entity} has the cursor {cursor!r}")
@@ -199,24 +201,27 @@ class Cascade:
             self.timers.append((entity, name, rest.pop(name), None))
             staged.timers = rest
 
-    def _send(self, kind: Kind, entity: str, to: author.Ref[Any], command: object, on_reject: object | None) -> None:
+    def _send(self, staged: Staged, entity: str, entity_id: str, send: author.Send[Any]) -> None:
+        to = send.to
         target = self._rules.kinds.get(to.kind)
         if target is None:
             raise _Poison(f"a send to {to.kind}, which is no kind here")
+        if staged.routing_key is None:
+            staged.routing_key = staged.resident.kind.routing(entity_id)
         key, address = target.routing(to.id), f"{to.kind}/{to.id}"
-        if key == kind.routing(entity[len(kind.name) + 1 :]):
-            self._tasks.append(Task(address, command, entity, False))
+        if key == staged.routing_key:
+            self._tasks.append(Task(address, send.command, entity, False))
             return
         (key + address).encode()  # what cannot be written as UTF-8 is poison here, before anything is numbered
-        back = b"" if on_reject is None else _pack(on_reject)
-        self.remotes.append(Remote(key, address, _pack(command), entity, back))
+        back = b"" if send.on_reject is None else _pack(send.on_reject)
+        self.remotes.append(Remote(key, address, _pack(send.command), entity, back))
 
     def store(self, entity: str, staged: Staged) -> None:
         """Make the bytes that an entity is written as."""
         state = _encode(staged.state)
         if len(state) > staged.resident.kind.entity.state_bytes_max:
             raise _Poison(f"the state of {entity} is over {staged.resident.kind.entity.state_bytes_max} bytes")
-        staged.stored = _encode(layout.Stored(self._meta.release, msgspec.Raw(state), staged.timers))
+        staged.stored = layout.encode_stored(self._meta.release, state, staged.timers)
 
 
 def _pack(value: object, encode: Callable[[object], bytes] = _encode) -> bytes:

@@ -74,10 +74,16 @@ class Meta(Struct, array_like=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
+_ARRAY_OF_3, _EMPTY_MAP = b"\x93", b"\x80"
 decode_meta = msgspec.msgpack.Decoder(Meta).decode
 decode_stored = msgspec.msgpack.Decoder(Stored).decode
 decode_entry = msgspec.msgpack.Decoder(Entry).decode
 decode_bucket = msgspec.msgpack.Decoder(tuple[int, int]).decode
+
+
+def encode_stored(release: int, state: bytes, timers: dict[str, Timer]) -> bytes:
+    """`encode(Stored(release, Raw(state), timers))`, put together: it is made for every state that a record changes."""
+    return b"".join((_ARRAY_OF_3, encode(release), state, encode(timers) if timers else _EMPTY_MAP))
 
 
 def entity_key(entity: str) -> bytes:
