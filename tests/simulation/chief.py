@@ -7,9 +7,10 @@ from typing import Protocol
 
 from actors.controller import Assign, Controller, EndHost, Say, StartHost
 from actors.errors import Outcome
-from actors.kernel.placement import Term, encode_placement, placement_key
-from actors.kernel.record import Slice, encode_frame
+from actors.kernel.placement import Term, decode_placement, encode_placement, placement_key
+from actors.kernel.record import Slice, encode_frame, frame_records
 from actors.kernel.rules import Rules
+from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
 from tests.simulation.clock import Clock
 from tests.simulation.host import SimHost
@@ -21,7 +22,7 @@ RETRY_MS = 50
 START_MS_MAX = 400
 END_MS_MAX = 100
 CALL_MS_MAX = 30
-SUPERSEDED_MS_MAX = 1_000
+NOTICE_MS_MAX = 1_000
 
 
 class Surroundings(Protocol):
@@ -37,6 +38,10 @@ class Surroundings(Protocol):
 
     def start_host(self) -> SimHost:
         """One more host."""
+        ...
+
+    def chief_ended(self, chief: "Chief") -> None:
+        """A controller has ended."""
         ...
 
     def end_host(self, name: str) -> None:
@@ -131,6 +136,16 @@ class Chief:
             )
             self.carry_out()
 
-    def supersede(self) -> None:
-        """A later term was read: say and do no more."""
-        self.alive = False
+    def read(self, fetched: Fetched) -> None:
+        """A frame of the placement topic arrives: a later term, be it a late copy of our own, is our end."""
+        for record in frame_records(*self._slice, fetched.offset, fetched.frame):
+            if isinstance(decode_placement(record), Term) and self.controller.superseded(fetched.offset):
+                self._end()
+
+    def _end(self) -> None:
+        """Say and do no more; our hosts end with us, each when it notices."""
+        if self.alive:
+            self.alive = False
+            for name in self.controller.hosts:
+                self._clock.after(self._world.chance.randint(0, NOTICE_MS_MAX), partial(self._world.end_host, name))
+            self._world.chief_ended(self)

@@ -11,7 +11,7 @@ from actors.kernel.record import Slice
 from actors.kernel.routing import partition_of
 from actors.link import Answer, Ask, FromGateway, FromHost
 from actors.settings import ClusterSettings, ProcessSettings
-from tests.simulation.chief import SUPERSEDED_MS_MAX, Chief
+from tests.simulation.chief import NOTICE_MS_MAX, Chief
 from tests.simulation.client import SimClient
 from tests.simulation.clock import START_MS, Clock
 from tests.simulation.disk import Disk
@@ -66,6 +66,7 @@ class World:
         self.hosts: dict[str, SimHost] = {}
         self.gateways: dict[str, SimGateway] = {}
         self.chief = Chief("c0", self)
+        self._chiefs = [self.chief]
         for _ in range(GATEWAYS):
             self._start_gateway()
         scripts = [iter(opening(self.chance)), *(calls(self.chance) for _ in range(CLIENTS))]
@@ -156,10 +157,17 @@ class World:
         """A new controller begins; the former one and its hosts go on until they notice."""
         self._lives += 1
         self.strike("controller_restarts", f"another controller begins: c{self._lives}")
-        former, self.chief = self.chief, Chief(f"c{self._lives}", self)
-        self.clock.after(self.chance.randint(0, SUPERSEDED_MS_MAX), former.supersede)
-        for name in list(self.hosts):
-            self.clock.after(self.chance.randint(0, SUPERSEDED_MS_MAX), partial(self.end_host, name))
+        self.chief = Chief(f"c{self._lives}", self)
+        self._chiefs.append(self.chief)
+
+    def chief_ended(self, chief: Chief) -> None:
+        """A controller has ended; if it was the last that began, another is started."""
+        self.note(f"{chief.controller.name} is superseded")
+        self._chiefs.remove(chief)
+        if chief is self.chief:
+            self._lives += 1
+            self.chief = Chief(f"c{self._lives}", self)
+            self._chiefs.append(self.chief)
 
     def _gateway_crashes(self) -> None:
         if not self.gateways:
@@ -284,6 +292,10 @@ class World:
 
     def grown(self, slice_: Slice) -> None:
         """A slice has a frame more."""
+        if slice_.topic == self.cluster.placement_topic:
+            fetched = self.log.slices[slice_][-1]
+            for chief in self._chiefs:
+                self.clock.after(self.chance.randint(0, NOTICE_MS_MAX), partial(chief.read, fetched))
         if slice_.topic == self.cluster.commands_topic:
             for host in self.hosts.values():
                 host.grown(slice_)
