@@ -1,5 +1,10 @@
 """Worlds under chance: whatever goes wrong, everything holds once it stops, and everything settles."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from tests.simulation.checks import check
 from tests.simulation.faults import Faults
 from tests.simulation.world import World
@@ -25,6 +30,25 @@ def test_a_world_is_a_function_of_its_seed() -> None:
     one, other = run(World(7)), run(World(7))
     assert one.log.slices == other.log.slices
     assert (one.notes, one.happened) == (other.notes, other.happened)
+
+
+DIGEST = """
+import hashlib
+from tests.simulation.world import World
+world = World(7)
+world.run()
+frames = [(slice_, [(f.offset, f.stamp_ms, f.frame) for f in frames]) for slice_, frames in world.log.slices.items()]
+print(hashlib.sha256(repr(sorted(frames)).encode()).hexdigest())
+"""
+
+
+def test_a_world_is_the_same_under_another_order_of_sets() -> None:
+    digests: set[bytes] = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        root = Path(__file__).parents[2]
+        digests.add(subprocess.check_output([sys.executable, "-c", DIGEST], cwd=root, env=environment))
+    assert len(digests) == 1
 
 
 def test_in_a_calm_world_every_call_is_answered_at_its_first_try() -> None:
