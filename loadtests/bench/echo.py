@@ -9,21 +9,18 @@ from typing import Any, cast
 
 import grpc
 
-from gateway.v1 import program_pb2, program_pb2_grpc
+from gateway.v1.program_pb2 import InvokeRequest, InvokeResponse
 
-SERVICE = "bench.Echo"
-METHOD = "Echo"
+SERVICE = "gateway.v1.ProgramService"
+BYTES_SERVICE = "bench.Echo"
+METHOD = "Invoke"
 PAYLOAD = (
     b"a payload as long as one of the benchmark's calls to an account, with its name and its command, is on the wire"
 )
 
 
-class Echo(program_pb2_grpc.ProgramServiceServicer):
-    """Answers each call with its own payload."""
-
-    async def Invoke(self, request: program_pb2.InvokeRequest, _: Any) -> program_pb2.InvokeResponse:  # noqa: N802
-        """One call."""
-        return program_pb2.InvokeResponse(payload=request.payload, request_id=request.request_id)
+async def _answer(request: InvokeRequest, _: Any) -> InvokeResponse:
+    return InvokeResponse(payload=request.payload, request_id=request.request_id)
 
 
 async def _echo(request: bytes, _: Any) -> bytes:
@@ -32,9 +29,15 @@ async def _echo(request: bytes, _: Any) -> bytes:
 
 async def _serve() -> None:
     server = grpc.aio.server()
-    program_pb2_grpc.add_ProgramServiceServicer_to_server(Echo(), server)
-    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(_echo)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
+    answer: grpc.RpcMethodHandler[InvokeRequest, InvokeResponse] = grpc.unary_unary_rpc_method_handler(
+        _answer, InvokeRequest.FromString, InvokeResponse.SerializeToString
+    )
+    echo: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(_echo)
+    handlers = (
+        grpc.method_handlers_generic_handler(SERVICE, {METHOD: answer}),
+        grpc.method_handlers_generic_handler(BYTES_SERVICE, {METHOD: echo}),
+    )
+    server.add_generic_rpc_handlers(handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"127.0.0.1:{port}", flush=True)
@@ -48,7 +51,7 @@ class BytesClient:
     def __init__(self, address: str) -> None:
         self._channel = grpc.aio.insecure_channel(address)
         self._call = cast(
-            "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]", self._channel.unary_unary(f"/{SERVICE}/{METHOD}")
+            "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]", self._channel.unary_unary(f"/{BYTES_SERVICE}/{METHOD}")
         )
 
     async def __call__(self, _: int) -> None:

@@ -126,7 +126,7 @@ def calls(folder: Path, caller: Worker, logs: tuple[str, ...], effort: Effort, t
             _round(found, caller, ray, address, platforms, effort.seconds)
             tell(f"round {round_ + 1}: " + ", ".join(f"{key} {values[-1]:,.4g}" for key, values in found.items()))
         partitions = platforms[logs[-1]].run().cluster.partitions
-    return _figures({key: statistics.median(values) for key, values in found.items()}, logs) | {
+    return figures_of({key: statistics.median(values) for key, values in found.items()}, logs) | {
         "partitions": partitions
     }
 
@@ -162,7 +162,7 @@ def _round(
             note(f"{log}.{role}_cpu_us", 1e6 * used_s / streamed["calls"])
 
 
-def _figures(medians: Mapping[str, float], logs: tuple[str, ...]) -> Figures:
+def figures_of(medians: Mapping[str, float], logs: tuple[str, ...]) -> Figures:
     """The named figures, from the last of the logs, and the ratios; each log's own beside them."""
     log = logs[-1]
     echo, ray = medians["grpc_echo_unary_per_s"], medians["ray_async_actor_calls_per_s"]
