@@ -6,6 +6,7 @@ import time
 from rich.console import Console
 
 from loadtests.bench import measure, report
+from loadtests.bench.effort import QUICK, Effort
 
 LOGS = ("embedded", "kafka", "both")
 
@@ -19,7 +20,7 @@ def run(log: str, *, as_json: bool, quick: bool) -> None:
 
     # Kafka's rows need the embedded log beside them; the embedded log needs no Java, so it also goes alone.
     logs = ("embedded",) if log == "embedded" else ("embedded", "kafka")
-    figures = measure.measure(logs, measure.QUICK if quick else measure.Effort(), tell)
+    figures = measure.measure(logs, QUICK if quick else Effort(), tell)
     figures["seconds"] = time.monotonic() - began
     if as_json:
         rounded = {key: None if value is None else float(f"{value:.4g}") for key, value in figures.items()}

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from actors.errors import SetupError
 from loadtests.bench import pace, processes
-from loadtests.bench.measure import figures_of
+from loadtests.bench.ratios import figures_of
 from loadtests.bench.replay import Call, measure, rules_of
 from loadtests.bench.replays import PROGRAMS, account_calls, shop_calls, shop_year, stocked
 from loadtests.bench.report import number, print_table
