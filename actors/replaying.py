@@ -76,6 +76,11 @@ class Replay:
         """The offset of the frame that is to come next."""
         return self._partition.meta.watermark + 1
 
+    def state_of(self, entity: str) -> object:
+        """An entity's state as the records applied so far left it; None for a kind that is unknown."""
+        resident = self._partition.residents.get(entity)
+        return self._at_rest(entity) if resident is None else resident.state
+
     def steps(self, frames: Iterable[Fetched], stop_at: Position | None = None) -> Iterator[Step]:
         """Every record of these frames, which come in order and without a hole, up to but without `stop_at`.
 

@@ -10,12 +10,40 @@ from actors.cli.options import PORT_DEFAULT, Folder, Json, Port, Programs
 
 app = typer.Typer(
     name="hutong",
-    help="An open, self-hosted mini-program platform: virtual actors on an event log.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"hutong {version('hutong')}")
+        raise typer.Exit
+
+
+@app.callback()
+def hutong(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere on the line.")
+    ] = False,
+) -> None:
+    """An open, self-hosted mini-program platform: virtual actors on an event log.
+
+    Start with `hutong dev`, or `hutong up` for hosts on Ray; then `hutong status`, `hutong call`, `hutong why`.
+    """
+
+
+def _folders(programs: list[Path]) -> tuple[str, ...]:
+    """The programs' folders by names that hold wherever a process works."""
+    return tuple(str(folder.resolve()) for folder in programs)
 
 
 @app.command()
@@ -23,7 +51,7 @@ def dev(folder: Folder = None, port: Port = PORT_DEFAULT, programs: Programs = [
     """Run everything in one process, and load programs again when they are saved."""
     from actors.cli.dev import run_dev
 
-    run_dev(running.folder_of(folder), port, tuple(map(str, programs)), json)
+    run_dev(running.folder_of(folder), port, _folders(programs), json)
 
 
 @app.command()
@@ -35,7 +63,9 @@ def up(
     ] = "embedded",
     hosts: Annotated[int, typer.Option(min=1, max=256, help="How many hosts (Ray actors) to run.")] = 2,
     gateways: Annotated[int, typer.Option(min=1, max=64, help="How many gateway processes to run.")] = 1,
-    partitions: Annotated[int | None, typer.Option(help="For a new folder only: fixed for ever. Default 16.")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, max=1_024, help="For a new folder only: fixed for ever. Default 16.")
+    ] = None,
     programs: Programs = [],  # noqa: B006 - typer copies it
     json: Json = False,
 ) -> None:
@@ -49,7 +79,7 @@ def up(
         hosts=hosts,
         gateways=gateways,
         partitions=partitions,
-        programs=tuple(map(str, programs)),
+        programs=_folders(programs),
     )
     run_up(wanted, json)
 
@@ -64,37 +94,46 @@ def stop(folder: Folder = None, json: Json = False) -> None:
 
 @app.command()
 def call(
-    entity: str,
-    command: str,
+    entity: Annotated[str, typer.Argument(help="A resource name, such as programs/bike/stations/42.")],
+    command: Annotated[str, typer.Argument(help="The command's tag, such as bike.station.open.")],
     payload: Annotated[str, typer.Argument(help="The command's fields as JSON.")] = "{}",
     caller: Annotated[str, typer.Option(help="Who calls: the namespace of request ids.")] = "hutong-cli",
     request_id: Annotated[str, typer.Option(help="A UUID; the same one again gives the same answer.")] = "",
+    deadline_ms: Annotated[int, typer.Option(min=1, max=60_000, help="How long to wait for the answer.")] = 10_000,
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Ask an entity for a command: `hutong call programs/bike/stations/42 bike.station.open '{…}'`."""
+    """Ask an entity for a command; `hutong describe` says what there is.
+
+    hutong call programs/bike/stations/42 bike.station.open '{"name": "Sogn", "docks": 18, "bikes": 9}'
+    """
     from actors.cli.calling import call_entity
 
-    call_entity(running.folder_of(folder), entity, command, payload, caller, request_id, json)
+    call_entity(running.folder_of(folder), entity, command, payload, caller, request_id, json, deadline_ms)
 
 
 @app.command()
 def query(
-    entity: str,
-    view: str,
+    entity: Annotated[str, typer.Argument(help="A resource name, such as programs/bike/stations/42.")],
+    view: Annotated[str, typer.Argument(help="The view's name; `hutong describe` says which there are.")],
     args: Annotated[str, typer.Argument(help="The view's arguments as JSON.")] = "{}",
+    deadline_ms: Annotated[int, typer.Option(min=1, max=60_000, help="How long to wait for the answer.")] = 10_000,
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Ask an entity's view."""
+    """Ask an entity's view: a pure question that changes nothing."""
     from actors.cli.calling import query_entity
 
-    query_entity(running.folder_of(folder), entity, view, args, json)
+    query_entity(running.folder_of(folder), entity, view, args, json, deadline_ms)
 
 
 @app.command()
-def describe(program: Annotated[str, typer.Argument()] = "", folder: Folder = None, json: Json = False) -> None:
-    """What a program, or the platform itself, takes and tells."""
+def describe(
+    program: Annotated[str, typer.Argument(help="A program's name; without one, the platform's own entities.")] = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """What a program, or the platform itself, takes and tells: commands, events, views, with their JSON Schemas."""
     from actors.cli.calling import describe_program
 
     describe_program(running.folder_of(folder), program, json)
@@ -109,8 +148,12 @@ def status(folder: Folder = None, json: Json = False) -> None:
 
 
 @app.command()
-def why(request_id: str, folder: Folder = None, json: Json = False) -> None:
-    """Explain a call from the log: who called, where it was appended, what was decided, the state before and after."""
+def why(
+    request_id: Annotated[str, typer.Argument(help="A call's request id, or a record's position such as 3/17/0.")],
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Explain a call from the log: who called, where it was appended, what was decided, the states before and after."""
     from actors.cli.history import explain
 
     explain(running.folder_of(folder), request_id, json)
@@ -118,28 +161,36 @@ def why(request_id: str, folder: Folder = None, json: Json = False) -> None:
 
 @app.command()
 def replay(
-    entity: str,
-    at: Annotated[str, typer.Option(help="Show the state after this position, partition/offset/index.")] = "",
+    entity: Annotated[str, typer.Argument(help="A resource name, such as programs/bike/stations/42.")],
+    at: Annotated[
+        str, typer.Option(help="Show the state after this position (partition/offset/index) or time (ISO 8601, UTC).")
+    ] = "",
+    from_: Annotated[str, typer.Option("--from", help="With --at: show what changed from this place to that.")] = "",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """An entity's whole history from the log: every record, its events, and the state it left."""
+    """An entity's whole history from the log: every record, what was decided, and the state it left."""
     from actors.cli.history import replay_entity
 
-    replay_entity(running.folder_of(folder), entity, at, json)
+    replay_entity(running.folder_of(folder), entity, at, json, from_)
+
+
+HaltedAt = Annotated[
+    str, typer.Argument(help="Where the partition halted: partition/offset/index.", metavar="POSITION")
+]
 
 
 @app.command()
-def skip(position: str, folder: Folder = None, json: Json = False) -> None:
-    """Never apply the record at this position; its halted partition goes on."""
+def skip(position: HaltedAt, folder: Folder = None, json: Json = False) -> None:
+    """Never apply the record at which a partition halted; the partition goes on. This cannot be undone."""
     from actors.cli.operate import answer_halt
 
     answer_halt(running.folder_of(folder), position, "skip", json)
 
 
 @app.command()
-def retry(position: str, folder: Folder = None, json: Json = False) -> None:
-    """Apply the record at this position again; its halted partition goes on if that works now."""
+def retry(position: HaltedAt, folder: Folder = None, json: Json = False) -> None:
+    """Apply the record at which a partition halted again; the partition goes on if that works now."""
     from actors.cli.operate import answer_halt
 
     answer_halt(running.folder_of(folder), position, "retry", json)
@@ -158,7 +209,11 @@ def list_letters(folder: Folder = None, json: Json = False) -> None:
 
 
 @letters.command("retry")
-def retry_letter(position: str, folder: Folder = None, json: Json = False) -> None:
+def retry_letter(
+    position: Annotated[str, typer.Argument(help="The letter's position, as `list` shows it.")],
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
     """Send the command of the dead letter at this position again, as a new call."""
     from actors.cli.letters import send_again
 
@@ -172,14 +227,14 @@ app.add_typer(topics, name="topics")
 @topics.command("apply")
 def apply_topics(
     log: Annotated[str, typer.Option(help="kafka://host:port,… of the cluster.")],
-    partitions: Annotated[int, typer.Option(help="Fixed for ever.")] = 16,
+    partitions: Annotated[int, typer.Option(min=1, max=1_024, help="Fixed for ever.")] = 16,
     programs: Programs = [],  # noqa: B006 - typer copies it
     json: Json = False,
 ) -> None:
     """Make the topics of a platform on a Kafka cluster, and check those that exist."""
     from actors.cli.operate import make_topics
 
-    make_topics(log, partitions, tuple(map(str, programs)), json)
+    make_topics(log, partitions, _folders(programs), json)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`call`, `query` and `describe`: one question to the running platform, through its gateway."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,7 +9,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.cli import output, running
-from gateway.client import Client
+from actors.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    PlatformError,
+    Poisoned,
+    Reject,
+    RequestTooOld,
+    SetupError,
+    Unavailable,
+)
+from gateway.client import DEADLINE_MS, Answer, Client, uuid7
 
 T = TypeVar("T")
 
@@ -24,10 +35,33 @@ def ask(folder: Path, question: Callable[[Client], Awaitable[T]], caller: str = 
 
 
 def call_entity(
-    folder: Path, entity: str, command: str, payload: str, caller: str, request_id: str, as_json: bool
+    folder: Path,
+    entity: str,
+    command: str,
+    payload: str,
+    caller: str,
+    request_id: str,
+    as_json: bool,
+    deadline_ms: int = DEADLINE_MS,
 ) -> None:
-    """One call; prints the answer, its place in the log and its request id."""
-    answer = ask(folder, lambda client: client.invoke(entity, command, payload.encode(), request_id=request_id), caller)
+    """One call, tried again until the deadline; prints the answer, its place in the log and its request id.
+
+    A call that fails tells its request id: by it the call can be explained, or safely made again.
+    """
+    # Named here and not by the client: a call that fails must be told by its name, too.
+    name = request_id or uuid7(time.time_ns() // 1_000_000)
+    sent = payload.encode(errors="surrogateescape")
+
+    def invoke(client: Client) -> Awaitable[Answer]:
+        return client.invoke(entity, command, sent, request_id=name, deadline_ms=deadline_ms, retry_for_ms=deadline_ms)
+
+    try:
+        answer = ask(folder, invoke, caller)
+    except SetupError:
+        raise  # nothing was asked
+    except PlatformError as error:
+        _tell_next(folder, error, name)
+        output.refuse(error, as_json, request_id=name)
     facts: dict[str, Any] = {
         "value": answer.value,
         "position": str(answer.position),
@@ -37,12 +71,23 @@ def call_entity(
     shown = "accepted" if answer.value is None else msgspec.json.encode(answer.value).decode()
     again = ", decided before" if answer.duplicate else ""
     output.result(facts, as_json, shown)
-    output.say(f"at {answer.position}{again}; hutong why {answer.request_id}")
+    output.say(f"at {answer.position}{again}; hutong why {answer.request_id} --dir {folder}")
 
 
-def query_entity(folder: Path, entity: str, view: str, args: str, as_json: bool) -> None:
+def _tell_next(folder: Path, error: PlatformError, request_id: str) -> None:
+    """What can be done about a call that failed."""
+    if isinstance(error, Reject | Poisoned | RequestTooOld):
+        output.say(f"decided, and on the log: hutong why {request_id} --dir {folder}")
+    elif isinstance(error, Unavailable | DeadlineExceeded | Overloaded):
+        output.say(f"make it again as the same call: --request-id {request_id}")
+
+
+def query_entity(
+    folder: Path, entity: str, view: str, args: str, as_json: bool, deadline_ms: int = DEADLINE_MS
+) -> None:
     """One question; prints the view's answer."""
-    answer = ask(folder, lambda client: client.query(entity, view, args.encode()))
+    asked = args.encode(errors="surrogateescape")
+    answer = ask(folder, lambda client: client.query(entity, view, asked, deadline_ms=deadline_ms))
     shown = msgspec.json.format(answer.payload).decode()
     output.result({"value": answer.value, "position": str(answer.position)}, as_json, shown)
 

@@ -9,7 +9,9 @@ Folder: TypeAlias = Annotated[
     Path | None, typer.Option("--dir", help="The data folder; by default $HUTONG_DIR, or .hutong here.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line of stdout.")]
-Port: TypeAlias = Annotated[int, typer.Option("--port", help="The gateway's port; 0 takes any free one.")]
+Port: TypeAlias = Annotated[
+    int, typer.Option("--port", min=0, max=65_535, help="The gateway's port; 0 takes any free one.")
+]
 Programs: TypeAlias = Annotated[
     list[Path], typer.Option("--programs", help="A program's folder, or a folder of programs; may be repeated.")
 ]

@@ -1,0 +1,178 @@
+"""What an operator does: end a platform, answer for a halted record, make topics."""
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Literal
+
+from actors.adapters.hosting.asking import ask_host
+from actors.adapters.logs import open_log
+from actors.cli import output, running, wiring
+from actors.cli.archive import Archive, open_archive
+from actors.cli.running import Process
+from actors.cli.showing import Facts
+from actors.cli.status import read_placement
+from actors.cli.tracing import position_of
+from actors.errors import InvalidCommand, SetupError
+from actors.history import read_slice
+from actors.kernel.record import Position
+from actors.ports import Slice
+from actors.settings import ClusterSettings, ProcessSettings
+from actors.verdicts import Verdict, decode_verdicts, encode_verdict
+
+STOP_S_MAX = 40.0
+KILL_S_MAX = 5.0
+GOES_ON_S_MAX = 15.0
+LOOK_S = 0.05
+WHY = "an operator's answer"
+
+# -- stop -------------------------------------------------------------------------------------------------------------
+
+
+def stop_running(folder: Path, as_json: bool) -> None:
+    """End the platform of a folder, and whatever a killed one left there; returns once every process has ended."""
+    run = running.read_run(folder)
+    if run is None:
+        left = running.left_over(folder)
+        if not left:
+            running.running(folder)  # says that nothing runs here, and what to do
+        _end(left, signal.SIGKILL, KILL_S_MAX)
+        running.clear_run(folder)
+        _say_stopped(folder, left, as_json, "ended what a killed platform had left")
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(run.processes[0].pid, signal.SIGTERM)
+    _end(run.processes, None, STOP_S_MAX)
+    _say_stopped(folder, run.processes, as_json, "ended in good order")
+
+
+def _end(processes: tuple[Process, ...], number: signal.Signals | None, seconds_max: float) -> None:
+    """Wait until these have ended, after sending them a signal if one is given. Raises SetupError."""
+    for process in processes if number else ():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process.pid, number or 0)
+    give_up_at = time.monotonic() + seconds_max
+    while alive := [process for process in processes if running.alive(process)]:
+        if time.monotonic() > give_up_at:
+            pids = " ".join(str(process.pid) for process in alive)
+            raise SetupError(
+                f"still running after {seconds_max:.0f} s: {_named(alive)}. End them with `kill -9 {pids}`: nothing "
+                "that was answered is lost by that.",
+                reason="STILL_RUNNING",
+            )
+        time.sleep(LOOK_S)
+
+
+def _say_stopped(folder: Path, processes: tuple[Process, ...], as_json: bool, how: str) -> None:
+    facts: Facts = {"folder": str(folder), "stopped": [{"role": p.role, "pid": p.pid} for p in processes]}
+    output.result(facts, as_json, f"{how}, in {folder}: {_named(processes)}")
+
+
+def _named(processes: "tuple[Process, ...] | list[Process]") -> str:
+    return ", ".join(f"{process.role} {process.pid}" for process in processes)
+
+
+# -- halted records ---------------------------------------------------------------------------------------------------
+
+
+def answer_halt(folder: Path, position: str, word: Literal["skip", "retry"], as_json: bool) -> None:
+    """Answer for the record at which a partition halted, and wait until the partition goes on or halts again."""
+    where = _halted_position(position, word)
+    with open_archive(folder) as archive:
+        was = _halted(archive, where)
+        if not was:
+            raise _not_halted(archive, where)
+        control = Slice(archive.run.cluster.control_topic, 0)
+        key, frame = encode_verdict(control.topic, Verdict(where, word, WHY))
+        offset = archive.log.append(control, frame, key).result().offset
+        again = _await(archive, where, offset)
+    facts: Facts = {"position": str(where), "word": word, "was": was, "goes_on": not again, "halted_again": again}
+    if again:
+        raise SetupError(
+            f"partition {where.partition} halted again: {again}. Mend what is named there and `hutong retry {where}`, "
+            f"or give the record up with `hutong skip {where}`.",
+            reason="HALTED_AGAIN",
+        )
+    output.result(facts, as_json, f"partition {where.partition} goes on: {where} {_past(word)}")
+
+
+def _past(word: str) -> str:
+    return "will never be applied" if word == "skip" else "was tried again"
+
+
+def _halted_position(text: str, word: str) -> Position:
+    """A record's position; for a retry also a whole frame's, partition/offset."""
+    if word == "retry" and text.count("/") == 1:
+        text = f"{text}/0"
+    return position_of(text)
+
+
+def _halted(archive: Archive, where: Position) -> str:
+    """Why the partition is halted at this record, by its host or by the control topic; "" when it is not."""
+    stands = _stands(archive, where.partition)
+    for place in (f"{where}", f"{where.partition}/{where.offset}"):
+        if stands.startswith(f"halted at {place}:"):
+            return stands
+    verdict = archive.verdicts().get(where)
+    return f"halted at {where}: {verdict.why}" if verdict is not None and verdict.word == "halted" else ""
+
+
+def _stands(archive: Archive, partition: int) -> str:
+    """What the partition's host says of a halt."""
+    placed = read_placement(archive)[0].get(partition)
+    if placed is None:
+        return ""
+    answer = ask_host(placed.address, wiring.token_of(Path(archive.run.folder)))
+    return next((one.halted for one in answer if one.partition == partition), "") if isinstance(answer, list) else ""
+
+
+def _not_halted(archive: Archive, where: Position) -> InvalidCommand:
+    """To skip a record that hosts have applied would make every replay differ from what was answered."""
+    halted = [str(verdict.position) for verdict in archive.verdicts().values() if verdict.word == "halted"]
+    message = f"no partition is halted at {where}; halted records: {', '.join(halted) or 'none'}. See `hutong status`."
+    return InvalidCommand(message, field="position", reason="NOT_HALTED")
+
+
+def _await(archive: Archive, where: Position, offset: int) -> str:
+    """Wait until the host has taken the answer; why the partition halted again, or "" when it goes on."""
+    give_up_at = time.monotonic() + GOES_ON_S_MAX
+    control = Slice(archive.run.cluster.control_topic, 0)
+    while True:
+        for fetched in read_slice(archive.log, control, offset + 1):
+            for verdict in decode_verdicts(control.topic, fetched.offset, fetched.frame):
+                if verdict.position == where and verdict.word == "halted":
+                    return verdict.why
+        stands = _stands(archive, where.partition)
+        if not stands:
+            return ""
+        if not stands.startswith((f"halted at {where}:", f"halted at {where.partition}/{where.offset}:")):
+            return stands
+        if time.monotonic() > give_up_at:
+            return stands
+        time.sleep(LOOK_S)
+
+
+# -- topics -----------------------------------------------------------------------------------------------------------
+
+
+def make_topics(log_url: str, partitions: int, programs: tuple[str, ...], as_json: bool) -> None:
+    """Make the topics of a platform on a log, and check those that exist. Raises SetupError when one differs."""
+    cluster = ClusterSettings(partitions=partitions)
+    registry = wiring.registry_of(programs)
+    log = open_log(log_url, ProcessSettings())
+    try:
+        topics = cluster.topics(tuple(registry.entities))
+        log.create(topics)
+        made = [
+            {"name": t.name, "partitions": t.partitions, "compacted": t.compacted, "id": log.topic_id(t.name)}
+            for t in topics
+        ]
+    finally:
+        log.close()
+    if as_json:
+        output.result({"log": log_url, "topics": made}, as_json=True)
+        return
+    columns = ("name", "partitions", "compacted", "id")
+    output.table(f"Topics of {log_url}, made or as they must be", columns, [list(one.values()) for one in made])
