@@ -68,6 +68,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     host_silence_ms_max: int = 3_000
     decide_ms_max: int = 5_000
     drain_ms_max: int = 5_000
+    memory_bytes_max: int = 2 << 30
 
 
 def check_same(stored: bytes, wanted: ClusterSettings) -> None:

@@ -10,7 +10,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, cast
 
@@ -20,15 +20,22 @@ from msgspec import Struct
 
 from actors.adapters.hosting import HostConfig, Hosting, HostThread
 from actors.adapters.hosting.collecting import keep_pauses_short
+from actors.adapters.hosting.memory import limit_memory
+from actors.adapters.polling import Poller
 from actors.adapters.ray_session import HOST_RESOURCE
 from actors.controller import Action, Assign, Controller, EndHost, Say, StartHost
-from actors.errors import PlatformError
-from actors.kernel.placement import Placed, Release, Term, encode_placement, placement_key
-from actors.kernel.record import Slice, encode_frame
-from actors.ports import Appended, Log
+from actors.errors import PlatformError, SetupError
+from actors.kernel.placement import Placed, Release, Term, decode_placement, encode_placement, placement_key
+from actors.kernel.record import Slice, encode_frame, frame_records
+from actors.ports import Appended, Fetched, Log
 
 PING_S = 1.0
 RETRY_S = 0.2
+RETRY_S_MAX = 5.0
+STOP_S_MAX = 8.0
+START_FAILURES_MAX = 3
+SUPERSEDED = 75
+"""The status with which a controller's process ends when a later controller is at work."""
 CONTROLLER = "controller"
 _ray = cast("Any", ray)
 MakeHost = Callable[[HostConfig], Hosting]
@@ -48,18 +55,28 @@ class HostActor:
 
     def __init__(self, make: MakeHost, config: bytes) -> None:
         host_config = msgspec.msgpack.decode(config, type=HostConfig)
+        self._memory_bytes_max = host_config.process.memory_bytes_max
         self._host = HostThread(lambda: make(host_config))
         self._ended = threading.Event()
+        self._assigning = threading.Lock()
+        self._assigned = 0
 
     def start(self) -> tuple[str, int]:
         """Begin; returns the link server's address and this process's id."""
         address = self._host.start()
         keep_pauses_short()
+        limit_memory(self._memory_bytes_max)
         return address, os.getpid()
 
-    def assign(self, wanted: bytes) -> None:
-        """The whole set of partitions to own: msgpack of {partition: (term, n)}."""
-        self._host.assign(msgspec.msgpack.decode(wanted, type=dict[int, tuple[int, int]]))
+    def assign(self, number: int, wanted: bytes) -> None:
+        """The whole set of partitions to own: msgpack of {partition: (term, n)}.
+
+        Calls may overtake each other on their way here: one with a lower `number` than the last is forgotten.
+        """
+        with self._assigning:
+            if number > self._assigned:
+                self._assigned = number
+                self._host.assign(msgspec.msgpack.decode(wanted, type=dict[int, tuple[int, int]]))
 
     def ping(self) -> None:
         """Answer, if the process can."""
@@ -81,9 +98,10 @@ class ControllerActor:
         self._make_host = make_host
         self._config = msgspec.msgpack.decode(config, type=ControllerConfig)
         host = self._config.host
+        self._topic = Slice(host.cluster.placement_topic, 0)
         self._log = make_log(host)
         self._core = Controller(
-            f"controller-{os.getpid()}",
+            f"controller-{os.getpid()}-{time.time_ns():x}",
             host.cluster,
             self._config.hosts,
             host.process.host_silence_ms_max,
@@ -92,21 +110,29 @@ class ControllerActor:
         )
         self._hosts: dict[str, Any] = {}
         self._numbers = itertools.count(1)
+        self._assignments = itertools.count(1)
+        self._failures = 0
+        self._version = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
-    async def begin(self) -> None:
-        """Begin a term and start the hosts; returns when all hosts serve for the first time."""
+    async def begin(self) -> str:
+        """Begin a term and start the hosts; returns when all hosts serve for the first time, or why they do not."""
         self._loop = asyncio.get_running_loop()
+        self._begun: asyncio.Future[str] = self._loop.create_future()
+        self._changed = asyncio.Condition()
+        self._appending = asyncio.Lock()
         self._spawn(self._tick())
-        self._complete = asyncio.Event()
         await self._carry_out()
-        await self._complete.wait()
+        return await self._begun
 
-    async def state(self) -> bytes:
-        """Hosts and placement, as JSON."""
+    async def state(self, seen: int) -> bytes:
+        """Hosts and placement, as JSON, once they are another version than `seen`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._version != seen)
         hosts = [host._asdict() for host in self._core.hosts.values()]
-        return msgspec.json.encode({"term": self._core.term, "hosts": hosts, "placed": self._core.placed})
+        state = {"version": self._version, "term": self._core.term, "hosts": hosts, "placed": self._core.placed}
+        return msgspec.json.encode(state)
 
     async def move(self, partition: int, host: str) -> bool:
         """Move a partition; see `Controller.move`."""
@@ -119,82 +145,124 @@ class ControllerActor:
         self._core.resize(hosts)
         await self._carry_out()
 
-    async def wait(self) -> None:
-        """Never return; a caller that waits learns at once when this process dies."""
-        await asyncio.Event().wait()
-
     async def stop(self) -> None:
         """End every host in good order."""
         self._stopping = True
-        await asyncio.gather(*(self._quietly(handle.stop.remote()) for handle in self._hosts.values()))
+        await asyncio.gather(*(_quietly(handle.stop.remote()) for handle in self._hosts.values()))
         for task in list(self._tasks):
             task.cancel()
 
     # -- carrying out ---------------------------------------------------------------------------------------------
 
     async def _carry_out(self) -> None:
+        changed = False
         while actions := self._core.actions():
+            changed = True
             for action in actions:
                 await self._do(action)
+        if changed:
+            await self._tell()
+
+    async def _tell(self) -> None:
+        self._version += 1
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _do(self, action: Action) -> None:
         match action:
             case Say(Term() as term):
-                self._core.term_begun((await self._append(term)).offset)
+                begun = await self._append(term)
+                self._follow(begun.offset)
+                self._core.term_begun(begun.offset)
             case Say(placement):
                 self._spawn(self._said(placement))
             case Assign(host, wanted):
                 self._assign(host, wanted)
             case StartHost():
                 self._spawn(self._host())
-            case EndHost(host):
+            case EndHost(host, force):
                 handle = self._hosts.pop(host, None)
                 if handle is not None:
-                    _ray.kill(handle)
+                    self._spawn(self._end(handle, force))
+
+    async def _end(self, handle: Any, force: bool) -> None:
+        if not force:
+            await _quietly(handle.stop.remote())
+        _ray.kill(handle)
 
     def _assign(self, host: str, wanted: Mapping[int, tuple[int, int]]) -> None:
         handle = self._hosts.get(host)
         if handle is not None:
-            self._spawn(self._quietly(handle.assign.remote(msgspec.msgpack.encode(wanted))))
+            self._spawn(_quietly(handle.assign.remote(next(self._assignments), msgspec.msgpack.encode(wanted))))
 
     async def _said(self, placement: Placed | Release | Term) -> None:
         await self._append(placement)
 
     async def _append(self, placement: Placed | Release | Term) -> Appended:
-        topic = self._config.host.cluster.placement_topic
-        frame = encode_frame(topic, 0, self._core.name, 0, "", [encode_placement(placement)])
-        while True:
-            try:
-                future: Future[Appended] = self._log.append(Slice(topic, 0), frame, placement_key(placement))
-                return await asyncio.wrap_future(future)
-            except PlatformError:
-                await asyncio.sleep(RETRY_S)
+        """Append, as often as it takes, one after the other: the last record of a key is the one that holds."""
+        frame = encode_frame(*self._topic, self._core.name, 0, "", [encode_placement(placement)])
+        async with self._appending:
+            while True:
+                try:
+                    future: Future[Appended] = self._log.append(self._topic, frame, placement_key(placement))
+                    return await asyncio.wrap_future(future)
+                except PlatformError:
+                    await asyncio.sleep(RETRY_S)
+
+    def _follow(self, offset: int) -> None:
+        """Read what is said on the topic after our Term, to learn of a later controller."""
+        self._poller = Poller(self._log.reader(), self._loop, self._read, lambda _: self._end_at_once())
+        self._poller.start()
+        self._poller.assign({self._topic: offset + 1})
+
+    def _read(self, frames: Sequence[Fetched]) -> None:
+        for fetched in frames:
+            for record in frame_records(*self._topic, fetched.offset, fetched.frame):
+                said = decode_placement(record)
+                another = isinstance(said, Term) and said.controller != self._core.name
+                if another and self._core.superseded(fetched.offset):
+                    self._end_at_once()
+        self._poller.taken()
+
+    def _end_at_once(self) -> None:
+        """A later controller is at work: say and do no more. Its hosts fence ours in the log; our session ends."""
+        os._exit(SUPERSEDED)
 
     async def _host(self) -> None:
         """One host's life, from its start to its death."""
         name = f"host-{next(self._numbers)}-{time.time_ns():x}"
         config = msgspec.structs.replace(self._config.host, name=name)
         options = {"num_cpus": 0, "resources": {HOST_RESOURCE: 1}, "max_restarts": 0, "max_concurrency": 8}
-        handle = _ray.remote(HostActor).options(**options).remote(self._make_host, msgspec.msgpack.encode(config))
+        # Detached: a host goes on serving without the controller that started it.
+        actor = _ray.remote(HostActor).options(**options, name=name, lifetime="detached")
+        handle = actor.remote(self._make_host, msgspec.msgpack.encode(config))
         try:
             address, pid = await handle.start.remote()
-        except Exception:  # noqa: BLE001 - Ray wraps whatever the host's start raised; another one is started
-            await asyncio.sleep(RETRY_S)
-            self._core.start_failed()
-            await self._carry_out()
+        except Exception as error:  # noqa: BLE001 - Ray wraps whatever the host's start raised; another one is started
+            await self._start_failed(error)
             return
+        self._failures = 0
         self._hosts[name] = handle
         self._core.host_up(name, address, pid, _now_ms())
-        if len(self._core.hosts) >= self._config.hosts:
-            self._complete.set()
+        if len(self._core.hosts) >= self._config.hosts and not self._begun.done():
+            self._begun.set_result("")
         pinging = self._spawn(self._ping(name, handle))
         await self._carry_out()
-        await self._quietly(handle.wait.remote())
+        await _quietly(handle.wait.remote())
         pinging.cancel()
         self._hosts.pop(name, None)
         if not self._stopping:
             self._core.host_down(name)
             await self._carry_out()
+
+    async def _start_failed(self, error: Exception) -> None:
+        """Try again, later each time; whoever waits for the first hosts learns why there are none."""
+        self._failures += 1
+        if self._failures >= START_FAILURES_MAX and not self._begun.done():
+            self._begun.set_result(str(getattr(error, "cause", None) or error))
+        await asyncio.sleep(min(RETRY_S * 2**self._failures, RETRY_S_MAX))
+        self._core.start_failed()
+        await self._carry_out()
 
     async def _ping(self, name: str, handle: Any) -> None:
         while True:
@@ -209,16 +277,17 @@ class ControllerActor:
             self._core.tick(_now_ms())
             await self._carry_out()
 
-    async def _quietly(self, call: Any) -> None:
-        """Wait for a Ray call, whatever comes of it: that a host is gone is noticed by whoever waits for its end."""
-        with contextlib.suppress(Exception):
-            await call
-
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+async def _quietly(call: Any) -> None:
+    """Wait for a Ray call, whatever comes of it: that a host is gone is noticed by whoever waits for its end."""
+    with contextlib.suppress(Exception):
+        await call
 
 
 def _now_ms() -> int:
@@ -234,19 +303,23 @@ class ControllerHandle:
         self._actor = _ray.remote(ControllerActor).options(**options).remote(make_host, make_log, encoded)
 
     def begin(self) -> None:
-        """Begin; returns when all hosts serve."""
-        _ray.get(self._actor.begin.remote())
+        """Begin; returns when all hosts serve. Raises SetupError when they cannot be started."""
+        try:
+            why = _ray.get(self._actor.begin.remote())
+        except Exception as error:
+            raise SetupError(f"the controller did not start: {error}", reason="CONTROLLER") from error
+        if why:
+            raise SetupError(f"no host could be started: {why}", reason="HOSTS")
 
-    def wait(self) -> None:
-        """Return when the controller is gone."""
-        with contextlib.suppress(Exception):
-            _ray.get(self._actor.wait.remote())
-
-    def state(self) -> Mapping[str, Any]:
-        """Hosts and placement."""
-        state: Mapping[str, Any] = msgspec.json.decode(_ray.get(self._actor.state.remote()))
+    def state(self, seen: int) -> Mapping[str, Any] | None:
+        """Hosts and placement once they are another version than `seen`; None when the controller is gone."""
+        try:
+            state: Mapping[str, Any] = msgspec.json.decode(_ray.get(self._actor.state.remote(seen)))
+        except Exception:  # noqa: BLE001 - whatever Ray says of it, there is no controller to ask
+            return None
         return state
 
     def stop(self) -> None:
-        """End every host in good order."""
-        _ray.get(self._actor.stop.remote())
+        """End every host in good order, as far as it can be."""
+        with contextlib.suppress(Exception):
+            _ray.get(self._actor.stop.remote(), timeout=STOP_S_MAX)

@@ -4,13 +4,15 @@ Ray's own servers listen on every interface whatever they are told, so the token
 it is refused. Whoever has it can run code here; keep the file to its owner.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
 import secrets
+import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +23,8 @@ NAMESPACE = "hutong"
 HOST_RESOURCE = "hutong_host"
 HOSTS_MAX = 1_024
 STORE_BYTES = 80 << 20
+HEAD_GONE_S_MAX = 300
+"""How long hosts go on without Ray's head; a new session takes over long before."""
 _SOCKET_ROOM_CHARS = 30
 """Ray puts Unix sockets about 75 characters below its folder, and a socket's path has 107 at most."""
 
@@ -37,6 +41,7 @@ def environment(folder: Path) -> Mapping[str, str]:
         "RAY_enable_metrics_collection": "0",
         "RAY_task_events_report_interval_ms": "0",
         "RAY_event_stats": "0",
+        "RAY_gcs_rpc_server_reconnect_timeout_s": str(HEAD_GONE_S_MAX),
     }
 
 
@@ -49,10 +54,52 @@ def _token_file(folder: Path) -> Path:
 
 
 def _temp_dir(folder: Path) -> Path:
+    """Where Ray keeps sockets and logs. It opens its folder to everybody, so the one above is closed."""
     if len(str(folder / "ray")) <= _SOCKET_ROOM_CHARS:
         return folder / "ray"
     short = hashlib.blake2b(str(folder).encode(), digest_size=5).hexdigest()
-    return Path(tempfile.gettempdir()) / f"hutong-{short}"
+    above = Path(tempfile.gettempdir()) / f"hutong-{short}"
+    above.mkdir(mode=0o700, exist_ok=True)
+    facts = above.stat()
+    if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise SetupError(
+            f"{above} belongs to somebody else or is open to others; remove it, or choose another folder with --dir",
+            reason="RAY_FOLDER",
+        )
+    return above / "r"
+
+
+def _clear(folder: Path) -> None:
+    """Remove what sessions of ended processes left, but for the newest: its logs may tell why it ended."""
+    sessions = sorted(path for path in folder.glob("session_*_*") if path.is_dir() and not path.is_symlink())
+    ended = [path for path in sessions if not Path(f"/proc/{path.name.rpartition('_')[2]}").exists()]
+    for path in ended[:-1]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _only_what_is_needed(node: Any) -> Generator[None]:
+    """Have Ray start its head without dashboard, autoscaler and log monitor: seconds, memory and CPU for nothing.
+
+    `ray start` has options for two of them, `ray.init` has none; a Ray without these methods starts as it likes.
+    """
+    whole = node.Node
+
+    class Bare(whole):  # type: ignore[misc, valid-type]
+        def start_api_server(self, **_: object) -> None:
+            pass
+
+        def start_monitor(self) -> None:
+            pass
+
+        def start_log_monitor(self) -> None:
+            pass
+
+    node.Node = Bare
+    try:
+        yield
+    finally:
+        node.Node = whole
 
 
 class RaySession:
@@ -64,23 +111,29 @@ class RaySession:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import ray
+            from ray._private import node
         self._ray = cast("Any", ray)
+        self._temp_dir = _temp_dir(folder)
+        self._outside = folder not in self._temp_dir.parents
+        _clear(self._temp_dir)
         try:
-            self._ray.init(
-                num_cpus=1,
-                num_gpus=0,
-                resources={HOST_RESOURCE: HOSTS_MAX},
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                logging_level=logging.ERROR,
-                namespace=NAMESPACE,
-                object_store_memory=STORE_BYTES,
-                _temp_dir=str(_temp_dir(folder)),
-            )
+            with _only_what_is_needed(cast("Any", node)):
+                self._ray.init(
+                    address="local",
+                    num_cpus=1,
+                    num_gpus=0,
+                    resources={HOST_RESOURCE: HOSTS_MAX},
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    configure_logging=False,
+                    logging_level=logging.ERROR,
+                    namespace=NAMESPACE,
+                    object_store_memory=STORE_BYTES,
+                    _temp_dir=str(self._temp_dir),
+                )
         except Exception as error:
             raise SetupError(
-                f"Ray did not start: {error}. See {_temp_dir(folder)}/session_latest/logs, and run `hutong doctor`.",
+                f"Ray did not start: {error}. See {self._temp_dir}/session_latest/logs, and run `hutong doctor`.",
                 reason="RAY",
             ) from error
         if os.environ.get("RAY_AUTH_MODE") != "token" or not _token_file(folder).read_text():
@@ -98,5 +151,7 @@ class RaySession:
         }
 
     def stop(self) -> None:
-        """End the session and all its actors."""
+        """End the session and all its actors; what stands outside of the data folder is removed."""
         self._ray.shutdown()
+        if self._outside:
+            shutil.rmtree(self._temp_dir.parent, ignore_errors=True)

@@ -6,19 +6,21 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from actors.cli.running import Process, this_process
 from actors.errors import SetupError
 
 BACKOFF_S = 0.1
 BACKOFF_S_MAX = 5.0
 STEADY_S = 10.0
 STOP_S_MAX = 12.0
-FAILED = 3
+READY_S_MAX = 180.0
+LINE_BYTES_MAX = 1 << 20
 
 
 class Ended(NamedTuple):
@@ -29,120 +31,139 @@ class Ended(NamedTuple):
 
 
 class Child:
-    """A role that is always filled. `settings()` is asked for each life anew."""
+    """A role that is always filled: what ends by itself is started again, later each time until it lasts."""
 
     def __init__(
         self,
         role: str,
-        settings: Callable[[], Struct],
+        settings: Callable[[], Awaitable[Struct]],
         on_ended: Callable[["Child", Ended], None],
         learn: Callable[[Mapping[str, Any]], None] | None = None,
+        *,
         name: str = "",
+        arguments: tuple[str, ...] = (),
     ) -> None:
+        """`settings()` is asked for each life anew; `learn` is told whatever a life says of itself, also later."""
         self.role = role
         self.name = name or role
-        self.failure: SetupError | None = None
+        self.process: Process | None = None
+        """The life that runs now."""
         self._settings = settings
         self._on_ended = on_ended
         self._learn = learn
+        self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._stopping = False
-
-    @property
-    def pid(self) -> int:
-        """The process's id; 0 while there is none."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else 0
+        self._living: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._over = asyncio.Event()
 
     async def start(self) -> Mapping[str, Any]:
-        """Start it and wait until it says that it is ready. Raises SetupError when it cannot be."""
-        await self.spawn()
-        return await self._ready()
+        """Start it and wait until it says that it is ready. Raises SetupError if the first life cannot be."""
+        self._living = asyncio.ensure_future(self._live())
+        return await self._first
 
-    async def spawn(self) -> None:
-        """Start it, and see that it is started again whenever it ends."""
-        await self._spawn()
-        self._watching = asyncio.ensure_future(self._watch())
-
-    async def _spawn(self) -> None:
-        command = (sys.executable, "-m", "actors.cli.children", self.role, str(os.getpid()))
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, start_new_session=True)
-        self._facts: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._reading = asyncio.ensure_future(self._read(self._process, self._facts))
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._process.stdin.write(msgspec.json.encode(self._settings()))
-            self._process.stdin.write_eof()
-
-    async def _read(self, process: asyncio.subprocess.Process, facts: "asyncio.Future[Mapping[str, Any]]") -> None:
-        """Take the line that says ready or why not; let what else is printed pass by."""
-        assert process.stdout is not None
-        async for line in process.stdout:
-            with contextlib.suppress(msgspec.DecodeError):
-                said = msgspec.json.decode(line)
-                if isinstance(said, dict) and "ready" in said and not facts.done():
-                    if said["ready"]:
-                        if self._learn is not None:
-                            self._learn(said)
-                        facts.set_result(said)
-                    else:
-                        self.failure = SetupError(said["message"], reason=said["reason"])
-                        facts.set_exception(self.failure)
-
-    async def _ready(self) -> Mapping[str, Any]:
-        process = self._process
-        assert process is not None
-        ended = asyncio.ensure_future(process.wait())
-        await asyncio.wait((self._facts, ended), return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        if not self._facts.done():
-            await self._reading
-        if not self._facts.done():
-            self._facts.cancel()
-            message = f"the {self.name} process ended with status {process.returncode} before it was ready"
-            raise SetupError(message, reason="CHILD_ENDED")
-        return self._facts.result()
-
-    async def _watch(self) -> None:
+    async def _live(self) -> None:
+        """One life after the other."""
         wait_s = BACKOFF_S
-        while not self._stopping:
+        while not self._over.is_set():
             began = time.monotonic()
-            process = self._process
-            assert process is not None
-            status = await process.wait()
-            await self._reading
-            if self._ends_here(status):
+            why = await self._one_life()
+            if self._over.is_set():
                 return
-            self._on_ended(self, Ended(f"status {status}"))
+            if not self._first.done():
+                self._first.set_exception(why)
+                return
+            self._on_ended(self, Ended(str(why)))
             wait_s = BACKOFF_S if time.monotonic() - began > STEADY_S else min(2 * wait_s, BACKOFF_S_MAX)
-            await asyncio.sleep(wait_s)
-            await self._spawn()
-            if self.role != "log":
-                with contextlib.suppress(SetupError):
-                    self._on_ended(self, Ended("", await self._ready()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), wait_s)
 
-    def _ends_here(self, status: int) -> bool:
-        return self._stopping or (status == FAILED and self.failure is not None)
+    async def _one_life(self) -> SetupError:
+        """Start it and read what it says until it ends; returns why it did."""
+        command = (sys.executable, "-m", "actors.cli.children", self.role, str(os.getpid()), *self._arguments)
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=pipe, stdout=pipe, limit=LINE_BYTES_MAX, start_new_session=True
+        )
+        self._process = process
+        self.process = this_process(self.name, process.pid)
+        if self._over.is_set():
+            self.kill()
+        telling = asyncio.ensure_future(self._tell(process))
+        late = asyncio.get_running_loop().call_later(READY_S_MAX, self._signal, signal.SIGKILL)
+        try:
+            refused = await self._listen(process, late)
+            status = await process.wait()
+        finally:
+            late.cancel()
+            telling.cancel()
+            self.process = None
+        return refused or SetupError(f"the {self.name} process ended, {_status(status)}", reason="CHILD_ENDED")
+
+    async def _tell(self, process: asyncio.subprocess.Process) -> None:
+        """Write the settings to its stdin: they hold a token, which must not stand in its command line."""
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(msgspec.json.encode(await self._settings()))
+            process.stdin.write_eof()
+
+    async def _listen(self, process: asyncio.subprocess.Process, late: asyncio.TimerHandle) -> SetupError | None:
+        """Take the lines that say what it is, or why it cannot be; let what else is printed pass by."""
+        assert process.stdout is not None
+        refused: SetupError | None = None
+        ready = False
+        async for line in process.stdout:
+            said = _facts(line)
+            if said is None:
+                continue
+            if not said["ready"]:
+                refused = SetupError(said["message"], reason=said["reason"])
+                continue
+            late.cancel()
+            if self._learn is not None:
+                self._learn(said)
+            if not self._first.done():
+                self._first.set_result(said)
+            elif not ready:
+                self._on_ended(self, Ended("", said))
+            ready = True
+        return refused
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End this life of it by force; another begins."""
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
+        """End this life of it by force; another begins, unless it was retired."""
+        self._signal(signal.SIGKILL)
+
+    def retire(self) -> None:
+        """Let this life be its last."""
+        self._over.set()
 
     async def stop(self) -> None:
         """End it for good: in good order, by force if that takes too long."""
-        self._stopping = True
-        if self.pid:
-            assert self._process is not None
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(self._process.wait(), STOP_S_MAX)
-            except TimeoutError:
-                self.kill()
-                await self._process.wait()
-        if self._watching is not None:
-            self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+        self._over.set()
+        if self._living is None:
+            return
+        self._signal(signal.SIGTERM)
+        done, _ = await asyncio.wait((self._living,), timeout=STOP_S_MAX)
+        if not done:
+            self.kill()
+            await asyncio.wait((self._living,))
+
+
+def _facts(line: bytes) -> Mapping[str, Any] | None:
+    with contextlib.suppress(msgspec.DecodeError):
+        said = msgspec.json.decode(line, type=dict[str, Any])
+        return said if "ready" in said else None
+    return None
+
+
+def _status(status: int) -> str:
+    if status >= 0:
+        return f"status {status}"
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-status).name
+    return f"signal {-status}"

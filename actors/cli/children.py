@@ -1,7 +1,7 @@
-"""The processes that `up` starts: log owner, gateway, Ray driver; `python -m actors.cli.children ROLE PARENT`.
+"""The processes that `up` starts: log owner, gateway, Ray driver; `python -m actors.cli.children ROLE PARENT [FOLDER]`.
 
-A child reads its settings as JSON from stdin (they hold the token), prints one JSON line when it is ready, and ends on
-SIGTERM or with its parent.
+A child reads its settings as JSON from stdin (they hold the token), prints one JSON line when it is ready and whenever
+what it said of itself has changed, and ends on SIGTERM or with its parent.
 """
 
 import asyncio
@@ -10,14 +10,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from actors.cli.tie import tie_to_parent
+from actors.cli.tie import end_after, tie_to_parent
 from actors.errors import PlatformError
+
+LOGS = "logs"
+LOG_BYTES_MAX = 8 << 20
+REFUSED = 3
 
 
 class LogPlan(Struct, frozen=True, kw_only=True):
@@ -28,11 +31,12 @@ class LogPlan(Struct, frozen=True, kw_only=True):
     port: int = 0
 
 
-def log_owner(plan: LogPlan) -> None:
+def log_owner(settings: bytes) -> None:
     """Own the embedded log of a folder; see `embedded.server`."""
     from actors.adapters.embedded.server import serve
 
-    serve(Path(plan.folder), plan.token, plan.port)
+    plan = msgspec.json.decode(settings, type=LogPlan)
+    serve(Path(plan.folder), plan.token, plan.port, ready=lambda address: _ready(address=address))
 
 
 def gateway(settings: bytes) -> None:
@@ -54,58 +58,72 @@ def gateway(settings: bytes) -> None:
         log.close()
 
 
-def driver(settings: bytes) -> None:
-    """Run Ray's session, the controller and the hosts."""
+def driver(folder: Path) -> None:
+    """Run Ray's session, the controller and the hosts.
+
+    The session starts before the settings are there: it takes longer than anything else, and needs none of them.
+    """
     from actors.adapters.ray_session import RaySession
-    from actors.cli.wiring import DriverPlan
+    from actors.cli.wiring import DriverPlan, host_of, log_of
 
-    plan = msgspec.json.decode(settings, type=DriverPlan)
-    session = RaySession(Path(plan.folder))
-    from actors.adapters.ray_actors import ControllerHandle
-    from actors.cli.wiring import host_of, log_of
-
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    controller = ControllerHandle(host_of, log_of, plan.controller)
+    write_errors_to(folder / LOGS / "ray-driver.log")
+    session = RaySession(folder)
     try:
+        ended = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: ended.set())
+        plan = msgspec.json.decode(sys.stdin.buffer.read(), type=DriverPlan)
+        from actors.adapters.ray_actors import ControllerHandle
+
+        controller = ControllerHandle(host_of, log_of, plan.controller)
         controller.begin()
-        threading.Thread(target=_watch, args=(controller.wait, ended), daemon=True).start()
-        _ready(ray=session.pids(), state=controller.state())
+
+        def tell() -> None:
+            """Say how hosts stand whenever that changes, at last that there is no controller any more."""
+            seen: int | None = -1
+            while seen is not None:
+                state = controller.state(seen)
+                _ready(ray=session.pids(), state=state)
+                seen = None if state is None else state["version"]
+
+        threading.Thread(target=tell, daemon=True).start()
         ended.wait()
         controller.stop()
     finally:
         session.stop()
 
 
-def _watch(wait: Callable[[], None], ended: threading.Event) -> None:
-    """The session is of no use without its controller: end when it does, and be started again."""
-    wait()
-    ended.set()
+def write_errors_to(path: Path) -> None:
+    """Let stderr go to this file, which begins anew when it has grown large; libraries write there as they please."""
+    path.parent.mkdir(exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
+        path.replace(path.with_suffix(".old.log"))
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
 
 
 def _ready(**facts: object) -> None:
     print(json.dumps({"ready": True, "pid": os.getpid(), **facts}), flush=True)
 
 
-def main(role: str, parent: int) -> None:
+def main(role: str, parent: int, folder: str = "") -> None:
     """Run one child to its end."""
     tie_to_parent(parent)
-    settings = sys.stdin.buffer.read()
+    end_after(parent)
     try:
         match role:
             case "log":
-                log_owner(msgspec.json.decode(settings, type=LogPlan))
+                log_owner(sys.stdin.buffer.read())
             case "gateway":
-                gateway(settings)
+                gateway(sys.stdin.buffer.read())
             case "driver":
-                driver(settings)
+                driver(Path(folder))
             case _:
                 raise SystemExit(f"no such role: {role}")
     except PlatformError as error:
         print(json.dumps({"ready": False, "reason": error.reason, "message": str(error)}), flush=True)
-        raise SystemExit(3) from None
+        raise SystemExit(REFUSED) from None
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

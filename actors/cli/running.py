@@ -11,6 +11,7 @@ from actors.errors import SetupError
 from actors.settings import ClusterSettings
 
 RUN_FILE = "run.json"
+STARTING_FILE = "starting.json"
 FOLDER_DEFAULT = ".hutong"
 
 
@@ -40,35 +41,50 @@ def folder_of(given: Path | None) -> Path:
     return given or Path(os.environ.get("HUTONG_DIR", FOLDER_DEFAULT))
 
 
-def write_run(run: Run) -> None:
-    """Say that this platform runs; replaces what was said before as a whole."""
-    path = Path(run.folder) / RUN_FILE
+def write_run(run: Run, *, ready: bool = True) -> None:
+    """Say that this platform runs, or is about to; replaces what was said before as a whole."""
+    folder = Path(run.folder)
+    path = folder / (RUN_FILE if ready else STARTING_FILE)
     draft = path.with_suffix(".draft")
     draft.write_bytes(msgspec.json.encode(run))
     draft.replace(path)
+    if ready:
+        (folder / STARTING_FILE).unlink(missing_ok=True)
 
 
 def clear_run(folder: Path) -> None:
     """Say that nothing runs here any more."""
-    (folder / RUN_FILE).unlink(missing_ok=True)
+    for name in (RUN_FILE, STARTING_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_run(folder: Path) -> Run | None:
     """What was said last, if its main process still lives."""
-    try:
-        run = msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-    return run if run.processes and alive(run.processes[0]) else None
+    run = _said(folder / RUN_FILE)
+    return run if run is not None and run.processes and alive(run.processes[0]) else None
+
+
+def holder(folder: Path) -> Process | None:
+    """The main process of a platform that runs here, or is about to."""
+    for name in (RUN_FILE, STARTING_FILE):
+        run = _said(folder / name)
+        if run is not None and run.processes and alive(run.processes[0]):
+            return run.processes[0]
+    return None
 
 
 def left_over(folder: Path) -> tuple[Process, ...]:
     """Processes of a former run in this folder that still live, though its main process is gone."""
+    said = (_said(folder / name) for name in (RUN_FILE, STARTING_FILE))
+    processes = {process: None for run in said if run is not None for process in run.processes}
+    return tuple(process for process in processes if alive(process))
+
+
+def _said(path: Path) -> Run | None:
     try:
-        run = msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
+        return msgspec.json.decode(path.read_bytes(), type=Run)
     except (FileNotFoundError, msgspec.DecodeError):
-        return ()
-    return tuple(process for process in run.processes if alive(process))
+        return None
 
 
 def running(folder: Path) -> Run:

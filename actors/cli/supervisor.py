@@ -8,7 +8,8 @@ import contextlib
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,14 +21,13 @@ from actors.cli import output, running, wiring
 from actors.cli.banner import Banner
 from actors.cli.child import Child, Ended
 from actors.cli.children import LogPlan
+from actors.cli.head import Head
 from actors.cli.running import Process, Run
 from actors.errors import SetupError
-from actors.settings import ClusterSettings, ProcessSettings
+from actors.settings import ClusterSettings
 from gateway.server import GatewayConfig, new_name
 
-HEAD_GRACE_S = 30.0
-"""Hosts go on for a minute without Ray's head; a new session begins before that is over."""
-ADDRESS_LOOK_S = 0.01
+LOOPBACK = "127.0.0.1"
 RAY_NOTE = "Ray's own ports listen on all interfaces whatever they are told; token authentication is on"
 KAFKA_NOTE = "one Kafka broker survives kill -9, but not a power cut; the embedded log survives both"
 
@@ -53,15 +53,15 @@ class Supervisor:
         self._token = wiring.token_of(folder)
         wanted = None if plan.partitions is None else ClusterSettings(partitions=plan.partitions)
         self._cluster = wiring.settled_cluster(folder, wanted)
-        self._process = ProcessSettings()
+        self._process = wiring.process_settings()
         self._children: list[Child] = []
-        self._driver: Child | None = None
-        self._log_url = ""
+        self._head: Head | None = None
+        self._log_url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._end_broker: Callable[[], None] = lambda: None
         self._broker: tuple[Process, ...] = ()
-        self._head: tuple[Process, ...] = ()
         self._metrics: dict[str, str] = {}
-        self._port = plan.port
+        self._port = 0
+        self._is_up = False
         self._ended = asyncio.Event()
 
     async def run(self, as_json: bool, ready: Callable[[Run], None] | None = None, *, quiet: bool = False) -> None:
@@ -70,16 +70,29 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ended.set)
         try:
-            await self._start()
-            if not self._ended.is_set():
-                run = self._say()
-                if not quiet:
-                    Banner(run, self._notes()).show(as_json)
-                if ready is not None:
-                    ready(run)
-            await self._ended.wait()
+            with reserved(self._plan.port) as self._port:
+                await self._until_ended(self._start())
+                if not self._ended.is_set():
+                    self._is_up = True
+                    run = self._say()
+                    if not quiet:
+                        Banner(run, self._notes()).show(as_json)
+                    if ready is not None:
+                        ready(run)
+                await self._ended.wait()
         finally:
             await self._stop()
+
+    async def _until_ended(self, start: Coroutine[None, None, None]) -> None:
+        """Start, unless the end comes first."""
+        starting, ended = asyncio.ensure_future(start), asyncio.ensure_future(self._ended.wait())
+        await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if starting.done():
+            starting.result()
+        else:
+            starting.cancel()
+            await asyncio.wait((starting,))
 
     def end(self) -> None:
         """Begin to end."""
@@ -88,49 +101,58 @@ class Supervisor:
     # -- up -------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
+        """All at once: Ray's session takes longest and needs no log yet, the others wait for the log's address."""
         registry = wiring.registry_of(self._plan.programs)
-        await self._start_log()
-        await asyncio.to_thread(self._make_topics, tuple(registry.entities))
-        first = self._gateway(0)
-        driver = self._driver = Child("driver", self._driver_settings, self._on_ended)
-        self._children += [first, driver]
-        _, facts = await asyncio.gather(first.start(), driver.start())
-        self._learn_driver(dict(facts))
-        others = [self._gateway(number) for number in range(1, self._plan.gateways)]
-        self._children += others
-        await asyncio.gather(*(other.start() for other in others))
+        self._say()
+        self._head = Head(self._folder, self._driver_settings, self._on_ended, self._say)
+        gateways = [self._gateway(number) for number in range(self._plan.gateways)]
+        self._children += gateways
+        waiting = [asyncio.ensure_future(child.start()) for child in gateways]
+        waiting.append(asyncio.ensure_future(self._head.start()))
+        waiting.append(asyncio.ensure_future(self._prepare_log(tuple(registry.entities))))
+        try:
+            await asyncio.gather(*waiting)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait(waiting)
 
-    async def _start_log(self) -> None:
+    async def _prepare_log(self, kinds: tuple[str, ...]) -> Mapping[str, Any]:
+        url = await self._start_log()
+        await asyncio.to_thread(self._make_topics, url, kinds)
+        self._log_url.set_result(url)
+        return {}
+
+    async def _start_log(self) -> str:
         spec = self._plan.log
-        if spec == "embedded":
-            owner = Child("log", lambda: LogPlan(folder=str(self._folder / "log"), token=self._token), self._on_ended)
-            self._children.append(owner)
-            address = self._folder / "log" / "log.address"
-            before = _stamp(address)
-            await owner.spawn()
-            while _stamp(address) == before:
-                if owner.failure is not None:
-                    raise owner.failure
-                await asyncio.sleep(ADDRESS_LOOK_S)
-            self._log_url = f"embedded://{_text(address)}"
-        elif spec == "kafka":
-            self._start_broker()
-        elif spec.startswith("kafka://"):
-            self._log_url = spec
-        else:
+        if spec.startswith("kafka://"):
+            return spec
+        if spec == "kafka":
+            return self._start_broker()
+        if spec != "embedded":
             raise SetupError(f"--log is embedded, kafka or kafka://host:port,…, not {spec!r}", reason="LOG_ADDRESS")
+        port = 0
 
-    def _start_broker(self) -> None:
+        async def settings() -> LogPlan:
+            return LogPlan(folder=str(self._folder / "log"), token=self._token, port=port)
+
+        owner = Child("log", settings, self._on_ended)
+        self._children.append(owner)
+        address = str((await owner.start())["address"])
+        port = int(address.rpartition(":")[2])
+        return f"embedded://{address}"
+
+    def _start_broker(self) -> str:
         """One Kafka broker; started from this thread, since it ends with the thread that started it."""
         from infra.kafka import broker
 
         cluster = broker.start(self._folder / "kafka")
         self._end_broker = cluster.stop
         self._broker = tuple(running.this_process("kafka", pid) for pid in cluster.pids)
-        self._log_url = f"kafka://{','.join(cluster.addresses)}"
+        return f"kafka://{','.join(cluster.addresses)}"
 
-    def _make_topics(self, kinds: tuple[str, ...]) -> None:
-        log = open_log(self._log_url, self._process, self._token)
+    def _make_topics(self, url: str, kinds: tuple[str, ...]) -> None:
+        log = open_log(url, self._process, self._token)
         try:
             log.create(self._cluster.topics(kinds))
             wiring.check_topics(self._folder, log, self._cluster)
@@ -138,10 +160,12 @@ class Supervisor:
             log.close()
 
     def _gateway(self, number: int) -> Child:
-        def settings() -> GatewayConfig:
+        role = f"gateway-{number}"
+
+        async def settings() -> GatewayConfig:
             return GatewayConfig(
                 name=f"{new_name()}-{number}",
-                log_url=self._log_url,
+                log_url=await asyncio.shield(self._log_url),
                 token=self._token,
                 port=self._port,
                 programs=self._plan.programs,
@@ -149,18 +173,15 @@ class Supervisor:
                 process=self._process,
             )
 
-        role = f"gateway-{number}"
-
         def learn(facts: Mapping[str, Any]) -> None:
-            self._port = facts["port"]
             self._metrics[role] = f"127.0.0.1:{facts['metrics']}"
 
         return Child("gateway", settings, self._on_ended, learn, name=role)
 
-    def _driver_settings(self) -> wiring.DriverPlan:
+    async def _driver_settings(self) -> wiring.DriverPlan:
         host = HostConfig(
             name="",
-            log_url=self._log_url,
+            log_url=await asyncio.shield(self._log_url),
             token=self._token,
             data_dir=str(self._folder),
             programs=self._plan.programs,
@@ -169,85 +190,74 @@ class Supervisor:
         )
         return wiring.DriverPlan(folder=str(self._folder), host=host, hosts=self._plan.hosts)
 
+    # -- what is told ---------------------------------------------------------------------------------------------
+
     def _notes(self) -> tuple[str, ...]:
         return (RAY_NOTE, KAFKA_NOTE) if self._plan.log == "kafka" else (RAY_NOTE,)
 
+    def _on_ended(self, child: Child, ended: Ended) -> None:
+        """A child ended by itself, or is back."""
+        if not self._ended.is_set():
+            output.say(f"{child.name} {'is back' if ended.facts is not None else f'ended: {ended.why}'}")
+        self._say()
+
     def _say(self) -> Run:
-        me = running.this_process("up")
-        children = (running.this_process(child.name, child.pid) for child in self._children if child.pid)
+        """Write down what runs, so that other commands find it, and whoever comes after us if we are killed."""
+        children = (child.process for child in self._children if child.process is not None)
         run = Run(
             mode="up",
             folder=str(self._folder),
             gateway=f"127.0.0.1:{self._port}",
-            log_url=self._log_url,
+            log_url=self._log_url.result() if self._log_url.done() else "",
             cluster=self._cluster,
             programs=self._plan.programs,
             metrics=self._metrics,
-            processes=(me, *children, *self._broker, *self._head),
+            processes=(
+                running.this_process("up"),
+                *children,
+                *self._broker,
+                *(self._head.processes() if self._head is not None else ()),
+            ),
         )
-        running.write_run(run)
+        running.write_run(run, ready=self._is_up)
         return run
-
-    # -- keeping it so --------------------------------------------------------------------------------------------
-
-    def _learn_driver(self, facts: Mapping[str, Any]) -> None:
-        hosts = facts["state"]["hosts"]
-        ray = facts["ray"]
-        self._head = tuple(
-            running.this_process(role, pid)
-            for role, pid in (*ray.items(), *((host["name"], host["pid"]) for host in hosts))
-        )
-        for role in ("gcs_server", "raylet"):
-            if role in ray:
-                self._watch_head(role, ray[role])
-
-    def _watch_head(self, role: str, pid: int) -> None:
-        """Notice the end of a process of Ray's that is no child of ours."""
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        loop = asyncio.get_running_loop()
-
-        def gone() -> None:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-            driver = self._driver
-            if driver is not None and not self._ended.is_set() and pid in [process.pid for process in self._head]:
-                output.say(f"Ray's {role} ended; a new session will take over")
-                grace_s = HEAD_GRACE_S if role == "gcs_server" else 0.0
-                loop.call_later(grace_s, driver.kill)
-
-        loop.add_reader(descriptor, gone)
-
-    def _on_ended(self, child: Child, ended: Ended) -> None:
-        """A child ended by itself and will be started again; `ended.facts` are what the new one says."""
-        if child is self._driver and ended.facts:
-            self._learn_driver(ended.facts)
-        output.say(f"{child.name} {'is back' if ended.facts is not None else 'ended: ' + ended.why}")
-        self._say()
 
     # -- down -----------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
         """End in order: no more calls, then hosts, then the log."""
         self._ended.set()
+        self._log_url.cancel()
         for role in ("gateway", "driver", "log"):
+            if role == "driver" and self._head is not None:
+                await self._head.stop()
             await asyncio.gather(*(child.stop() for child in self._children if child.role == role))
         await asyncio.to_thread(self._end_broker)
         running.clear_run(self._folder)
 
 
-def _stamp(path: Path) -> int:
-    """When the file was written; 0 while there is none."""
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+@contextlib.contextmanager
+def reserved(port: int) -> Generator[int]:
+    """Hold a port for our gateways, which share it: nobody else's can come in while one of them starts again.
 
-
-def _text(path: Path) -> str:
-    return path.read_text().strip()
+    Raises SetupError when it is in use.
+    """
+    with socket.socket() as probe, socket.socket() as holder:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise SetupError(
+                f"{LOOPBACK}:{port} cannot be taken ({error.strerror}). Choose another port with --port, or stop what "
+                "uses it.",
+                reason="PORT_IN_USE",
+            ) from error
+        bound = int(probe.getsockname()[1])
+        probe.close()
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind((LOOPBACK, bound))
+        yield bound
 
 
 def lock(folder: Path) -> IO[bytes]:
@@ -256,8 +266,8 @@ def lock(folder: Path) -> IO[bytes]:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        run = running.read_run(folder)
-        who = f"process {run.processes[0].pid}" if run else "another process"
+        process = running.holder(folder)
+        who = f"process {process.pid}" if process else "another process"
         raise SetupError(
             f"{folder} is in use by {who}. End it with `hutong stop --dir {folder}`, or use another folder.",
             reason="FOLDER_IN_USE",
@@ -271,6 +281,7 @@ def clear_left_overs(folder: Path) -> None:
         with contextlib.suppress(ProcessLookupError):
             output.say(f"ending {process.role} {process.pid}, left over from a former run")
             os.kill(process.pid, signal.SIGKILL)
+    running.clear_run(folder)
 
 
 def run_up(plan: Plan, as_json: bool, ready: Callable[[Run], None] | None = None) -> None:

@@ -2,9 +2,13 @@
 
 import ctypes
 import os
+import select
 import signal
+import threading
 
 _PR_SET_PDEATHSIG = 1
+GRACE_S = 8.0
+"""A child whose parent is gone ends in good order within this time, or by force."""
 
 
 def tie_to_parent(parent: int, number: int = signal.SIGTERM) -> None:
@@ -14,3 +18,19 @@ def tie_to_parent(parent: int, number: int = signal.SIGTERM) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)  # it ended before we asked
+
+
+def end_after(parent: int, grace_s: float = GRACE_S) -> None:
+    """End this process by force some time after its parent has ended, should a good end take longer."""
+
+    def watch() -> None:
+        try:
+            descriptor = os.pidfd_open(parent)
+        except ProcessLookupError:
+            pass
+        else:
+            select.select([descriptor], [], [])
+        threading.Event().wait(grace_s)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -1,6 +1,7 @@
 """The one place where parts are put together: which log, which stores, which programs, which metrics."""
 
 import contextlib
+import os
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from actors.errors import SetupError
 from actors.kernel.rules import Rules
 from actors.ports import Log
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
-from actors.settings import ClusterSettings, check_same
+from actors.settings import ClusterSettings, ProcessSettings, check_same
 
 if TYPE_CHECKING:
     from actors.adapters.ray_actors import ControllerConfig
@@ -97,9 +98,9 @@ def report(event: str, facts: Mapping[str, object]) -> None:
 
 
 def data_folder(path: Path) -> Path:
-    """Make the data folder and see that it can be written. Raises SetupError."""
+    """Make the data folder, for its owner only, and see that it can be written. Raises SetupError."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = path / ".writable"
         probe.write_bytes(b"1")
         probe.unlink()
@@ -109,6 +110,15 @@ def data_folder(path: Path) -> Path:
             reason="FOLDER_NOT_WRITABLE",
         ) from error
     return path.resolve()
+
+
+def process_settings() -> ProcessSettings:
+    """How processes run here: the defaults, but for what $HUTONG_<NAME> says. Raises SetupError."""
+    said = {name: os.environ.get(f"HUTONG_{name.upper()}") for name in ProcessSettings.__struct_fields__}
+    try:
+        return msgspec.convert({name: value for name, value in said.items() if value}, ProcessSettings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SetupError(f"a setting in the environment is not understood: {error}", reason="SETTINGS") from error
 
 
 def token_of(folder: Path) -> str:

@@ -273,7 +273,9 @@ class Shared:
         await self._server.stop(STOP_GRACE_S)
 
 
-async def _serve(folder: Path, token: str, port: int, clock_ms: Callable[[], int]) -> None:
+async def _serve(
+    folder: Path, token: str, port: int, clock_ms: Callable[[], int], ready: Callable[[str], None] | None
+) -> None:
     loop = asyncio.get_running_loop()
     parent = os.getppid()
     stop = asyncio.Event()
@@ -285,6 +287,8 @@ async def _serve(folder: Path, token: str, port: int, clock_ms: Callable[[], int
         bound = _bind(server, folder, port)
         await server.start()
         _write_address(folder, bound)
+        if ready is not None:
+            ready(f"127.0.0.1:{bound}")
         arguments = (parent, lambda: loop.call_soon_threadsafe(stop.set))
         threading.Thread(target=_watch_parent, args=arguments, name="log-parent", daemon=True).start()
         await stop.wait()
@@ -294,13 +298,19 @@ async def _serve(folder: Path, token: str, port: int, clock_ms: Callable[[], int
         await service.close()
 
 
-def serve(folder: Path, token: str, port: int = 0, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+def serve(
+    folder: Path,
+    token: str,
+    port: int = 0,
+    clock_ms: Callable[[], int] = wall_clock_ms,
+    ready: Callable[[str], None] | None = None,
+) -> None:
     """Own the folder's log until told to stop. The bound address is written to `log.address` in the folder.
 
-    Port 0 takes the port of the last time again, or any. Raises SetupError if the folder is in use or not writable,
-    or the port is taken.
+    `ready(address)` is called once it serves. Port 0 takes the port of the last time again, or any. Raises SetupError
+    if the folder is in use or not writable, or the port is taken.
     """
     assert token
     # The writer comes back from the disk often; waiting 5 ms for the event loop each time would be its whole time.
     sys.setswitchinterval(_SWITCH_S)
-    asyncio.run(_serve(folder, token, port, clock_ms))
+    asyncio.run(_serve(folder, token, port, clock_ms, ready))

@@ -79,7 +79,7 @@ class Links:
         found.ready.set()
 
     async def _check(self, context: Any) -> dict[str, Any]:
-        metadata = dict(context.invocation_metadata() or ())
+        metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
         if not hmac.compare_digest(str(metadata.get(link.TOKEN_METADATA, "")), self._token):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong or missing link token")
         return metadata
