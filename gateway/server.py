@@ -23,7 +23,6 @@ from gateway.routes import Routes
 from gateway.services.program import ProgramService
 from gateway.v1 import program_pb2, program_pb2_grpc
 
-
 YOUNG_OBJECTS = 50_000
 
 
