@@ -27,6 +27,7 @@ from actors.settings import ClusterSettings, ProcessSettings
 from actors.work import Append, Checkpoint, Close, Halted, Load, Open, Scan, Work, Write
 
 SCAN_LIMIT = 4_096
+SCAN_LIMIT_MAX = SCAN_LIMIT << 10
 RETRY_MS = 200
 QUEUE_FRAMES_MAX = 256
 
@@ -118,6 +119,7 @@ class Ownership:
         self._events_slices: dict[str, Slice] = {}
         self._timers = DueTimers()
         self._scanning_to_ms: int | None = None
+        self._scan_limit = SCAN_LIMIT
         self._expected: tuple[int, int] | None = None
         self._snapshot_at = 0
         self._retry_at_ms: int | None = None
@@ -428,7 +430,7 @@ class Ownership:
         if self._scanning_to_ms is None and now_ms + HORIZON_MS // 2 > self._timers.horizon_ms:
             self._scanning_to_ms = now_ms + HORIZON_MS
             start, end = layout.timer_range(self._timers.horizon_ms, self._scanning_to_ms)
-            self._home.emit(Scan(self.number, start, end, SCAN_LIMIT))
+            self._home.emit(Scan(self.number, start, end, self._scan_limit))
         fires = self._timers.due(now_ms)
         if fires:
             self._append(self._slice, [encode_record(fire) for fire in fires], Aim.OTHER)
@@ -436,8 +438,11 @@ class Ownership:
     def scanned(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """The store's timers of the next minute, as frames that are not written yet have changed them."""
         assert self._scanning_to_ms is not None
-        full = len(pairs) >= SCAN_LIMIT
+        full = len(pairs) >= self._scan_limit
         horizon_ms = layout.timer_of(pairs[-1][0])[0] if full else self._scanning_to_ms
+        # So many timers in one millisecond that a scan did not come past it: the next one takes more.
+        stuck = full and horizon_ms <= self._timers.horizon_ms
+        self._scan_limit = min(2 * self._scan_limit, SCAN_LIMIT_MAX) if stuck else SCAN_LIMIT
         start, end = layout.timer_range(self._timers.horizon_ms, horizon_ms)
         found = dict(pairs)
         for applied in self.outbox.applied:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from actors.kernel.record import Fire
 
 HORIZON_MS = 60_000
-RETRY_MS = 1_000
+RETRY_MS = 100
 RETRY_MS_MAX = 60_000
 FIRES_MAX = 1_024
 

@@ -298,6 +298,21 @@ def test_a_timer_far_ahead_is_found_in_the_store_when_its_minute_comes(host: Dri
     assert host.core.next_due_ms() == START_MS + 100_000
 
 
+def test_more_timers_in_one_millisecond_than_a_scan_takes_are_all_found(
+    host: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.ownership.SCAN_LIMIT", 2)
+    names = [f"t{n}" for n in range(5)]
+    due_ms = START_MS + 50_000
+    host.say(call(BOX, Do(arm=tuple(Arming(name, due_ms, Do(add=1)) for name in names)), 1))
+    for at_ms in range(1, 10):
+        host.tick(START_MS + at_ms)
+    host.tick(due_ms)
+    generations = range(1, 1 + len(names))
+    expected = [Fire(BOX, name, n, due_ms) for name, n in zip(names, generations, strict=True)]
+    assert set(fires(host)) >= {encode_record(fire) for fire in expected}
+
+
 def test_a_timer_whose_end_is_not_written_yet_is_not_taken_from_the_store(host: Driven) -> None:
     arm(host, START_MS + 10_000)
     host.say(call(BOX, Do(cancel=("t",), add=1), 2))
