@@ -304,9 +304,9 @@ def test_more_timers_in_one_millisecond_than_a_scan_takes_are_all_found(
     monkeypatch.setattr("actors.ownership.SCAN_LIMIT", 2)
     monkeypatch.setattr(host.core.owned[0], "_scan_limit", 2)
     names = [f"t{n}" for n in range(5)]
-    due_ms = START_MS + 50_000
+    due_ms = START_MS + 100_000
     host.say(call(BOX, Do(arm=tuple(Arming(name, due_ms, Do(add=1)) for name in names)), 1))
-    for at_ms in range(1, 10):
+    for at_ms in range(70_000, 70_010):
         host.tick(START_MS + at_ms)
     host.tick(due_ms)
     generations = range(1, 1 + len(names))
