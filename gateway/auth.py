@@ -14,15 +14,15 @@ PRIORITY_MAX = 127
 
 
 class Caller(NamedTuple):
-    """Who calls: `name` is the namespace of its request ids."""
+    """Who calls: `name` is the namespace of its request ids, empty when it did not say."""
 
     name: str
     tenant: str
     priority: int
 
 
-def caller_of(metadata: Iterable[tuple[str, Any]] | None, connection: str) -> Caller:
-    """The caller that the metadata names; without one, a namespace that lasts as long as the connection.
+def caller_of(metadata: Iterable[tuple[str, Any]] | None) -> Caller:
+    """The caller that the metadata names.
 
     Raises InvalidCommand for a name that is too long or a priority that is no number from 0 to 127.
     """
@@ -34,7 +34,7 @@ def caller_of(metadata: Iterable[tuple[str, Any]] | None, connection: str) -> Ca
             tenant = _name(key, value)
         elif key == PRIORITY:
             priority = _priority(value)
-    return Caller(name or f"~{connection}", tenant, priority)
+    return Caller(name, tenant, priority)
 
 
 def _name(key: str, value: Any) -> str:
@@ -47,7 +47,7 @@ def _name(key: str, value: Any) -> str:
 
 def _priority(value: Any) -> int:
     text = str(value)
-    if not text.isdecimal() or int(text) > PRIORITY_MAX:
+    if not text.isascii() or not text.isdecimal() or len(text) > 3 or int(text) > PRIORITY_MAX:
         message = f"{PRIORITY} is a number from 0 to {PRIORITY_MAX}, not {text[:20]!r}"
         raise InvalidCommand(message, field=PRIORITY, reason="INVALID_METADATA")
     return int(text)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import grpc
@@ -14,8 +14,8 @@ from google.rpc import status_pb2
 from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
 from actors.kernel.record import Position
 from gateway.auth import CALLER
-from gateway.services.program import TIME_METADATA
-from gateway.status import STATUS_METADATA, error_of
+from gateway.deadlines import DEADLINE
+from gateway.status import STATUS_METADATA, TIME_METADATA, error_of
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
 
@@ -32,6 +32,7 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
 ]
 
 Payload: TypeAlias = Mapping[str, Any] | bytes
@@ -89,6 +90,7 @@ class Client:
         self._stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
         self._metadata = ((CALLER, self.caller),)
         self._ahead_ms = 0
+        self._knows_time = False
         self._random = random.Random(seed)
 
     async def __aenter__(self) -> Self:
@@ -125,23 +127,27 @@ class Client:
         name = request_id or self.new_request_id()
         request = pb.InvokeRequest(entity=entity, command=command, payload=_bytes(payload), request_id=name)
         give_up_at = time.monotonic() + retry_for_ms / 1_000
-        for attempt in range(1_000_000):
+        attempt = 0
+        while True:
             call = self._stub.Invoke(request, timeout=deadline_ms / 1_000, metadata=self._metadata)
             try:
-                return _answer(await call)
+                response = await call
+                if not self._knows_time:
+                    self._learn_time(await call.trailing_metadata())
+                return _answer(name, response)
             except grpc.aio.AioRpcError as error:
                 self._learn_time(error.trailing_metadata())
                 wait_s = self._wait_s(error_from(error), attempt, give_up_at)
+            attempt += 1
             await asyncio.sleep(wait_s)
-        raise AssertionError("unreachable")
 
     def _wait_s(self, error: PlatformError, attempt: int, give_up_at: float) -> float:
         """How long to wait before the next try; raises the error when there is none."""
         if not isinstance(error, Unavailable | Overloaded | DeadlineExceeded):
             raise error
-        least_ms = error.retry_after_ms if isinstance(error, Overloaded) else 0
-        backoff_ms = min(BACKOFF_MS << min(attempt, 10), BACKOFF_MS_MAX)
-        wait_s: float = max(least_ms, backoff_ms) * self._random.uniform(0.5, 1.0) / 1_000
+        least_ms = 0 if isinstance(error, DeadlineExceeded) else error.retry_after_ms
+        backoff_ms = min(BACKOFF_MS << min(attempt, 10), BACKOFF_MS_MAX) * self._random.uniform(0.5, 1.0)
+        wait_s = max(least_ms, backoff_ms) / 1_000
         if isinstance(error, Overloaded) and error.reason not in ("OVERLOADED", "CALLER_LIMIT"):
             raise error  # a bound of the call itself: waiting does not help
         if time.monotonic() + wait_s > give_up_at:
@@ -152,58 +158,71 @@ class Client:
         for key, value in metadata or ():
             if key == TIME_METADATA:
                 self._ahead_ms = int(value) - time.time_ns() // 1_000_000
+                self._knows_time = True
 
     # -- many calls -----------------------------------------------------------------------------------------------
 
     async def invoke_many(
-        self, calls: Sequence[CallTuple], *, window: int = WINDOW, retry_for_ms: int = RETRY_FOR_MS
+        self,
+        calls: Sequence[CallTuple],
+        *,
+        window: int = WINDOW,
+        deadline_ms: int = DEADLINE_MS,
+        retry_for_ms: int = RETRY_FOR_MS,
     ) -> list[Answer | PlatformError]:
         """Ask for many commands over one stream, at most `window` on their way; the outcomes in the calls' order.
 
-        What is not answered when the stream breaks, or can be tried again, is sent again under the same ids.
+        What is not answered when the stream breaks, or can be tried again, is sent again under the same ids, for as
+        long as `retry_for_ms` without any progress; then the error is such a call's outcome.
         """
-        requests = {
-            name: pb.InvokeRequest(entity=entity, command=command, payload=_bytes(payload), request_id=name)
-            for entity, command, payload in calls
-            for name in (self.new_request_id(),)
-        }
-        outcomes: dict[str, Answer | PlatformError] = {}
+        many = _Many(calls)
         give_up_at = time.monotonic() + retry_for_ms / 1_000
         attempt = 0
-        while open_ := [request for name, request in requests.items() if name not in outcomes]:
-            before = len(outcomes)
-            last: PlatformError | None = await self._stream(open_, window, outcomes)
-            if len(outcomes) == len(requests):
+        while open_ := many.open():
+            before = len(many.outcomes)
+            error = await self._stream(open_, many, window, deadline_ms)
+            if len(many.outcomes) == len(calls):
                 break
-            attempt = 0 if len(outcomes) > before else attempt + 1
-            error = last or Unavailable("some calls were not answered", outcome="OUTCOME_UNKNOWN")
-            await asyncio.sleep(self._wait_s(error, attempt, give_up_at))
-        return [outcomes[name] for name in requests]
+            if len(many.outcomes) > before:
+                attempt, give_up_at = 0, time.monotonic() + retry_for_ms / 1_000
+            try:
+                wait_s = self._wait_s(error, attempt, give_up_at)
+            except PlatformError as last:
+                return [many.outcomes.get(nth, last) for nth in range(len(calls))]
+            attempt += 1
+            await asyncio.sleep(wait_s)
+        return [many.outcomes[nth] for nth in range(len(calls))]
 
-    async def _stream(
-        self, requests: Sequence[pb.InvokeRequest], window: int, outcomes: dict[str, Answer | PlatformError]
-    ) -> PlatformError | None:
-        """One stream's life; returns why it ended before every call was answered for good."""
-        call = self._stub.InvokeStream(metadata=self._metadata)
-        again: PlatformError | None = None
+    async def _stream(self, open_: Sequence[int], many: "_Many", window: int, deadline_ms: int) -> PlatformError:
+        """One stream's life; returns what a call that is still open then came to."""
+        metadata = (*self._metadata, (DEADLINE, str(deadline_ms)))
+        call = self._stub.InvokeStream(metadata=metadata)
+        again: PlatformError = Unavailable("the stream ended", outcome="OUTCOME_UNKNOWN")
+        batch = min(BATCH, window)
         sent = answered = 0
         try:
-            while answered < len(requests):
-                while sent < len(requests) and sent - answered <= window - min(BATCH, window):
-                    batch = requests[sent : sent + min(BATCH, window)]
-                    await call.write(pb.InvokeBatch(calls=batch))
-                    sent += len(batch)
+            while answered < len(open_):
+                while sent < len(open_) and sent - answered <= window - batch:
+                    some = open_[sent : sent + batch]
+                    await call.write(many.batch(some, self.new_request_id))
+                    sent += len(some)
                 results = await call.read()
                 if results is grpc.aio.EOF:
-                    return Unavailable("the stream ended", outcome="OUTCOME_UNKNOWN")
+                    break
                 for result in results.results:
-                    again = _take(result, outcomes) or again
+                    again = many.take(result) or again
                 answered += len(results.results)
-            await call.done_writing()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError) as error:
-            if isinstance(error, grpc.aio.AioRpcError):
-                return error_from(error)
-            return Unavailable("the stream broke", outcome="OUTCOME_UNKNOWN")
+            else:
+                await call.done_writing()
+                if await call.read() is grpc.aio.EOF and not self._knows_time:
+                    self._learn_time(await call.trailing_metadata())
+            if answered < len(open_):  # it ended early, and says why when it is asked
+                self._learn_time(await call.trailing_metadata())
+                again = error_from_call(await call.code(), await call.details(), await call.trailing_metadata())
+        except grpc.aio.AioRpcError as error:
+            again = error_from(error)
+        except (asyncio.InvalidStateError, grpc.aio.UsageError):
+            again = Unavailable("the stream broke", outcome="OUTCOME_UNKNOWN")
         finally:
             call.cancel()
         return again
@@ -223,16 +242,19 @@ class Client:
         """Ask an entity's view, if need be at or after a position: read your writes."""
         request = pb.QueryRequest(entity=entity, view=view, args=_bytes(args), linearizable=linearizable)
         if at_least is not None:
-            request.at_least.CopyFrom(pb.Position(partition=at_least.partition, offset=at_least.offset, index=at_least.index))
+            request.at_least.CopyFrom(
+                pb.Position(partition=at_least.partition, offset=at_least.offset, index=at_least.index)
+            )
         give_up_at = time.monotonic() + deadline_ms / 1_000
-        for attempt in range(1_000_000):
+        attempt = 0
+        while True:
             try:
                 answer = await self._stub.Query(request, timeout=deadline_ms / 1_000, metadata=self._metadata)
                 return View(answer.payload, _position(answer.position))
             except grpc.aio.AioRpcError as error:
                 wait_s = self._wait_s(error_from(error), attempt, give_up_at)
+            attempt += 1
             await asyncio.sleep(wait_s)
-        raise AssertionError("unreachable")
 
     async def describe(self, program: str = "") -> Mapping[str, Any]:
         """What a program, or the platform itself, takes and tells."""
@@ -275,32 +297,73 @@ def _position(position: pb.Position) -> Position:
     return Position(position.partition, position.offset, position.index)
 
 
-def _answer(response: pb.InvokeResponse) -> Answer:
-    return Answer(response.payload, _position(response.position), response.duplicate, response.request_id)
+def _answer(name: str, response: pb.InvokeResponse) -> Answer:
+    position = response.position
+    where = Position(position.partition, position.offset, position.index)
+    return Answer(response.payload, where, response.duplicate, name)
 
 
-def _take(result: pb.InvokeResult, outcomes: dict[str, Answer | PlatformError]) -> PlatformError | None:
-    """Note one result; returns its error when the call should be sent again."""
-    if result.HasField("response"):
-        outcomes[result.request_id] = _answer(result.response)
+class _Many:
+    """Many calls, by their place; each is named when it is first sent, so that a long queue does not age its ids."""
+
+    def __init__(self, calls: Sequence[CallTuple]) -> None:
+        self.outcomes: dict[int, Answer | PlatformError] = {}
+        self._calls = calls
+        self._places: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+
+    def open(self) -> Sequence[int]:
+        """The calls without an outcome."""
+        outcomes = self.outcomes
+        return [nth for nth in range(len(self._calls)) if nth not in outcomes]
+
+    def batch(self, some: Sequence[int], new_name: Callable[[], str]) -> pb.InvokeBatch:
+        """These calls as one message."""
+        batch = pb.InvokeBatch()
+        add, names, places = batch.calls.add, self._names, self._places
+        for nth in some:
+            entity, command, payload = self._calls[nth]
+            name = names.get(nth)
+            if name is None:
+                name = names[nth] = new_name()
+                places[name] = nth
+            add(entity=entity, command=command, payload=_bytes(payload), request_id=name)
+        return batch
+
+    def take(self, result: pb.InvokeResult) -> PlatformError | None:
+        """Note one result; returns its error when the call should be sent again."""
+        name = result.request_id
+        nth = self._places[name]
+        if result.HasField("response"):
+            self.outcomes[nth] = _answer(name, result.response)
+            return None
+        error = error_of(result.error)
+        if isinstance(error, Unavailable | DeadlineExceeded) or error.reason in ("OVERLOADED", "CALLER_LIMIT"):
+            return error
+        self.outcomes[nth] = error
         return None
-    error = error_of(result.error)
-    if isinstance(error, Unavailable | DeadlineExceeded) or error.reason in ("OVERLOADED", "CALLER_LIMIT"):
-        return error
-    outcomes[result.request_id] = error
-    return None
 
 
 def error_from(error: grpc.aio.AioRpcError) -> PlatformError:
-    """The error that a gRPC failure stands for; one that no gateway described is Unavailable, its outcome unknown."""
-    for key, value in error.trailing_metadata() or ():
+    """The error that a gRPC failure stands for."""
+    return error_from_call(error.code(), error.details(), error.trailing_metadata())
+
+
+def error_from_call(
+    code: grpc.StatusCode, message: str | None, metadata: Iterable[tuple[str, Any]] | None
+) -> PlatformError:
+    """The error that a call's end stands for. One that no gateway described is the transport's: nobody knows more."""
+    for key, value in metadata or ():
         if key == STATUS_METADATA:
             return error_of(status_pb2.Status.FromString(value))
-    message = error.details() or error.code().name
-    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineExceeded(message, outcome="OUTCOME_UNKNOWN")
-    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return Overloaded(message, retry_after_ms=0, reason="TOO_BIG" if "larger" in message else "OVERLOADED")
-    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        return Unavailable(message, outcome="OUTCOME_UNKNOWN")
-    return error_of(status_pb2.Status(code=error.code().value[0], message=message))
+    text = message or code.name
+    match code:
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceeded(text, outcome="OUTCOME_UNKNOWN")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            too_big = "larger" in text or "metadata" in text
+            return Overloaded(text, retry_after_ms=0, reason="TOO_BIG" if too_big else "OVERLOADED")
+        case grpc.StatusCode.UNIMPLEMENTED | grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.UNAUTHENTICATED:
+            return error_of(status_pb2.Status(code=code.value[0], message=text))
+        case _:  # gone, cut off in the middle, ended as it was stopped
+            return Unavailable(text, outcome="OUTCOME_UNKNOWN", retry_after_ms=0)

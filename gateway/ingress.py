@@ -12,15 +12,30 @@ from typing import NamedTuple, Protocol
 from actors.errors import DeadlineExceeded, Outcome, PlatformError, Unavailable
 from actors.kernel.action import Push, Reply
 from actors.kernel.record import Read, encode_frame, encode_record
-from actors.link import Absent, Answer, Ask, Attach, Detach, FromHost, Lost, Owned, Pending, Pushes, Replies
+from actors.link import (
+    Absent,
+    Answer,
+    Ask,
+    Attach,
+    Detach,
+    FromGateway,
+    FromHost,
+    Lost,
+    Owned,
+    Pending,
+    Pushes,
+    Replies,
+)
 from actors.ports import Appended, Log, Slice
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
+from gateway.deadlines import now_ms as clock_ms
 from gateway.owners import Owners
 from gateway.pending import Append, Call, Expired, PendingTable, Stuck
 from gateway.status import refusal_of
 
 EXPIRE_S = 0.02
+HALTED_RETRY_MS = 1_000
 
 
 class Single:
@@ -70,6 +85,15 @@ class _Asked(NamedTuple):
     answer: asyncio.Future[Answer]
 
 
+class _Halted(NamedTuple):
+    address: str
+    why: str
+
+
+def _unavailable(partition: int, why: str) -> Unavailable:
+    return Unavailable(f"partition {partition} is {why}", outcome="NOT_APPENDED", retry_after_ms=HALTED_RETRY_MS)
+
+
 class Ingress:
     """What the services call. Everything runs in one event loop, but for the log's callbacks."""
 
@@ -83,35 +107,43 @@ class Ingress:
         self._table = PendingTable(
             cluster.partitions, process.pending_max, process.pending_per_caller_max, process.deadline_left_ms_min
         )
-        self._owners = Owners(log, cluster.placement_topic, name, token, self._heard, self._moved)
+        self._owners = Owners(log, cluster.placement_topic, name, token, self._heard, self._down)
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._flushing = False
         self._expiring: asyncio.TimerHandle | None = None
         self._holding: asyncio.TimerHandle | None = None
+        self._holding_until_ms = 0
         self._done: list[tuple[Append, float, Future[Appended]]] = []
         self._done_lock = threading.Lock()
         self._asks: dict[int, _Asked] = {}
         self._ask_ids = itertools.count(1)
         self._epochs: dict[int, int] = {}
-        self._halted: dict[int, str] = {}
+        """The highest epoch heard of for each partition: who answers under a lower one is a former owner."""
+        self._serving: dict[int, str] = {}
+        """Where the host is that serves a partition, as it said itself: the placement topic may say so later."""
+        self._halted: dict[int, _Halted] = {}
+        self._appended_at: dict[int, float] = {}
+        """When a partition's frame was acknowledged whose answers are still to come."""
         self._listeners: dict[str, tuple[int, list[Heard]]] = {}
 
     def start(self) -> None:
-        """Begin to follow the placement."""
-        slice_ = Slice(self._cluster.placement_topic, 0)
-        self._owners.start(self._log.spans([slice_])[slice_].start)
+        """Begin to follow the placement, as soon as there is one."""
+        self._owners.start()
 
     async def stop(self) -> None:
         """End the streams to hosts."""
         await self._owners.stop()
+        for timer in (self._expiring, self._holding):
+            if timer is not None:
+                timer.cancel()
 
     def __len__(self) -> int:
         return len(self._table)
 
     async def serves(self, partitions: int) -> None:
         """Wait until so many partitions have an owner that serves them, or says that it is halted."""
-        while len(self._epochs.keys() | self._halted.keys()) < partitions:
+        while len(self._serving.keys() | self._halted.keys()) < partitions:
             self._news.clear()
             await self._news.wait()
 
@@ -119,13 +151,17 @@ class Ingress:
 
     def submit(self, call: Call) -> None:
         """Take a call in; its waiter will be told. Raises Overloaded, InvalidCommand or Unavailable before the log."""
-        halted = self._halted.get(call.partition)
-        if halted is not None:
-            raise Unavailable(f"partition {call.partition} is {halted}", outcome="NOT_APPENDED", retry_after_ms=1_000)
+        self.check_not_halted(call.partition)
         self._table.submit(call)
         self._flush_soon()
         if self._expiring is None:
             self._expiring = self._loop.call_later(EXPIRE_S, self._expire)
+
+    def check_not_halted(self, partition: int) -> None:
+        """Raises Unavailable while the partition waits for an operator."""
+        halted = self._halted.get(partition)
+        if halted is not None:
+            raise _unavailable(partition, halted.why)
 
     def _flush_soon(self) -> None:
         if not self._flushing:
@@ -134,7 +170,7 @@ class Ingress:
 
     def _flush(self) -> None:
         self._flushing = False
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock_ms()
         topic = self._cluster.commands_topic
         for frame in self._table.take(now_ms):
             owners = self._owners
@@ -142,8 +178,17 @@ class Ingress:
             future = self._log.append(Slice(topic, frame.partition), encoded)
             self._watch(frame, future)
         next_ms = self._table.next_ms()
-        if next_ms is not None and self._holding is None:
-            self._holding = self._loop.call_later(max(next_ms - now_ms, 1) / 1_000, self._held)
+        if next_ms is not None:
+            self._hold(next_ms, now_ms)
+
+    def _hold(self, until_ms: int, now_ms: int) -> None:
+        """Flush again then; a later time that was set gives way."""
+        if self._holding is not None:
+            if self._holding_until_ms <= until_ms:
+                return
+            self._holding.cancel()
+        self._holding_until_ms = until_ms
+        self._holding = self._loop.call_later(max(until_ms - now_ms, 1) / 1_000, self._held)
 
     def _held(self) -> None:
         self._holding = None
@@ -169,17 +214,18 @@ class Ingress:
         for frame, began, future in done:
             error = future.exception()
             if error is None:
-                self._table.acknowledged(frame.partition)
+                if self._table.acknowledged(frame.partition):
+                    self._appended_at.setdefault(frame.partition, now)
                 self._sensor.frame_appended(len(frame.records), sum(map(len, frame.records)), now - began)
             else:
                 refused = isinstance(error, PlatformError) and error.reason == "NOT_APPENDED"
                 outcome: Outcome = "NOT_APPENDED" if refused else "OUTCOME_UNKNOWN"
-                self._table.append_failed(frame.partition, time.time_ns() // 1_000_000, outcome)
+                self._table.append_failed(frame.partition, clock_ms(), outcome)
                 self._sensor.append_failed(outcome)
         self._flush()
 
     def _expire(self) -> None:
-        for expired in self._table.expire(time.time_ns() // 1_000_000):
+        for expired in self._table.expire(clock_ms()):
             error = too_late(expired)
             for waiter in expired.call.waiters:
                 waiter.failed(expired.call.key[1], error)
@@ -192,51 +238,79 @@ class Ingress:
         for message in messages:
             match message:
                 case Replies(partition, replies):
-                    for call, reply in self._table.replied(partition, replies):
-                        for waiter in call.waiters:
-                            waiter.settled(reply, partition)
+                    self._replied(partition, replies)
                 case Owned(partition, epoch):
-                    self._owned(partition, epoch)
+                    self._owned(address, partition, epoch)
                 case Lost(partition, halted):
                     self._lost(address, partition, halted)
                 case Absent(partition, calls):
                     self._table.absent(partition, calls)
                 case Answer():
                     self._answered(message)
-                case Pushes(partition, pushes):
+                case Pushes(_, pushes):
                     self._pushed(pushes)
         self._flush_soon()
         self._news.set()
 
-    def _owned(self, partition: int, epoch: int) -> None:
+    def _replied(self, partition: int, replies: Sequence[Reply]) -> None:
+        appended_at = self._appended_at.pop(partition, None)
+        waited_s = 0.0 if appended_at is None else time.perf_counter() - appended_at
+        self._sensor.replies_came(len(replies), waited_s)
+        for call, reply in self._table.replied(partition, replies):
+            for waiter in call.waiters:
+                waiter.settled(reply, partition)
+
+    def _owned(self, address: str, partition: int, epoch: int) -> None:
         if epoch < self._epochs.get(partition, -1):
             return
         self._epochs[partition] = epoch
+        self._serving[partition] = address
         self._halted.pop(partition, None)
         keys = self._table.owned(partition)
         if keys:
-            self._owners.send(partition, Pending(partition, keys))
-        for asked in list(self._asks.values()):
+            self._owners.send(address, Pending(partition, keys))
+        for asked in self._asks.values():
             if asked.ask.partition == partition:
-                self._owners.send(partition, asked.ask)
-        for entity, (where, listeners) in list(self._listeners.items()):
+                self._owners.send(address, asked.ask)
+        for entity, (where, listeners) in self._listeners.items():
             if where == partition:
-                self._owners.send(partition, Attach(partition, entity))
-                for listener in list(listeners):
+                self._owners.send(address, Attach(partition, entity))
+                for listener in listeners:
                     listener.reattached()
 
     def _lost(self, address: str, partition: int, halted: str) -> None:
-        if self._owners.owns(address, partition):
-            self._table.lost(partition)
-            if halted:
-                self._halted[partition] = halted
-                error = Unavailable(f"partition {partition} is {halted}", outcome="NOT_APPENDED")
-                for asked in [asked for asked in self._asks.values() if asked.ask.partition == partition]:
-                    if not asked.answer.done():
-                        asked.answer.set_exception(error)
+        """What a host says of a partition that it does not serve counts if it did so, or is placed to."""
+        halt = self._halted.get(partition)
+        said_so = self._serving.get(partition) or (halt.address if halt else self._owners.address_of(partition))
+        if address != said_so:
+            return
+        self._unserved(partition)
+        if not halted:
+            return
+        self._halted[partition] = _Halted(address, halted)
+        error = _unavailable(partition, halted)
+        for asked in self._asks.values():
+            if asked.ask.partition == partition and not asked.answer.done():
+                asked.answer.set_exception(error)
 
-    def _moved(self, partition: int) -> None:
+    def _unserved(self, partition: int) -> None:
+        self._serving.pop(partition, None)
+        self._halted.pop(partition, None)
         self._table.lost(partition)
+
+    def _down(self, address: str) -> None:
+        """The stream to a host ended: whatever it said of its partitions, it says again when it is back."""
+        halted = [partition for partition, halt in self._halted.items() if halt.address == address]
+        served = [partition for partition, where in self._serving.items() if where == address]
+        for partition in (*halted, *served):
+            self._unserved(partition)
+        self._flush_soon()
+
+    def _tell(self, partition: int, message: FromGateway) -> None:
+        """Say this to the partition's owner, if it is known; a new one is told what is still open by `_owned`."""
+        address = self._serving.get(partition)
+        if address is not None:
+            self._owners.send(address, message)
 
     # -- queries --------------------------------------------------------------------------------------------------
 
@@ -244,13 +318,10 @@ class Ingress:
         self, partition: int, entity: str, view: str, args: bytes, at_least: int, deadline_s: float
     ) -> Answer:
         """Ask the partition's owner. Raises Unavailable when none answers in time, and what the answer stands for."""
-        halted = self._halted.get(partition)
-        if halted is not None:
-            raise Unavailable(f"partition {partition} is {halted}", outcome="NOT_APPENDED", retry_after_ms=1_000)
+        self.check_not_halted(partition)
         ask = Ask(next(self._ask_ids), partition, entity, view, args, at_least)
         asked = self._asks[ask.ask_id] = _Asked(ask, self._loop.create_future())
-        if partition in self._epochs:
-            self._owners.send(partition, ask)
+        self._tell(partition, ask)
         try:
             answer = await asyncio.wait_for(asked.answer, deadline_s)
         except TimeoutError:
@@ -286,7 +357,7 @@ class Ingress:
         _, listeners = self._listeners.setdefault(entity, (partition, []))
         listeners.append(listener)
         if len(listeners) == 1:
-            self._owners.send(partition, Attach(partition, entity))
+            self._tell(partition, Attach(partition, entity))
 
     def unlisten(self, partition: int, entity: str, listener: Heard) -> None:
         """Tell this listener no more."""
@@ -294,7 +365,7 @@ class Ingress:
         listeners.remove(listener)
         if not listeners:
             del self._listeners[entity]
-            self._owners.send(partition, Detach(partition, entity))
+            self._tell(partition, Detach(partition, entity))
 
     def _pushed(self, pushes: Sequence[Push]) -> None:
         for push in pushes:

@@ -1,12 +1,13 @@
 """One `Listen`: an entity's pushes above a cursor, live, and read anew whenever some may have been missed."""
 
 import asyncio
+from collections import deque
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from actors.errors import Unavailable
+from actors.errors import NotFound, Unavailable
 from actors.kernel.action import Push
 from gateway.ingress import Ingress
 from gateway.routes import Route
@@ -34,8 +35,9 @@ class Listener:
         self._ingress = ingress
         self._route = route
         self._cursor = cursor
-        self._waiting: list[Push] = []
+        self._waiting: deque[Push] = deque()
         self._must_read = True
+        self._draining = False
         self._ready = asyncio.Event()
         self._ready.set()
 
@@ -52,12 +54,17 @@ class Listener:
         self._must_read = True
         self._ready.set()
 
+    def drain(self) -> None:
+        """End: the client listens elsewhere, from its cursor on."""
+        self._draining = True
+        self._ready.set()
+
     async def run(self, context: Any) -> None:
-        """Serve until the client goes."""
+        """Serve until the client goes. Raises Unavailable when the gateway ends, or an operator must act."""
         route = self._route
         self._ingress.listen(route.partition, route.entity, self)
         try:
-            while True:
+            while not self._draining:
                 await self._ready.wait()
                 self._ready.clear()
                 if self._must_read:
@@ -66,21 +73,29 @@ class Listener:
                 await self._deliver(context)
         finally:
             self._ingress.unlisten(route.partition, route.entity, self)
+        raise Unavailable("this gateway ends; listen to another", outcome="NOT_APPENDED", retry_after_ms=0)
 
     async def _read(self, context: Any) -> None:
+        """Send all that the entity keeps above the cursor."""
         route = self._route
+        self._ingress.check_not_halted(route.partition)
         args = msgspec.json.encode({"after": self._cursor})
         try:
             answer = await self._ingress.query(route.partition, route.entity, PUSHES_VIEW, args, -1, READ_S_MAX)
         except Unavailable:
-            self.reattached()
+            self.reattached()  # nobody owns it just now; when that is for good, the next look at it says so
             return
-        for kept in _decode(answer.payload):
+        try:
+            pushes = _decode(answer.payload)
+        except msgspec.ValidationError as error:
+            message = f"the view {PUSHES_VIEW} of {route.kind.kind} is no list of pushes: {error}"
+            raise NotFound(message, reason="NO_PUSHES") from error
+        for kept in pushes:
             await self._send(context, kept.cursor, bytes(kept.payload))
 
     async def _deliver(self, context: Any) -> None:
         while self._waiting:
-            push = self._waiting.pop(0)
+            push = self._waiting.popleft()
             if push.cursor > self._cursor + 1:
                 self._waiting.clear()  # a gap: read it all from the entity
                 self.reattached()

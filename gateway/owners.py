@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from actors.adapters.polling import Poller
-from actors.errors import Corrupt
+from actors.errors import Corrupt, PlatformError
 from actors.kernel.placement import Placed, Release, Term, decode_placement
 from actors.kernel.record import frame_records
 from actors.link import GATEWAY_METADATA, TOKEN_METADATA, FromGateway, FromHost
 from actors.ports import Fetched, Log, Slice
 from gateway.links import HostLink
+
+RETRY_S = 0.2
 
 
 class Owners:
@@ -22,9 +24,9 @@ class Owners:
         gateway: str,
         token: str,
         heard: Callable[[str, Sequence[FromHost]], None],
-        moved: Callable[[int], None],
+        down: Callable[[str], None],
     ) -> None:
-        """`heard(address, messages)` gets what hosts say; `moved(partition)` tells that an owner is gone or changed."""
+        """`heard(address, messages)` gets what hosts say; `down(address)` tells that a host's stream ended."""
         self.release = 0
         self.digest = ""
         self._placed: dict[int, Placed] = {}
@@ -32,56 +34,69 @@ class Owners:
         self._links: dict[str, HostLink] = {}
         self._metadata = ((TOKEN_METADATA, token), (GATEWAY_METADATA, gateway))
         self._heard = heard
-        self._moved = moved
+        self._down = down
+        self._log = log
         self._slice = Slice(topic, 0)
-        self._loop = asyncio.get_running_loop()
-        self._poller = Poller(log.reader(), self._loop, self._fetched, self._failed)
+        self._poller = Poller(log.reader(), asyncio.get_running_loop(), self._fetched, self._failed)
+        self._following: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
-    def start(self, from_offset: int) -> None:
-        """Begin to follow the topic from its first record on."""
+    def start(self) -> None:
+        """Begin to follow the topic, from its first record on, as soon as the log and the topic are there."""
         self._poller.start()
-        self._poller.assign({self._slice: from_offset})
+        self._following = asyncio.ensure_future(self._follow())
 
     async def stop(self) -> None:
         """End every stream."""
+        if self._following is not None:
+            self._following.cancel()
         await asyncio.to_thread(self._poller.stop)
-        await asyncio.gather(*(host.close() for host in self._links.values()))
+        await asyncio.gather(*(host.close() for host in self._links.values()), *self._closing)
 
     def address_of(self, partition: int) -> str:
-        """Where the partition's owner listens; empty while none is known."""
+        """Where the host listens that is placed to own the partition; empty while none is known."""
         placed = self._placed.get(partition)
         return "" if placed is None else placed.address
 
-    def owns(self, address: str, partition: int) -> bool:
-        """Whether the host at this address is the partition's owner as far as is known."""
-        return self.address_of(partition) == address
+    def send(self, address: str, message: FromGateway) -> None:
+        """Say this to the host at this address; forgotten when there is no stream to it."""
+        host = self._links.get(address)
+        if host is not None:
+            host.send(message)
 
-    def send(self, partition: int, message: FromGateway) -> bool:
-        """Say this to the partition's owner; False when none is known."""
-        host = self._links.get(self.address_of(partition))
-        if host is None:
-            return False
-        host.send(message)
-        return True
+    async def _follow(self) -> None:
+        """Read the topic from its start; what is read twice changes nothing."""
+        while True:
+            try:
+                spans = await asyncio.to_thread(self._log.spans, [self._slice])
+            except PlatformError:
+                await asyncio.sleep(RETRY_S)  # the log is away, or nobody has made its topics yet
+            else:
+                self._poller.assign({self._slice: spans[self._slice].start})
+                await asyncio.sleep(RETRY_S)  # if that place is cut meanwhile, the next try begins no sooner
+                return
+
+    def _failed(self, error: Corrupt) -> None:
+        """A compacted topic is cut at its start while we read it, or its bytes are damaged: begin again."""
+        del error
+        if self._following is None or self._following.done():
+            self._following = asyncio.ensure_future(self._follow())
 
     def _fetched(self, frames: Sequence[Fetched]) -> None:
-        changed: dict[int, None] = {}
         for fetched in frames:
             for record in frame_records(self._slice.topic, 0, fetched.offset, fetched.frame):
-                self._learn(fetched.offset, decode_placement(record), changed)
+                self._learn(fetched.offset, decode_placement(record))
         self._poller.taken()
         wanted = {placed.address for placed in self._placed.values()}
-        for address in wanted - self._links.keys():
+        for address in sorted(wanted - self._links.keys()):
             self._links[address] = HostLink(address, self._metadata, self._heard, self._down)
-        for address in self._links.keys() - wanted:
+        for address in sorted(self._links.keys() - wanted):
             closing = asyncio.ensure_future(self._links.pop(address).close())
+            self._down(address)
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
-        for partition in changed:
-            self._moved(partition)
 
-    def _learn(self, offset: int, placement: Term | Placed | Release, changed: dict[int, None]) -> None:
+    def _learn(self, offset: int, placement: Term | Placed | Release) -> None:
         match placement:
             case Term():
                 self._term = max(self._term, offset)
@@ -89,17 +104,7 @@ class Owners:
                 before = self._placed.get(partition)
                 if before is None or (before.term, before.n) < (term, n):
                     self._placed[partition] = placement
-                    if before is None or before.address != placement.address:
-                        changed[partition] = None
             case Release(term, release, digest) if term >= self._term:
                 self.release, self.digest = release, digest
             case _:
                 pass  # an older term's
-
-    def _failed(self, error: Corrupt) -> None:
-        raise error
-
-    def _down(self, address: str) -> None:
-        for partition, placed in self._placed.items():
-            if placed.address == address:
-                self._moved(partition)

@@ -212,12 +212,13 @@ class PendingTable:
         lanes = (self._lanes[partition] for partition in self._dirty)
         return min((lane.ready_ms() for lane in lanes if lane.flying is None and lane.queue), default=None)
 
-    def acknowledged(self, partition: int) -> None:
-        """The partition's frame is on the log."""
+    def acknowledged(self, partition: int) -> bool:
+        """The partition's frame is on the log; returns whether any of its calls still waits for an answer."""
         lane = self._lanes[partition]
-        lane.flying = None
+        flying, lane.flying = lane.flying or (), None
         lane.failed = False
         self._dirty[partition] = None
+        return any(call.open for call in flying)
 
     def append_failed(self, partition: int, now_ms: int, outcome: Outcome = "OUTCOME_UNKNOWN") -> None:
         """The partition's frame is not on the log, or may not be: it goes again, first, in the same order."""

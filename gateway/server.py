@@ -6,7 +6,7 @@ import ipaddress
 import signal
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -24,6 +24,14 @@ from gateway.services.program import ProgramService
 from gateway.v1 import program_pb2, program_pb2_grpc
 
 YOUNG_OBJECTS = 50_000
+
+
+SERVICE_NAME: str = program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name
+STREAMS_MAX = 1_000
+KEEPALIVE_MS = 30_000
+PING_MS_MIN = 10_000
+RPCS_PER_PENDING = 2
+"""gRPC turns away what is above its own limit without a word why; calls meet the limit of pending ones before."""
 
 
 class GatewayConfig(Struct, frozen=True, kw_only=True):
@@ -58,18 +66,15 @@ class Gateway:
         self.ingress = Ingress(config.name, parts.log, config.cluster, config.process, config.token, parts.sensor)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            options=_options(config.process), maximum_concurrent_rpcs=config.process.pending_max
+            options=_options(config.process), maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max
         )
         routes = Routes(parts.registry, config.cluster, config.process)
-        service = ProgramService(self.ingress, routes, config.process, parts.sensor)
-        program_pb2_grpc.add_ProgramServiceServicer_to_server(service, self._server)
+        self._service = ProgramService(self.ingress, routes, config.process, parts.sensor)
+        add_to_server: Any = program_pb2_grpc.add_ProgramServiceServicer_to_server  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - generated
+        add_to_server(self._service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.reflection:
-            names = (
-                program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name,
-                health.SERVICE_NAME,
-                reflection.SERVICE_NAME,
-            )
+            names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> int:
@@ -88,7 +93,8 @@ class Gateway:
             raise SetupError(
                 f"{address} is in use. Choose another port with --port, or stop what uses it.", reason="PORT_IN_USE"
             ) from error
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        for service in ("", SERVICE_NAME):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         self.ingress.start()
         await self._server.start()
         return self.port
@@ -98,9 +104,11 @@ class Gateway:
         await self.ingress.serves(partitions)
 
     async def stop(self) -> None:
-        """Take no more calls, answer those in flight, then end."""
+        """Take no more calls, answer those in flight, send streams elsewhere, then end."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._config.process.drain_ms_max / 1_000)
+        stopping = asyncio.ensure_future(self._server.stop(self._config.process.drain_ms_max / 1_000))
+        self._service.drain()
+        await stopping
         await self.ingress.stop()
 
 
@@ -110,11 +118,15 @@ def _options(process: ProcessSettings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", process.message_bytes_max),
         ("grpc.max_send_message_length", process.message_bytes_max),
         ("grpc.max_metadata_size", process.metadata_bytes_max),
-        ("grpc.absolute_max_metadata_size", 2 * process.metadata_bytes_max),
-        ("grpc.max_concurrent_streams", 1_000),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ("grpc.http2.max_ping_strikes", 2),
+        # Between the two limits gRPC refuses at random, the more likely the larger: one limit is one answer.
+        ("grpc.absolute_max_metadata_size", process.metadata_bytes_max),
+        ("grpc.max_concurrent_streams", STREAMS_MAX),
+        # A client that vanished is found out; one that asks too often whether we are there is sent away.
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_MS // 3),
         ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_MS_MIN),
+        ("grpc.http2.max_ping_strikes", 2),
     ]
 
 

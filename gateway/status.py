@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 import msgspec
-from google.protobuf import any_pb2, duration_pb2
+from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
@@ -28,6 +28,13 @@ from actors.kernel.action import Code, Reply
 
 DOMAIN = "hutong"
 STATUS_METADATA = "grpc-status-details-bin"
+TIME_METADATA = "hutong-time-ms"
+REQUEST_METADATA = "hutong-request-id"
+MESSAGE_CHARS_MAX = 1_000
+TRAILER_CHARS_MAX = 250
+DETAIL_CHARS_MAX = 250
+DETAILS_MAX = 8
+"""Clients refuse trailing metadata of over 8 KiB: an author's words are cut so that what we say arrives."""
 
 CODES: Mapping[type[PlatformError], grpc.StatusCode] = {
     Reject: grpc.StatusCode.FAILED_PRECONDITION,
@@ -58,35 +65,47 @@ def code_of(error: PlatformError) -> grpc.StatusCode:
     return CODES.get(type(error), grpc.StatusCode.UNKNOWN)
 
 
+def message_of(error: PlatformError) -> str:
+    """What is said beside the gRPC code; the status has more room."""
+    return _cut(str(error), TRAILER_CHARS_MAX)
+
+
 def status_of(error: PlatformError, request_id: str = "") -> status_pb2.Status:
     """The whole status of an error. Every one carries ErrorInfo with the reason and the request id."""
-    metadata = {"request_id": request_id} if request_id else {}
+    metadata: dict[str, str] = {}
     extra: list[Any] = []
+    message = _cut(str(error), MESSAGE_CHARS_MAX)
+    said = _cut(message, DETAIL_CHARS_MAX)
     match error:
         case Reject():
-            metadata |= error.details
+            some = list(error.details.items())[:DETAILS_MAX]
+            metadata |= {_cut(key, DETAIL_CHARS_MAX): _cut(value, DETAIL_CHARS_MAX) for key, value in some}
         case InvalidCommand(field=field):
-            bad = details.BadRequest.FieldViolation(field=field, description=str(error))
+            bad = details.BadRequest.FieldViolation(field=field, description=said)
             extra.append(details.BadRequest(field_violations=[bad]))
         case Overloaded(retry_after_ms=retry_after_ms):
             extra.append(_retry_info(retry_after_ms))
-            violation = details.QuotaFailure.Violation(subject=error.reason, description=str(error))
+            violation = details.QuotaFailure.Violation(subject=error.reason, description=said)
             extra.append(details.QuotaFailure(violations=[violation]))
         case Unavailable(retry_after_ms=retry_after_ms):
             extra.append(_retry_info(retry_after_ms))
         case NotFound():
-            extra.append(details.ResourceInfo(resource_type=error.reason, description=str(error)))
+            extra.append(details.ResourceInfo(resource_type=error.reason, description=said))
         case Poisoned(position=position) | Corrupt(position=position):
             metadata["position"] = position
         case _:
             pass
-    info = details.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
-    status = status_pb2.Status(code=code_of(error).value[0], message=str(error))
-    for message in (info, *extra):
-        packed = any_pb2.Any()
-        packed.Pack(message)
-        status.details.append(packed)
+    if request_id:
+        metadata["request_id"] = _cut(request_id, DETAIL_CHARS_MAX)
+    info = details.ErrorInfo(reason=_cut(error.reason, DETAIL_CHARS_MAX), domain=DOMAIN, metadata=metadata)
+    status = status_pb2.Status(code=code_of(error).value[0], message=message)
+    for detail in (info, *extra):
+        status.details.add().Pack(detail)
     return status
+
+
+def _cut(text: str, chars_max: int) -> str:
+    return text if len(text) <= chars_max else text[: chars_max - 1] + "…"
 
 
 def _retry_info(retry_after_ms: int) -> details.RetryInfo:
@@ -121,18 +140,12 @@ def refusal_of(reply: Reply, partition: int) -> PlatformError:
 
 def error_of(status: status_pb2.Status) -> PlatformError:
     """The error that a status stands for: the way back, for our client."""
-    info, field, retry_after_ms = details.ErrorInfo(), "", 0
+    info, bad, retry = details.ErrorInfo(), details.BadRequest(), details.RetryInfo()
     for packed in status.details:
-        if packed.Is(details.ErrorInfo.DESCRIPTOR):
-            packed.Unpack(info)
-        elif packed.Is(details.BadRequest.DESCRIPTOR):
-            bad = details.BadRequest()
-            packed.Unpack(bad)
-            field = bad.field_violations[0].field
-        elif packed.Is(details.RetryInfo.DESCRIPTOR):
-            retry = details.RetryInfo()
-            packed.Unpack(retry)
-            retry_after_ms = retry.retry_delay.ToMilliseconds()
+        for detail in (info, bad, retry):
+            packed.Unpack(detail)  # does nothing when it is of another type
+    field = bad.field_violations[0].field if bad.field_violations else ""
+    retry_after_ms = retry.retry_delay.ToMilliseconds()
     return _made(_BY_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN), status.message, info, field, retry_after_ms)
 
 

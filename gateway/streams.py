@@ -1,107 +1,196 @@
 """One `InvokeStream`: calls in, results out, no task and no future for a single call."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
 
-from actors.errors import PlatformError
+from actors.errors import PlatformError, Unavailable
 from actors.kernel.action import Reply
 from actors.sensor import Sensor
-from actors.settings import ProcessSettings
-from gateway.auth import Caller
+from gateway.deadlines import now_ms
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes, text_of
-from gateway.status import refusal_of, status_of
+from gateway.status import code_of, refusal_of, status_of
 from gateway.v1 import program_pb2 as pb
 
 OPEN_MAX = 10_000
 RESULTS_MAX = 1_000
+RESULTS_BYTES_MAX = 1 << 20
+CALLS_AT_ONCE_MAX = 1_000
+"""A message may hold so many calls that taking them in would keep everybody else waiting."""
+
+
+class _Result(NamedTuple):
+    name: str
+    partition: int
+    outcome: Reply | PlatformError
+
+
+class _Again:
+    """Waits for a call that the same stream asked for again while it was open: both are answered."""
+
+    __slots__ = ("_name", "_stream")
+
+    def __init__(self, stream: "CallStream", name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def settled(self, reply: Reply, partition: int) -> None:
+        """The answer is here."""
+        self._stream.repeated(_Result(self._name, partition, reply))
+
+    def failed(self, request_id: bytes, error: PlatformError) -> None:
+        """There will be no answer."""
+        del request_id
+        self._stream.repeated(_Result(self._name, 0, error))
 
 
 class CallStream:
     """A `Waiter` for all calls of one stream. Takes no more in while `OPEN_MAX` are not answered and read."""
 
     def __init__(
-        self, ingress: Ingress, routes: Routes, caller: Caller, process: ProcessSettings, sensor: Sensor
+        self, ingress: Ingress, routes: Routes, caller: str, sensor: Sensor, call_ms: int, until_ms: int | None
     ) -> None:
+        """Each call may take `call_ms`, and none longer than until `until_ms`, when the stream itself ends."""
         self._ingress = ingress
         self._routes = routes
-        self._caller = caller.name
-        self._deadline_ms = process.deadline_ms_default
+        self._caller = caller
         self._sensor = sensor
+        self._call_ms = call_ms
+        self._until_ms = until_ms
         self._names: dict[bytes, str] = {}
-        self._results: list[pb.InvokeResult] = []
+        self._repeats = 0
+        self._results: deque[_Result] = deque()
         self._ready = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
+        self._draining = False
+        self._reading: asyncio.Task[None] | None = None
 
     async def run(self, requests: AsyncIterator[pb.InvokeBatch], context: Any) -> None:
-        """Serve until the client has half-closed and every call is answered."""
-        writing = asyncio.ensure_future(self._write(context))
+        """Serve until the client has half-closed and every call is answered.
+
+        Raises Unavailable when the gateway is drained: what was taken in is answered, the rest was not appended.
+        """
+        reading = self._reading = asyncio.ensure_future(self._read(requests))
+        reading.add_done_callback(self._read_all)
         try:
-            async for batch in requests:
-                self._take(batch)
-                while len(self._names) + len(self._results) > OPEN_MAX:
+            await self._write(context)
+        finally:
+            reading.cancel()
+            self._names.clear()  # what is still open then is answered to nobody
+        if self._draining:
+            raise Unavailable("this gateway ends; go on with another", outcome="NOT_APPENDED", retry_after_ms=0)
+        reading.result()
+
+    def drain(self) -> None:
+        """Take no more calls in, answer what is open, and end."""
+        self._draining = True
+        if self._reading is not None:
+            self._reading.cancel()
+
+    # -- calls in -------------------------------------------------------------------------------------------------
+
+    async def _read(self, requests: AsyncIterator[pb.InvokeBatch]) -> None:
+        async for batch in requests:
+            calls = batch.calls
+            for start in range(0, len(calls), CALLS_AT_ONCE_MAX):
+                while len(self._names) + self._repeats + len(self._results) >= OPEN_MAX:
                     self._room.clear()
                     await self._room.wait()
-            self._ended = True
-            self._ready.set()
-            await writing
-        finally:
-            writing.cancel()
+                self._take(calls[start : start + CALLS_AT_ONCE_MAX])
+                await asyncio.sleep(0)
 
-    def _take(self, batch: pb.InvokeBatch) -> None:
-        deadline_ms = time.time_ns() // 1_000_000 + self._deadline_ms
+    def _read_all(self, _: "asyncio.Task[None]") -> None:
+        self._ended = True
+        self._ready.set()
+
+    def _take(self, calls: Sequence[pb.InvokeRequest]) -> None:
+        deadline_ms = now_ms() + self._call_ms
+        if self._until_ms is not None:
+            deadline_ms = min(deadline_ms, self._until_ms)
         routes, submit, caller, names = self._routes, self._ingress.submit, self._caller, self._names
-        for call in batch.calls:
+        refused: dict[str, int] = {}
+        for call in calls:
             name = call.request_id
             try:
                 request_id = routes.request_id(name)
                 route = routes.to(call.entity)
                 record = routes.record(route, call.command, call.payload, request_id, caller)
-                if request_id in names:
-                    continue  # it is on its way in this very stream; one answer serves both
-                submit(Call((caller, request_id), route.partition, record, self, deadline_ms, streamed=True))
-                names[request_id] = name or text_of(request_id)
+                waiter = self if request_id not in names else _Again(self, name)
+                submit(Call((caller, request_id), route.partition, record, waiter, deadline_ms, streamed=True))
             except PlatformError as error:
-                self._fail(name, error)
-        self._room.set()
+                refused[error.reason] = refused.get(error.reason, 0) + 1
+                self._end(_Result(name, 0, error))
+            else:
+                if waiter is self:
+                    names[request_id] = name or text_of(request_id)
+                else:
+                    self._repeats += 1
+        for reason, count in refused.items():
+            self._sensor.calls_refused(reason, count)
 
-    # -- as a waiter ----------------------------------------------------------------------------------------------
+    # -- results out, as a waiter ---------------------------------------------------------------------------------
 
     def settled(self, reply: Reply, partition: int) -> None:
         """The answer of a call is here."""
         name = self._names.pop(reply.request_id, None)
-        if name is None:
-            return
-        if reply.code:
-            self._fail(name, refusal_of(reply, partition))
-            return
-        position = pb.Position(partition=partition, offset=reply.offset, index=reply.index)
-        response = pb.InvokeResponse(
-            payload=reply.payload, position=position, duplicate=reply.duplicate, request_id=name
-        )
-        self._results.append(pb.InvokeResult(request_id=name, response=response))
-        self._ready.set()
+        if name is not None:
+            self._end(_Result(name, partition, reply))
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:
         """There will be no answer to a call."""
         name = self._names.pop(request_id, None)
         if name is not None:
-            self._fail(name, error)
+            self._end(_Result(name, 0, error))
 
-    def _fail(self, name: str, error: PlatformError) -> None:
-        self._results.append(pb.InvokeResult(request_id=name, error=status_of(error, name)))
+    def repeated(self, result: _Result) -> None:
+        """A call that was asked for again has ended."""
+        self._repeats -= 1
+        self._end(result)
+
+    def _end(self, result: _Result) -> None:
+        self._results.append(result)
         self._ready.set()
 
     async def _write(self, context: Any) -> None:
-        while not (self._ended and not self._names and not self._results):
+        while not (self._ended and not self._names and not self._repeats and not self._results):
             await self._ready.wait()
             self._ready.clear()
             while self._results:
-                results, self._results = self._results[:RESULTS_MAX], self._results[RESULTS_MAX:]
-                await context.write(pb.InvokeResultBatch(results=results))
-                self._sensor.stream_answered("InvokeStream", "OK", len(results))
+                batch = self._batch()
+                await context.write(batch)
                 self._room.set()
+
+    def _batch(self) -> pb.InvokeResultBatch:
+        """The oldest results, made in place: a message that is made apart and copied costs three times as much."""
+        batch = pb.InvokeResultBatch()
+        add = batch.results.add
+        counts: dict[str, int] = {}
+        size = 0
+        for _ in range(min(len(self._results), RESULTS_MAX)):
+            name, partition, outcome = self._results.popleft()
+            result = add(request_id=name)
+            if isinstance(outcome, Reply) and outcome.code:
+                outcome = refusal_of(outcome, partition)
+            if isinstance(outcome, Reply):
+                code = "OK"
+                response = result.response
+                response.payload = outcome.payload
+                response.duplicate = outcome.duplicate
+                position = response.position
+                position.partition = partition
+                position.offset = outcome.offset
+                position.index = outcome.index
+                size += len(outcome.payload)
+            else:
+                code = code_of(outcome).name
+                result.error.CopyFrom(status_of(outcome, name))
+            counts[code] = counts.get(code, 0) + 1
+            if size > RESULTS_BYTES_MAX:
+                break
+        for code, count in counts.items():
+            self._sensor.stream_answered("InvokeStream", code, count)
+        return batch

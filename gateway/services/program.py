@@ -1,36 +1,29 @@
 """`ProgramService`: calls, queries and pushes of mini programs. Translates between protobuf and the ingress."""
 
 import time
-from collections.abc import AsyncIterator
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
 import msgspec
 
 from actors.errors import InvalidCommand, NotFound, PlatformError
-from actors.kernel.action import Reply
 from actors.payload import describe
+from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
-from gateway.auth import Caller, caller_of
+from gateway.auth import caller_of
+from gateway.deadlines import deadline_ms, each_call_ms, now_ms
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener
 from gateway.pending import Call
-from gateway.routes import Routes, text_of
-from gateway.status import STATUS_METADATA, code_of, refusal_of, status_of
+from gateway.routes import Route, Routes, text_of
+from gateway.status import REQUEST_METADATA, STATUS_METADATA, TIME_METADATA, code_of, message_of, refusal_of, status_of
 from gateway.streams import CallStream
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
 
-TIME_METADATA = "hutong-time-ms"
-REQUEST_METADATA = "hutong-request-id"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
-
-class _Answered(NamedTuple):
-    request_id: bytes
-    reply: Reply
-    partition: int
 
 
 class ProgramService(program_pb2_grpc.ProgramServiceServicer):
@@ -41,20 +34,33 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         self._routes = routes
         self._process = process
         self._sensor = sensor
+        self._described: dict[str, bytes] = {}
+        self._streams: dict[CallStream | Listener, None] = {}
+        self._draining = False
+
+    def drain(self) -> None:
+        """End every stream in good order, and each that still begins; calls go on."""
+        self._draining = True
+        for stream in self._streams:
+            stream.drain()
 
     async def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
         """One call."""
         began = time.perf_counter()
         request_id = request.request_id
         try:
-            caller = self._caller(context)
-            key = self._routes.request_id(request_id)
-            request_id = request_id or text_of(key)
-            route = self._routes.to(request.entity)
-            record = self._routes.record(route, request.command, request.payload, key, caller.name)
-            waiter = Single()
-            call = Call((caller.name, key), route.partition, record, waiter, self._deadline_ms(context), streamed=False)
-            self._ingress.submit(call)
+            try:
+                caller = self._caller(context)
+                key = self._routes.request_id(request_id)
+                request_id = request_id or text_of(key)
+                route = self._routes.to(request.entity)
+                record = self._routes.record(route, request.command, request.payload, key, caller)
+                waiter = Single()
+                until_ms = deadline_ms(context.time_remaining(), self._process)
+                self._ingress.submit(Call((caller, key), route.partition, record, waiter, until_ms, streamed=False))
+            except PlatformError as error:
+                self._sensor.calls_refused(error.reason, 1)
+                raise
             reply = await waiter.future
             if reply.code:
                 raise refusal_of(reply, route.partition)
@@ -62,17 +68,25 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             await self._refuse(context, "Invoke", began, error, request_id)
         context.set_trailing_metadata(_trailer(request_id))
         self._sensor.call_done("Invoke", "OK", time.perf_counter() - began)
-        return response_of(reply, route.partition, request_id)
+        position = pb.Position(partition=route.partition, offset=reply.offset, index=reply.index)
+        return pb.InvokeResponse(
+            payload=reply.payload, position=position, duplicate=reply.duplicate, request_id=request_id
+        )
 
     async def InvokeStream(self, request_iterator: AsyncIterator[pb.InvokeBatch], context: Context) -> None:
         """Many calls at a time."""
         began = time.perf_counter()
         try:
+            left_s: float | None = cast(
+                "Any", context
+            ).time_remaining()  # None when there is none, whatever its type says
+            until_ms = None if left_s is None else deadline_ms(left_s, self._process)
+            call_ms = each_call_ms(context.invocation_metadata(), self._process)
             caller = self._caller(context)
+            stream = CallStream(self._ingress, self._routes, caller, self._sensor, call_ms, until_ms)
+            await self._serve(stream, stream.run(request_iterator, context))
         except PlatformError as error:
             await self._refuse(context, "InvokeStream", began, error, "")
-        stream = CallStream(self._ingress, self._routes, caller, self._process, self._sensor)
-        await stream.run(request_iterator, context)
         context.set_trailing_metadata(_trailer(""))
 
     async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:
@@ -82,45 +96,52 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             route = self._routes.to(request.entity)
             self._routes.check_view(route, request.view)
             _check_args(request.args)
-            deadline_ms = self._deadline_ms(context)
+            until_ms = deadline_ms(context.time_remaining(), self._process)
             if request.linearizable:
-                key = (self._caller(context).name, self._routes.request_id(""))
-                waiting = self._ingress.read(
-                    route.partition, route.entity, request.view, request.args, key, deadline_ms
-                )
-                reply = await waiting
-                if reply.code:
-                    raise refusal_of(reply, route.partition)
-                payload, offset = reply.payload, reply.offset
+                position, payload = await self._read(route, request, self._caller(context), until_ms)
             else:
-                at_least = request.at_least.offset if request.HasField("at_least") else -1
-                deadline_s = max(deadline_ms / 1_000 - time.time(), 0.001)
-                answer = await self._ingress.query(
-                    route.partition, route.entity, request.view, request.args, at_least, deadline_s
-                )
-                payload, offset = answer.payload, answer.offset
+                position, payload = await self._ask(route, request, until_ms)
         except PlatformError as error:
             await self._refuse(context, "Query", began, error, "")
+        context.set_trailing_metadata(_trailer(""))
         self._sensor.call_done("Query", "OK", time.perf_counter() - began)
-        return pb.QueryResponse(payload=payload, position=pb.Position(partition=route.partition, offset=offset))
+        return pb.QueryResponse(payload=payload, position=position)
+
+    async def _read(
+        self, route: Route, request: pb.QueryRequest, caller: str, until_ms: int
+    ) -> tuple[pb.Position, bytes]:
+        """Through the log, at a place of its own."""
+        key = (caller, self._routes.request_id(""))
+        reply = await self._ingress.read(route.partition, route.entity, request.view, request.args, key, until_ms)
+        if reply.code:
+            raise refusal_of(reply, route.partition)
+        return pb.Position(partition=route.partition, offset=reply.offset, index=reply.index), reply.payload
+
+    async def _ask(self, route: Route, request: pb.QueryRequest, until_ms: int) -> tuple[pb.Position, bytes]:
+        """From the owner's memory, at a watermark."""
+        at_least = -1
+        if request.HasField("at_least"):
+            at_least = request.at_least.offset
+            if request.at_least.partition != route.partition:
+                message = f"{request.entity} is in partition {route.partition}, not in {request.at_least.partition}"
+                raise InvalidCommand(message, field="at_least", reason="OTHER_PARTITION")
+        left_s = max(until_ms - now_ms(), 1) / 1_000
+        answer = await self._ingress.query(route.partition, route.entity, request.view, request.args, at_least, left_s)
+        return pb.Position(partition=route.partition, offset=answer.offset), answer.payload
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
         """What a program takes and tells."""
         began = time.perf_counter()
         registry = self._routes.registry
-        found = registry.programs.get(request.program)
-        if request.program and found is None:
+        if request.program and request.program not in registry.programs:
             known = ", ".join(sorted(registry.programs)) or "none"
             error = NotFound(
                 f"there is no program {request.program[:100]!r}; there are {known}", reason="NO_SUCH_PROGRAM"
             )
             await self._refuse(context, "Describe", began, error, "")
-        owned = {entity.kind for program in registry.programs.values() for entity in program.entities}
-        if found is not None:
-            entities = list(found.entities)
-        else:
-            entities = [entity for kind, entity in registry.entities.items() if kind not in owned]
-        description = msgspec.json.encode({entity.kind: describe(entity) for entity in entities})
+        description = self._described.get(request.program)
+        if description is None:
+            description = self._described[request.program] = _describe(registry, request.program)
         self._sensor.call_done("Describe", "OK", time.perf_counter() - began)
         return pb.DescribeResponse(description=description, programs=sorted(registry.programs))
 
@@ -131,20 +152,25 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             route = self._routes.to(request.entity)
             self._routes.check_view(route, "pushes")
             listener = Listener(self._ingress, route, request.cursor)
-            await listener.run(context)
+            await self._serve(listener, listener.run(context))
         except PlatformError as error:
             await self._refuse(context, "Listen", began, error, "")
 
     # -- common ---------------------------------------------------------------------------------------------------
 
-    def _caller(self, context: Context) -> Caller:
-        return caller_of(context.invocation_metadata(), f"{self._ingress.name}/{context.peer()}")
+    async def _serve(self, stream: CallStream | Listener, running: Coroutine[Any, Any, None]) -> None:
+        """Run a stream where `drain` finds it."""
+        self._streams[stream] = None
+        if self._draining:
+            stream.drain()
+        try:
+            await running
+        finally:
+            del self._streams[stream]
 
-    def _deadline_ms(self, context: Context) -> int:
-        left_s: float | None = context.time_remaining()
-        process = self._process
-        left_ms = process.deadline_ms_default if left_s is None else min(int(left_s * 1_000), process.deadline_ms_max)
-        return time.time_ns() // 1_000_000 + left_ms
+    def _caller(self, context: Context) -> str:
+        caller = caller_of(context.invocation_metadata())
+        return caller.name or f"~{self._ingress.name}/{context.peer()}"
 
     async def _refuse(
         self, context: Context, method: str, began: float, error: PlatformError, request_id: str
@@ -153,19 +179,23 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         self._sensor.call_done(method, code.name, time.perf_counter() - began)
         status = status_of(error, request_id).SerializeToString()
         trailer = (*_trailer(request_id), (STATUS_METADATA, status))
-        await context.abort(code, str(error), trailing_metadata=trailer)
+        await context.abort(code, message_of(error), trailing_metadata=trailer)
         raise AssertionError("abort raises")
-
-
-def response_of(reply: Reply, partition: int, request_id: str) -> pb.InvokeResponse:
-    """An accepted call's answer."""
-    position = pb.Position(partition=partition, offset=reply.offset, index=reply.index)
-    return pb.InvokeResponse(payload=reply.payload, position=position, duplicate=reply.duplicate, request_id=request_id)
 
 
 def _trailer(request_id: str) -> tuple[tuple[str, str], ...]:
     now = (TIME_METADATA, str(time.time_ns() // 1_000_000))
     return (now, (REQUEST_METADATA, request_id)) if request_id else (now,)
+
+
+def _describe(registry: Registry, program: str) -> bytes:
+    """The JSON of a program's entities, or of the platform's own."""
+    if program:
+        entities = list(registry.programs[program].entities)
+    else:
+        owned = {entity.kind for found in registry.programs.values() for entity in found.entities}
+        entities = [entity for kind, entity in registry.entities.items() if kind not in owned]
+    return msgspec.json.encode({entity.kind: describe(entity) for entity in entities})
 
 
 def _check_args(args: bytes) -> None:
