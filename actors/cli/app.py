@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from actors.cli import running
-from actors.cli.options import PORT_DEFAULT, Folder, Json, Port, Programs
+from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 
 app = typer.Typer(
     name="hutong",
@@ -14,7 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
 )
 
 
@@ -94,9 +94,11 @@ def stop(folder: Folder = None, json: Json = False) -> None:
 
 @app.command()
 def call(
-    entity: Annotated[str, typer.Argument(help="A resource name, such as programs/bike/stations/42.")],
-    command: Annotated[str, typer.Argument(help="The command's tag, such as bike.station.open.")],
-    payload: Annotated[str, typer.Argument(help="The command's fields as JSON.")] = "{}",
+    entity: Annotated[
+        str, typer.Argument(metavar="ENTITY", help="A resource name, such as programs/bike/stations/42.")
+    ],
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help="The command's tag, such as bike.station.open.")],
+    payload: Annotated[str, typer.Argument(metavar="PAYLOAD", help="The command's fields as JSON.")] = "{}",
     caller: Annotated[str, typer.Option(help="Who calls: the namespace of request ids.")] = "hutong-cli",
     request_id: Annotated[str, typer.Option(help="A UUID; the same one again gives the same answer.")] = "",
     deadline_ms: Annotated[int, typer.Option(min=1, max=60_000, help="How long to wait for the answer.")] = 10_000,
@@ -114,9 +116,13 @@ def call(
 
 @app.command()
 def query(
-    entity: Annotated[str, typer.Argument(help="A resource name, such as programs/bike/stations/42.")],
-    view: Annotated[str, typer.Argument(help="The view's name; `hutong describe` says which there are.")],
-    args: Annotated[str, typer.Argument(help="The view's arguments as JSON.")] = "{}",
+    entity: Annotated[
+        str, typer.Argument(metavar="ENTITY", help="A resource name, such as programs/bike/stations/42.")
+    ],
+    view: Annotated[
+        str, typer.Argument(metavar="VIEW", help="The view's name; `hutong describe` says which there are.")
+    ],
+    args: Annotated[str, typer.Argument(metavar="ARGS", help="The view's arguments as JSON.")] = "{}",
     deadline_ms: Annotated[int, typer.Option(min=1, max=60_000, help="How long to wait for the answer.")] = 10_000,
     folder: Folder = None,
     json: Json = False,
@@ -129,7 +135,9 @@ def query(
 
 @app.command()
 def describe(
-    program: Annotated[str, typer.Argument(help="A program's name; without one, the platform's own entities.")] = "",
+    program: Annotated[
+        str, typer.Argument(metavar="PROGRAM", help="A program's name; without one, the platform's own entities.")
+    ] = "",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
@@ -149,7 +157,9 @@ def status(folder: Folder = None, json: Json = False) -> None:
 
 @app.command()
 def why(
-    request_id: Annotated[str, typer.Argument(help="A call's request id, or a record's position such as 3/17/0.")],
+    request_id: Annotated[
+        str, typer.Argument(metavar="REQUEST_ID", help="A call's request id, or a record's position such as 3/17/0.")
+    ],
     folder: Folder = None,
     json: Json = False,
 ) -> None:
@@ -161,7 +171,9 @@ def why(
 
 @app.command()
 def replay(
-    entity: Annotated[str, typer.Argument(help="A resource name, such as programs/bike/stations/42.")],
+    entity: Annotated[
+        str, typer.Argument(metavar="ENTITY", help="A resource name, such as programs/bike/stations/42.")
+    ],
     at: Annotated[
         str, typer.Option(help="Show the state after this position (partition/offset/index) or time (ISO 8601, UTC).")
     ] = "",
@@ -210,7 +222,7 @@ def list_letters(folder: Folder = None, json: Json = False) -> None:
 
 @letters.command("retry")
 def retry_letter(
-    position: Annotated[str, typer.Argument(help="The letter's position, as `list` shows it.")],
+    position: Annotated[str, typer.Argument(metavar="POSITION", help="The letter's position, as `list` shows it.")],
     folder: Folder = None,
     json: Json = False,
 ) -> None:

@@ -60,8 +60,10 @@ def call_entity(
     except SetupError:
         raise  # nothing was asked
     except PlatformError as error:
-        _tell_next(folder, error, name)
-        output.refuse(error, as_json, request_id=name)
+        try:
+            output.refuse(error, as_json, request_id=name)
+        finally:
+            _tell_next(folder, error, name)
     facts: dict[str, Any] = {
         "value": answer.value,
         "position": str(answer.position),
@@ -79,7 +81,8 @@ def _tell_next(folder: Path, error: PlatformError, request_id: str) -> None:
     if isinstance(error, Reject | Poisoned | RequestTooOld):
         output.say(f"decided, and on the log: hutong why {request_id} --dir {folder}")
     elif isinstance(error, Unavailable | DeadlineExceeded | Overloaded):
-        output.say(f"make it again as the same call: --request-id {request_id}")
+        told = "whether it is done is unknown" if error.reason == "OUTCOME_UNKNOWN" else "it was not appended"
+        output.say(f"{told}: make the same call again with --request-id {request_id}, which does it once at most")
 
 
 def query_entity(

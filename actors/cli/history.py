@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from actors.cli import output
 from actors.cli.archive import Archive, open_archive, replaying
 from actors.cli.showing import Facts, Shown, compact, difference, plain, time_of
-from actors.cli.telling import asked_text, call_text, difference_text, reply_text
+from actors.cli.telling import actions_text, asked_text, call_text, difference_text, reply_text
 from actors.cli.tracing import Trace, arrival, position_of, trace
 from actors.errors import Corrupt, InvalidCommand
 from actors.kernel.action import Send
@@ -126,7 +126,8 @@ def replay_entity(folder: Path, entity: str, at: str, as_json: bool, from_: str 
 def _tell_all(history: "_History", facts: Facts, as_json: bool) -> None:
     """Every record that touched the entity; for a person each is printed as it is found."""
     records: list[Facts] = []
-    count, state = 0, None
+    count = 0
+    state: object = None
     if not as_json:
         print(f"{facts['entity']}, in partition {facts['partition']}")
     for step in history.records():
@@ -135,6 +136,7 @@ def _tell_all(history: "_History", facts: Facts, as_json: bool) -> None:
             records.append(history.facts(step))
         else:
             print("\n".join(history.text(step)), flush=True)
+    state = state if count else history.beginning
     stopped = history.stopped
     text = f"\n{count} records" + (f"; {stopped}" if stopped else "")
     output.result({**facts, "records": records, "state": state, "stopped": stopped}, as_json, text)
@@ -166,10 +168,12 @@ class _History:
         self._partition = partition
         self._shown = Shown(archive.registry)
         self.stopped = ""
+        self.beginning: object = None
 
     def records(self) -> Iterator[Step]:
         """From the log's start on, or as far back as a snapshot reaches."""
-        with replaying(self._archive, self._partition) as (_, steps):
+        with replaying(self._archive, self._partition) as (replayed, steps):
+            self.beginning = plain(replayed.state_of(self._entity))
             yield from self._mine(steps)
 
     def _mine(self, steps: Iterator[Step]) -> Iterator[Step]:
@@ -208,6 +212,5 @@ class _History:
         facts = self.facts(step)
         lines = [f"\n{facts['position']}  {facts['time']}  {facts['outcome']}{reply_text(facts['reply'])}"]
         lines.append(f"  {asked_text(facts['asked']).splitlines()[0]}")
-        if "raised" in facts:
-            lines.append(f"  raised     {facts['raised']}")
+        lines += [f"  {line}" for line in actions_text(facts)]
         return lines + (difference_text(facts["difference"]) or ["             state unchanged"])

@@ -15,4 +15,7 @@ Port: TypeAlias = Annotated[
 Programs: TypeAlias = Annotated[
     list[Path], typer.Option("--programs", help="A program's folder, or a folder of programs; may be repeated.")
 ]
+EntityName: TypeAlias = Annotated[
+    str, typer.Argument(metavar="ENTITY", help="A resource name, such as programs/bike/stations/42.")
+]
 PORT_DEFAULT = 7400

@@ -27,7 +27,7 @@ def call_text(call: Facts) -> str:
 def _told_text(one: Facts) -> str:
     match one["who"]:
         case "caller":
-            return f"{one['name'] or 'an anonymous caller'}, through {one['through']}"
+            return f"{one['name'] or 'an anonymous caller'}, through {one['through']}, of {one['at']}"
         case "listeners":
             return f"who listens to {one['name']}, cursor {one['cursor']}"
         case "entity":
@@ -56,15 +56,20 @@ def asked_text(asked: Facts) -> str:
 def _decision_text(step: Facts) -> list[str]:
     """The decision and the states, as lines under the record."""
     lines = [f"decided    {step['outcome']}{reply_text(step['reply'])}"]
-    if "raised" in step:
-        lines.append(f"raised     {step['raised']}")
     lines += [f"event      {one['entity']}  {_tagged(one['event'])}" for one in step["events"]]
+    lines += actions_text(step)
+    for state in step["states"]:
+        lines += _state_text(state)
+    return lines
+
+
+def actions_text(step: Facts) -> list[str]:
+    """What a record set off besides events: sends, timers, pushes, dead letters; and what the code raised."""
+    lines = [f"raised     {step['raised']}"] if "raised" in step else []
     lines += [f"send       {one['entity']}  {_tagged(one['command'])}" for one in step["sends"]]
     lines += [f"timer      {one['entity']}  {one['timer']} {one['change']}, due {one['due']}" for one in step["timers"]]
     lines += [f"push       {one['entity']}  {compact(one['payload'])}" for one in step["pushes"]]
     lines += [f"letter     {one['entity']}  {one['reason']}; hutong dead-letters list" for one in step["dead_letters"]]
-    for state in step["states"]:
-        lines += _state_text(state)
     return lines
 
 

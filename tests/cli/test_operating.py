@@ -1,0 +1,198 @@
+"""`status`, `skip`, `retry`, `dead-letters`, `topics apply`, `stop`, `doctor`."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.adapters.hosting.asking import ask_host
+from actors.cli import doctor, running
+from actors.cli.running import Process, Run
+from actors.settings import ClusterSettings
+from infra.kafka.broker import Cluster
+from tests.cli.running import PROGRAMS, Platform, dev, hutong
+
+
+def _traps(platform: Platform, entity: str) -> Any:
+    return platform("query", f"programs/trap/traps/{entity}", "done").value["value"]["done"]
+
+
+def test_status_tells_hosts_partitions_gateway_and_log(platform: Platform) -> None:
+    position = platform.call("trap/traps/status", "trap.do")["position"]
+    status = platform("status").value
+    (host,) = status["hosts"]
+    assert (host["state"], host["pid"]) == ("answers", platform.process.pid)
+    assert [row["partition"] for row in status["partitions"]] == list(range(16))
+    number, offset, _ = map(int, position.split("/"))
+    row = status["partitions"][number]
+    assert (row["host"], row["phase"], row["halted"], row["lag_records"]) == (host["name"], "Serving", "", 0)
+    assert row["watermark"] >= offset
+    assert row["resident"] >= 1
+    assert status["gateways"] == [{"address": platform.run["gateway"], "answers": True}]
+    assert status["log"]["away"] == ""
+    assert status["log"]["spans"][str(number)][1] > offset
+    text = platform.text("status")
+    assert "16 of 16 partitions served" in text
+    assert host["name"] in text
+
+
+def test_a_host_answers_only_to_the_token(platform: Platform) -> None:
+    (host,) = platform("status").value["hosts"]
+    assert ask_host(host["address"], "wrong") == "does not answer (UNAUTHENTICATED)"
+    assert ask_host("127.0.0.1:1", "wrong") == "does not answer (UNAVAILABLE)"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform that may be halted and stopped."""
+    with dev(tmp_path_factory.mktemp("own"), "--programs", str(PROGRAMS)) as running_:
+        yield running_
+
+
+def _trouble(platform: Platform) -> str:
+    """The one trouble that the platform has, once it has one."""
+    while not (trouble := platform("status").value["trouble"]):
+        pass
+    assert len(trouble) == 1
+    return str(trouble[0])
+
+
+def test_a_halted_partition_goes_on_once_its_record_is_skipped(own: Platform) -> None:
+    before = own.call("trap/traps/deep", "trap.do", what="one")["position"]
+    fields = '{"what": "recurse"}'
+    late = own("call", "programs/trap/traps/deep", "trap.do", fields, "--deadline-ms", "300").error
+    number = int(before.partition("/")[0])
+    trouble = _trouble(own)
+    position = trouble.split("halted at ")[1].split(":")[0]
+    assert f"partition {number} is halted at {number}/" in trouble
+    assert "RecursionError" in trouble
+    call = own("why", late["request_id"]).value["calls"][0]
+    assert call["copies"][0]["outcome"] == "undecided"
+    assert "halted" in call["undecided"]
+
+    refused = own("skip", before).error
+    assert refused["reason"] == "NOT_HALTED"
+    assert position in refused["message"]
+    assert own("skip", "elephant").error["reason"] == "INVALID_POSITION"
+    assert own("retry", position).error["reason"] == "HALTED_AGAIN"
+    assert own("skip", position).value["goes_on"]
+
+    assert own("status").value["trouble"] == []
+    own.call("trap/traps/deep", "trap.do", what="two")
+    assert _traps(own, "deep") == ["one", "two"]
+    assert own("why", position).value["calls"][0]["decided"]["outcome"] == "skipped"
+    assert own("replay", "programs/trap/traps/deep").value["state"] == {"done": ["one", "two"]}
+
+
+def test_dead_letters_are_listed_and_sent_again(platform: Platform) -> None:
+    sent = platform.call("trap/traps/writer", "trap.do", "--caller", "ann", what="send a reject", to="reader")
+    (send,) = platform("why", sent["request_id"]).value["calls"][0]["decided"]["sends"]
+    letters = platform("dead-letters list").value["letters"]
+    (letter,) = [letter for letter in letters if letter["position"] == send["arrived_at"]]
+    assert letter["entity"] == "programs/trap/traps/reader"
+    assert letter["command"] == {"type": "trap.do", "what": "reject", "to": ""}
+    assert (letter["reason"], letter["sender"], letter["caller"]) == ("as_asked", "programs/trap/traps/writer", "ann")
+    assert letter["detail"] == '{"who":"ann"}'
+    assert letter["position"] in platform.text("dead-letters list")
+    again = platform("dead-letters retry", letter["position"]).error
+    assert (again["type"], again["details"]) == ("Reject", {"who": "ann"})
+    assert platform("why", again["request_id"]).value["calls"][0]["asked"]["caller"] == "ann"
+    assert platform("dead-letters retry", "0/0/0").error["reason"] == "NO_SUCH_LETTER"
+
+
+def test_a_log_of_an_unknown_kind_gets_no_topics() -> None:
+    assert hutong("topics", "apply", "--log", "rabbit://x", "--json").error["reason"] == "LOG_ADDRESS"
+
+
+@pytest.mark.kafka
+def test_topics_are_made_once_and_compared_afterwards(kafka: Cluster) -> None:
+    apply = ("topics", "apply", "--log", f"kafka://{kafka.addresses[0]}", "--json")
+    made = hutong(*apply, "--partitions", 2).value["topics"]
+    assert {(one["name"], one["partitions"], one["compacted"]) for one in made} >= {
+        ("hutong.commands.v1", 2, False),
+        ("hutong.control.v1", 1, True),
+        ("hutong.events.shop.v1", 2, False),
+        ("hutong.events.dead-letter.v1", 2, False),
+    }
+    assert hutong(*apply, "--partitions", 2).value["topics"] == made
+    assert hutong(*apply, "--partitions", 3).error["reason"] == "TOPIC_DIFFERS"
+
+
+# -- stop -------------------------------------------------------------------------------------------------------------
+
+
+def test_stop_ends_the_platform_and_says_which_processes(own: Platform) -> None:
+    assert own("stop").value["stopped"] == [{"role": "dev", "pid": own.process.pid}]
+    assert own.process.wait(5) == 0
+    assert own("status").error["reason"] == "NOT_RUNNING"
+
+
+def test_stop_ends_what_a_killed_platform_left(tmp_path: Path) -> None:
+    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    _say_killed(tmp_path, left.pid)
+    assert str(left.pid) in _findings(tmp_path)[1]["left-overs"]["found"]
+    assert hutong("stop", "--dir", tmp_path, "--json").value["stopped"] == [{"role": "log", "pid": left.pid}]
+    assert left.wait(5) == -9
+    assert running.left_over(tmp_path) == ()
+
+
+def _say_killed(folder: Path, pid: int) -> None:
+    """What a folder says whose platform was killed, but for this process."""
+    dead = Process("up", pid, 1)
+    run = Run(
+        mode="up",
+        folder=str(folder),
+        gateway="127.0.0.1:1",
+        log_url="",
+        cluster=ClusterSettings(),
+        processes=(dead, running.this_process("log", pid)),
+    )
+    running.write_run(run)
+
+
+# -- doctor -----------------------------------------------------------------------------------------------------------
+
+
+def _findings(folder: Path) -> tuple[int, dict[str, Any]]:
+    said = hutong("doctor", "--dir", folder, "--json")
+    return said.status, {found["what"]: found for found in said.value["findings"]}
+
+
+def test_the_doctor_finds_what_runs(platform: Platform) -> None:
+    _, found = _findings(platform.folder)
+    assert platform.run["gateway"] in found["platform"]["found"]
+    assert found["Python"]["verdict"] == "good"
+    assert found["partitions"] == {"what": "partitions", "verdict": "good", "found": "16", "then": ""}
+    assert "what to do" in platform.text("doctor")
+
+
+def test_the_doctor_warns_of_many_partitions_with_what_was_measured(tmp_path: Path) -> None:
+    (tmp_path / "cluster.json").write_bytes(msgspec.json.encode(ClusterSettings(partitions=256)))
+    _, found = _findings(tmp_path)
+    assert found["partitions"]["verdict"] == "look"
+    assert "103 k/s at 256" in found["partitions"]["found"]
+
+
+def test_the_doctor_ends_with_1_when_something_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "cluster.json").write_text("{")
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "token").chmod(0o644)
+    status, found = _findings(tmp_path)
+    assert status == 1
+    assert {what for what, one in found.items() if one["verdict"] == "bad"} >= {"cluster settings", "token"}
+    assert "chmod 600" in found["token"]["then"]
+
+
+def test_the_doctor_tells_a_port_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setattr(doctor, "PORT_DEFAULT", taken.getsockname()[1])
+        _, found = _findings(tmp_path)
+    assert found["port"]["verdict"] == "look"
+    assert "--port" in found["port"]["then"]
