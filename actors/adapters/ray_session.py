@@ -41,6 +41,8 @@ def environment(folder: Path) -> Mapping[str, str]:
         "RAY_enable_metrics_collection": "0",
         "RAY_task_events_report_interval_ms": "0",
         "RAY_event_stats": "0",
+        # Ray lowers the priority of its workers by 15; ours are hosts, which everybody waits for.
+        "RAY_worker_niceness": "0",
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(HEAD_GONE_S_MAX),
     }
 

@@ -44,6 +44,7 @@ def _start(folder: Path) -> Any:
         RAY_AUTH_TOKEN_PATH=str(token),
         RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
         RAY_USAGE_STATS_ENABLED="0",
+        RAY_worker_niceness="0",  # as the platform's own session has it
     )
     import ray
 
