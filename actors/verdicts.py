@@ -49,9 +49,12 @@ def decode_verdicts(topic: str, offset: int, frame: bytes) -> list[Verdict]:
 
 
 def noticed(verdicts: Mapping[Position, Verdict], position: Position, why: str, *, died: bool) -> Verdict:
-    """What to say of a record at which a decide hung or, with `died`, a host ended: the second death halts."""
+    """What to say of a record at which a decide hung or, with `died`, a host ended: the second death halts.
+
+    `why` tells one death from another: told twice, it is still one.
+    """
     before = verdicts.get(position)
-    if died and (before is None or before.word != "died"):
+    if died and (before is None or before.word != "died" or before.why == why):
         return Verdict(position, "died", why)
     return Verdict(position, "halted", why)
 

@@ -68,6 +68,7 @@ class Poller:
             except Corrupt as error:
                 self._room.release()
                 self._call(self._fail, error)
+                threading.Event().wait(RETRY_S)  # what is not answered by another assignment comes again
                 continue
             for n, batch in enumerate(_batches(frames)):
                 if n:

@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import itertools
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import ray
@@ -30,6 +31,7 @@ from actors.kernel.record import Slice, encode_frame, frame_records
 from actors.ports import Appended, Fetched, Log
 
 PING_S = 1.0
+LOOPBACK = "127.0.0.1:"
 RETRY_S = 0.2
 RETRY_S_MAX = 5.0
 STOP_S_MAX = 8.0
@@ -91,6 +93,14 @@ class HostActor:
         self._ended.set()
 
 
+class _Life(NamedTuple):
+    """A host that was started, as Ray and the machine know it."""
+
+    handle: Any
+    address: str
+    pid: int
+
+
 class ControllerActor:
     """Carries out what `actors.controller` decides."""
 
@@ -108,7 +118,7 @@ class ControllerActor:
             host.release,
             self._config.digest,
         )
-        self._hosts: dict[str, Any] = {}
+        self._hosts: dict[str, _Life] = {}
         self._numbers = itertools.count(1)
         self._assignments = itertools.count(1)
         self._failures = 0
@@ -148,7 +158,7 @@ class ControllerActor:
     async def stop(self) -> None:
         """End every host in good order."""
         self._stopping = True
-        await asyncio.gather(*(_quietly(handle.stop.remote()) for handle in self._hosts.values()))
+        await asyncio.gather(*(_quietly(life.handle.stop.remote()) for life in self._hosts.values()))
         for task in list(self._tasks):
             task.cancel()
 
@@ -181,19 +191,28 @@ class ControllerActor:
             case StartHost():
                 self._spawn(self._host())
             case EndHost(host, force):
-                handle = self._hosts.pop(host, None)
-                if handle is not None:
-                    self._spawn(self._end(handle, force))
+                life = self._hosts.pop(host, None)
+                if life is not None:
+                    self._end_host(life, force)
 
-    async def _end(self, handle: Any, force: bool) -> None:
+    def _end_host(self, life: "_Life", force: bool) -> None:
         if not force:
-            await _quietly(handle.stop.remote())
-        _ray.kill(handle)
+            self._spawn(self._end(life))
+            return
+        if life.address.startswith(LOOPBACK):
+            # Ray asks a process first; one that is stopped would go on holding its stores until it is told to end.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(life.pid, signal.SIGKILL)
+        _ray.kill(life.handle)
+
+    async def _end(self, life: "_Life") -> None:
+        await _quietly(life.handle.stop.remote())
+        _ray.kill(life.handle)
 
     def _assign(self, host: str, wanted: Mapping[int, tuple[int, int]]) -> None:
-        handle = self._hosts.get(host)
-        if handle is not None:
-            self._spawn(_quietly(handle.assign.remote(next(self._assignments), msgspec.msgpack.encode(wanted))))
+        life = self._hosts.get(host)
+        if life is not None:
+            self._spawn(_quietly(life.handle.assign.remote(next(self._assignments), msgspec.msgpack.encode(wanted))))
 
     async def _said(self, placement: Placed | Release | Term) -> None:
         await self._append(placement)
@@ -242,7 +261,7 @@ class ControllerActor:
             await self._start_failed(error)
             return
         self._failures = 0
-        self._hosts[name] = handle
+        self._hosts[name] = _Life(handle, address, pid)
         self._core.host_up(name, address, pid, _now_ms())
         if len(self._core.hosts) >= self._config.hosts and not self._begun.done():
             self._begun.set_result("")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import shutil
 import threading
 import time
@@ -16,9 +17,9 @@ from actors.adapters.hosting.config import HostConfig
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.observing import Observer, Report
 from actors.adapters.hosting.stores import Opened, Opener
-from actors.adapters.hosting.watching import Watching, take_notes
+from actors.adapters.hosting.watching import Watching, has_notes, take_notes
 from actors.adapters.polling import Poller
-from actors.errors import Corrupt, PlatformError, Unavailable
+from actors.errors import Corrupt, PlatformError, SetupError, Unavailable
 from actors.host import HostCore
 from actors.kernel import layout
 from actors.kernel.record import Position
@@ -44,6 +45,7 @@ from actors.work import (
 
 TICK_S = 0.25
 OPEN_RETRY_S = 0.2
+STORE_RETRY_S = 5.0
 
 
 class Parts:
@@ -75,6 +77,7 @@ class Hosting:
         self._verdicts: dict[Position, Verdict] = {}
         self._stores: dict[int, Store] = {}
         self._opens: dict[int, int] = {}
+        self._lives = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._links = Links(config.token, self._linked, self._unlinked, self._told, self._status)
         self._poller = Poller(parts.log.reader(), self._loop, self._fetched, self._read_failed)
@@ -87,6 +90,7 @@ class Hosting:
             config.name,
             lambda damage: report("a snapshot is damaged", {"why": str(damage)}),
         )
+        self._noting = asyncio.Lock()
         self._uploading: set[int] = set()
         self._done: list[tuple[int, Future[Appended]]] = []
         self._done_lock = threading.Lock()
@@ -171,7 +175,14 @@ class Hosting:
     def _learn(self, frame: Fetched) -> None:
         """Take a verdict in; a partition that was halted may begin anew."""
         self._control_next = frame.offset + 1
-        for verdict in decode_verdicts(self._control.topic, frame.offset, frame.frame):
+        try:
+            verdicts = decode_verdicts(self._control.topic, frame.offset, frame.frame)
+        except Corrupt as error:
+            # It may have said to skip a record: going on without it would be another history.
+            for number in list(self._core.owned):
+                self._core.halt(number, error.position, str(error))
+            return
+        for verdict in verdicts:
             self._verdicts[verdict.position] = verdict
             ownership = self._core.owned.get(verdict.position.partition)
             if verdict.word in ("skip", "retry") and ownership is not None and ownership.halted:
@@ -202,7 +213,10 @@ class Hosting:
     def _carry_out(self) -> None:
         while works := self._core.work():
             for work in works:
-                self._do(work)
+                try:
+                    self._do(work)
+                except PlatformError as error:
+                    self._cannot_store(work, error)
         self._observer.phase_changes(time.monotonic())
 
     def _do(self, work: Work) -> None:
@@ -212,6 +226,8 @@ class Hosting:
             case Append(ticket, slice_, frame):
                 future = self._parts.log.append(slice_, frame)
                 future.add_done_callback(lambda done: self._append_done(ticket, done))
+            case Write(partition) if partition not in self._stores:
+                pass  # an earlier write failed, and none may be left out: what is lost is replayed
             case Write(partition, offset, batch, swept_seconds):
                 stores.write(self._stores[partition], batch, swept_seconds)
                 self._core.wrote(partition, offset)
@@ -224,14 +240,27 @@ class Hosting:
             case FindEnd(partition, ticket):
                 self._spawn(self._find_end(partition, ticket))
             case Open(partition):
-                self._opens[partition] = self._opens.get(partition, 0) + 1
-                self._spawn(self._open(partition, self._opens[partition]))
+                self._opens[partition] = life = next(self._lives)
+                self._spawn(self._open(partition, life))
             case Close(partition):
                 self._close(partition)
             case Checkpoint(partition):
                 self._checkpoint(partition)
             case Halted(partition, position, why):
                 self._halted(partition, position, why)
+
+    def _cannot_store(self, work: Work, error: PlatformError) -> None:
+        """The store failed: go on from what it has, at once or once an operator has looked."""
+        assert isinstance(work, Write | Load | Scan | Checkpoint)
+        self._close(work.partition)
+        self._stop(work.partition, error)
+
+    def _stop(self, partition: int, error: PlatformError) -> None:
+        """Halt a partition; what its surroundings caused, such as a full disk, is tried again after a while."""
+        position = error.position if isinstance(error, Corrupt) else str(partition)
+        self._core.halt(partition, position, str(error))
+        if isinstance(error, SetupError):
+            self._loop.call_later(STORE_RETRY_S, self._call, lambda: self._core.restart(partition))
 
     def _halted(self, partition: int, position: str, why: str) -> None:
         self._report("partition halted", {"partition": partition, "position": position, "why": why})
@@ -294,9 +323,17 @@ class Hosting:
             return
 
     async def _know_verdicts(self) -> None:
-        """Carry this machine's watchdog notes to the control topic, then read it up to its end."""
-        for note in take_notes(self._config.notes_dir):
-            self._append_verdict(noticed(self._verdicts, note.position, note.why, died=note.died))
+        """Read the control topic up to its end, with what this machine's watchdogs have noted. Raises Unavailable."""
+        while has_notes(self._config.notes_dir):
+            async with self._noting:
+                await self._learn_to_end()
+                for note in take_notes(self._config.notes_dir):
+                    verdict = noticed(self._verdicts, note.position, note.why, died=note.died)
+                    # A note goes once what it says is on the log.
+                    await asyncio.wrap_future(self._append_verdict(verdict))
+        await self._learn_to_end()
+
+    async def _learn_to_end(self) -> None:
         end = (await asyncio.to_thread(self._parts.log.spans, [self._control]))[self._control].end
         if self._control_next < end:
             learnt = self._loop.create_future()
@@ -318,8 +355,7 @@ class Hosting:
                 await asyncio.sleep(OPEN_RETRY_S)
                 continue
             except PlatformError as error:
-                position = error.position if isinstance(error, Corrupt) else str(partition)
-                self._core.halt(partition, position, str(error))
+                self._stop(partition, error)
             else:
                 self._take_store(partition, life, opened)
             self._carry_out()

@@ -74,7 +74,8 @@ class Opener:
 
     def _kept(self, partition: int) -> "list[Store]":
         home = self._folder / f"{partition:04}"
-        for folder in sorted((path for path in home.glob("*") if path.is_dir()), key=_age, reverse=True):
+        folders = [path for path in home.glob("[!.]*") if path.is_dir()]
+        for folder in sorted(folders, key=_age, reverse=True):
             store = self._unlocked(folder)
             if store is not None:
                 return [store]

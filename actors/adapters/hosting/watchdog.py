@@ -13,10 +13,12 @@ import select
 import signal
 import struct
 import sys
+import time
 from pathlib import Path
 
 PROGRESS = struct.Struct("=4q")
-LOOK_EVERY_MS = 1_000
+LOOK_EVERY_MS_MAX = 1_000
+LOOKS_MIN = 5
 
 
 def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> None:
@@ -28,19 +30,22 @@ def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> 
     ):
         seen = PROGRESS.unpack(view[: PROGRESS.size])
         same_ms = 0
+        look_every_ms = min(LOOK_EVERY_MS_MAX, max(decide_ms_max // LOOKS_MIN, 1))
         ended = select.poll()
         ended.register(host, select.POLLIN)
-        while not ended.poll(LOOK_EVERY_MS):
+        while not ended.poll(look_every_ms):
             now = PROGRESS.unpack(view[: PROGRESS.size])
-            same_ms = same_ms + LOOK_EVERY_MS if now == seen and now[3] else 0
+            same_ms = same_ms + look_every_ms if now == seen and now[3] else 0
             seen = now
             if same_ms > decide_ms_max:
-                _note(notes, host_pid, now, f"one record took over {decide_ms_max} ms", died=False)
+                why = f"one record took process {host_pid} over {decide_ms_max} ms"
+                _note(notes, host_pid, now, why, died=False)
                 signal.pidfd_send_signal(host, signal.SIGKILL)
                 return
         last = PROGRESS.unpack(view[: PROGRESS.size])
         if last[3]:
-            _note(notes, host_pid, last, "the host ended while it applied this record", died=True)
+            why = f"process {host_pid} ended while it applied this record, at {time.time():.0f}"
+            _note(notes, host_pid, last, why, died=True)
 
 
 def _note(notes: Path, host_pid: int, progress: tuple[int, ...], why: str, *, died: bool) -> None:

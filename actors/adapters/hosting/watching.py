@@ -53,6 +53,11 @@ class Watching:
         self._file.unlink(missing_ok=True)
 
 
+def has_notes(folder: Path) -> bool:
+    """Whether a watchdog has left a note here."""
+    return next(folder.glob("*.json"), None) is not None
+
+
 def take_notes(folder: Path) -> Iterator[Note]:
     """The notes that watchdogs left here; each file goes once the caller has come back for the next."""
     for path in sorted(folder.glob("*.json")):
