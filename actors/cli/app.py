@@ -48,7 +48,10 @@ def _folders(programs: list[Path]) -> tuple[str, ...]:
 
 @app.command()
 def dev(folder: Folder = None, port: Port = PORT_DEFAULT, programs: Programs = [], json: Json = False) -> None:  # noqa: B006 - typer copies it
-    """Run everything in one process, and load programs again when they are saved."""
+    """Run all in one process, for development.
+
+    Needs no Ray; programs are loaded again whenever they are saved.
+    """
     from actors.cli.dev import run_dev
 
     run_dev(running.folder_of(folder), port, _folders(programs), json)
@@ -69,7 +72,10 @@ def up(
     programs: Programs = [],  # noqa: B006 - typer copies it
     json: Json = False,
 ) -> None:
-    """Bring the platform up on this machine: log, hosts on Ray, gateways."""
+    """Bring the platform up on this machine.
+
+    Starts a log, hosts on Ray and gateways, and starts again whatever ends by itself.
+    """
     from actors.cli.supervisor import Plan, run_up
 
     wanted = Plan(
@@ -86,7 +92,7 @@ def up(
 
 @app.command()
 def stop(folder: Folder = None, json: Json = False) -> None:
-    """End the platform that runs in a folder, in good order."""
+    """End the platform of a folder, in good order."""
     from actors.cli.operate import stop_running
 
     stop_running(running.folder_of(folder), json)
@@ -94,9 +100,7 @@ def stop(folder: Folder = None, json: Json = False) -> None:
 
 @app.command()
 def call(
-    entity: Annotated[
-        str, typer.Argument(metavar="ENTITY", help="A resource name, such as programs/bike/stations/42.")
-    ],
+    entity: EntityName,
     command: Annotated[str, typer.Argument(metavar="COMMAND", help="The command's tag, such as bike.station.open.")],
     payload: Annotated[str, typer.Argument(metavar="PAYLOAD", help="The command's fields as JSON.")] = "{}",
     caller: Annotated[str, typer.Option(help="Who calls: the namespace of request ids.")] = "hutong-cli",
@@ -105,9 +109,11 @@ def call(
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Ask an entity for a command; `hutong describe` says what there is.
+    """Ask an entity for a command.
 
-    hutong call programs/bike/stations/42 bike.station.open '{"name": "Sogn", "docks": 18, "bikes": 9}'
+    `hutong describe` says which commands there are. For example:
+
+        hutong call programs/bike/stations/42 bike.station.open '{"name": "Sogn", "docks": 18}'
     """
     from actors.cli.calling import call_entity
 
@@ -116,9 +122,7 @@ def call(
 
 @app.command()
 def query(
-    entity: Annotated[
-        str, typer.Argument(metavar="ENTITY", help="A resource name, such as programs/bike/stations/42.")
-    ],
+    entity: EntityName,
     view: Annotated[
         str, typer.Argument(metavar="VIEW", help="The view's name; `hutong describe` says which there are.")
     ],
@@ -127,7 +131,7 @@ def query(
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Ask an entity's view: a pure question that changes nothing."""
+    """Ask an entity's view; this changes nothing."""
     from actors.cli.calling import query_entity
 
     query_entity(running.folder_of(folder), entity, view, args, json, deadline_ms)
@@ -141,7 +145,10 @@ def describe(
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """What a program, or the platform itself, takes and tells: commands, events, views, with their JSON Schemas."""
+    """Tell what a program takes and tells.
+
+    Its commands, events and views, with their JSON Schemas; without a program, those of the platform itself.
+    """
     from actors.cli.calling import describe_program
 
     describe_program(running.folder_of(folder), program, json)
@@ -149,7 +156,7 @@ def describe(
 
 @app.command()
 def status(folder: Folder = None, json: Json = False) -> None:
-    """Hosts, partitions, gateways and the log, as they are now."""
+    """Tell how hosts, partitions and the log stand."""
     from actors.cli.status import show_status
 
     show_status(running.folder_of(folder), json)
@@ -163,7 +170,10 @@ def why(
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Explain a call from the log: who called, where it was appended, what was decided, the states before and after."""
+    """Explain a call, from the log alone.
+
+    Who called, where it was appended, what was decided, the states before and after, and who was told.
+    """
     from actors.cli.history import explain
 
     explain(running.folder_of(folder), request_id, json)
@@ -171,9 +181,7 @@ def why(
 
 @app.command()
 def replay(
-    entity: Annotated[
-        str, typer.Argument(metavar="ENTITY", help="A resource name, such as programs/bike/stations/42.")
-    ],
+    entity: EntityName,
     at: Annotated[
         str, typer.Option(help="Show the state after this position (partition/offset/index) or time (ISO 8601, UTC).")
     ] = "",
@@ -181,7 +189,10 @@ def replay(
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """An entity's whole history from the log: every record, what was decided, and the state it left."""
+    """Tell an entity's history, from the log alone.
+
+    Every record that touched it, what was decided, and the state it left; or its state at a place in between.
+    """
     from actors.cli.history import replay_entity
 
     replay_entity(running.folder_of(folder), entity, at, json, from_)
@@ -194,7 +205,10 @@ HaltedAt = Annotated[
 
 @app.command()
 def skip(position: HaltedAt, folder: Folder = None, json: Json = False) -> None:
-    """Never apply the record at which a partition halted; the partition goes on. This cannot be undone."""
+    """Give up the record a partition halted at.
+
+    It is never applied, and the partition goes on. This cannot be undone.
+    """
     from actors.cli.operate import answer_halt
 
     answer_halt(running.folder_of(folder), position, "skip", json)
@@ -202,13 +216,16 @@ def skip(position: HaltedAt, folder: Folder = None, json: Json = False) -> None:
 
 @app.command()
 def retry(position: HaltedAt, folder: Folder = None, json: Json = False) -> None:
-    """Apply the record at which a partition halted again; the partition goes on if that works now."""
+    """Try the record a partition halted at again.
+
+    The partition goes on if that works now.
+    """
     from actors.cli.operate import answer_halt
 
     answer_halt(running.folder_of(folder), position, "retry", json)
 
 
-letters = typer.Typer(help="What could not be carried out and had nobody to be told.", no_args_is_help=True)
+letters = typer.Typer(help="Show and retry what nobody could be told of.", no_args_is_help=True)
 app.add_typer(letters, name="dead-letters")
 
 
@@ -232,7 +249,7 @@ def retry_letter(
     send_again(running.folder_of(folder), position, json)
 
 
-topics = typer.Typer(help="The topics of the log.", no_args_is_help=True)
+topics = typer.Typer(help="Make the topics of a log.", no_args_is_help=True)
 app.add_typer(topics, name="topics")
 
 
@@ -251,7 +268,10 @@ def apply_topics(
 
 @app.command()
 def doctor(folder: Folder = None, json: Json = False) -> None:
-    """Check this machine: what is missing, what is set badly, and what to do about it."""
+    """Check this machine, and say what to do.
+
+    What is missing, what is set badly; ends with 1 when something is broken.
+    """
     from actors.cli.doctor import examine
 
     examine(running.folder_of(folder), json)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -60,10 +60,7 @@ def call_entity(
     except SetupError:
         raise  # nothing was asked
     except PlatformError as error:
-        try:
-            output.refuse(error, as_json, request_id=name)
-        finally:
-            _tell_next(folder, error, name)
+        _refuse(folder, error, name, as_json)
     facts: dict[str, Any] = {
         "value": answer.value,
         "position": str(answer.position),
@@ -76,8 +73,15 @@ def call_entity(
     output.say(f"at {answer.position}{again}; hutong why {answer.request_id} --dir {folder}")
 
 
+def _refuse(folder: Path, error: PlatformError, request_id: str, as_json: bool) -> NoReturn:
+    """Tell why a call failed, and what can be done about it."""
+    try:
+        output.refuse(error, as_json, request_id=request_id)
+    finally:
+        _tell_next(folder, error, request_id)
+
+
 def _tell_next(folder: Path, error: PlatformError, request_id: str) -> None:
-    """What can be done about a call that failed."""
     if isinstance(error, Reject | Poisoned | RequestTooOld):
         output.say(f"decided, and on the log: hutong why {request_id} --dir {folder}")
     elif isinstance(error, Unavailable | DeadlineExceeded | Overloaded):

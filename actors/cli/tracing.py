@@ -10,6 +10,7 @@ from actors.history import first_at, read_slice
 from actors.kernel import layout
 from actors.kernel.action import Send
 from actors.kernel.record import Frame, Invoke, Position, Read, Record, decode_frame, encode_record
+from actors.ports import Slice, Span
 from actors.replaying import Step
 
 CLOCKS_DIFFER_MS = 90_000
@@ -17,6 +18,8 @@ CLOCKS_DIFFER_MS = 90_000
 COPIES_WITHIN_MS = 15 * 60_000
 """A copy later than the window's 10 minutes is refused, and nobody goes on for long."""
 ARRIVES_WITHIN_FRAMES = 50_000
+SEARCH_FRAMES_MIN = 1_000
+"""A slice of no more frames than this is read from end to end sooner than a time is found in it."""
 
 
 class Copy(NamedTuple):
@@ -95,9 +98,9 @@ def _copies(archive: Archive, request_id: bytes) -> Iterator[Copy]:
     made_ms = layout.made_ms(request_id)
     for slice_, span in archive.spans().items():
         start, end = span
-        if made_ms >= 0 and start < end:
-            start = first_at(archive.log, slice_, made_ms - CLOCKS_DIFFER_MS)
-            end = first_at(archive.log, slice_, made_ms + COPIES_WITHIN_MS)
+        if made_ms >= 0:
+            start = _first_at(archive, slice_, span, made_ms - CLOCKS_DIFFER_MS, start)
+            end = _first_at(archive, slice_, span, made_ms + COPIES_WITHIN_MS, end)
         if start >= end:
             continue
         frames = read_slice(archive.log, slice_, start, end)
@@ -110,6 +113,11 @@ def _copies(archive: Archive, request_id: bytes) -> Iterator[Copy]:
                 if isinstance(record, Invoke | Read) and record.request_id == request_id:
                     position = Position(slice_.partition, fetched.offset, index)
                     yield Copy(position, fetched.stamp_ms, frame, record)
+
+
+def _first_at(archive: Archive, slice_: Slice, span: Span, stamp_ms: int, otherwise: int) -> int:
+    """The first offset that can be stamped so; `otherwise` when it is quicker to read the slice than to search it."""
+    return first_at(archive.log, slice_, stamp_ms) if span.end - span.start > SEARCH_FRAMES_MIN else otherwise
 
 
 def _decided(archive: Archive, copies: Sequence[Copy]) -> Trace:
@@ -134,7 +142,8 @@ def _decided(archive: Archive, copies: Sequence[Copy]) -> Trace:
 def arrival(archive: Archive, send: Send, stamp_ms: int) -> Position | None:
     """Where a send first stands on its destination's slice; None if it is not there, or much later."""
     slice_ = archive.commands(send.destination)
-    start = first_at(archive.log, slice_, stamp_ms - CLOCKS_DIFFER_MS)
+    span = archive.log.spans([slice_])[slice_]
+    start = _first_at(archive, slice_, span, stamp_ms - CLOCKS_DIFFER_MS, span.start)
     for fetched in read_slice(archive.log, slice_, start, start + ARRIVES_WITHIN_FRAMES):
         if send.record in fetched.frame:
             frame = decode_frame(*slice_, fetched.offset, fetched.frame)

@@ -4,6 +4,9 @@ import json
 import time
 from typing import Any
 
+import pytest
+
+from actors.cli import tracing
 from gateway.client import uuid7
 from tests.cli.running import Platform
 
@@ -140,6 +143,14 @@ def test_a_timer_is_told_with_when_it_is_due(platform: Platform) -> None:
 def test_a_position_is_explained_as_the_call_that_stands_there(platform: Platform) -> None:
     done = _do(platform, "placed", "here")
     assert _why(platform, done["position"]) == _why(platform, done["request_id"])
+
+
+def test_a_long_log_is_searched_by_the_time_in_the_id(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = _do(platform, "searching", "send", "searched")
+    read_through = _why(platform, sent["request_id"])
+    monkeypatch.setattr(tracing, "SEARCH_FRAMES_MIN", 0)
+    assert _why(platform, sent["request_id"]) == read_through
+    assert platform("why", uuid7(1)).error["reason"] == "NO_SUCH_REQUEST"
 
 
 def test_what_the_log_does_not_hold_is_not_explained(platform: Platform) -> None:
