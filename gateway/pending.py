@@ -95,6 +95,10 @@ class _Lane:
         hold_until_ms = self.hold_until_ms if self.held and self.serving else 0
         return max(hold_until_ms, self.retry_at_ms)
 
+    def is_busy(self) -> bool:
+        """Whether its last frame is not done."""
+        return self.flying is not None or (self.held > 0 and self.serving)
+
 
 class PendingTable:
     """Every call in flight through one gateway."""
@@ -110,6 +114,9 @@ class PendingTable:
         self._per_caller_max = per_caller_max
         self._left_ms_min = left_ms_min
         self._order = 0
+        self._wave: list[_Lane] = []
+        """The lanes whose frames of unary calls were last handed out together and are not done."""
+        self._wave_until_ms = 0
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -171,16 +178,30 @@ class PendingTable:
     def take(self, now_ms: int) -> list[Append]:
         """The frames to append now, at most one for each partition."""
         frames: list[Append] = []
+        collects = self._wave_goes_on(now_ms)
         for partition in list(self._dirty):
             lane = self._lanes[partition]
             if lane.flying is not None or not lane.queue:
                 del self._dirty[partition]
-            elif lane.ready_ms() <= now_ms:
+            elif lane.ready_ms() <= now_ms and (lane.queue[0].streamed or not collects):
                 del self._dirty[partition]
                 records = self._fill(lane, now_ms)
                 if records:
                     frames.append(Append(partition, records))
+                    if lane.held:
+                        self._wave.append(lane)
+                        self._wave_until_ms = now_ms + HOLD_MS
         return frames
+
+    def _wave_goes_on(self, now_ms: int) -> bool:
+        """Whether frames of unary calls are on their way, for `HOLD_MS` at most: unary calls collect meanwhile.
+
+        Frames that go together share a write of the log, a poll of the host and a message back. One by one, as calls
+        happen to come, most would hold a single call, since a lane has few of the calls that are in flight.
+        """
+        over = now_ms >= self._wave_until_ms
+        self._wave = [] if over else [lane for lane in self._wave if lane.is_busy()]
+        return bool(self._wave)
 
     def _fill(self, lane: _Lane, now_ms: int) -> list[bytes]:
         calls: list[Call] = []
@@ -209,8 +230,16 @@ class PendingTable:
 
     def next_ms(self) -> int | None:
         """When `take` has something to do that it had not now."""
+        wave_until_ms = self._wave_until_ms if self._wave else 0
         lanes = (self._lanes[partition] for partition in self._dirty)
-        return min((lane.ready_ms() for lane in lanes if lane.flying is None and lane.queue), default=None)
+        return min(
+            (
+                lane.ready_ms() if lane.queue[0].streamed else max(lane.ready_ms(), wave_until_ms)
+                for lane in lanes
+                if lane.flying is None and lane.queue
+            ),
+            default=None,
+        )
 
     def acknowledged(self, partition: int) -> bool:
         """The partition's frame is on the log; returns whether any of its calls still waits for an answer."""

@@ -266,6 +266,35 @@ def test_lanes_do_not_wait_for_each_other() -> None:
     assert sent(table) == [2]
 
 
+def test_unary_calls_of_all_lanes_go_together_once_the_last_ones_are_answered() -> None:
+    table, told = table_of(), Told()
+    table.owned(0)
+    table.owned(1)
+    table.submit(call_of(1, told, streamed=False))
+    sent(table)
+    table.submit(call_of(2, told, partition=1, streamed=False))
+    table.submit(call_of(3, told, streamed=False))
+    assert sent(table) == []
+    assert table.next_ms() == HOLD_MS
+    table.acknowledged(0)
+    assert sent(table) == []
+    table.replied(0, [reply_to(key_of(1))])
+    assert sorted(sent(table)) == [2, 3]
+
+
+def test_a_lane_that_is_stuck_holds_the_others_up_for_no_more_than_a_moment() -> None:
+    table, told = table_of(), Told()
+    table.owned(0)
+    table.submit(call_of(1, told, streamed=False))
+    sent(table)
+    table.submit(call_of(2, told, partition=1, streamed=False))
+    assert sent(table, HOLD_MS - 1) == []
+    assert sent(table, HOLD_MS) == [2]
+    table.acknowledged(1)
+    table.submit(call_of(3, told, partition=1, streamed=False))
+    assert sent(table, HOLD_MS + 1) == [3]
+
+
 def test_unary_calls_collect_until_the_replies_are_back() -> None:
     table, told = table_of(), Told()
     table.owned(0)
