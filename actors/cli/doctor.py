@@ -1,11 +1,11 @@
 """`hutong doctor`: what this machine lacks, what is set badly, and what to do about it."""
 
-import contextlib
 import os
 import resource
 import shutil
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -72,14 +72,11 @@ def python(_: Path) -> Iterator[Finding]:
 
 def ray(folder: Path) -> Iterator[Finding]:
     """Whether Ray can be imported, and whether its token is for its owner alone."""
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        metadata.version("ray")
-        try:
-            import ray as _  # noqa: F401 - whether it loads is the question
-        except Exception as error:  # noqa: BLE001 - a broken installation may raise anything
-            yield Finding(
-                "Ray", "bad", f"{type(error).__name__}: {error}", "install ray again; `hutong dev` needs none"
-            )
+    # In a process of its own: a broken library may end the process that loads it.
+    loading = subprocess.run([sys.executable, "-c", "import ray"], capture_output=True, text=True, check=False)
+    if loading.returncode:
+        why = (loading.stderr.strip().splitlines() or [f"status {loading.returncode}"])[-1]
+        yield Finding("Ray", "bad", f"cannot be loaded: {why}", "install ray again; `hutong dev` needs none")
     mode = os.environ.get("RAY_AUTH_MODE", "token")
     if mode != "token":
         yield Finding(

@@ -33,8 +33,8 @@ WHY = "an operator's answer"
 
 def stop_running(folder: Path, as_json: bool) -> None:
     """End the platform of a folder, and whatever a killed one left there; returns once every process has ended."""
-    run = running.read_run(folder)
-    if run is None:
+    main, run = running.holder(folder), running.read_run(folder)
+    if main is None:
         left = running.left_over(folder)
         if not left:
             running.running(folder)  # says that nothing runs here, and what to do
@@ -43,9 +43,10 @@ def stop_running(folder: Path, as_json: bool) -> None:
         _say_stopped(folder, left, as_json, "ended what a killed platform had left")
         return
     with contextlib.suppress(ProcessLookupError):
-        os.kill(run.processes[0].pid, signal.SIGTERM)
-    _end(run.processes, None, STOP_S_MAX)
-    _say_stopped(folder, run.processes, as_json, "ended in good order")
+        os.kill(main.pid, signal.SIGTERM)
+    processes = run.processes if run is not None else (main,)  # one that is still starting ends, too
+    _end(processes, None, STOP_S_MAX)
+    _say_stopped(folder, processes, as_json, "ended in good order")
 
 
 def _end(processes: tuple[Process, ...], number: signal.Signals | None, seconds_max: float) -> None:

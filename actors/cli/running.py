@@ -83,7 +83,7 @@ def left_over(folder: Path) -> tuple[Process, ...]:
 def _said(path: Path) -> Run | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Run)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
 
 
@@ -92,8 +92,8 @@ def running(folder: Path) -> Run:
     run = read_run(folder)
     if run is None:
         raise SetupError(
-            f"no platform runs in {folder}. Start one with `hutong up --dir {folder}`, or name its folder with --dir "
-            "or $HUTONG_DIR.",
+            f"no platform runs in {folder}. Start one with `hutong up --dir {folder}` (or `dev`), or name its folder "
+            "with --dir or $HUTONG_DIR.",
             reason="NOT_RUNNING",
         )
     return run

@@ -7,6 +7,7 @@ from pathlib import Path
 from actors.adapters.hosting.asking import ask_host
 from actors.cli import output, running, wiring
 from actors.cli.archive import Archive, open_archive
+from actors.cli.running import Run
 from actors.cli.showing import Facts
 from actors.errors import PlatformError
 from actors.history import read_slice
@@ -29,7 +30,7 @@ def show_status(folder: Path, as_json: bool) -> None:
     log = facts["log"]["away"] or f"answers, {facts['log']['frames']:,} frames of commands"
     print(f"log      {facts['log']['address']}  {log}")
     for gateway in facts["gateways"]:
-        print(f"gateway  {gateway['address']}  {'answers' if gateway['answers'] else 'does not answer'}")
+        print(f"gateway  {gateway['address']}  {gateway['name']} {_state(gateway)}")
     output.table("Processes", ("role", "pid", "state"), _rows(facts["processes"], ("role", "pid", "state")))
     output.table(
         "Hosts", ("name", "address", "pid", "state"), _rows(facts["hosts"], ("name", "address", "pid", "state"))
@@ -38,6 +39,10 @@ def show_status(folder: Path, as_json: bool) -> None:
     output.table("Partitions", columns, _rows(facts["partitions"], columns))
     for trouble in facts["trouble"]:
         output.say(f"trouble: {trouble}")
+
+
+def _state(gateway: Facts) -> str:
+    return "answers" if gateway["answers"] else "does not answer"
 
 
 def _rows(items: list[Facts], columns: tuple[str, ...]) -> list[list[object]]:
@@ -53,7 +58,7 @@ def read_status(folder: Path) -> Facts:
         "processes": [
             {"role": p.role, "pid": p.pid, "state": "runs" if running.alive(p) else "ended"} for p in run.processes
         ],
-        "gateways": [{"address": run.gateway, "answers": _answers(run.gateway)}],
+        "gateways": _gateways(run),
         "log": {"address": run.log_url, "away": "", "frames": 0, "spans": {}},
         "hosts": [],
         "partitions": [],
@@ -67,6 +72,22 @@ def read_status(folder: Path) -> Facts:
     facts["serving"] = sum(row["phase"] == "Serving" for row in facts["partitions"])
     facts["trouble"] = _trouble(facts)
     return facts
+
+
+def _gateways(run: Run) -> list[Facts]:
+    """Every gateway process; they share one port, so each is asked on its own, the one for metrics."""
+    pids = {process.role: process.pid for process in run.processes}
+    names = [name for name in run.metrics if name.startswith("gateway") or name == run.mode]
+    return [
+        {
+            "name": name,
+            "address": run.gateway,
+            "pid": pids.get(name),
+            "metrics": run.metrics[name],
+            "answers": _answers(run.gateway) and _answers(run.metrics[name]),
+        }
+        for name in names
+    ]
 
 
 def _read_log(archive: Archive, facts: Facts) -> None:
@@ -149,7 +170,11 @@ def _trouble(facts: Facts) -> list[str]:
     trouble = [f"{one['role']} {one['pid']} ended" for one in facts["processes"] if one["state"] == "ended"]
     if facts["log"]["away"]:
         trouble.append(f"the log is away: {facts['log']['away']}")
-    trouble += [f"the gateway {one['address']} does not answer" for one in facts["gateways"] if not one["answers"]]
+    trouble += [
+        f"the gateway {one['name']} at {one['address']} does not answer"
+        for one in facts["gateways"]
+        if not one["answers"]
+    ]
     trouble += [f"the host {one['name']} {one['state']}" for one in facts["hosts"] if one["state"] != "answers"]
     for row in facts["partitions"]:
         if row["halted"]:

@@ -94,6 +94,12 @@ def test_without_a_platform_every_command_says_so(command: str, tmp_path: Path) 
     assert "--dir" in said.error["message"]
 
 
+def test_a_folder_that_is_a_file_is_no_platform(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert hutong("status", "--dir", tmp_path / "file", "--json").error["reason"] == "NOT_RUNNING"
+    assert hutong("dev", "--dir", tmp_path / "file", "--json").error["reason"] == "FOLDER_NOT_WRITABLE"
+
+
 def test_the_folder_may_come_from_the_environment(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUTONG_DIR", str(platform.folder))
     assert hutong("query", "programs/trap/traps/nobody", "done", "--json").value["value"] == {"done": []}
