@@ -10,8 +10,8 @@ from actors.settings import ProcessSettings
 DEADLINE = "hutong-deadline-ms"
 """Metadata of an InvokeStream: how long each of its calls may take."""
 
-EARLY_MS = 40
-"""So much before the client gives up it is answered: a caller whose own clock ends the call never learns why."""
+EARLY_MS = 100
+"""So much before the client gives up it is answered, of a short wait a quarter: else it would never learn why."""
 
 
 def now_ms() -> int:

@@ -270,7 +270,7 @@ class Ingress:
         if keys:
             self._owners.send(address, Pending(partition, keys))
         for asked in self._asks.values():
-            if asked.ask.partition == partition:
+            if asked.ask.partition == partition and not asked.answer.done():
                 self._owners.send(address, asked.ask)
         for entity, (where, listeners) in self._listeners.items():
             if where == partition:

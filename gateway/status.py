@@ -30,9 +30,8 @@ DOMAIN = "hutong"
 STATUS_METADATA = "grpc-status-details-bin"
 TIME_METADATA = "hutong-time-ms"
 REQUEST_METADATA = "hutong-request-id"
-MESSAGE_CHARS_MAX = 1_000
-TRAILER_CHARS_MAX = 250
-DETAIL_CHARS_MAX = 250
+MESSAGE_BYTES_MAX = 800
+DETAIL_BYTES_MAX = 200
 DETAILS_MAX = 8
 """Clients refuse trailing metadata of over 8 KiB: an author's words are cut so that what we say arrives."""
 
@@ -67,19 +66,19 @@ def code_of(error: PlatformError) -> grpc.StatusCode:
 
 def message_of(error: PlatformError) -> str:
     """What is said beside the gRPC code; the status has more room."""
-    return _cut(str(error), TRAILER_CHARS_MAX)
+    return _cut(str(error), DETAIL_BYTES_MAX)
 
 
 def status_of(error: PlatformError, request_id: str = "") -> status_pb2.Status:
     """The whole status of an error. Every one carries ErrorInfo with the reason and the request id."""
     metadata: dict[str, str] = {}
     extra: list[Any] = []
-    message = _cut(str(error), MESSAGE_CHARS_MAX)
-    said = _cut(message, DETAIL_CHARS_MAX)
+    message = _cut(str(error), MESSAGE_BYTES_MAX)
+    said = _cut(message, DETAIL_BYTES_MAX)
     match error:
         case Reject():
             some = list(error.details.items())[:DETAILS_MAX]
-            metadata |= {_cut(key, DETAIL_CHARS_MAX): _cut(value, DETAIL_CHARS_MAX) for key, value in some}
+            metadata |= {_cut(key, DETAIL_BYTES_MAX): _cut(value, DETAIL_BYTES_MAX) for key, value in some}
         case InvalidCommand(field=field):
             bad = details.BadRequest.FieldViolation(field=field, description=said)
             extra.append(details.BadRequest(field_violations=[bad]))
@@ -96,16 +95,17 @@ def status_of(error: PlatformError, request_id: str = "") -> status_pb2.Status:
         case _:
             pass
     if request_id:
-        metadata["request_id"] = _cut(request_id, DETAIL_CHARS_MAX)
-    info = details.ErrorInfo(reason=_cut(error.reason, DETAIL_CHARS_MAX), domain=DOMAIN, metadata=metadata)
+        metadata["request_id"] = _cut(request_id, DETAIL_BYTES_MAX)
+    info = details.ErrorInfo(reason=_cut(error.reason, DETAIL_BYTES_MAX), domain=DOMAIN, metadata=metadata)
     status = status_pb2.Status(code=code_of(error).value[0], message=message)
     for detail in (info, *extra):
         status.details.add().Pack(detail)
     return status
 
 
-def _cut(text: str, chars_max: int) -> str:
-    return text if len(text) <= chars_max else text[: chars_max - 1] + "…"
+def _cut(text: str, bytes_max: int) -> str:
+    written = text.encode()
+    return text if len(written) <= bytes_max else written[: bytes_max - 3].decode(errors="ignore") + "…"
 
 
 def _retry_info(retry_after_ms: int) -> details.RetryInfo:
