@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -79,8 +78,7 @@ class Platform(NamedTuple):
 def dev(folder: Path, *options: str) -> Generator[Platform]:
     """A platform of its own in one process, ended in good order."""
     command = [sys.executable, "-m", "actors.cli", "dev", "--dir", str(folder), "--port", "0", "--json", *options]
-    environment = {**os.environ, "PYTHONWARNINGS": "default"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     try:
         yield Platform(folder, json.loads(process.stdout.readline()), process)
