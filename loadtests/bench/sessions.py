@@ -21,7 +21,7 @@ from loadtests.bench import processes
 from loadtests.bench.worker import Answer, Worker
 
 FRAME_RECORDS = 500
-FED_AT_ONCE = ProcessSettings().pending_max
+FED_AT_ONCE = ProcessSettings().pending_max // 2
 WAIT_S_MAX = 120.0
 POLL_S = 0.02
 
@@ -40,7 +40,7 @@ def measure(folder: Path, sessions: int) -> Answer:
                 _wait(host, "serving", cluster.partitions)
                 before = processes.rss_bytes(host.pid)
                 for start in range(0, sessions, FED_AT_ONCE):
-                    # No more on their way than a gateway or two would have.
+                    # No more on their way than one gateway may have.
                     fed = _feed(log, cluster, range(start, min(start + FED_AT_ONCE, sessions)))
                     _wait(host, "applied", fed - FED_AT_ONCE)
                 _wait(host, "applied", sessions)
