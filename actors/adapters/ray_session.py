@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Generator, Mapping
@@ -23,8 +24,7 @@ NAMESPACE = "hutong"
 HOST_RESOURCE = "hutong_host"
 HOSTS_MAX = 1_024
 STORE_BYTES = 80 << 20
-HEAD_GONE_S_MAX = 300
-"""How long hosts go on without Ray's head; a new session takes over long before."""
+_AGENTS = {"dashboard": "DashboardAgent", "runtime_env": "RuntimeEnvAgent"}
 _SOCKET_ROOM_CHARS = 30
 """Ray puts Unix sockets about 75 characters below its folder, and a socket's path has 107 at most."""
 
@@ -43,7 +43,6 @@ def environment(folder: Path) -> Mapping[str, str]:
         "RAY_event_stats": "0",
         # Ray lowers the priority of its workers by 15; ours are hosts, which everybody waits for.
         "RAY_worker_niceness": "0",
-        "RAY_gcs_rpc_server_reconnect_timeout_s": str(HEAD_GONE_S_MAX),
     }
 
 
@@ -115,6 +114,7 @@ class RaySession:
             import ray
             from ray._private import node
         self._ray = cast("Any", ray)
+        self._agents: dict[str, int] = {}
         self._temp_dir = _temp_dir(folder)
         self._outside = folder not in self._temp_dir.parents
         _clear(self._temp_dir)
@@ -141,19 +141,34 @@ class RaySession:
         if os.environ.get("RAY_AUTH_MODE") != "token" or not _token_file(folder).read_text():
             self.stop()
             raise SetupError("Ray runs without token authentication; refusing to serve like that", reason="RAY_TOKEN")
+        self._agents = self._find_agents()
 
     def pids(self) -> dict[str, int]:
         """The processes of Ray itself, by role; the head's are what a session cannot live without."""
         node = self._ray._private.worker._global_node  # noqa: SLF001 - Ray has no public way to ask
-        return {
+        pids: dict[str, int] = {
             role: info.process.pid
             for role, infos in node.all_processes.items()
             for info in infos
             if info.process.poll() is None
         }
+        return pids | self._agents
+
+    def _find_agents(self) -> dict[str, int]:
+        """The two agents that the raylet starts: they outlive it by a minute if Ray's head has ended too."""
+        raylet = self.pids().get("raylet")
+        tasks = Path(f"/proc/{raylet}/task")
+        if raylet is None or not tasks.exists():
+            return {}
+        children = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+        titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace") for pid in children}
+        return {f"{role}_agent": pid for pid, title in titles.items() for role in _AGENTS if _AGENTS[role] in title}
 
     def stop(self) -> None:
         """End the session and all its actors; what stands outside of the data folder is removed."""
         self._ray.shutdown()
+        for pid in self._agents.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if self._outside:
             shutil.rmtree(self._temp_dir.parent, ignore_errors=True)

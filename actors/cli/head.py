@@ -5,7 +5,9 @@ beside the old one and takes the partitions over by a later term; only then is t
 """
 
 import asyncio
+import contextlib
 import os
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,14 @@ class Session:
             self.hosts = tuple(process(host["name"], host["pid"]) for host in facts["state"]["hosts"])
         return tuple(process for process in self.ray if process.pid not in known)
 
+    def clear(self) -> None:
+        """The driver has ended: see that all it started does. Ray's agents, and a host that is stopped, may not."""
+        for process in (*self.ray, *self.hosts):
+            if running.alive(process):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+        self.ray = self.hosts = ()
+
     def processes(self) -> tuple[Process, ...]:
         """All of it that is known."""
         driver = self.driver.process
@@ -79,7 +89,10 @@ class Head:
         if self._replacing is not None:
             self._replacing.cancel()
             await asyncio.wait((self._replacing,))
-        await asyncio.gather(*(session.driver.stop() for session in (self._session, *self._former)))
+        sessions = (self._session, *self._former)
+        await asyncio.gather(*(session.driver.stop() for session in sessions))
+        for session in sessions:
+            session.clear()
 
     def processes(self) -> tuple[Process, ...]:
         """Drivers, Ray's own processes and hosts, as they were last heard of."""
@@ -93,7 +106,12 @@ class Head:
                 self._replace_soon("the controller")
             self._changed()
 
-        driver = Child("driver", self._settings, self._on_ended, learn, arguments=(str(self._folder),))
+        def ended(child: Child, how: Ended) -> None:
+            if how.facts is None:
+                session.clear()
+            self._on_ended(child, how)
+
+        driver = Child("driver", self._settings, ended, learn, arguments=(str(self._folder),))
         session = Session(driver)
         return session
 
@@ -147,6 +165,7 @@ class Head:
         self._former.append(old)
         old.driver.kill()
         await old.driver.stop()
+        old.clear()
         self._former.remove(old)
         output.say("the new session serves")
         self._changed()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,9 +54,15 @@ def descendants(pid: int) -> set[Process]:
     waiting = [pid]
     while waiting:
         for child in children.get(waiting.pop(), ()):
-            found.add(running.this_process("", child))
+            found.add(running.this_process(_title(child), child))
             waiting.append(child)
     return found
+
+
+def _title(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()[:60]
+    return ""
 
 
 class Platform:
@@ -135,11 +141,15 @@ class Platform:
         began = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(number)
+        self.close()
+        until(lambda: not any(map(running.alive, before)), 15, f"all processes gone: {before}")
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        """Wait until its main process has ended."""
         self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
-        until(lambda: not any(map(running.alive, before)), 15, f"all processes gone: {before}")
-        return time.monotonic() - began
 
 
 class Load:
@@ -213,11 +223,3 @@ def under_load(platform: Platform, trouble: Callable[[Load], Awaitable[None]]) -
 async def _total(client: Client, key: str) -> int:
     total: int = (await client.query(f"programs/tally/tallys/{key}", "total")).value
     return total
-
-
-@contextlib.contextmanager
-def told(name: str) -> Generator[Callable[[str, float], None]]:
-    """Print figures of a test together, for whoever runs it with -s."""
-    figures: dict[str, float] = {}
-    yield lambda what, seconds: figures.update({what: round(seconds, 2)})
-    print(name, json.dumps(figures))

@@ -1,0 +1,65 @@
+"""However a platform ends, no process of it is left, and the next one in its folder begins cleanly."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.cli import running
+from tests.cluster.stage import Load, Platform, descendants, under_load, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+
+async def no_trouble(load: Load) -> None:
+    """Calls are answered."""
+    await load.all_answered()
+
+
+def test_each_end_is_clean_and_the_next_start_in_the_folder_has_every_call(tmp_path: Path) -> None:
+    folder = tmp_path / "up"
+    platform = Platform(folder).started()
+    total = sum(under_load(platform, no_trouble).answered.values())
+    print(f"SIGTERM: ended within {platform.end(signal.SIGTERM):.2f} s")
+    assert platform.process.returncode == 0
+    assert not (folder / "run.json").exists()
+
+    platform = Platform(folder).started()
+    load = under_load(platform, no_trouble)
+    assert sum(load.answered.values()) > total
+    before = descendants(platform.process.pid)
+    began = time.monotonic()
+    platform.process.kill()
+    platform.process.wait()
+    until(lambda: not any(map(running.alive, before)), 15, f"all processes gone: {before}")
+    print(f"kill -9 of up: all {len(before)} processes ended within {time.monotonic() - began:.2f} s")
+    platform.end()
+
+    platform = Platform(folder).started()
+    again = under_load(platform, no_trouble)
+    assert sum(again.answered.values()) > sum(load.answered.values())
+    print(f"Ctrl-C: ended within {platform.end(signal.SIGINT):.2f} s")
+    assert "Traceback" not in platform.errors
+    assert len(list((folder / "ray").glob("session_2*"))) <= 3
+
+
+def test_an_end_that_comes_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    platform = Platform(tmp_path / "up")
+    until(lambda: len(descendants(platform.process.pid)) > 3, 60, "it has begun")
+    platform.end()
+    assert not (tmp_path / "up" / "starting.json").exists()
+
+
+def test_what_a_killed_platform_left_behind_is_ended_by_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "up"
+    platform = Platform(folder).started()
+    frozen = platform.kill("log", signal.SIGSTOP)  # a stopped process does not see that its parent ends
+    os.kill(platform.process.pid, signal.SIGKILL)
+    platform.close()
+    assert running.alive(frozen)
+    with Platform(folder) as after:
+        assert not running.alive(frozen)
+        assert f"ending log {frozen.pid}" in after.errors
+        under_load(after, no_trouble)

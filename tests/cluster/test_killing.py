@@ -1,0 +1,78 @@
+"""Whatever process of a platform is killed comes back, every call is answered, and nothing is lost or done twice."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.cli import running
+from tests.cluster.stage import Load, Platform, descendants, under_load, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+SILENCE_S = 3.0
+
+
+def kill(platform: Platform, role: str, *, figures: str) -> None:
+    """Kill the first process of a role under load; calls are answered again, and another process has its role."""
+
+    async def trouble(load: Load) -> None:
+        began = time.monotonic()
+        load.slowest_s = 0.0
+        victim = platform.kill(role)
+        await load.all_answered()
+        await asyncio.to_thread(platform.replaced, victim, role)
+        replaced_s = time.monotonic() - began
+        await load.all_answered()
+        print(f"{figures}: slowest call {load.slowest_s:.2f} s, replaced after {replaced_s:.2f} s")
+
+    under_load(platform, trouble)
+
+
+def test_it_says_what_it_is_when_it_is_ready(platform: Platform) -> None:
+    banner = platform.banner
+    assert banner["ready"] is True
+    assert banner["folder"] == str(platform.folder)
+    assert str(banner["gateway"]).startswith("127.0.0.1:")
+    roles = [process["role"].partition("-")[0] for process in banner["processes"]]
+    assert {"up", "gateway", "log", "driver", "gcs_server", "raylet", "host"} <= set(roles)
+    assert roles.count("host") == 2
+
+
+def test_no_secret_stands_in_a_command_line_or_in_a_file_that_others_may_read(platform: Platform) -> None:
+    secrets = [(platform.folder / name).read_text() for name in ("token", "ray-token")]
+    for process in descendants(platform.process.pid):
+        said = Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert not any(secret in said for secret in secrets)
+    assert platform.folder.stat().st_mode & 0o077 == 0
+    assert all((platform.folder / name).stat().st_mode & 0o077 == 0 for name in ("token", "ray-token"))
+
+
+@pytest.mark.parametrize("role", ["host-", "gateway-0", "log", "gcs_server", "raylet", "driver"])
+def test_a_process_that_is_killed_is_replaced_and_no_call_is_lost(platform: Platform, role: str) -> None:
+    kill(platform, role, figures=f"kill -9 of {role}")
+
+
+def test_a_host_that_is_stopped_is_replaced_and_ended(platform: Platform) -> None:
+    async def trouble(load: Load) -> None:
+        victim = platform.kill("host-", signal.SIGSTOP)
+        took_s = await asyncio.to_thread(platform.replaced, victim, "host-")
+        assert took_s > SILENCE_S - 1.5
+        await asyncio.to_thread(until, lambda: not running.alive(victim), 10, "the stopped host ended")
+        await load.all_answered()
+        print(f"SIGSTOP of a host: slowest call {load.slowest_s:.2f} s, replaced after {took_s:.2f} s")
+
+    under_load(platform, trouble)
+
+
+def test_a_host_that_slept_for_a_moment_goes_on_and_nothing_is_done_twice(platform: Platform) -> None:
+    async def trouble(load: Load) -> None:
+        victim = platform.kill("host-", signal.SIGSTOP)
+        await asyncio.sleep(SILENCE_S / 3)
+        os.kill(victim.pid, signal.SIGCONT)
+        await load.all_answered()
+        assert running.alive(victim)
+
+    under_load(platform, trouble)
