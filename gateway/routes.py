@@ -15,6 +15,7 @@ from actors.registry import Registry
 from actors.settings import ClusterSettings, ProcessSettings
 from actors.shape import AnyEntity
 
+fromhex = bytes.fromhex
 ROUTES_MAX = 100_000
 UUID_CHARS = 36
 
@@ -53,9 +54,10 @@ class Routes:
             self._known[name] = route
         return route
 
-    def record(self, route: Route, command: str, payload: bytes, request_id: bytes, caller: str) -> bytes:
-        """The encoded record of a call. Raises NotFound or InvalidCommand."""
-        return encode_record(Invoke(route.entity, route.decode(command, payload), request_id, caller))
+    def record(self, name: str, command: str, payload: bytes, request_id: bytes, caller: str) -> tuple[int, bytes]:
+        """The partition and the encoded record of a call. Raises NotFound or InvalidCommand."""
+        route = self._known.get(name) or self.to(name)
+        return route.partition, encode_record(Invoke(route.entity, route.decode(command, payload), request_id, caller))
 
     def check_view(self, route: Route, view: str) -> None:
         """Raises NotFound when the entity has no such view."""
@@ -68,14 +70,15 @@ class Routes:
         if not text:
             return uuid_utils.uuid7().bytes
         try:
-            request_id = bytes.fromhex(text.replace("-", ""))
+            request_id = fromhex(text.replace("-", ""))
         except ValueError:
             request_id = b""
         if len(request_id) != 16 or len(text) != UUID_CHARS:
             message = f"request_id is a UUID such as {uuid_utils.uuid7()}, not {text[:50]!r}"
             raise InvalidCommand(message, field="request_id", reason="INVALID_REQUEST_ID")
-        ahead_ms = made_ms(request_id) - time.time_ns() // 1_000_000
-        if ahead_ms > self._ahead_ms_max:
+        latest_ms = time.time_ns() // 1_000_000 + self._ahead_ms_max
+        if made_ms(request_id) > latest_ms:
+            ahead_ms = made_ms(request_id) - latest_ms + self._ahead_ms_max
             message = f"request_id is dated {ahead_ms} ms ahead of this gateway's clock; date it by hutong-time-ms"
             raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_IN_FUTURE")
         return request_id

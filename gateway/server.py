@@ -30,6 +30,8 @@ SERVICE_NAME: str = program_pb2.DESCRIPTOR.services_by_name["ProgramService"].fu
 STREAMS_MAX = 1_000
 KEEPALIVE_MS = 30_000
 PING_MS_MIN = 10_000
+COLLECT_EVERY = (20_000, 20, 50)
+"""Young objects, young looks and middle looks, each before the next look."""
 RPCS_PER_PENDING = 2
 """gRPC turns away what is above its own limit without a word why; calls meet the limit of pending ones before."""
 
@@ -139,8 +141,19 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def collect_less_often() -> None:
+    """Let Python's garbage collector look at calls less often: nearly all are freed by counting, and it cost 8 %.
+
+    What was loaded until now is never looked at again. For processes that are one gateway's.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_EVERY)
+
+
 async def serve(config: GatewayConfig, parts: GatewayParts, ready: Callable[[int], None]) -> None:
     """Run a gateway until SIGTERM or SIGINT; `ready(port)` is called once it serves."""
+    collect_less_often()
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from actors.errors import PlatformError, Unavailable
 from actors.kernel.action import Reply
@@ -22,10 +22,12 @@ CALLS_AT_ONCE_MAX = 1_000
 """A message may hold so many calls that taking them in would keep everybody else waiting."""
 
 
-class _Result(NamedTuple):
-    name: str
-    partition: int
-    outcome: Reply | PlatformError
+_Result: TypeAlias = tuple[str, int, Reply | None, PlatformError | None]
+"""(request id as the client wrote it, partition, answer or None, error or None). A plain tuple: there are many."""
+
+
+def _result(name: str, partition: int, reply: Reply) -> _Result:
+    return (name, partition, None, refusal_of(reply, partition)) if reply.code else (name, partition, reply, None)
 
 
 class _Again:
@@ -39,12 +41,12 @@ class _Again:
 
     def settled(self, reply: Reply, partition: int) -> None:
         """The answer is here."""
-        self._stream.repeated(_Result(self._name, partition, reply))
+        self._stream.repeated(_result(self._name, partition, reply))
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:
         """There will be no answer."""
         del request_id
-        self._stream.repeated(_Result(self._name, 0, error))
+        self._stream.repeated((self._name, 0, None, error))
 
 
 class CallStream:
@@ -117,13 +119,12 @@ class CallStream:
             name = call.request_id
             try:
                 request_id = routes.request_id(name)
-                route = routes.to(call.entity)
-                record = routes.record(route, call.command, call.payload, request_id, caller)
+                partition, record = routes.record(call.entity, call.command, call.payload, request_id, caller)
                 waiter = self if request_id not in names else _Again(self, name)
-                submit(Call((caller, request_id), route.partition, record, waiter, deadline_ms, streamed=True))
+                submit(Call((caller, request_id), partition, record, waiter, deadline_ms, streamed=True))
             except PlatformError as error:
                 refused[error.reason] = refused.get(error.reason, 0) + 1
-                self._end(_Result(name, 0, error))
+                self._end((name, 0, None, error))
             else:
                 if waiter is self:
                     names[request_id] = name or text_of(request_id)
@@ -138,13 +139,14 @@ class CallStream:
         """The answer of a call is here."""
         name = self._names.pop(reply.request_id, None)
         if name is not None:
-            self._end(_Result(name, partition, reply))
+            self._results.append(_result(name, partition, reply))
+            self._ready.set()
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:
         """There will be no answer to a call."""
         name = self._names.pop(request_id, None)
         if name is not None:
-            self._end(_Result(name, 0, error))
+            self._end((name, 0, None, error))
 
     def repeated(self, result: _Result) -> None:
         """A call that was asked for again has ended."""
@@ -167,30 +169,33 @@ class CallStream:
     def _batch(self) -> pb.InvokeResultBatch:
         """The oldest results, made in place: a message that is made apart and copied costs three times as much."""
         batch = pb.InvokeResultBatch()
-        add = batch.results.add
-        counts: dict[str, int] = {}
-        size = 0
-        for _ in range(min(len(self._results), RESULTS_MAX)):
-            name, partition, outcome = self._results.popleft()
-            result = add(request_id=name)
-            if isinstance(outcome, Reply) and outcome.code:
-                outcome = refusal_of(outcome, partition)
-            if isinstance(outcome, Reply):
-                code = "OK"
-                response = result.response
-                response.payload = outcome.payload
-                response.duplicate = outcome.duplicate
-                position = response.position
-                position.partition = partition
-                position.offset = outcome.offset
-                position.index = outcome.index
-                size += len(outcome.payload)
-            else:
-                code = code_of(outcome).name
-                result.error.CopyFrom(status_of(outcome, name))
-            counts[code] = counts.get(code, 0) + 1
+        add, results = batch.results.add, self._results
+        bad: dict[str, int] = {}
+        good = size = 0
+        for _ in range(min(len(results), RESULTS_MAX)):
             if size > RESULTS_BYTES_MAX:
                 break
-        for code, count in counts.items():
+            name, partition, reply, error = results.popleft()
+            result = add(request_id=name)
+            if reply is not None:
+                good += 1
+                response = result.response
+                response.payload = reply.payload
+                if reply.duplicate:
+                    response.duplicate = True
+                position = response.position
+                position.partition = partition
+                position.offset = reply.offset
+                position.index = reply.index
+                size += len(reply.payload)
+            elif error is not None:
+                status = status_of(error, name)
+                result.error.CopyFrom(status)
+                size += status.ByteSize()
+                code = code_of(error).name
+                bad[code] = bad.get(code, 0) + 1
+        if good:
+            self._sensor.stream_answered("InvokeStream", "OK", good)
+        for code, count in bad.items():
             self._sensor.stream_answered("InvokeStream", code, count)
         return batch

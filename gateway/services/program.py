@@ -53,25 +53,26 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
                 caller = self._caller(context)
                 key = self._routes.request_id(request_id)
                 request_id = request_id or text_of(key)
-                route = self._routes.to(request.entity)
-                record = self._routes.record(route, request.command, request.payload, key, caller)
+                partition, record = self._routes.record(request.entity, request.command, request.payload, key, caller)
                 waiter = Single()
                 until_ms = deadline_ms(context.time_remaining(), self._process)
-                self._ingress.submit(Call((caller, key), route.partition, record, waiter, until_ms, streamed=False))
+                self._ingress.submit(Call((caller, key), partition, record, waiter, until_ms, streamed=False))
             except PlatformError as error:
                 self._sensor.calls_refused(error.reason, 1)
                 raise
             reply = await waiter.future
             if reply.code:
-                raise refusal_of(reply, route.partition)
+                raise refusal_of(reply, partition)
         except PlatformError as error:
             await self._refuse(context, "Invoke", began, error, request_id)
         context.set_trailing_metadata(_trailer(request_id))
         self._sensor.call_done("Invoke", "OK", time.perf_counter() - began)
-        position = pb.Position(partition=route.partition, offset=reply.offset, index=reply.index)
-        return pb.InvokeResponse(
-            payload=reply.payload, position=position, duplicate=reply.duplicate, request_id=request_id
-        )
+        response = pb.InvokeResponse(payload=reply.payload, duplicate=reply.duplicate, request_id=request_id)
+        position = response.position
+        position.partition = partition
+        position.offset = reply.offset
+        position.index = reply.index
+        return response
 
     async def InvokeStream(self, request_iterator: AsyncIterator[pb.InvokeBatch], context: Context) -> None:
         """Many calls at a time."""
