@@ -35,6 +35,8 @@ from gateway.client import Client
 from loadtests.shop_year import Line, Progress, checksum_part, load_lines, open_shop, play, total_checksum
 
 LINES_A_SECOND_SHOWN = 5.0
+EVENTS_S_MAX = 10.0
+EVENTS_LOOK_S = 0.05
 OWNER_KILLS_MIN = 2
 """At least so many of the kills hit the host that owns the shop's partition."""
 OUTCOMES = {"shop.line-sold": "sold", "shop.line-returned": "returned"}
@@ -104,7 +106,7 @@ async def _play(run: Run, lines: Sequence[Line], kill_hosts: int) -> dict[str, A
             shown.cancel()
             kills = await _killed(killer, kill_hosts)
             totals = (await client.query(f"programs/shop/shops/{merchant}", "totals")).value
-        checksum = await asyncio.to_thread(_checksum, log, run.cluster, merchant)
+        checksum = await asyncio.to_thread(_checksum, log, run.cluster, merchant, len(lines))
     finally:
         await asyncio.to_thread(log.close)
     return {
@@ -176,8 +178,22 @@ def _placed(log: Log, cluster: ClusterSettings) -> Mapping[int, Placed]:
 # -- the sums -------------------------------------------------------------------------------------------------------
 
 
-def _checksum(log: Log, cluster: ClusterSettings, merchant: str) -> int:
-    """Fold the shop's events as they stand on their topic, each identity once."""
+def _checksum(log: Log, cluster: ClusterSettings, merchant: str, lines: int) -> int:
+    """Fold the shop's events as they stand on their topic, each identity once.
+
+    An answer does not wait for its event, so the last ones may come a moment later. Raises SetupError if some never do.
+    """
+    until = time.monotonic() + EVENTS_S_MAX
+    while True:
+        parts = _outcomes(log, cluster, merchant)
+        if len(parts) >= lines:
+            return total_checksum(parts)
+        if time.monotonic() > until:
+            raise SetupError(f"the events topic has {len(parts)} outcomes of {lines} lines", reason="EVENTS_MISSING")
+        time.sleep(EVENTS_LOOK_S)
+
+
+def _outcomes(log: Log, cluster: ClusterSettings, merchant: str) -> list[int]:
     partition = partition_of(merchant, cluster.partitions, cluster.groups)
     slice_ = Slice(cluster.events_topic_of("shop"), partition)
     parts: list[int] = []
@@ -190,7 +206,7 @@ def _checksum(log: Log, cluster: ClusterSettings, merchant: str) -> int:
             last = identity
             if event.entity == f"shop/{merchant}":
                 parts += _part(msgspec.msgpack.decode(event.payload))
-    return total_checksum(parts)
+    return parts
 
 
 def _part(event: Mapping[str, Any]) -> list[int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from actors.adapters.hosting import stores
+from actors.adapters.hosting.behind import Behind
 from actors.adapters.hosting.config import HostConfig
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.observing import Observer, Report
@@ -94,6 +95,7 @@ class Hosting:
         self._uploading: set[int] = set()
         self._done: list[tuple[int, Future[Appended]]] = []
         self._done_lock = threading.Lock()
+        self._behind = Behind(self._loop, self._append, self._write, self._carry_out)
         self._ticking: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -102,6 +104,7 @@ class Hosting:
     async def start(self) -> str:
         """Begin; returns the address of the link server."""
         port = await self._links.start("127.0.0.1:0")
+        self._opener.sweep()
         self._poller.start()
         self._read({})
         self._tick()
@@ -135,6 +138,7 @@ class Hosting:
         """Let every partition go and end."""
         self._core.assign({})
         self._carry_out()
+        self._behind.stop()
         if self._ticking is not None:
             self._ticking.cancel()
         await self._links.stop()
@@ -223,17 +227,16 @@ class Hosting:
         match work:
             case Tell(gateway, message):
                 self._links.tell(gateway, message)
-            case Append(ticket, slice_, frame):
-                future = self._parts.log.append(slice_, frame)
-                future.add_done_callback(lambda done: self._append_done(ticket, done))
-            case Write(partition) if partition not in self._stores:
-                pass  # an earlier write failed, and none may be left out: what is lost is replayed
-            case Write(partition, offset, batch, swept_seconds):
-                stores.write(self._stores[partition], batch, swept_seconds)
-                self._core.wrote(partition, offset)
+            case Append(slice=slice_) if slice_.topic != self._config.cluster.commands_topic:
+                self._behind.append(work)
+            case Append():
+                self._append(work)
+            case Write():
+                self._behind.write(work)
             case Load(partition, keys):
                 self._core.loaded(partition, stores.load(self._stores[partition], keys))
             case Scan(partition, start, end, limit):
+                self._behind.flush(partition)
                 self._core.scanned(partition, self._stores[partition].scan(start, end, limit))
             case Read(positions):
                 self._read(positions)
@@ -243,11 +246,28 @@ class Hosting:
                 self._opens[partition] = life = next(self._lives)
                 self._spawn(self._open(partition, life))
             case Close(partition):
+                self._behind.flush(partition)
                 self._close(partition)
             case Checkpoint(partition):
+                self._behind.flush(partition)
                 self._checkpoint(partition)
             case Halted(partition, position, why):
                 self._halted(partition, position, why)
+
+    def _append(self, work: Append) -> None:
+        future = self._parts.log.append(work.slice, work.frame)
+        future.add_done_callback(lambda done: self._append_done(work.ticket, done))
+
+    def _write(self, work: Write) -> None:
+        store = self._stores.get(work.partition)
+        if store is None:
+            return  # an earlier write failed, and none may be left out: what is lost is replayed
+        try:
+            stores.write(store, work.batch, work.swept_seconds)
+        except PlatformError as error:
+            self._cannot_store(work, error)
+        else:
+            self._core.wrote(work.partition, work.offset)
 
     def _cannot_store(self, work: Work, error: PlatformError) -> None:
         """The store failed: go on from what it has, at once or once an operator has looked."""
