@@ -117,6 +117,8 @@ class PendingTable:
         self._wave: list[_Lane] = []
         """The lanes whose frames of unary calls were last handed out together and are not done."""
         self._wave_until_ms = 0
+        self._streams = False
+        """Whether there was a streamed call since the table was last empty: those do not wait for waves."""
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -146,6 +148,7 @@ class PendingTable:
                 retry_after_ms=RETRY_AFTER_MS,
                 reason="CALLER_LIMIT",
             )
+        self._streams = call.streamed or (self._streams and bool(self._calls))
         self._callers[caller] = count + 1
         self._calls[call.key] = call
         self._order += 1
@@ -179,6 +182,8 @@ class PendingTable:
         """The frames to append now, at most one for each partition."""
         frames: list[Append] = []
         collects = self._wave_goes_on(now_ms)
+        if collects and not self._streams:
+            return frames
         for partition in list(self._dirty):
             lane = self._lanes[partition]
             if lane.flying is not None or not lane.queue:
@@ -199,9 +204,12 @@ class PendingTable:
         Frames that go together share a write of the log, a poll of the host and a message back. One by one, as calls
         happen to come, most would hold a single call, since a lane has few of the calls that are in flight.
         """
-        over = now_ms >= self._wave_until_ms
-        self._wave = [] if over else [lane for lane in self._wave if lane.is_busy()]
-        return bool(self._wave)
+        wave = self._wave
+        if now_ms >= self._wave_until_ms:
+            wave.clear()
+        while wave and not wave[-1].is_busy():
+            wave.pop()
+        return bool(wave)
 
     def _fill(self, lane: _Lane, now_ms: int) -> list[bytes]:
         calls: list[Call] = []
@@ -231,6 +239,8 @@ class PendingTable:
     def next_ms(self) -> int | None:
         """When `take` has something to do that it had not now."""
         wave_until_ms = self._wave_until_ms if self._wave else 0
+        if wave_until_ms and not self._streams:
+            return wave_until_ms if self._dirty else None
         lanes = (self._lanes[partition] for partition in self._dirty)
         return min(
             (
