@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from actors.kernel.placement import Placed, Release, Term
+from actors.kernel.routing import groups_of
 from actors.settings import ClusterSettings
 
-DEFAULT_GROUP = "default"
 GATHER_MS_MAX = 2_000
 
 
@@ -50,16 +50,6 @@ class Host(NamedTuple):
     address: str
     pid: int
     heard_ms: int
-
-
-def groups_of(cluster: ClusterSettings) -> dict[str, range]:
-    """The partitions of each group: reserved from the top of the numbers, what is left is the default group's."""
-    top = cluster.partitions
-    groups: dict[str, range] = {}
-    for name, size in cluster.groups.items():
-        groups[name] = range(top - size, top)
-        top -= size
-    return {DEFAULT_GROUP: range(top), **groups}
 
 
 def place(
@@ -100,7 +90,7 @@ def pools(
     cluster: ClusterSettings, hosts: Collection[str], current: Mapping[int, str]
 ) -> list[tuple[Collection[int], Collection[str]]]:
     """Which partitions share which hosts: with a host for every group, each group has hosts of its own."""
-    groups = {name: partitions for name, partitions in groups_of(cluster).items() if partitions}
+    groups = groups_of(cluster.partitions, cluster.groups)
     if len(hosts) < len(groups):
         return [(range(cluster.partitions), hosts)]
     counts = dict.fromkeys(groups, 1)

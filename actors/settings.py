@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.errors import SetupError
+from actors.kernel.routing import DEFAULT_GROUP, GROUP_MARK
 from actors.ports import Topic
 
 PARTITIONS_MAX = 1_024
@@ -28,6 +29,12 @@ class ClusterSettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:
             raise SetupError(f"partitions must be 1 to {PARTITIONS_MAX}, not {self.partitions}")
+        for name, size in self.groups.items():
+            if not name or GROUP_MARK in name or name == DEFAULT_GROUP or size < 1:
+                raise SetupError(
+                    f"the group {name!r} of {size} partitions cannot be: a group has a name of its own, without "
+                    f"{GROUP_MARK!r} and not {DEFAULT_GROUP!r}, and at least one partition"
+                )
         if sum(self.groups.values()) >= self.partitions:
             raise SetupError("the groups take every partition; leave at least one for the default group")
 
@@ -57,11 +64,9 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     message_bytes_max: int = 4 << 20
     payload_bytes_max: int = 256 * 1024
     metadata_bytes_max: int = 8 * 1024
-    reply_bytes_max: int = 4 * 1024
     request_id_ahead_ms_max: int = 60_000
     resident_max: int = 50_000
     outbox_max: int = 20_000
-    send_window_max: int = 1_024
     snapshot_records: int = 200_000
     snapshots_kept: int = 2
     stamp_ahead_ms_max: int = 300_000

@@ -7,7 +7,8 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.controller import groups_of, place, place_groups, pools
+from actors.controller import place, place_groups, pools
+from actors.kernel.routing import groups_of
 from actors.settings import ClusterSettings
 
 HOSTS = [f"h{number}" for number in range(8)]
@@ -79,7 +80,7 @@ def test_groups_have_hosts_of_their_own_once_there_are_enough(
     cluster = ClusterSettings(partitions=16, groups=reserved)
     placed = place_groups(cluster, living, before)
     assert sorted(placed) == list(range(16))
-    served = {name: {placed[partition] for partition in numbers} for name, numbers in groups_of(cluster).items()}
+    served = {name: {placed[partition] for partition in numbers} for name, numbers in groups_of(16, reserved).items()}
     if len(living) >= len(served):
         assert sum(len(mine) for mine in served.values()) == len(set(placed.values()))
     for numbers, pool in pools(cluster, living, before):
@@ -93,11 +94,3 @@ def test_a_placement_of_groups_is_left_as_it_is(
     cluster = ClusterSettings(partitions=16, groups=reserved)
     placed = place_groups(cluster, living, before)
     assert place_groups(cluster, living, placed) == placed
-
-
-def test_groups_take_their_partitions_from_the_top_in_the_order_they_are_listed() -> None:
-    assert groups_of(ClusterSettings(partitions=16, groups={"gold": 2, "tea": 3})) == {
-        "default": range(11),
-        "gold": range(14, 16),
-        "tea": range(11, 14),
-    }

@@ -1,0 +1,43 @@
+"""Which partition an entity is in, for ever."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.errors import SetupError
+from actors.kernel.routing import GROUP_MARK, groups_of, partition_of
+from actors.settings import ClusterSettings
+
+groups = st.dictionaries(st.sampled_from(["gold", "tea", "rail"]), st.integers(1, 5), max_size=3)
+
+
+def test_groups_take_their_partitions_from_the_top_in_the_order_they_are_listed() -> None:
+    assert groups_of(16, {"gold": 2, "tea": 3}) == {
+        "default": range(11),
+        "gold": range(14, 16),
+        "tea": range(11, 14),
+    }
+
+
+@given(st.text().filter(lambda key: GROUP_MARK not in key), groups)
+def test_a_key_goes_to_a_partition_of_its_group(key: str, reserved: dict[str, int]) -> None:
+    ranges = groups_of(16, reserved)
+    assert partition_of(key, 16, reserved) in ranges["default"]
+    for name, numbers in ranges.items():
+        assert partition_of(f"{name}~{key}", 16, reserved) in numbers
+
+
+def test_where_keys_go_is_what_it_always_was() -> None:
+    reserved = {"gold": 2, "tea": 3}
+    assert [partition_of(key, 16, reserved) for key in ("m42", "gold~m42", "tea~m42", "none~m42")] == [8, 14, 11, 0]
+
+
+@pytest.mark.parametrize("name", ["", "default", "a~b"])
+def test_a_group_has_a_name_of_its_own(name: str) -> None:
+    with pytest.raises(SetupError):
+        ClusterSettings(groups={name: 1})
+
+
+def test_a_group_has_a_partition() -> None:
+    with pytest.raises(SetupError):
+        ClusterSettings(groups={"gold": 0})
