@@ -15,11 +15,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from actors.cli.errorfile import write_errors_to
 from actors.cli.tie import end_after, tie_to_parent
 from actors.errors import PlatformError
 
-LOGS = "logs"
-LOG_BYTES_MAX = 8 << 20
 REFUSED = 3
 
 
@@ -66,7 +65,7 @@ def driver(folder: Path) -> None:
     from actors.adapters.ray_session import RaySession
     from actors.cli.wiring import DriverPlan, host_of, log_of
 
-    write_errors_to(folder / LOGS / "ray-driver.log")
+    write_errors_to(folder, "ray-driver")
     session = RaySession(folder)
     try:
         ended = threading.Event()
@@ -91,15 +90,6 @@ def driver(folder: Path) -> None:
         controller.stop()
     finally:
         session.stop()
-
-
-def write_errors_to(path: Path) -> None:
-    """Let stderr go to this file, which begins anew when it has grown large; libraries write there as they please."""
-    path.parent.mkdir(exist_ok=True)
-    if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
-        path.replace(path.with_suffix(".old.log"))
-    with path.open("ab") as file:
-        os.dup2(file.fileno(), sys.stderr.fileno())
 
 
 def _ready(**facts: object) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from actors.adapters.logs import open_log
 from actors.adapters.objects import open_objects
 from actors.adapters.prometheus import PrometheusSensor, serve_metrics, watch_collector
 from actors.adapters.rocksdb import RocksStates
+from actors.cli.errorfile import write_errors_to
 from actors.errors import SetupError
 from actors.kernel.rules import Rules
 from actors.ports import Log
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "cluster.json"
 TOKEN_FILE = "token"
+FAILED = 70
+"""The status of a host's process that ended because a step of it failed: another host goes on from its store."""
 
 
 def registry_of(folders: Iterable[str]) -> Registry:
@@ -45,7 +48,12 @@ def registry_of(folders: Iterable[str]) -> Registry:
     return load_programs(found)
 
 
-def hosting_of(config: HostConfig, log: Log | None = None, sensor: PrometheusSensor | None = None) -> Hosting:
+def hosting_of(
+    config: HostConfig,
+    log: Log | None = None,
+    sensor: PrometheusSensor | None = None,
+    failed: Callable[[], None] | None = None,
+) -> Hosting:
     """A host on the running event loop, wired for this machine."""
     registry = registry_of(config.programs)
     rules = Rules(registry.entities.values(), config.release, registry.digest)
@@ -59,6 +67,7 @@ def hosting_of(config: HostConfig, log: Log | None = None, sensor: PrometheusSen
             sensor or PrometheusSensor(),
         ),
         report,
+        failed,
     )
 
 
@@ -80,11 +89,12 @@ class DriverPlan(Struct, frozen=True, kw_only=True):
 
 def host_of(config: HostConfig) -> Hosting:
     """A host in a process of its own: with its logs and its metrics server."""
+    write_errors_to(Path(config.data_dir), "hosts")
     set_up_logging()
     sensor = PrometheusSensor()
     serve_metrics(sensor, max(config.metrics_port, 0))
     watch_collector(sensor)
-    return hosting_of(config, None, sensor)
+    return hosting_of(config, None, sensor, lambda: os._exit(FAILED))
 
 
 def log_of(config: HostConfig) -> Log:

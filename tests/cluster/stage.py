@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ def until(fact: Callable[[], object], seconds_max: float, what: str) -> float:
     began = time.monotonic()
     while not fact():
         assert time.monotonic() - began < seconds_max, f"not within {seconds_max:.0f} s: {what}"
-        time.sleep(LOOK_S)
+        threading.Event().wait(LOOK_S)
     return time.monotonic() - began
 
 

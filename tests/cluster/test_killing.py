@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 SILENCE_S = 3.0
 
 
-def kill(platform: Platform, role: str, *, figures: str) -> None:
+def kill(platform: Platform, role: str, *, figures: str) -> Load:
     """Kill the first process of a role under load; calls are answered again, and another process has its role."""
 
     async def trouble(load: Load) -> None:
@@ -28,7 +28,7 @@ def kill(platform: Platform, role: str, *, figures: str) -> None:
         await load.all_answered()
         print(f"{figures}: slowest call {load.slowest_s:.2f} s, replaced after {replaced_s:.2f} s")
 
-    under_load(platform, trouble)
+    return under_load(platform, trouble)
 
 
 def test_it_says_what_it_is_when_it_is_ready(platform: Platform) -> None:
@@ -52,7 +52,8 @@ def test_no_secret_stands_in_a_command_line_or_in_a_file_that_others_may_read(pl
 
 @pytest.mark.parametrize("role", ["host-", "gateway-0", "log", "gcs_server", "raylet", "driver"])
 def test_a_process_that_is_killed_is_replaced_and_no_call_is_lost(platform: Platform, role: str) -> None:
-    kill(platform, role, figures=f"kill -9 of {role}")
+    load = kill(platform, role, figures=f"kill -9 of {role}")
+    assert load.errors == []
 
 
 def test_a_host_that_is_stopped_is_replaced_and_ended(platform: Platform) -> None:

@@ -5,7 +5,7 @@ It ends once it has halted a partition, if it gets that far.
 
 import asyncio
 import sys
-import time
+import threading
 from pathlib import Path
 
 import msgspec
@@ -31,7 +31,7 @@ async def serve(folder: Path, assignment: int, decide_ms_max: int, memory_bytes_
     limit_memory(memory_bytes_max)
     hosting.assign(dict.fromkeys(range(CLUSTER.partitions), (0, assignment)))
     while not any(verdict.word == "halted" for verdict in verdicts(log).values()):
-        await asyncio.to_thread(time.sleep, 0.01)
+        await asyncio.to_thread(threading.Event().wait, 0.01)
     await hosting.stop()
     log.close()
 

@@ -41,6 +41,12 @@ class Phases(Sensor):
 
     def __init__(self) -> None:
         self.ended: list[str] = []
+        self.applied: list[int] = []
+
+    def frames_applied(self, frames: int, seconds: float, records: int = 0) -> None:
+        """See `Sensor`."""
+        del frames, seconds
+        self.applied.append(records)
 
     def phase_ended(self, phase: str, seconds: float) -> None:
         """See `Sensor`."""

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -46,7 +47,7 @@ def until(fact: Callable[[], bool]) -> None:
     end = time.monotonic() + WAIT_S
     while not fact():
         assert time.monotonic() < end
-        time.sleep(0.01)
+        threading.Event().wait(0.01)
 
 
 def killed_within(folder: Path, assignment: int, position: Position) -> None:

@@ -6,9 +6,11 @@ import itertools
 import shutil
 import threading
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import ParamSpec
 
 import msgspec
 
@@ -48,6 +50,8 @@ TICK_S = 0.25
 OPEN_RETRY_S = 0.2
 STORE_RETRY_S = 5.0
 
+P = ParamSpec("P")
+
 
 class Parts:
     """What a host is wired to; the wiring makes it, so that tests and `dev` can choose."""
@@ -63,8 +67,14 @@ class Parts:
 class Hosting:
     """One running host, on the event loop that it is made in. `assign`, `restart`, `status` are for any thread."""
 
-    def __init__(self, config: HostConfig, parts: Parts, report: Report) -> None:
-        """`report(event, facts)` is told what an operator should see."""
+    def __init__(
+        self, config: HostConfig, parts: Parts, report: Report, failed: Callable[[], None] | None = None
+    ) -> None:
+        """`report(event, facts)` is told what an operator should see.
+
+        `failed()` is called when a step of ours raised what nobody expected: half of it is done, so this host must end.
+        """
+        self._failed = failed
         self._config = config
         self._parts = parts
         self._report = report
@@ -80,8 +90,9 @@ class Hosting:
         self._opens: dict[int, int] = {}
         self._lives = itertools.count(1)
         self._loop = asyncio.get_running_loop()
-        self._links = Links(config.token, self._linked, self._unlinked, self._told, self._status)
-        self._poller = Poller(parts.log.reader(), self._loop, self._fetched, self._read_failed)
+        whole = self._whole
+        self._links = Links(config.token, whole(self._linked), whole(self._unlinked), whole(self._told), self._status)
+        self._poller = Poller(parts.log.reader(), self._loop, whole(self._fetched), whole(self._read_failed))
         self._opener = Opener(
             parts.states,
             parts.objects,
@@ -95,7 +106,7 @@ class Hosting:
         self._uploading: set[int] = set()
         self._done: list[tuple[int, Future[Appended]]] = []
         self._done_lock = threading.Lock()
-        self._behind = Behind(self._loop, self._append, self._write, self._carry_out)
+        self._behind = Behind(self._loop, self._append, self._write, whole(self._carry_out))
         self._ticking: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -132,7 +143,25 @@ class Hosting:
             function()
             self._carry_out()
 
-        self._loop.call_soon_threadsafe(run)
+        self._loop.call_soon_threadsafe(self._whole(run))
+
+    def _whole(self, step: Callable[P, None]) -> Callable[P, None]:
+        """A step that is done whole, or is this host's last."""
+
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                step(*args, **kwargs)
+            except Exception as error:
+                self._fail(error)
+                raise
+
+        return run
+
+    def _fail(self, error: BaseException) -> None:
+        trace = "".join(traceback.format_exception(error))
+        self._report("this host cannot go on", {"error": repr(error), "trace": trace})
+        if self._failed is not None:
+            self._failed()
 
     async def stop(self) -> None:
         """Let every partition go and end."""
@@ -159,7 +188,7 @@ class Hosting:
             self._spawn(self._find_ends())
         due_ms = self._core.next_due_ms()
         wait_s = TICK_S if due_ms is None else min(TICK_S, max((due_ms - now_ms) / 1_000, 0.001))
-        self._ticking = self._loop.call_later(wait_s, self._tick)
+        self._ticking = self._loop.call_later(wait_s, self._whole(self._tick))
 
     def _fetched(self, frames: Sequence[Fetched]) -> None:
         began, applied = time.perf_counter(), self._applied()
@@ -170,7 +199,7 @@ class Hosting:
         commands = [frame for frame in frames if frame.slice != self._control]
         self._core.fetched(commands, time.time_ns() // 1_000_000)
         self._carry_out()
-        self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began, self._applied() - applied)
+        self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began, max(self._applied() - applied, 0))
         self._poller.taken()
 
     def _applied(self) -> int:
@@ -301,7 +330,7 @@ class Hosting:
             first = len(self._done) == 1
         if first:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever would care
-                self._loop.call_soon_threadsafe(self._take_done)
+                self._loop.call_soon_threadsafe(self._whole(self._take_done))
 
     def _take_done(self) -> None:
         with self._done_lock:
@@ -317,7 +346,13 @@ class Hosting:
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(coroutine)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
 
     async def _find_ends(self) -> None:
         """How far the log goes, for the lag that the metrics show."""

@@ -4,6 +4,7 @@ A store lives in `states/<partition>/<life>`. A new owner opens the newest whose
 newest snapshot that the log still reaches; else it begins empty, if the log still begins at its first record.
 """
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ from actors.ports import Batch, Log, Objects, Slice, Span, States, Store
 
 LOCK_WAIT_S = 1.0
 LOCK_RETRY_S = 0.02
+CHECKPOINT_S_MAX = 3_600.0
+"""An upload that is older than this is nobody's any more."""
 SWEEP_LIMIT = 100_000
 
 
@@ -75,11 +78,21 @@ class Opener:
     def _kept(self, partition: int) -> "list[Store]":
         home = self._folder / f"{partition:04}"
         folders = [path for path in home.glob("[!.]*") if path.is_dir()]
-        for folder in sorted(folders, key=_age, reverse=True):
+        folders.sort(key=_age, reverse=True)
+        for n, folder in enumerate(folders):
             store = self._unlocked(folder)
             if store is not None:
+                for older in folders[n + 1 :]:
+                    shutil.rmtree(older, ignore_errors=True)
                 return [store]
         return []
+
+    def sweep(self) -> None:
+        """Remove checkpoints that hosts which have ended were uploading."""
+        for folder in self._folder.glob(".snapshot-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - folder.stat().st_mtime > CHECKPOINT_S_MAX:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _unlocked(self, folder: Path) -> Store | None:
         """The store in this folder, once its lock is free; None if another process goes on holding it."""
@@ -92,6 +105,8 @@ class Opener:
                     return None
                 time.sleep(LOCK_RETRY_S)
             except Corrupt:
+                for former in folder.parent.glob(".corrupt-*"):
+                    shutil.rmtree(former, ignore_errors=True)
                 shutil.move(folder, folder.with_name(f".corrupt-{folder.name}"))
                 return None
 
