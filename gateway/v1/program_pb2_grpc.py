@@ -29,11 +29,19 @@ class ProgramServiceStub:
     """Calls, queries and pushes of mini programs.
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
-    and `hutong-priority`. A call without a caller gets one that lasts as long as its connection.
+    and `hutong-priority` (0 to 127). A call without a caller gets one that lasts as long as its connection.
+
+    Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
+    of an Invoke its request id, `hutong-request-id`.
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
-    BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason
-    NOT_APPENDED (it certainly had no effect) or OUTCOME_UNKNOWN (send it again with the same request id, to any gateway).
+    BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into
+    metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
+    OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
+    ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
+
+    A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
+    passes, and is not appended when too little time is left.
     """
 
     def __init__(self, channel):
@@ -73,11 +81,19 @@ class ProgramServiceServicer:
     """Calls, queries and pushes of mini programs.
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
-    and `hutong-priority`. A call without a caller gets one that lasts as long as its connection.
+    and `hutong-priority` (0 to 127). A call without a caller gets one that lasts as long as its connection.
+
+    Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
+    of an Invoke its request id, `hutong-request-id`.
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
-    BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason
-    NOT_APPENDED (it certainly had no effect) or OUTCOME_UNKNOWN (send it again with the same request id, to any gateway).
+    BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into
+    metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
+    OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
+    ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
+
+    A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
+    passes, and is not appended when too little time is left.
     """
 
     def Invoke(self, request, context):
@@ -88,8 +104,12 @@ class ProgramServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def InvokeStream(self, request_iterator, context):
-        """The same for many calls at a time; this is the fast way. Results come in any order and carry their request id.
-        Calls of one routing key are applied in the order in which they were sent. Half-closing answers what is open.
+        """The same for many calls at a time; this is the fast way. Each call has one result with its request id; results come
+        in any order. Calls of one routing key are applied in the order in which they were sent. Half-closing answers what
+        is open, then the stream ends with OK. It ends with UNAVAILABLE when the gateway does: what is open then is
+        answered first, and the rest was not appended.
+
+        How long each call may take is said in metadata, `hutong-deadline-ms`; a deadline of the stream bounds them all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,7 +130,9 @@ class ProgramServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Listen(self, request, context):
-        """The pushes of one entity, such as a session, from a cursor on; it ends only with the connection.
+        """The pushes of one entity, such as a session, from a cursor on, each once and in order. It goes on until one side
+        ends; when the gateway does, or the entity's partition is halted, with UNAVAILABLE. Listen again from the last one's
+        cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,11 +178,19 @@ class ProgramService:
     """Calls, queries and pushes of mini programs.
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
-    and `hutong-priority`. A call without a caller gets one that lasts as long as its connection.
+    and `hutong-priority` (0 to 127). A call without a caller gets one that lasts as long as its connection.
+
+    Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
+    of an Invoke its request id, `hutong-request-id`.
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
-    BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason
-    NOT_APPENDED (it certainly had no effect) or OUTCOME_UNKNOWN (send it again with the same request id, to any gateway).
+    BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into
+    metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
+    OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
+    ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
+
+    A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
+    passes, and is not appended when too little time is left.
     """
 
     @staticmethod

@@ -102,10 +102,9 @@ def test_one_id_of_two_callers_is_two_calls() -> None:
 
 def test_who_names_no_caller_is_a_caller_of_its_own_per_connection() -> None:
     async def act(scene: Scene) -> None:
-        await scene.host()
-        port = await scene.gateway()
+        one = await scene.served()
+        two = scene.stub(scene.gateways[0].port)
         call = request(jar_on(0))
-        one, two = scene.stub(port), scene.stub(port)
         first, again, other = await one.Invoke(call), await one.Invoke(call), await two.Invoke(call)
         assert [answer.duplicate for answer in (first, again, other)] == [False, True, False]
         assert value(first)["caller"].startswith("~")

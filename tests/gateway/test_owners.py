@@ -152,7 +152,7 @@ def test_what_a_host_said_of_its_halt_ends_with_the_host() -> None:
         await scene.gateways[0].ready(CLUSTER.partitions)
         await host.stop()
         scene.hosts.remove(host)
-        await scene.log.until(lambda: not ingress._halted and not ingress._serving)
+        assert await scene.log.until(lambda: not ingress._halted and not ingress._serving)
 
     play(act)
 
@@ -187,7 +187,7 @@ def test_a_message_that_is_no_message_does_not_cut_a_host_off() -> None:
         host.says(Owned(0, 1))
         calling = asyncio.ensure_future(stub.Invoke(request(jar_on(0))))
         host.answers(0, await scene.log.until(lambda: scene.log.calls(0)))
-        await calling
+        assert (await calling).payload
 
     play(act)
 
