@@ -78,6 +78,8 @@ class CallStream:
         """
         reading = self._reading = asyncio.ensure_future(self._read(requests))
         reading.add_done_callback(self._read_all)
+        if self._draining:
+            reading.cancel()
         try:
             await self._write(context)
         finally:

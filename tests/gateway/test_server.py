@@ -156,3 +156,15 @@ def test_idle_streams_do_not_keep_a_gateway_from_ending() -> None:
             assert await call.code() is grpc.StatusCode.UNAVAILABLE
 
     play(act)
+
+
+def test_a_stream_that_comes_while_a_gateway_ends_is_sent_elsewhere_at_once() -> None:
+    async def act(scene: Scene) -> None:
+        stub = await scene.served()
+        scene.gateways[0]._service.drain()
+        stream = stub.InvokeStream()
+        listening = stub.Listen(pb.ListenRequest(entity="sessions/s1"))
+        for call in (stream, listening):
+            assert await call.code() is grpc.StatusCode.UNAVAILABLE
+
+    play(act)
