@@ -163,3 +163,7 @@ class Entity(Generic[S, C, E]):
     def at(self, entity_id: str) -> Ref[C]:
         """The address of the entity with this id."""
         return Ref(self.kind, entity_id)
+
+
+AnyEntity: TypeAlias = Entity[Any, Any, Any]
+"""An entity type where the engine handles all of them alike."""

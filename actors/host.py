@@ -1,6 +1,6 @@
 """The host's core: every partition that a host owns, fed with what happened, answering with work. No I/O, no clock.
 
-A thin shell (`adapters/hosting.py`) polls, carries the work out and feeds the results back; the simulator does the
+A thin shell (`adapters/hosting`) polls, carries the work out and feeds the results back; the simulator does the
 same under a seed. Call any of the inputs, then carry out what `work()` returns.
 """
 
@@ -93,7 +93,7 @@ class HostCore:
             if ownership is None:
                 self.owned[number] = Ownership(number, assignment, self._home, self.now_ms)
             elif ownership.assignment < assignment:
-                if ownership.phase in (Phase.HALTED, Phase.STOPPED):
+                if ownership.ended:
                     self._let_go(number)
                     self.owned[number] = Ownership(number, assignment, self._home, self.now_ms)
                 else:
@@ -157,7 +157,7 @@ class HostCore:
     def halt(self, number: int, position: str, why: str) -> None:
         """The shell found that this partition cannot go on: its log or its store is not what it was."""
         ownership = self._of(number)
-        if ownership is not None and ownership.phase not in (Phase.HALTED, Phase.STOPPED):
+        if ownership is not None and not ownership.ended:
             ownership.halt(position, why)
 
     def loaded(self, number: int, values: Mapping[bytes, bytes | None]) -> None:
@@ -212,7 +212,7 @@ class HostCore:
     def _asked(self, gateway: str, message: Pending | Ask) -> None:
         number = message.partition
         ownership = self._of(number)
-        if ownership is None or ownership.phase in (Phase.HALTED, Phase.STOPPED):
+        if ownership is None or ownership.ended:
             self._work.append(Tell(gateway, Lost(number, ownership.halted if ownership else "")))
             return
         self._ticket += 1

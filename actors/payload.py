@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 from msgspec import inspect as types
 
+from actors.entity import AnyEntity
 from actors.errors import InvalidCommand, NotFound
-from actors.shape import AnyEntity, structs_of, tag_of
+from actors.shape import structs_of, tag_of
 
 BYTES_MAX_DEFAULT = 256 * 1024
 DEPTH_MAX = 32

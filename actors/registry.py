@@ -14,10 +14,10 @@ from types import MappingProxyType, ModuleType
 from typing import cast
 
 from actors import domain, programs
-from actors.entity import KEY_BYTES_MAX, Entity
+from actors.entity import KEY_BYTES_MAX, AnyEntity, Entity
 from actors.errors import InvalidCommand, NotFound, SetupError
 from actors.manifest import Manifest, read_manifest
-from actors.shape import AnyEntity, check_entity, structs_of, tag_of
+from actors.shape import check_entity, structs_of, tag_of
 
 ID_CHARS_MAX = 200
 PREFIX = "programs"

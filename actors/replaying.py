@@ -142,15 +142,15 @@ class _Kept:
 
     def get(self, key: bytes) -> bytes | None:
         """The value under a key."""
-        found = (self._entities if key[:1] == b"e" else self._window).get(key)
+        found = (self._entities if key[:1] == layout.ENTITY else self._window).get(key)
         return self._base([key])[0] if found is None and self._base is not None else found
 
     def write(self, changes: Changes, floor_ms: int) -> None:
         """Take a frame's changes in. Window entries at or below the floor count for nothing, and go when many."""
         for key, value in changes.puts.items():
-            if key[:1] == b"e":
+            if key[:1] == layout.ENTITY:
                 self._entities[key] = value
-            elif key[:1] in b"wx":
+            elif key.startswith((layout.WINDOW, layout.TIMELESS)):
                 self._window[key] = value
         if len(self._window) > 2 * ENTRIES_MAX:
             self._window = {k: v for k, v in self._window.items() if layout.decode_entry(v).entry_ms > floor_ms}

@@ -5,16 +5,14 @@ Everything here is about types; a value is looked at only in `canonical`. No I/O
 
 import re
 from collections.abc import Iterator
-from typing import Any, TypeAlias, cast, get_args
+from typing import cast, get_args
 
 import msgspec
 from msgspec import Struct
 from msgspec import inspect as types
 
-from actors.entity import Entity
+from actors.entity import AnyEntity
 from actors.errors import SetupError
-
-AnyEntity: TypeAlias = Entity[Any, Any, Any]
 
 KIND = re.compile(r"[a-z][a-z0-9-]{0,62}(\.[a-z][a-z0-9-]{0,62}){0,3}")
 COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,62}")

@@ -13,10 +13,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from actors.entity import Action, CancelTimer, Context, Decision, Entity, Push, Ref, Reject, Send, SetTimer
+from actors.entity import Action, AnyEntity, CancelTimer, Context, Decision, Entity, Push, Ref, Reject, Send, SetTimer
 from actors.kernel.cascade import EVENTS_MAX, STEPS_MAX
 from actors.kernel.inbox import REPLY_BYTES_MAX
-from actors.shape import AnyEntity, canonical, check_entity
+from actors.shape import canonical, check_entity
 
 __all__ = ["ContractBroken", "Ensemble", "Outcome", "Played", "Scenario"]
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from actors.kernel.record import Position, encode_frame, frame_body
+from actors.kernel.record import Position, decode_by, encode_frame
 
 Word: TypeAlias = Literal["died", "halted", "skip", "retry"]
 PRODUCER = "control"
@@ -45,7 +45,7 @@ def encode_verdict(topic: str, verdict: Verdict) -> tuple[bytes, bytes]:
 
 def decode_verdicts(topic: str, offset: int, frame: bytes) -> list[Verdict]:
     """What a frame of the control topic says. Raises Corrupt."""
-    return _decode(frame_body(topic, 0, offset, frame)).records
+    return decode_by(_decode, topic, 0, offset, frame).records
 
 
 def noticed(verdicts: Mapping[Position, Verdict], position: Position, why: str, *, died: bool) -> Verdict:

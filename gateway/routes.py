@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import uuid_utils
 
+from actors.entity import AnyEntity
 from actors.errors import InvalidCommand, NotFound
 from actors.kernel.layout import made_ms
 from actors.kernel.record import Invoke, encode_record
@@ -13,7 +14,6 @@ from actors.kernel.routing import partition_of
 from actors.payload import Payloads
 from actors.registry import Registry
 from actors.settings import ClusterSettings, ProcessSettings
-from actors.shape import AnyEntity
 
 fromhex = bytes.fromhex
 ROUTES_MAX = 100_000

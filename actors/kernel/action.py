@@ -6,8 +6,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from actors.errors import Corrupt
-from actors.kernel.record import frame_body
+from actors.kernel.record import decode_by
 
 
 class Code(IntEnum):
@@ -124,8 +123,4 @@ _decode_event_frame = msgspec.msgpack.Decoder(EventFrame).decode
 
 def decode_event_frame(topic: str, partition: int, offset: int, frame: bytes) -> EventFrame:
     """The frame that was read at this place of an events topic. Raises Corrupt if it was not written for this place."""
-    try:
-        return _decode_event_frame(frame_body(topic, partition, offset, frame))
-    except msgspec.MsgspecError as error:
-        where = f"{partition}/{offset}"
-        raise Corrupt(f"the event frame at {topic} {where} does not decode: {error}", position=where) from error
+    return decode_by(_decode_event_frame, topic, partition, offset, frame)

@@ -40,14 +40,13 @@ class Task(NamedTuple):
 class Staged:
     """An entity as this record leaves it, until all of the record is accepted; `stored` is how it is written."""
 
-    __slots__ = ("resident", "routing_key", "state", "stored", "timers")
+    __slots__ = ("resident", "state", "stored", "timers")
 
     def __init__(self, resident: Resident) -> None:
         self.resident = resident
         self.state = resident.state
         self.timers = resident.timers
         self.stored = b""
-        self.routing_key: str | None = None
 
 
 class Remote(NamedTuple):
@@ -166,16 +165,17 @@ class Cascade:
             staged.state = state
         if decision.reply is not None:
             self.reply = _encode_json(decision.reply)
+        routing_key = kind.routing(entity_id) if decision.actions else ""
         for action in decision.actions:
-            if type(action) is author.Send:
-                self._send(staged, entity, entity_id, action)
+            if isinstance(action, author.Send):
+                self._send(routing_key, entity, action)
             else:
                 self._act(staged, entity, action)
         if len(self.remotes) + len(self.pushes) > SENDS_MAX:
             return refuse(Code.BOUND_PASSED, "TOO_MANY_SENDS", {"sends_max": str(SENDS_MAX)})
         return None
 
-    def _act(self, staged: Staged, entity: str, action: author.Action) -> None:
+    def _act(self, staged: Staged, entity: str, action: author.Push | author.SetTimer | author.CancelTimer) -> None:
         match action:
             case author.Push(cursor, payload):
                 if type(cursor) is not int or not 0 <= cursor < 1 << 63:
@@ -201,15 +201,13 @@ class Cascade:
             self.timers.append((entity, name, rest.pop(name), None))
             staged.timers = rest
 
-    def _send(self, staged: Staged, entity: str, entity_id: str, send: author.Send[Any]) -> None:
+    def _send(self, routing_key: str, entity: str, send: author.Send[Any]) -> None:
         to = send.to
         target = self._rules.kinds.get(to.kind)
         if target is None:
             raise _Poison(f"a send to {to.kind}, which is no kind here")
-        if staged.routing_key is None:
-            staged.routing_key = staged.resident.kind.routing(entity_id)
         key, address = target.routing(to.id), f"{to.kind}/{to.id}"
-        if key == staged.routing_key:
+        if key == routing_key:
             self._tasks.append(Task(address, send.command, entity, False))
             return
         (key + address).encode()  # what cannot be written as UTF-8 is poison here, before anything is numbered

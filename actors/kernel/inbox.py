@@ -55,11 +55,11 @@ class Changes(Struct):
         if not self.swept_seconds:
             return
         left = set(self.swept_seconds)
-        gone = [key for key in self.puts if key[:1] in b"wy" and layout.second_of(key) in left]
+        gone = [key for key in self.puts if key.startswith(layout.BY_SECOND) and layout.second_of(key) in left]
         for key in gone:
             del self.puts[key]
-        timeless = {layout.swept(key) for key in gone if key[:1] == b"y"}
-        timeless.difference_update(layout.swept(key) for key in self.puts if key[:1] == b"y")
+        timeless = {layout.swept(key) for key in gone if key.startswith(layout.TIMELESS_BY_TIME)}
+        timeless.difference_update(layout.swept(key) for key in self.puts if key.startswith(layout.TIMELESS_BY_TIME))
         for key in timeless:
             self.puts.pop(key, None)
 

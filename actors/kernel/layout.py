@@ -8,12 +8,15 @@ import msgspec
 from msgspec import Raw, Struct
 
 META = b"m"
-_ENTITY = b"e"
+ENTITY = b"e"
 _TIMER = b"t"
-_WINDOW = b"w"
+WINDOW = b"w"
 _BUCKET = b"b"
-_TIMELESS = b"x"
-_TIMELESS_BY_TIME = b"y"
+TIMELESS = b"x"
+TIMELESS_BY_TIME = b"y"
+BY_SECOND = (WINDOW, TIMELESS_BY_TIME)
+"""What `second_of` is for."""
+
 MS = 1_000
 
 
@@ -88,7 +91,12 @@ def encode_stored(release: int, state: bytes, timers: dict[str, Timer]) -> bytes
 
 def entity_key(entity: str) -> bytes:
     """Where the entity `kind/id` is stored."""
-    return _ENTITY + entity.encode()
+    return ENTITY + entity.encode()
+
+
+def entity_of(key: bytes) -> str:
+    """The entity of an entity key."""
+    return key[1:].decode()
 
 
 def timer_key(due_ms: int, entity: str, timer: str) -> bytes:
@@ -109,17 +117,17 @@ def timer_range(from_ms: int, to_ms: int) -> tuple[bytes, bytes]:
 
 def window_key(request_id: bytes, caller: str) -> bytes:
     """Where the window keeps a call. UUIDv7 begins with its time, so those entries stand in order of entry time."""
-    return (_WINDOW if request_id[6] >> 4 == 7 else _TIMELESS) + request_id + caller.encode()
+    return (WINDOW if request_id[6] >> 4 == 7 else TIMELESS) + request_id + caller.encode()
 
 
 def sweep_key(entry_ms: int, window_key_: bytes) -> bytes:
     """Where a timeless window entry stands in the order of entry times."""
-    return _TIMELESS_BY_TIME + entry_ms.to_bytes(6) + window_key_[1:]
+    return TIMELESS_BY_TIME + entry_ms.to_bytes(6) + window_key_[1:]
 
 
 def swept(key: bytes) -> bytes:
     """The window key that a sweep key stands for."""
-    return _TIMELESS + key[7:]
+    return TIMELESS + key[7:]
 
 
 def second_of(key: bytes) -> int:
@@ -129,12 +137,12 @@ def second_of(key: bytes) -> int:
 
 def window_range(second: int) -> tuple[bytes, bytes]:
     """The window keys whose id is dated in this second."""
-    return _WINDOW + (second * MS).to_bytes(6), _WINDOW + ((second + 1) * MS).to_bytes(6)
+    return WINDOW + (second * MS).to_bytes(6), WINDOW + ((second + 1) * MS).to_bytes(6)
 
 
 def sweep_range(second: int) -> tuple[bytes, bytes]:
     """The sweep keys of entries made in this second."""
-    return _TIMELESS_BY_TIME + (second * MS).to_bytes(6), _TIMELESS_BY_TIME + ((second + 1) * MS).to_bytes(6)
+    return TIMELESS_BY_TIME + (second * MS).to_bytes(6), TIMELESS_BY_TIME + ((second + 1) * MS).to_bytes(6)
 
 
 def bucket_key(second: int) -> bytes:
@@ -143,7 +151,7 @@ def bucket_key(second: int) -> bytes:
 
 
 BUCKETS = (_BUCKET, _BUCKET + b"\xff" * 7)
-ENTITIES = (_ENTITY, _ENTITY + b"\xff")
+ENTITIES = (ENTITY, ENTITY + b"\xff")
 
 
 def bucket_of(key: bytes) -> int:

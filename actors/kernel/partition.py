@@ -111,10 +111,10 @@ class Partition:
     def admit(self, values: Mapping[bytes, bytes | None]) -> None:
         """Take in what the store holds under the keys that were asked for. What is in memory already stays."""
         for key, value in values.items():
-            if key[:1] != b"e":
+            if key[:1] != layout.ENTITY:
                 self._loaded[key] = None if value is None else layout.decode_entry(value)
                 continue
-            entity = key[1:].decode()
+            entity = layout.entity_of(key)
             found = self.rules.of(entity)
             if found is not None and entity not in self.residents:
                 self.residents[entity] = _resident(found[0], value)
@@ -339,8 +339,9 @@ class Partition:
             resident.used_ms = now_ms
             puts[layout.entity_key(entity)] = staged.stored
             said.append(staged.stored)
+        event = self._event
         for n, (kind, entity, payload) in enumerate(accepted.events):
-            actions.append(self._event(position, n, kind, entity, payload))
+            actions.append(event(position, n, kind, entity, payload))
         actions += [self._send(remote, accepted.caller) for remote in accepted.remotes]
         for push in accepted.pushes:
             said.append(push[2])

@@ -6,7 +6,8 @@ checksum covers the topic and the partition it was meant for, so bytes that land
 
 import struct
 import zlib
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,6 +18,7 @@ RECORDS_MAX = 4_096
 FRAME_BYTES_MAX = 1 << 20
 _HEADER = struct.Struct(">4sI")
 _MAGIC = b"HTG1"
+T = TypeVar("T")
 
 
 class Slice(NamedTuple):
@@ -127,6 +129,7 @@ class _Parts(Struct, frozen=True, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decode_frame = msgspec.msgpack.Decoder(Frame).decode
+_decode_parts = msgspec.msgpack.Decoder(_Parts).decode
 
 
 def encode_record(record: Record) -> bytes:
@@ -143,29 +146,31 @@ def encode_frame(topic: str, partition: int, producer: str, release: int, digest
 
 def decode_frame(topic: str, partition: int, offset: int, frame: bytes) -> Frame:
     """The frame that was read at this place. Raises Corrupt if it is not what was written for this place."""
-    body = frame_body(topic, partition, offset, frame)
-    try:
-        return _decode_frame(body)
-    except msgspec.MsgspecError as error:
-        where = f"{partition}/{offset}"
-        raise Corrupt(f"the frame at {topic} {where} does not decode: {error}", position=where) from error
+    return decode_by(_decode_frame, topic, partition, offset, frame)
 
 
 def frame_records(topic: str, partition: int, offset: int, frame: bytes) -> list[Raw]:
     """The records of a frame of any topic, still encoded. Raises Corrupt if it was not written for this place."""
-    return msgspec.msgpack.decode(frame_body(topic, partition, offset, frame), type=_Parts).records
+    return decode_by(_decode_parts, topic, partition, offset, frame).records
 
 
-def frame_body(topic: str, partition: int, offset: int, frame: bytes) -> memoryview:
-    """What a frame carries, once its checksum was found right for this place. Raises Corrupt."""
-    where = f"{partition}/{offset}"
+def decode_by(decode: Callable[[memoryview], T], topic: str, partition: int, offset: int, frame: bytes) -> T:
+    """What this decoder makes of a frame. Raises Corrupt if it was not written for this place, or does not decode."""
     if len(frame) < _HEADER.size:
-        raise Corrupt(f"the frame at {topic} {where} is cut short", position=where)
+        raise _corrupt(topic, partition, offset, "is cut short")
     magic, crc = _HEADER.unpack_from(frame)
     body = memoryview(frame)[_HEADER.size :]
     if magic != _MAGIC or crc != zlib.crc32(body, _seed(topic, partition)):
-        raise Corrupt(f"the frame at {topic} {where} is not what was written there", position=where)
-    return body
+        raise _corrupt(topic, partition, offset, "is not what was written there")
+    try:
+        return decode(body)
+    except msgspec.MsgspecError as error:
+        raise _corrupt(topic, partition, offset, f"does not decode: {error}") from error
+
+
+def _corrupt(topic: str, partition: int, offset: int, why: str) -> Corrupt:
+    where = f"{partition}/{offset}"
+    return Corrupt(f"the frame at {topic} {where} {why}", position=where)
 
 
 _seeds: dict[tuple[str, int], int] = {}

@@ -5,9 +5,7 @@ from typing import Any
 
 import msgspec
 
-from actors.entity import Context, Decision, Entity
-
-AnyEntity = Entity[Any, Any, Any]
+from actors.entity import AnyEntity, Context, Decision
 
 
 class Kind:

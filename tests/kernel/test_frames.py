@@ -1,6 +1,6 @@
 """Frames on the log, epochs, checks, releases, reads and routing."""
 
-import zlib
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import Corrupt
-from actors.kernel.action import Code, Event
+from actors.kernel.action import Code, Event, decode_event_frame
 from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.partition import CHECK_EVERY, SUMS_MAX
 from actors.kernel.placement import Placed, Placement, Release, Term, decode_placement, encode_placement, placement_key
@@ -28,7 +28,7 @@ from actors.kernel.record import (
     encode_frame,
     encode_record,
 )
-from actors.kernel.routing import partition_of
+from actors.verdicts import decode_verdicts
 from tests.kernel.box import Arming, Do
 from tests.kernel.folding import START_MS, Fold, call, id_on, only, reason, replied
 
@@ -75,9 +75,18 @@ def test_any_change_of_a_frame_is_found(data: st.DataObject) -> None:
             decode_frame("t", 3, 9, broken)
 
 
-def test_a_whole_frame_of_something_else_is_refused() -> None:
-    with pytest.raises(Corrupt, match="does not decode"):
-        decode_frame("t", 3, 9, encode_frame("t", 3, "g1", 0, "", [msgspec.msgpack.encode([99, 1])]))
+@pytest.mark.parametrize(
+    "decode",
+    [
+        lambda frame: decode_frame("t", 0, 9, frame),
+        lambda frame: decode_event_frame("t", 0, 9, frame),
+        lambda frame: decode_verdicts("t", 9, frame),
+    ],
+)
+def test_a_whole_frame_of_something_else_is_refused(decode: Callable[[bytes], object]) -> None:
+    with pytest.raises(Corrupt, match="does not decode") as refused:
+        decode(encode_frame("t", 0, "g1", 0, "", [msgspec.msgpack.encode([99, 1])]))
+    assert refused.value.position == "0/9"
 
 
 def test_positions_are_ordered_as_they_stand_on_the_log() -> None:
@@ -94,23 +103,6 @@ def test_placement_records_are_read_as_they_were_written() -> None:
     for value, key in values:
         assert decode_placement(encode_placement(value)) == value
         assert placement_key(value) == key
-
-
-# -- routing ----------------------------------------------------------------------------------------------------------
-
-
-def test_routing_is_the_same_for_ever() -> None:
-    assert [partition_of(key, 16, {}) for key in ("ann", "bob", "m42", "")] == [3, 0, 6, 0]
-    assert [partition_of(key, 16, {}) for key in ("ann", "bob")] == [zlib.crc32(k) % 16 for k in (b"ann", b"bob")]
-
-
-@given(st.text(max_size=20))
-def test_groups_take_their_partitions_from_the_top(key: str) -> None:
-    groups = {"gold": 2, "iron": 3}
-    assert partition_of(f"gold~{key}", 16, groups) in (14, 15)
-    assert partition_of(f"iron~{key}", 16, groups) in (11, 12, 13)
-    assert partition_of(f"tin~{key}", 16, groups) < 11
-    assert partition_of(key.replace("~", ""), 16, groups) < 11
 
 
 # -- epochs -----------------------------------------------------------------------------------------------------------
