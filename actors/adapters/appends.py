@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from actors.errors import Unavailable
 from actors.ports import Appended
 
-FRAME_BYTES_MAX = 2_000_000
+APPEND_BYTES_MAX = 2_000_000
 """No log takes a larger frame: a topic allows messages of 2 MiB, headers included."""
 
 T = TypeVar("T")

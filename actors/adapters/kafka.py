@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
-from actors.adapters.appends import FRAME_BYTES_MAX, Overdue, new_future, not_appended, outcome_unknown, settle
+from actors.adapters.appends import APPEND_BYTES_MAX, Overdue, new_future, not_appended, outcome_unknown, settle
 from actors.adapters.kafka_library import (
     Admin,
     Cluster,
@@ -121,7 +121,7 @@ class KafkaLog:
     # Appending.
 
     def append(self, slice: Slice, frame: bytes, key: bytes | None = None) -> "Future[Appended]":
-        assert len(frame) <= FRAME_BYTES_MAX
+        assert len(frame) <= APPEND_BYTES_MAX
         entry = _Entry(slice, frame, key)
         self._overdue.add(entry)
         with self._lock:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from actors.adapters.appends import FRAME_BYTES_MAX, new_future, not_appended, settle
+from actors.adapters.appends import APPEND_BYTES_MAX, new_future, not_appended, settle
 from actors.adapters.reading import SourceReader
 from actors.adapters.topics import check_same_topic, needs_key, no_such_topic, no_trim
 from actors.ports import Appended, Fetched, Reader, Slice, Span, Topic
@@ -62,7 +62,7 @@ class MemoryLog:
             return self._topics[topic][1]
 
     def append(self, slice: Slice, frame: bytes, key: bytes | None = None) -> "Future[Appended]":
-        assert len(frame) <= FRAME_BYTES_MAX
+        assert len(frame) <= APPEND_BYTES_MAX
         future = new_future()
         with self.changed:
             outcome = self._append(slice, frame, key)

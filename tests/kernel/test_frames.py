@@ -1,6 +1,7 @@
 """Frames on the log, epochs, checks, releases, reads and routing."""
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import pytest
@@ -78,9 +79,9 @@ def test_any_change_of_a_frame_is_found(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "decode",
     [
-        lambda frame: decode_frame("t", 0, 9, frame),
-        lambda frame: decode_event_frame("t", 0, 9, frame),
-        lambda frame: decode_verdicts("t", 9, frame),
+        partial(decode_frame, "t", 0, 9),
+        partial(decode_event_frame, "t", 0, 9),
+        partial(decode_verdicts, "t", 9),
     ],
 )
 def test_a_whole_frame_of_something_else_is_refused(decode: Callable[[bytes], object]) -> None:

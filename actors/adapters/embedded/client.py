@@ -9,7 +9,7 @@ from typing import cast
 import grpc
 
 from actors.adapters.appends import (
-    FRAME_BYTES_MAX,
+    APPEND_BYTES_MAX,
     Overdue,
     new_future,
     not_appended,
@@ -78,7 +78,7 @@ class RemoteLog:
         self._thread.start()
 
     def append(self, slice: Slice, frame: bytes, key: bytes | None = None) -> "Future[Appended]":
-        assert len(frame) <= FRAME_BYTES_MAX
+        assert len(frame) <= APPEND_BYTES_MAX
         entry = _Entry((slice.topic, slice.partition, frame, key))
         self._overdue.add(entry)
         with self._changed:

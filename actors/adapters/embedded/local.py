@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
-from actors.adapters.appends import FRAME_BYTES_MAX, Overdue, new_future, outcome_unknown, settle
+from actors.adapters.appends import APPEND_BYTES_MAX, Overdue, new_future, outcome_unknown, settle
 from actors.adapters.embedded.engine import Append, Engine, Settled
 from actors.adapters.reading import SourceReader
 from actors.ports import Appended, Fetched, Reader, Slice, Span, Topic
@@ -42,7 +42,7 @@ class LocalLog:
         return self._engine.topic_id(topic)
 
     def append(self, slice: Slice, frame: bytes, key: bytes | None = None) -> "Future[Appended]":
-        assert len(frame) <= FRAME_BYTES_MAX
+        assert len(frame) <= APPEND_BYTES_MAX
         future = new_future()
         self._overdue.add(future)
         self._engine.append([Append(slice, frame, key, future)])
