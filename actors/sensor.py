@@ -33,9 +33,6 @@ class Sensor:
     def pending_calls(self, calls: int) -> None:
         """So many calls wait for an answer now."""
 
-    def producer_generation(self, generation: int) -> None:
-        """The log client's producer was made anew; the first is generation 1."""
-
     # -- host -----------------------------------------------------------------------------------------------------
 
     def frames_polled(self, frames: int, size_bytes: int) -> None:

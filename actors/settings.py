@@ -12,6 +12,8 @@ from actors.kernel.routing import DEFAULT_GROUP, GROUP_MARK
 from actors.ports import Topic
 
 PARTITIONS_MAX = 1_024
+ROUTING_HASH = "crc32"
+FORMAT = 1
 
 
 class ClusterSettings(Struct, frozen=True, kw_only=True):
@@ -19,14 +21,20 @@ class ClusterSettings(Struct, frozen=True, kw_only=True):
 
     partitions: int = 16
     groups: dict[str, int] = {}
-    routing_hash: str = "crc32"
-    format: int = 1
+    routing_hash: str = ROUTING_HASH
+    format: int = FORMAT
     commands_topic: str = "hutong.commands.v1"
     placement_topic: str = "hutong.placement.v1"
     control_topic: str = "hutong.control.v1"
     events_topic: str = "hutong.events.{kind}.v1"
 
     def __post_init__(self) -> None:
+        if (self.routing_hash, self.format) != (ROUTING_HASH, FORMAT):
+            raise SetupError(
+                f"the log has routing hash {self.routing_hash!r} and format {self.format}; this release reads "
+                f"{ROUTING_HASH!r} and {FORMAT}. Go on with the release that made it, or start in a fresh folder.",
+                reason="CLUSTER_SETTINGS_DIFFER",
+            )
         if not 1 <= self.partitions <= PARTITIONS_MAX:
             raise SetupError(f"partitions must be 1 to {PARTITIONS_MAX}, not {self.partitions}")
         for name, size in self.groups.items():

@@ -22,7 +22,6 @@ from actors.errors import Corrupt, NotFound
 from actors.ports import Objects
 
 FORMAT = 1
-_CHUNK_BYTES = 1 << 20
 
 
 class Info(Struct, frozen=True, kw_only=True):

@@ -72,7 +72,6 @@ class PrometheusSensor(Sensor):
         )
         self._replies = self._counter("replies", "Answers that came from hosts")
         self._pending = self._gauge("pending_calls", "Calls that wait for an answer")
-        self._generation = self._gauge("producer_generation", "How many producers the log client has made")
 
     def _make_host(self) -> None:
         self._poll_frames = self._histogram("poll_frames", "Frames in a poll", _COUNTS)
@@ -140,10 +139,6 @@ class PrometheusSensor(Sensor):
     def pending_calls(self, calls: int) -> None:
         """See `Sensor.pending_calls`."""
         self._pending.set(calls)
-
-    def producer_generation(self, generation: int) -> None:
-        """See `Sensor.producer_generation`."""
-        self._generation.set(generation)
 
     # -- host -----------------------------------------------------------------------------------------------------
 

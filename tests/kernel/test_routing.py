@@ -2,6 +2,7 @@
 
 import zlib
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +41,12 @@ def test_routing_is_the_same_for_ever() -> None:
 def test_a_group_has_a_name_of_its_own(name: str) -> None:
     with pytest.raises(SetupError):
         ClusterSettings(groups={name: 1})
+
+
+@pytest.mark.parametrize("stored", [b'{"routing_hash": "murmur2"}', b'{"format": 2}'])
+def test_what_another_release_routed_or_wrote_is_refused(stored: bytes) -> None:
+    with pytest.raises(SetupError):
+        msgspec.json.decode(stored, type=ClusterSettings)
 
 
 def test_a_group_has_a_partition() -> None:

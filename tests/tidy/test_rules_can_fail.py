@@ -85,3 +85,25 @@ def test_a_kernel_of_one_line_too_many_is_found() -> None:
     half = File("actors/kernel/a.py", '"""Words."""\n\n' + "x = 1\n" * 600)
     assert tree.the_kernel_is_small([half, half]) == []
     assert tree.the_kernel_is_small([half, half, File("actors/kernel/b.py", "x = 1")]) != []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("A_MAX = 1", "A_MAX"),
+        ("def f() -> None: ...", "f"),
+        ("class A:\n  def f(self) -> None: ...\nA()", "f"),
+        ("class ASettings:\n  a_max: int = 1\nASettings()", "a_max"),
+    ],
+)
+def test_what_nobody_uses_is_found(text: str, name: str) -> None:
+    dead = File("actors/a.py", text)
+    assert any(finding.endswith(f"nobody uses {name}") for finding in tree.nothing_is_dead([dead]))
+    assert tree.nothing_is_dead([dead, File("gateway/b.py", f"import actors.a\nx = actors.a.{name}\nprint(x)")]) == []
+    assert tree.nothing_is_dead([dead, File("tests/b.py", f"import actors.a\nx = actors.a.{name}\nprint(x)")]) != []
+
+
+def test_a_hook_that_nobody_calls_is_found() -> None:
+    sensor = File("actors/sensor.py", "class Sensor:\n  def frame_lost(self) -> None: ...")
+    assert tree.every_hook_is_told([sensor]) == ["nobody calls the hook frame_lost"]
+    assert tree.every_hook_is_told([sensor, File("gateway/a.py", "sensor.frame_lost()")]) == []

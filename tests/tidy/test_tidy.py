@@ -34,5 +34,13 @@ def test_every_folder_has_a_readme() -> None:
     assert not findings, "\n".join(findings)
 
 
+def test_nothing_is_dead() -> None:
+    assert tree.nothing_is_dead(FILES) == []
+
+
+def test_every_hook_is_told() -> None:
+    assert tree.every_hook_is_told(FILES) == []
+
+
 def test_the_kernel_is_small() -> None:
     assert tree.the_kernel_is_small(FILES) == []

@@ -1,9 +1,11 @@
 """Rules of the whole tree: what stands where, and how much of it. Each takes paths or files, and returns findings."""
 
-from collections.abc import Iterable
+import ast
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from tests.tidy.rules import File
+from tests.tidy.rules import PRODUCT, File
 
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "protos", "actors", "gateway", "infra", "loadtests", "tests"}
 NOT_OURS = {"__pycache__", "node_modules", "dist", "build"}
@@ -73,3 +75,79 @@ def the_kernel_is_small(files: Iterable[File]) -> list[str]:
     """Lines of code count: what explains them may take its room."""
     lines = sum(file.code_lines for file in files if file.python and file.within("actors.kernel"))
     return [f"the kernel has {lines} lines of code; at most {KERNEL_LINES_MAX}"] if lines > KERNEL_LINES_MAX else []
+
+
+FOR_OTHERS = ("actors.testing", "actors.adapters.memory", "actors.adapters.memory_states", "infra.kafka", "loadtests")
+"""What the product itself does not call: kits for authors and tests, and programs that are run by hand."""
+
+KEPT = {"LABELS", "delete_topic", "verify"}
+"""What tests alone use, since they look at it from outside."""
+
+
+def nothing_is_dead(files: Sequence[File]) -> list[str]:
+    """What is defined is used somewhere in the product, and every setting is read."""
+    product = [file for file in files if file.python and file.within(*PRODUCT)]
+    used = {name for file in product for name in _used(file)}
+    return [
+        f"{file.path}, line {line}: nobody uses {name}"
+        for file in product
+        if not file.within(*FOR_OTHERS)
+        for name, line in _defined(file)
+        if name not in used and name not in KEPT
+    ]
+
+
+def _defined(file: File) -> Iterator[tuple[str, int]]:
+    """Constants, classes, functions, settings; methods too, where no base class or decorator may be what calls them."""
+    for node in file.nodes:
+        if isinstance(node, ast.Module) or (isinstance(node, ast.ClassDef) and node.name.endswith("Settings")):
+            yield from _assigned(node.body)
+        if isinstance(node, ast.Module) or (isinstance(node, ast.ClassDef) and not node.bases):
+            yield from (
+                (inner.name, inner.lineno)
+                for inner in node.body
+                if isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                and not inner.name.startswith("__")
+                and not inner.decorator_list
+            )
+
+
+def _assigned(body: list[ast.stmt]) -> Iterator[tuple[str, int]]:
+    for node in body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        yield from (
+            (target.id, node.lineno)
+            for target in targets
+            if isinstance(target, ast.Name) and not target.id.startswith("__")
+        )
+
+
+def _used(file: File) -> Iterator[str]:
+    for node in file.nodes:
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()):
+                yield name
+            case ast.ImportFrom(names=names):
+                yield from (alias.name for alias in names)
+            case ast.MatchClass(kwd_attrs=names):
+                yield from names
+            case ast.Call(func=ast.Name(id="cast"), args=[ast.Constant(value=str(name)), _]):
+                yield from re.findall(r"\w+", name)
+            case _:
+                pass
+
+
+def every_hook_is_told(files: Sequence[File]) -> list[str]:
+    """A sensor's hook that nobody calls is a metric that stays at nothing for ever."""
+    product = [file for file in files if file.python and file.within(*PRODUCT)]
+    told = {
+        node.func.attr
+        for file in product
+        for node in file.nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    sensors = [
+        node for file in product for node in file.nodes if isinstance(node, ast.ClassDef) and node.name == "Sensor"
+    ]
+    hooks = [hook.name for sensor in sensors for hook in sensor.body if isinstance(hook, ast.FunctionDef)]
+    return [f"nobody calls the hook {hook}" for hook in hooks if hook not in told]
