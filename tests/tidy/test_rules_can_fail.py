@@ -81,6 +81,13 @@ def test_a_folder_without_a_readme_is_found() -> None:
     assert tree.folders_have_readmes(["README.md", "actors/a/manifest.json"]) == ["actors/a has no README.md"]
 
 
+def test_a_file_without_a_word_in_its_readme_is_found() -> None:
+    readme = File("actors/b/README.md", "`lanes.py` is one thing")
+    assert tree.readmes_name_every_file([readme, File("actors/b/lanes.py", "")]) == []
+    found = tree.readmes_name_every_file([readme, File("actors/b/lane.py", "")])
+    assert found == ["actors/b/lane.py is not named in actors/b/README.md"]
+
+
 def test_a_kernel_of_one_line_too_many_is_found() -> None:
     half = File("actors/kernel/a.py", '"""Words."""\n\n' + "x = 1\n" * 600)
     assert tree.the_kernel_is_small([half, half]) == []

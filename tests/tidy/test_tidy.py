@@ -34,6 +34,11 @@ def test_every_folder_has_a_readme() -> None:
     assert not findings, "\n".join(findings)
 
 
+def test_every_file_is_named_in_its_readme() -> None:
+    findings = tree.readmes_name_every_file(FILES)
+    assert not findings, "\n".join(findings)
+
+
 def test_nothing_is_dead() -> None:
     assert tree.nothing_is_dead(FILES) == []
 

@@ -71,6 +71,25 @@ def folders_have_readmes(paths: Iterable[str]) -> list[str]:
     ]
 
 
+def readmes_name_every_file(files: Sequence[File]) -> list[str]:
+    """A package's README has a word on each of its modules. A mini program is one file."""
+    texts = {file.path.parent: file.text for file in files if file.path.name == "README.md"}
+    programs = {file.path.parent for file in files if file.path.name == "manifest.json"}
+    modules = [
+        file.path
+        for file in files
+        if file.python
+        and file.within(*PRODUCT)
+        and not file.path.name.startswith("__")
+        and file.path.parent not in programs
+    ]
+    return [
+        f"{path} is not named in {path.parent}/README.md"
+        for path in modules
+        if not re.search(rf"\b{path.stem}\b", texts.get(path.parent, ""))
+    ]
+
+
 def the_kernel_is_small(files: Iterable[File]) -> list[str]:
     """Lines of code count: what explains them may take its room."""
     lines = sum(file.code_lines for file in files if file.python and file.within("actors.kernel"))
