@@ -41,6 +41,11 @@ def environment(folder: Path) -> Mapping[str, str]:
         "RAY_enable_metrics_collection": "0",
         "RAY_task_events_report_interval_ms": "0",
         "RAY_event_stats": "0",
+        # Each of these looks around several times a second, for objects and idle workers that we have none of.
+        "RAY_memory_monitor_refresh_ms": "0",
+        "RAY_kill_idle_workers_interval_ms": "5000",
+        "RAY_raylet_check_gc_period_milliseconds": "5000",
+        "RAY_object_manager_timer_freq_ms": "5000",
         # Ray lowers the priority of its workers by 15; ours are hosts, which everybody waits for.
         "RAY_worker_niceness": "0",
     }

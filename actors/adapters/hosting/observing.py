@@ -9,6 +9,7 @@ from actors.ownership import Ownership, Phase
 from actors.sensor import Sensor
 
 STANDS_EVERY_MS = 1_000
+QUIET_EVERY_MS = 5_000
 _RECOVERING = (Phase.FENCING, Phase.RESTORING, Phase.REPLAYING)
 Report: TypeAlias = Callable[[str, Mapping[str, object]], None]
 
@@ -22,10 +23,15 @@ class Observer:
         self._report = report
         self._phases: dict[int, tuple[Phase, float]] = {}
         self._stood_ms = 0
+        self._asked_ms = 0
+        self._applied = -1
         self.ends: Mapping[int, int] = {}
 
     def look(self, now_ms: int, now_s: float) -> bool:
-        """Tell what changed; True about once a second, when the ends of the partitions should be found anew."""
+        """Tell what changed; True when the ends of the partitions should be found anew.
+
+        That is once a second, and more seldom while nothing comes and nothing is behind.
+        """
         for number, ownership in self._core.owned.items():
             self._phase(number, ownership.phase, now_s)
             self._counts(ownership)
@@ -37,7 +43,17 @@ class Observer:
         self._stood_ms = now_ms
         for number, ownership in self._core.owned.items():
             self._stands(number, ownership, now_ms)
+        applied = sum(ownership.applied_records for ownership in self._core.owned.values())
+        quiet = applied == self._applied and not any(map(self._behind, self._core.owned.values()))
+        self._applied = applied
+        if quiet and now_ms - self._asked_ms < QUIET_EVERY_MS:
+            return False
+        self._asked_ms = now_ms
         return True
+
+    def _behind(self, ownership: Ownership) -> int:
+        watermark = -1 if ownership.partition is None else ownership.partition.meta.watermark
+        return max(self.ends.get(ownership.number, 0) - 1 - watermark, 0)
 
     def phase_changes(self, now_s: float) -> None:
         """Note phases between ticks, since recovery takes milliseconds."""
@@ -77,7 +93,7 @@ class Observer:
         if partition is None:
             return
         meta = partition.meta
-        behind = max(self.ends.get(number, 0) - 1 - meta.watermark, 0)
+        behind = self._behind(ownership)
         lag_s = max(now_ms - meta.now_ms, 0) / 1_000 if behind else 0.0
         residents, outbox, window = len(partition.residents), ownership.outbox.records, partition.window.count
         self._sensor.partition_stands(number, behind, lag_s, residents, outbox, window)
