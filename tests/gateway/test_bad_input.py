@@ -17,6 +17,9 @@ NOT_FOUND = grpc.StatusCode.NOT_FOUND
 ANN = (("hutong-caller", "ann"),)
 
 
+DAY_MS = 86_400_000
+
+
 class Wrong(NamedTuple):
     """A call that is wrong, and the answer that it must get."""
 
@@ -69,7 +72,7 @@ WRONG = {
     "an id without hyphens": Wrong(request(jar_on(0), request_id=uuid.uuid4().hex), INVALID, ID, "request_id"),
     "an id in braces": Wrong(request(jar_on(0), request_id=f"{{{uuid.uuid4()}}}"), INVALID, ID, "request_id"),
     "an id of the future": Wrong(
-        request(jar_on(0), request_id=new_id(-120_000)), INVALID, "REQUEST_ID_IN_FUTURE", "request_id", "hutong-time-ms"
+        request(jar_on(0), request_id=new_id(-DAY_MS)), INVALID, "REQUEST_ID_IN_FUTURE", "request_id", "hutong-time-ms"
     ),
 }
 
