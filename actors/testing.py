@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from actors.entity import Action, AnyEntity, CancelTimer, Context, Decision, Entity, Push, Ref, Reject, Send, SetTimer
-from actors.kernel.cascade import EVENTS_MAX, STEPS_MAX
+from actors.kernel.cascade import DUE_MS_MAX, EVENTS_MAX, PAYLOAD_BYTES_MAX, SENDS_MAX, STEPS_MAX
 from actors.kernel.inbox import REPLY_BYTES_MAX
 from actors.shape import canonical, check_entity
 
@@ -249,7 +249,7 @@ def _play(entity: Entity[S, C, E], state: S, command: C, context: Callable[[], C
 
 
 def _evolved(entity: Entity[S, C, E], state: S, event: E) -> S:
-    _stored(event, "event", entity.event)
+    _packed(_stored(event, "event", entity.event), "event")
     after = entity.evolve(state, event)
     found: object = after
     if type(found) is not type(entity.initial):
@@ -267,15 +267,28 @@ def _check_actions(entity: AnyEntity, decision: Decision[Any]) -> None:
     for action in decision.actions:
         match action:
             case Send(_, command, on_reject):
-                _stored(command, "command sent")
+                _packed(_stored(command, "command sent"), "command sent")
                 if on_reject is not None:
-                    _stored(on_reject, "on_reject", entity.command)
-            case SetTimer(_, _, command):
-                _stored(command, "timer's command", entity.command)
-            case Push(_, payload):
-                _stored_json(payload, "push")
+                    _packed(_stored(on_reject, "on_reject", entity.command), "on_reject")
+            case SetTimer(name, due_ms, command):
+                if not 0 <= due_ms < DUE_MS_MAX or "\0" in name:
+                    raise ContractBroken(f"{entity.kind} set the timer {name!r} to {due_ms} ms, which cannot be")
+                _packed(_stored(command, "timer's command", entity.command), "timer's command")
+            case Push(cursor, payload):
+                if not 0 <= cursor < 1 << 63:
+                    raise ContractBroken(f"a push of {entity.kind} has the cursor {cursor}, which cannot be")
+                _packed(_stored_json(payload, "push"), "push")
             case CancelTimer():
                 pass
+            case _:
+                raise ContractBroken(f"{entity.kind} asks for a {type(action).__name__}, which is no action")
+    if sum(isinstance(action, Send | Push) for action in decision.actions) > SENDS_MAX:
+        raise ContractBroken(f"one command leads to more than {SENDS_MAX} sends and pushes")
+
+
+def _packed(content: bytes, what: str) -> None:
+    if len(content) > PAYLOAD_BYTES_MAX:
+        raise ContractBroken(f"a {what} has {len(content)} bytes; at most {PAYLOAD_BYTES_MAX} are taken")
 
 
 def _stored(value: object, what: str, type_: object = None) -> bytes:

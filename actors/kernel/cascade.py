@@ -192,6 +192,8 @@ class Cascade:
                     raise _Poison(f"more than {staged.resident.kind.entity.timers_max} timers of {entity}")
             case author.CancelTimer(name):
                 self.cancel(entity, name)
+            case _:
+                raise _Poison(f"{entity} asks for a {type(action).__name__}, which is no action")
 
     def cancel(self, entity: str, name: str) -> None:
         """Take a timer away from an entity, if it has it."""

@@ -75,6 +75,8 @@ def decide(box: Box, command: Do, ctx: Context) -> Decision[Done]:
         actions.append(SetTimer("t", 1 << 64 if command.odd_due == "2^64" else command.odd_due, Do()))  # type: ignore[arg-type]
     if command.odd_to is not None:
         actions.append(Send(Ref("box", command.odd_to.decode("utf-16", "surrogatepass")), Do()))
+    if command.fail == "odd action":
+        actions.append(Odd())
     if command.push is not None:
         actions.append(Push(command.push, {"total": box.total}))
     reply = {"total": box.total + command.add, "answer": command.answer} if command.answer is not None else None

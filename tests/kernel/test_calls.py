@@ -218,6 +218,7 @@ REFUSALS = {
     "odd reject": (Code.POISONED, "POISONED"),
     "unencodable reply": (Code.POISONED, "POISONED"),
     "wrong state": (Code.POISONED, "POISONED"),
+    "odd action": (Code.POISONED, "POISONED"),
     "many events": (Code.BOUND_PASSED, "TOO_MANY_EVENTS"),
 }
 

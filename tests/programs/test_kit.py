@@ -112,8 +112,8 @@ def with_reply(reply: object) -> Callable[[Sum, Add, Context], Decision[Added]]:
     return lambda _, command, _ctx: accept(Added(command.n), reply=reply)
 
 
-def with_action(action: Send[Any] | Push | SetTimer) -> Callable[[Sum, Add, Context], Decision[Added]]:
-    return lambda _, command, _ctx: accept(Added(command.n), actions=(action,))
+def with_action(action: Any, times: int = 1) -> Callable[[Sum, Add, Context], Decision[Added]]:
+    return lambda _, command, _ctx: accept(Added(command.n), actions=(action,) * times)
 
 
 _ticks = itertools.count()
@@ -141,6 +141,12 @@ def wrong_event(_: Sum, command: Add, ctx: Context) -> Decision[Any]:
         (with_action(SetTimer("t", 1, Added(1))), "the timer's command Added cannot be stored"),
         (with_action(Send(Ref("sum", "2"), Add(1), on_reject=Added(1))), "the on_reject Added cannot be stored"),
         (with_action(Send(Ref("sum", "2"), Add(1 << 70))), "the command sent Add cannot be stored"),
+        (with_action(Push(1, "x" * 262_144)), "a push has 262146 bytes; at most 262144 are taken"),
+        (with_action(Push(1, ""), 1_025), "more than 1024 sends and pushes"),
+        (with_action(Push(-1, "")), "has the cursor -1, which cannot be"),
+        (with_action(SetTimer("t", -1, Add(1))), "set the timer 't' to -1 ms, which cannot be"),
+        (with_action(SetTimer("\0", 1, Add(1))), "which cannot be"),
+        (with_action(Add(1)), "sum asks for a Add, which is no action"),
         (impure, "decided Add twice, and differently"),
         (in_place, "changed its state in place"),
         (wrong_event, "the event Add cannot be stored"),
