@@ -59,12 +59,27 @@ def _token_file(folder: Path) -> Path:
     return path
 
 
+def _fits(folder: Path) -> bool:
+    return len(str(folder / "ray")) <= _SOCKET_ROOM_CHARS
+
+
+def outside(folder: Path) -> Path:
+    """Where Ray's sockets and logs go when this data folder's path is too long for them."""
+    short = hashlib.blake2b(str(folder).encode(), digest_size=5).hexdigest()
+    return Path(tempfile.gettempdir()) / f"hutong-{short}"
+
+
+def clear_outside(folder: Path) -> None:
+    """Remove what sessions of this data folder keep outside of it; to be called when none runs."""
+    if not _fits(folder):
+        shutil.rmtree(outside(folder), ignore_errors=True)
+
+
 def _temp_dir(folder: Path) -> Path:
     """Where Ray keeps sockets and logs. It opens its folder to everybody, so the one above is closed."""
-    if len(str(folder / "ray")) <= _SOCKET_ROOM_CHARS:
+    if _fits(folder):
         return folder / "ray"
-    short = hashlib.blake2b(str(folder).encode(), digest_size=5).hexdigest()
-    above = Path(tempfile.gettempdir()) / f"hutong-{short}"
+    above = outside(folder)
     above.mkdir(mode=0o700, exist_ok=True)
     facts = above.stat()
     if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
@@ -121,7 +136,6 @@ class RaySession:
         self._ray = cast("Any", ray)
         self._agents: dict[str, int] = {}
         self._temp_dir = _temp_dir(folder)
-        self._outside = folder not in self._temp_dir.parents
         _clear(self._temp_dir)
         try:
             with _only_what_is_needed(cast("Any", node)):
@@ -170,10 +184,8 @@ class RaySession:
         return {f"{role}_agent": pid for pid, title in titles.items() for role in _AGENTS if _AGENTS[role] in title}
 
     def stop(self) -> None:
-        """End the session and all its actors; what stands outside of the data folder is removed."""
+        """End the session and all its actors."""
         self._ray.shutdown()
         for pid in self._agents.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if self._outside:
-            shutil.rmtree(self._temp_dir.parent, ignore_errors=True)

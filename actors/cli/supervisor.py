@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from actors.adapters.hosting import HostConfig
 from actors.adapters.logs import open_log
+from actors.adapters.ray_session import clear_outside
 from actors.cli import output, running, wiring
 from actors.cli.banner import Banner
 from actors.cli.child import Child, Ended
@@ -233,6 +234,7 @@ class Supervisor:
                 await self._head.stop()
             await asyncio.gather(*(child.stop() for child in self._children if child.role == role))
         await asyncio.to_thread(self._end_broker)
+        clear_outside(self._folder)
         running.clear_run(self._folder)
 
 
@@ -281,6 +283,7 @@ def clear_left_overs(folder: Path) -> None:
         with contextlib.suppress(ProcessLookupError):
             output.say(f"ending {process.role} {process.pid}, left over from a former run")
             os.kill(process.pid, signal.SIGKILL)
+    clear_outside(folder)
     running.clear_run(folder)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.adapters import ray_session
 from actors.cli import running
 from tests.cluster.stage import Load, Platform, descendants, under_load, until
 
@@ -50,6 +51,7 @@ def test_an_end_that_comes_while_it_starts_leaves_nothing(tmp_path: Path) -> Non
     until(lambda: len(descendants(platform.process.pid)) > 3, 60, "it has begun")
     platform.end()
     assert not (tmp_path / "up" / "starting.json").exists()
+    assert not ray_session.outside(tmp_path / "up").exists()
 
 
 def test_what_a_killed_platform_left_behind_is_ended_by_the_next(tmp_path: Path) -> None:
