@@ -41,6 +41,17 @@ def hutong(
     """
 
 
+def _groups(given: list[str]) -> dict[str, int]:
+    """Partition groups as they were given: NAME=PARTITIONS each."""
+    groups: dict[str, int] = {}
+    for each in given:
+        name, _, size = each.partition("=")
+        if not name or not size.isdecimal():
+            raise typer.BadParameter(f"{each!r} is not NAME=PARTITIONS, such as gold=2", param_hint="--group")
+        groups[name] = int(size)
+    return groups
+
+
 def _folders(programs: list[Path]) -> tuple[str, ...]:
     """The programs' folders by names that hold wherever a process works."""
     return tuple(str(folder.resolve()) for folder in programs)
@@ -69,6 +80,10 @@ def up(
     partitions: Annotated[
         int | None, typer.Option(min=1, max=1_024, help="For a new folder only: fixed for ever. Default 16.")
     ] = None,
+    group: Annotated[
+        list[str],
+        typer.Option(help="For a new folder only: NAME=PARTITIONS reserved for keys NAME~…; may be repeated."),
+    ] = [],  # noqa: B006 - typer copies it
     programs: Programs = [],  # noqa: B006 - typer copies it
     json: Json = False,
 ) -> None:
@@ -86,6 +101,7 @@ def up(
         gateways=gateways,
         partitions=partitions,
         programs=_folders(programs),
+        groups=_groups(group),
     )
     run_up(wanted, json)
 

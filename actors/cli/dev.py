@@ -49,7 +49,7 @@ class Place:
 
 async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool) -> int:
     ended = _on_signals()
-    cluster = wiring.settled_cluster(folder, None)
+    cluster = wiring.settled_cluster(folder)
     process = ProcessSettings()
     registry = wiring.registry_of(programs)
     sensor = PrometheusSensor()

@@ -25,7 +25,6 @@ from actors.cli.children import LogPlan
 from actors.cli.head import Head
 from actors.cli.running import Process, Run
 from actors.errors import SetupError
-from actors.settings import ClusterSettings
 from gateway.server import GatewayConfig, new_name
 
 LOOPBACK = "127.0.0.1"
@@ -43,6 +42,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     gateways: int
     partitions: int | None
     programs: tuple[str, ...]
+    groups: dict[str, int] = {}
 
 
 class Supervisor:
@@ -52,8 +52,7 @@ class Supervisor:
         self._plan = plan
         self._folder = folder
         self._token = wiring.token_of(folder)
-        wanted = None if plan.partitions is None else ClusterSettings(partitions=plan.partitions)
-        self._cluster = wiring.settled_cluster(folder, wanted)
+        self._cluster = wiring.settled_cluster(folder, plan.partitions, plan.groups)
         self._process = wiring.process_settings()
         self._children: list[Child] = []
         self._head: Head | None = None

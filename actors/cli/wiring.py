@@ -142,17 +142,26 @@ def token_of(folder: Path) -> str:
     return token
 
 
-def settled_cluster(folder: Path, wanted: ClusterSettings | None) -> ClusterSettings:
-    """The cluster settings of this folder: the wanted ones if it is new. Raises SetupError when they differ."""
+def settled_cluster(
+    folder: Path, partitions: int | None = None, groups: Mapping[str, int] | None = None
+) -> ClusterSettings:
+    """The cluster settings of this folder: what is given, or the defaults, if it is new.
+
+    Raises SetupError when something is given that differs from what the folder was made with.
+    """
     path = folder / SETTINGS_FILE
-    if path.exists():
-        stored = path.read_bytes()
-        if wanted is not None:
-            check_same(stored, wanted)
-        return msgspec.json.decode(stored, type=ClusterSettings)
-    cluster = wanted or ClusterSettings()
-    path.write_bytes(msgspec.json.encode(cluster))
-    return cluster
+    stored = path.read_bytes() if path.exists() else None
+    cluster = ClusterSettings() if stored is None else msgspec.json.decode(stored, type=ClusterSettings)
+    wanted = ClusterSettings(
+        **msgspec.structs.asdict(cluster)
+        | ({} if partitions is None else {"partitions": partitions})
+        | ({"groups": dict(groups)} if groups else {})
+    )
+    if stored is None:
+        path.write_bytes(msgspec.json.encode(wanted))
+    else:
+        check_same(stored, wanted)
+    return wanted
 
 
 def check_topics(folder: Path, log: Log, cluster: ClusterSettings) -> None:

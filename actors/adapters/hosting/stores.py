@@ -170,10 +170,12 @@ def write(store: Store, batch: Batch, swept_seconds: Sequence[int]) -> None:
     """Write a batch, and with it forget the timeless window entries of these seconds."""
     for second in swept_seconds:
         start, end = layout.sweep_range(second)
-        swept = store.scan(start, end, SWEEP_LIMIT)
-        if swept:
+        from_key = start
+        while swept := store.scan(from_key, end, SWEEP_LIMIT):
             # An id may have been used again since its entry left the window: then its key is among the puts.
             batch.deletes += [key for pair in swept if (key := layout.swept(pair[0])) not in batch.puts]
+            from_key = swept[-1][0] + b"\0"
+        if from_key != start:
             batch.delete_ranges.append((start, end))
     store.write(batch)
 
