@@ -152,10 +152,10 @@ def settled_cluster(
     path = folder / SETTINGS_FILE
     stored = path.read_bytes() if path.exists() else None
     cluster = ClusterSettings() if stored is None else msgspec.json.decode(stored, type=ClusterSettings)
-    wanted = ClusterSettings(
-        **msgspec.structs.asdict(cluster)
-        | ({} if partitions is None else {"partitions": partitions})
-        | ({"groups": dict(groups)} if groups else {})
+    wanted = msgspec.structs.replace(
+        cluster,
+        partitions=cluster.partitions if partitions is None else partitions,
+        groups=dict(groups) if groups else cluster.groups,
     )
     if stored is None:
         path.write_bytes(msgspec.json.encode(wanted))
