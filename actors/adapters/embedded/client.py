@@ -1,12 +1,9 @@
-"""The embedded log over its owner's grpc port. It finds the owner again by itself after a restart."""
+"""The embedded log over its owner's port. It finds the owner again by itself after a restart."""
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import cast
-
-import grpc
 
 from actors.adapters.appends import (
     APPEND_BYTES_MAX,
@@ -17,42 +14,38 @@ from actors.adapters.appends import (
     settle,
 )
 from actors.adapters.embedded import wire
+from actors.adapters.embedded.connection import Connection, away
 from actors.adapters.embedded.reader import RemoteReader
-from actors.errors import SetupError, Unavailable
+from actors.errors import PlatformError, Unavailable
 from actors.ports import Appended, Reader, Slice, Span, Topic
 from actors.settings import ProcessSettings
 
 MESSAGES_IN_FLIGHT_MAX = 2
 RECONNECT_S = 0.1
-_CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", wire.RECEIVE_BYTES_MAX),
-    ("grpc.max_send_message_length", wire.RECEIVE_BYTES_MAX),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 500),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_http_proxy", 0),
-]
 
 
 class _Entry:
     """An append on its way."""
 
-    __slots__ = ("future", "put")
+    __slots__ = ("future", "message", "put")
 
     def __init__(self, put: wire.Put) -> None:
         self.put = put
         self.future = new_future()
+        self.message: list[int] = []
 
 
-class _Stream:
-    """One Append call: what was sent over it and is not answered, message by message."""
+class _Line:
+    """One connection for appends: what was sent over it and is not answered. Its socket is written by one thread."""
 
-    def __init__(self) -> None:
-        self.ready = False
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self.over = False
-        self.flying: deque[_Entry] = deque()
-        self.messages: deque[int] = deque()
+        self.sent = 0
+        self.flying: dict[int, _Entry] = {}
+        """By number: the owner numbers what comes in likewise."""
+        self.messages = 0
+        """How many messages have appends that are not answered."""
 
 
 class RemoteLog:
@@ -61,16 +54,13 @@ class RemoteLog:
     def __init__(self, address: str, token: str, settings: ProcessSettings) -> None:
         """`address` is host:port. Connects in the background; nothing is raised if the owner is away."""
         self._address = address
+        self._token = token
         self._deadline_ms = settings.append_deadline_ms
-        self._metadata = ((wire.TOKEN_METADATA, token),)
-        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
-        self._append = cast(
-            "grpc.StreamStreamMultiCallable[bytes, bytes]", self._channel.stream_stream(wire.method("Append"))
-        )
-        self._ask = cast("grpc.UnaryUnaryMultiCallable[bytes, bytes]", self._channel.unary_unary(wire.method("Ask")))
+        self._asking = threading.Lock()
+        self._asked: Connection | None = None
         self._changed = threading.Condition()
         self._waiting: deque[_Entry] = deque()
-        self._stream = _Stream()
+        self._line: _Line | None = None
         self._why_away = "not connected yet"
         self._closing = False
         self._overdue: Overdue[_Entry] = Overdue(self._deadline_ms, lambda entry: entry.future.done(), self._expire)
@@ -84,7 +74,8 @@ class RemoteLog:
         with self._changed:
             if not self._closing:
                 self._waiting.append(entry)
-                self._changed.notify_all()
+                if len(self._waiting) == 1:
+                    self._changed.notify_all()
                 return entry.future
         settle(entry.future, not_appended("the log is closed"))
         return entry.future
@@ -103,93 +94,116 @@ class RemoteLog:
         self._question(wire.Trim(slice.topic, slice.partition, below))
 
     def reader(self) -> Reader:
-        return RemoteReader(self._channel, self._metadata, self._address)
+        return RemoteReader(self._address, self._token)
 
     def close(self) -> None:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not (self._waiting or self._stream.flying), self._deadline_ms / 1000)
-            self._changed.notify_all()
-        self._channel.close()
+            self._changed.wait_for(self._is_idle, self._deadline_ms / 1000)
+            if self._line is not None:
+                self._line.connection.close()
         self._thread.join()
         self._overdue.close()
+        with self._asking:
+            if self._asked is not None:
+                self._asked.close()
+
+    def _is_idle(self) -> bool:
+        return not self._waiting and (self._line is None or not self._line.flying)
 
     def _question(self, question: wire.Question) -> wire.Done:
-        try:
-            message = self._ask(wire.encode(question), timeout=self._deadline_ms / 1000, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise away(self._address, error) from error
-        answer = wire.decode_answer(message)
+        with self._asking:
+            try:
+                connection = self._asked
+                if connection is None:
+                    connection = self._asked = Connection(self._address, self._token, "ask")
+                    connection.socket.settimeout(self._deadline_ms / 1000)
+                connection.send(wire.pack(question))
+                answer = wire.decode_answer(connection.receive())
+            except (OSError, PlatformError) as error:
+                if self._asked is not None:
+                    self._asked.close()
+                    self._asked = None
+                raise away(self._address, error) from error
         if isinstance(answer, wire.Refused):
             raise wire.to_error(answer)
         return answer
 
-    # The stream of appends. Its requests are made on a thread of grpc, its answers are read on ours.
+    # The connection of appends: a thread of ours hears the answers, another says the messages.
 
     def _run(self) -> None:
         while True:
-            stream = _Stream()
-            with self._changed:
-                self._stream = stream
             try:
-                self._carry(stream)
-            except (grpc.RpcError, ValueError) as error:  # ValueError: the channel was closed
+                self._carry()
+            except (OSError, PlatformError) as error:
                 self._why_away = str(away(self._address, error))
-            if self._end(stream):
-                return
-
-    def _carry(self, stream: _Stream) -> None:
-        call = self._append(self._requests(stream), metadata=self._metadata, wait_for_ready=True)
-        call.initial_metadata()
-        with self._changed:
-            stream.ready = True
-            self._changed.notify_all()
-        for message in call:
-            outcomes = wire.decode_outcomes(message)
             with self._changed:
-                entries = [stream.flying.popleft() for _ in outcomes]
-                _answered(stream.messages, len(entries))
-                if self._waiting or self._closing:
-                    self._changed.notify_all()
-            for entry, outcome in zip(entries, outcomes, strict=True):
-                settle(entry.future, _outcome(outcome))
-
-    def _end(self, stream: _Stream) -> bool:
-        """Fail what was in flight; whether this was the last stream."""
-        with self._changed:
-            stream.over = True
-            lost, stream.flying = stream.flying, deque()
-            self._changed.notify_all()
-            closing = self._closing
-            if not closing:
-                self._changed.wait(RECONNECT_S)
-        for entry in lost:
-            settle(entry.future, outcome_unknown(f"the log's owner went while this was appended ({self._why_away})"))
-        return closing
-
-    def _requests(self, stream: _Stream) -> Iterator[bytes]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: stream.over or self._may_send(stream) or self._finished(stream))
-                if stream.over or self._finished(stream):
+                if not self._closing:
+                    self._changed.wait(RECONNECT_S)
+                if self._closing:
                     return
+
+    def _carry(self) -> None:
+        """One connection's life. Raises what ended it."""
+        line = _Line(Connection(self._address, self._token, "append"))
+        with self._changed:
+            self._line = line
+        saying = threading.Thread(target=self._say, args=(line,), name="log-client-out", daemon=True)
+        saying.start()
+        try:
+            while True:
+                self._heard(line, wire.decode_outcomes(line.connection.receive()))
+        finally:
+            line.connection.close()
+            with self._changed:
+                line.over = True
+                self._line = None
+                self._changed.notify_all()
+            saying.join()
+            for entry in line.flying.values():
+                settle(entry.future, outcome_unknown("the log's owner went while this was appended"))
+
+    def _heard(self, line: _Line, outcomes: Sequence[tuple[int, int | str, int | str]]) -> None:
+        entries: list[_Entry] = []
+        with self._changed:
+            for number, *_ in outcomes:
+                entry = line.flying.pop(number)
+                entries.append(entry)
+                entry.message[0] -= 1
+                line.messages -= not entry.message[0]
+            if self._waiting or self._closing:
+                self._changed.notify_all()
+        for entry, (_, *outcome) in zip(entries, outcomes, strict=True):
+            settle(entry.future, _outcome(*outcome))
+
+    def _say(self, line: _Line) -> None:
+        try:
+            while entries := self._next(line):
+                line.connection.send(wire.pack([entry.put for entry in entries]))
+        except OSError:
+            line.connection.close()  # whoever hears on it tells why
+
+    def _next(self, line: _Line) -> list[_Entry]:
+        """What goes into the next message, once one may go; nothing when the connection is over."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: line.over or (self._waiting and line.messages < MESSAGES_IN_FLIGHT_MAX))
+                if line.over:
+                    return []
                 entries = self._take()
-                stream.flying.extend(entries)
-                stream.messages.append(len(entries))
-            if entries:
-                yield wire.encode([entry.put for entry in entries])
-            else:
-                stream.messages.pop()
-
-    def _may_send(self, stream: _Stream) -> bool:
-        return stream.ready and bool(self._waiting) and len(stream.messages) < MESSAGES_IN_FLIGHT_MAX
-
-    def _finished(self, stream: _Stream) -> bool:
-        return self._closing and not self._waiting and not stream.flying
+                if entries:
+                    break
+            message = [len(entries)]
+            for entry in entries:
+                entry.message = message
+                line.flying[line.sent] = entry
+                line.sent += 1
+            line.messages += 1
+            return entries
 
     def _take(self) -> list[_Entry]:
-        """What goes into the next message; entries whose time is over were told NOT_APPENDED and stay out."""
+        """Entries whose time is over were told NOT_APPENDED and stay out."""
         taken: list[_Entry] = []
         size = 0
         while self._waiting and size < wire.MESSAGE_BYTES_MAX:
@@ -211,25 +225,7 @@ class RemoteLog:
             settle(entry.future, outcome_unknown(f"the log did not answer within {self._deadline_ms} ms"))
 
 
-def _answered(messages: deque[int], count: int) -> None:
-    """Take `count` answered appends off the messages in flight, oldest first."""
-    while count:
-        if messages[0] > count:
-            messages[0] -= count
-            return
-        count -= messages.popleft()
-
-
-def _outcome(outcome: tuple[int | str, int | str]) -> Appended | Unavailable:
-    first, second = outcome
+def _outcome(first: int | str, second: int | str) -> Appended | Unavailable:
     if isinstance(first, int) and isinstance(second, int):
         return Appended(first, second)
     return not_appended(str(first)) if second == "NOT_APPENDED" else outcome_unknown(str(first))
-
-
-def away(address: str, error: BaseException) -> Unavailable | SetupError:
-    """What an error of the connection means."""
-    if isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.UNAUTHENTICATED:
-        return SetupError(f"the log at {address} does not know this token; use the one it was started with")
-    details = error.details() if isinstance(error, grpc.Call) else str(error)
-    return Unavailable(f"the log at {address} is away ({details})", outcome="OUTCOME_UNKNOWN")

@@ -1,4 +1,4 @@
-"""The log owner's process: serves one folder's log over grpc, on loopback, to those who know the token.
+"""The log owner's process: serves one folder's log over sockets, on loopback, to those who know the token.
 
 It ends when it is told to (SIGTERM, SIGINT), when its parent is gone, and at once when the disk fails.
 """
@@ -10,61 +10,75 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from select import select
-from typing import Any
+from typing import Any, TypeAlias
 
-import grpc
-import grpc.aio
+import msgspec
 
 from actors.adapters.embedded import wire
 from actors.adapters.embedded.engine import Append, Engine, Settled
 from actors.adapters.embedded.local import LocalLog, wall_clock_ms
 from actors.adapters.reading import FETCH_BYTES_MAX, check_possible
 from actors.errors import PlatformError, SetupError
-from actors.ports import Fetched, Slice
+from actors.ports import Appended, Fetched, Slice
 
 ADDRESS_NAME = "log.address"
 EXIT_DISK = 74
 DRAIN_S_MAX = 2.0
-STOP_GRACE_S = 0.2
+HELLO_S_MAX = 2.0
 _SWITCH_S = 0.0005
 
 
 class _Answers:
-    """The outcomes that one client's stream still has to be sent, in order."""
+    """The outcomes that one client's connection still has to be sent."""
 
-    def __init__(self) -> None:
-        self.outcomes: wire.Outcomes = []
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        self.taken = 0
         self.open = 0
-        self.ended = False
-        self.changed = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
 
 
+_Ticket: TypeAlias = tuple[_Answers, int]
+"""An append: its connection, and its number there."""
+
+
 class LogService:
-    """The methods. Everything but `settled` runs on the event loop's thread."""
+    """What a connection can ask for. Everything but `settled` runs on the event loop's thread."""
 
     def __init__(self, token: str, engine_of: Callable[["LogService"], Engine[Any]]) -> None:
         """`engine_of(self)` gives an engine that tells `settled` of every append, this service's and others'."""
         self._loop = asyncio.get_running_loop()
         self._token = token
         self._readers: set[asyncio.Event] = set()
-        self._streams: set[_Answers] = set()
+        self._appending: set[_Answers] = set()
+        self._connections: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._server: asyncio.Server | None = None
         self._engine: Engine[Any] = engine_of(self)
 
+    async def listen(self, port: int) -> int:
+        """Serve on this port of loopback; returns the port. Raises OSError when it is in use."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port, limit=wire.MESSAGE_BYTES_MAX)
+        return int(self._server.sockets[0].getsockname()[1])
+
     async def drain(self) -> None:
-        """End the readers' streams, and wait until all that was taken in is answered, within bounds."""
+        """End the readers' connections, wait within bounds until all that was taken in is answered, serve no more."""
         self._draining = True
         for reader in self._readers:
             reader.set()
-        waiting = [asyncio.create_task(answers.idle.wait()) for answers in self._streams]
+        waiting = [asyncio.create_task(answers.idle.wait()) for answers in self._appending]
         if waiting:
             # When the disk is stuck for longer, the clients will be told that nobody knows.
             await asyncio.wait(waiting, timeout=DRAIN_S_MAX)
+        if self._server is not None:
+            self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def close(self) -> None:
         """Finish what was appended and free the folder."""
@@ -72,71 +86,100 @@ class LogService:
 
     def settled(self, settled: Sequence[Settled[Any]]) -> None:
         """These appends of this service are done; an empty sequence says that others' are. On any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it every stream
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it every connection
             self._loop.call_soon_threadsafe(self._deliver, settled)
 
-    def _deliver(self, settled: Sequence[Settled[Any]]) -> None:
+    def _deliver(self, settled: Sequence[Settled[_Ticket]]) -> None:
         for reader in self._readers:
             reader.set()
-        for ticket, outcome in settled:
-            answers: _Answers = ticket
-            if isinstance(outcome, tuple):
-                answers.outcomes.append((outcome.offset, outcome.stamp_ms))
+        outcomes: dict[_Answers, wire.Outcomes] = {}
+        for (answers, number), outcome in settled:
+            mine = outcomes.setdefault(answers, [])
+            if isinstance(outcome, Appended):
+                mine.append((number, outcome.offset, outcome.stamp_ms))
             else:
-                answers.outcomes.append(
-                    (str(outcome), "NOT_APPENDED" if outcome.reason == "NOT_APPENDED" else "OUTCOME_UNKNOWN")
-                )
-            answers.open -= 1
-            answers.changed.set()
+                refused = outcome.reason == "NOT_APPENDED"
+                mine.append((number, str(outcome), "NOT_APPENDED" if refused else "OUTCOME_UNKNOWN"))
+        for answers, mine in outcomes.items():
+            answers.writer.write(wire.pack(mine))
+            answers.open -= len(mine)
+            if not answers.open:
+                answers.idle.set()
 
-    async def _check(self, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
-        given = dict(context.invocation_metadata() or ()).get(wire.TOKEN_METADATA, "")
-        if not hmac.compare_digest(str(given), self._token):
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token is not this log's")
+    # -- connections ----------------------------------------------------------------------------------------------
 
-    async def append(self, requests: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
-        """Stream of lists of frames in, stream of lists of outcomes out, in the same order."""
-        await self._check(context)
-        await context.send_initial_metadata(())
-        answers = _Answers()
-        self._streams.add(answers)
-        answering = asyncio.create_task(_answer(answers, context))
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
         try:
-            async for message in requests:
-                puts = wire.decode_puts(message)
+            await self._serve(reader, writer)
+        except (OSError, EOFError, asyncio.CancelledError, msgspec.DecodeError, TimeoutError):
+            pass  # it ended, it is to end, or it is no client of ours
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = wire.decode_hello(await asyncio.wait_for(_message(reader, wire.HELLO_BYTES_MAX), HELLO_S_MAX))
+        if not hmac.compare_digest(hello.token.encode(), self._token.encode()):
+            writer.write(wire.pack(wire.refused(SetupError("the token is not this log's"))))
+            await writer.drain()
+            return
+        writer.write(wire.pack(wire.Done()))
+        match hello.use:
+            case "append":
+                await self._append(reader, writer)
+            case "read":
+                await self._read(reader, writer)
+            case "ask":
+                await self._ask(reader, writer)
+
+    async def _append(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lists of frames in, lists of outcomes out."""
+        answers = _Answers(writer)
+        self._appending.add(answers)
+        try:
+            while True:
+                puts = wire.decode_puts(await _message(reader))
+                first = answers.taken
+                answers.taken += len(puts)
                 answers.open += len(puts)
                 answers.idle.clear()
                 self._engine.append(
-                    [Append(Slice(topic, partition), frame, key, answers) for topic, partition, frame, key in puts]
+                    [
+                        Append(Slice(topic, partition), frame, key, (answers, number))
+                        for number, (topic, partition, frame, key) in enumerate(puts, first)
+                    ]
                 )
-            answers.ended = True
-            answers.changed.set()
-            await answering
+                await writer.drain()
         finally:
-            answering.cancel()
-            self._streams.discard(answers)
+            self._appending.discard(answers)
+            answers.idle.set()
 
-    async def read(self, request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
-        """Frames of these slices from these offsets on, until the reader goes."""
-        await self._check(context)
-        asked = wire.decode_positions(request)
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Frames of these slices from these offsets on, until the client goes."""
+        asked = wire.decode_positions(await _message(reader))
         positions = {Slice(topic, partition): offset for topic, partition, offset in asked}
         index = {slice: n for n, slice in enumerate(positions)}
         changed = asyncio.Event()
         self._readers.add(changed)
+        going = asyncio.ensure_future(reader.read())
+        going.add_done_callback(lambda _: changed.set())
         try:
-            await context.send_initial_metadata(())
-            while not self._draining:
+            while not self._draining and not going.done():
                 changed.clear()
                 frames = await self._gather(positions)
                 if frames:
-                    await context.write(wire.encode(wire.Frames([(index[row.slice], *row[1:]) for row in frames])))
+                    writer.write(wire.pack(wire.Frames([(index[row.slice], *row[1:]) for row in frames])))
+                    await writer.drain()
                 else:
                     await changed.wait()
         except PlatformError as error:
-            await context.write(wire.encode(wire.refused(error)))
+            writer.write(wire.pack(wire.refused(error)))
         finally:
             self._readers.discard(changed)
+            going.cancel()
 
     async def _gather(self, positions: dict[Slice, int]) -> list[Fetched]:
         gathered: list[Fetched] = []
@@ -164,13 +207,16 @@ class LogService:
             self._engine.call(lambda database: self._engine.fetch(database, slice, offset, FETCH_BYTES_MAX))
         )
 
-    async def ask(self, request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
-        """One question, one answer."""
-        await self._check(context)
-        try:
-            return wire.encode(await self._answer_to(wire.decode_question(request)))
-        except PlatformError as error:
-            return wire.encode(wire.refused(error))
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Questions in, an answer to each out."""
+        while True:
+            question = wire.decode_question(await _message(reader))
+            try:
+                answer: wire.Done | wire.Refused = await self._answer_to(question)
+            except PlatformError as error:
+                answer = wire.refused(error)
+            writer.write(wire.pack(answer))
+            await writer.drain()
 
     async def _answer_to(self, question: wire.Question) -> wire.Done:
         engine = self._engine
@@ -188,15 +234,12 @@ class LogService:
                 return wire.Done()
 
 
-async def _answer(answers: _Answers, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
-    while answers.open or answers.outcomes or not answers.ended:
-        await answers.changed.wait()
-        answers.changed.clear()
-        if answers.outcomes:
-            outcomes, answers.outcomes = answers.outcomes, []
-            await context.write(wire.encode(outcomes))
-        if not answers.open:
-            answers.idle.set()
+async def _message(reader: asyncio.StreamReader, bytes_max: int = wire.RECEIVE_BYTES_MAX) -> bytes:
+    """The next message. Raises EOFError when there is none any more, or it is larger than may be."""
+    (length,) = wire.LENGTH.unpack(await reader.readexactly(wire.LENGTH.size))
+    if length > bytes_max:
+        raise EOFError
+    return await reader.readexactly(length)
 
 
 def _end_process(error: BaseException) -> None:
@@ -209,15 +252,13 @@ def _end_process(error: BaseException) -> None:
     os._exit(EXIT_DISK)
 
 
-def _bind(server: "grpc.aio.Server", folder: Path, port: int) -> int:
+async def _listen(service: LogService, folder: Path, port: int) -> int:
     """Bind the asked port; without one, the port of the last time if it is free, so that clients find us again."""
     address = folder / ADDRESS_NAME
     before = address.read_text().rpartition(":")[2].strip() if address.exists() else ""
     for candidate in [port] if port else [*([int(before)] if before.isdigit() else []), 0]:
-        try:
-            return server.add_insecure_port(f"127.0.0.1:{candidate}")
-        except RuntimeError:
-            continue
+        with contextlib.suppress(OSError):
+            return await service.listen(candidate)
     raise SetupError(f"the port {port} of 127.0.0.1 is in use; choose another for the log", reason="PORT_IN_USE")
 
 
@@ -237,40 +278,19 @@ def _watch_parent(parent: int, gone: Callable[[], None]) -> None:
     gone()
 
 
-def _server(service: LogService) -> "grpc.aio.Server":
-    server = grpc.aio.server(
-        options=[
-            ("grpc.so_reuseport", 0),
-            ("grpc.max_receive_message_length", wire.RECEIVE_BYTES_MAX),
-            ("grpc.max_send_message_length", wire.RECEIVE_BYTES_MAX),
-        ]
-    )
-    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-        "Append": grpc.stream_stream_rpc_method_handler(service.append),
-        "Read": grpc.unary_stream_rpc_method_handler(service.read),
-        "Ask": grpc.unary_unary_rpc_method_handler(service.ask),
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.SERVICE, handlers),))
-    return server
-
-
 class Shared:
     """A log of this process, served to others on loopback as an owner's process would: for `dev`."""
 
     def __init__(self, log: LocalLog, token: str) -> None:
         self._service = LogService(token, lambda own: log.share(own.settled))
-        self._server = _server(self._service)
 
     async def start(self) -> str:
         """Serve; returns the address."""
-        port = self._server.add_insecure_port("127.0.0.1:0")
-        await self._server.start()
-        return f"127.0.0.1:{port}"
+        return f"127.0.0.1:{await self._service.listen(0)}"
 
     async def stop(self) -> None:
         """Serve no more; the log stays open."""
         await self._service.drain()
-        await self._server.stop(STOP_GRACE_S)
 
 
 async def _serve(
@@ -282,10 +302,8 @@ async def _serve(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     service = LogService(token, lambda own: Engine(folder, clock_ms, own.settled, _end_process))
-    server = _server(service)
     try:
-        bound = _bind(server, folder, port)
-        await server.start()
+        bound = await _listen(service, folder, port)
         _write_address(folder, bound)
         if ready is not None:
             ready(f"127.0.0.1:{bound}")
@@ -293,7 +311,6 @@ async def _serve(
         threading.Thread(target=_watch_parent, args=arguments, name="log-parent", daemon=True).start()
         await stop.wait()
         await service.drain()
-        await server.stop(STOP_GRACE_S)
     finally:
         await service.close()
 

@@ -1,7 +1,11 @@
-"""What a log's owner and its clients say to each other over grpc: msgpack of plain values."""
+"""What a log's owner and its clients say to each other over a socket: msgpack of plain values, each after its length.
+
+A socket and not grpc: every call of the platform passes here twice, and grpc's threads cost more than all the rest.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from struct import Struct as Layout
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -9,16 +13,11 @@ from msgspec import Struct
 from actors.errors import Corrupt, Outcome, PlatformError, SetupError, Unavailable
 from actors.ports import Slice, Topic
 
-SERVICE = "hutong.internal.Log"
-TOKEN_METADATA = "hutong-log-token"
 MESSAGE_BYTES_MAX = 4 << 20
 RECEIVE_BYTES_MAX = 16 << 20
-
-
-def method(name: str) -> str:
-    """The full name of a method on the wire."""
-    return f"/{SERVICE}/{name}"
-
+HELLO_BYTES_MAX = 4 << 10
+LENGTH = Layout("<I")
+"""What stands before each message: its length in bytes."""
 
 Place: TypeAlias = tuple[str, int]
 """A slice: topic and partition."""
@@ -26,11 +25,18 @@ Place: TypeAlias = tuple[str, int]
 Put: TypeAlias = tuple[str, int, bytes, bytes | None]
 """A frame to append: topic, partition, frame, key. A message is a list of them."""
 
-Outcomes: TypeAlias = "list[tuple[int, int] | tuple[str, Outcome]]"
-"""How appends ended, in the order they came on this stream: offset and stamp, or a message and the outcome."""
+Outcomes: TypeAlias = "list[tuple[int, int, int] | tuple[int, str, Outcome]]"
+"""How appends ended: the append's number on this connection, then offset and stamp, or a message and the outcome."""
 
 Delivered: TypeAlias = tuple[int, int, int, bytes, bytes | None]
 """A frame that was read: index of its slice in the request, offset, stamp, frame, key."""
+
+
+class Hello(Struct, frozen=True, tag="hello"):
+    """The first message of a connection; its answer is `Done` or `Refused`. A connection has one use."""
+
+    token: str
+    use: Literal["append", "read", "ask"]
 
 
 class Refused(Struct, frozen=True, tag="refused"):
@@ -42,7 +48,7 @@ class Refused(Struct, frozen=True, tag="refused"):
     position: str
 
 
-class Frames(Struct, frozen=True, tag="frames", array_like=False):
+class Frames(Struct, frozen=True, tag="frames"):
     """What a reader is sent, any number of times."""
 
     frames: list[Delivered]
@@ -83,17 +89,24 @@ class Trim(Struct, frozen=True, tag="trim"):
 
 Question: TypeAlias = Create | TopicId | Spans | Trim
 
-encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 decode_puts: Callable[[bytes], list[Put]] = msgspec.msgpack.Decoder(list[Put]).decode
-decode_outcomes: Callable[[bytes], list[tuple[int | str, int | str]]] = msgspec.msgpack.Decoder(
-    list[tuple[int | str, int | str]]
+decode_outcomes: Callable[[bytes], list[tuple[int, int | str, int | str]]] = msgspec.msgpack.Decoder(
+    list[tuple[int, int | str, int | str]]
 ).decode
+decode_hello: Callable[[bytes], Hello] = msgspec.msgpack.Decoder(Hello).decode
 decode_positions: Callable[[bytes], list[tuple[str, int, int]]] = msgspec.msgpack.Decoder(
     list[tuple[str, int, int]]
 ).decode
 decode_read: Callable[[bytes], Frames | Refused] = msgspec.msgpack.Decoder(Frames | Refused).decode
 decode_question: Callable[[bytes], Question] = msgspec.msgpack.Decoder(Question).decode
 decode_answer: Callable[[bytes], Done | Refused] = msgspec.msgpack.Decoder(Done | Refused).decode
+
+
+def pack(message: object) -> bytes:
+    """A message as it travels, its length before it."""
+    body = _encode(message)
+    return LENGTH.pack(len(body)) + body
 
 
 def refused(error: PlatformError) -> Refused:
