@@ -7,7 +7,7 @@ ends the engine for good: after a failed fsync nobody knows what is on the disk,
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -154,6 +154,11 @@ class Engine(Generic[T]):
             return not_appended("the log cannot keep up with what is appended; try again later")
         return None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the disk failed, and with it everything."""
+        return self._failed is not None
+
     def call(self, work: Callable[[Database], R]) -> "Future[R]":
         """Do work on the writer thread, after the appends that came before it. The future may fail as the work does."""
         call = _Call(work)
@@ -180,6 +185,16 @@ class Engine(Generic[T]):
         with self._state:
             held = self._held(slice)
             return Span(held.start, held.end)
+
+    def ahead(self, positions: Mapping[Slice, int]) -> list[Slice]:
+        """The slices that do not end at their offset, in their order.
+
+        Raises SetupError if there is no such slice, Unavailable if the log stopped.
+        """
+        if self._failed is not None:
+            raise not_appended(f"the log stopped: {self._failed}")
+        with self._state:
+            return [slice for slice, offset in positions.items() if self._held(slice).end != offset]
 
     def hot(self, slice: Slice, offset: int, bytes_max: int) -> list[Fetched] | None:
         """Frames from the offset on that are still in memory; None if that one has to be read from the disk."""

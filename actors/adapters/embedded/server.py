@@ -28,6 +28,7 @@ ADDRESS_NAME = "log.address"
 EXIT_DISK = 74
 DRAIN_S_MAX = 2.0
 HELLO_S_MAX = 2.0
+PUSH_FRAMES_MAX = 1_000
 _SWITCH_S = 0.0005
 
 
@@ -42,6 +43,28 @@ class _Answers:
         self.idle.set()
 
 
+class _Reading:
+    """One reader's connection: where it is in each slice."""
+
+    def __init__(self, writer: asyncio.StreamWriter, positions: dict[Slice, int]) -> None:
+        self.writer = writer
+        self.positions = positions
+        self.changed = asyncio.Event()
+        self.follows = False
+        """Whether it was sent all there was when it last looked."""
+        self._index = {slice: nth for nth, slice in enumerate(positions)}
+
+    def send(self, frames: Sequence[Fetched]) -> None:
+        """Send it these, and go on behind them; the slices that had their turn come last in the next order."""
+        if not frames:
+            return
+        index, positions = self._index, self.positions
+        for frame in frames:
+            positions.pop(frame.slice)
+            positions[frame.slice] = frame.offset + 1
+        self.writer.write(wire.pack(wire.Frames([(index[row.slice], *row[1:]) for row in frames])))
+
+
 _Ticket: TypeAlias = tuple[_Answers, int]
 """An append: its connection, and its number there."""
 
@@ -53,7 +76,7 @@ class LogService:
         """`engine_of(self)` gives an engine that tells `settled` of every append, this service's and others'."""
         self._loop = asyncio.get_running_loop()
         self._token = token
-        self._readers: set[asyncio.Event] = set()
+        self._readings: set[_Reading] = set()
         self._appending: set[_Answers] = set()
         self._connections: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -68,8 +91,8 @@ class LogService:
     async def drain(self) -> None:
         """End the readers' connections, wait within bounds until all that was taken in is answered, serve no more."""
         self._draining = True
-        for reader in self._readers:
-            reader.set()
+        for reading in self._readings:
+            reading.changed.set()
         waiting = [asyncio.create_task(answers.idle.wait()) for answers in self._appending]
         if waiting:
             # When the disk is stuck for longer, the clients will be told that nobody knows.
@@ -90,8 +113,8 @@ class LogService:
             self._loop.call_soon_threadsafe(self._deliver, settled)
 
     def _deliver(self, settled: Sequence[Settled[_Ticket]]) -> None:
-        for reader in self._readers:
-            reader.set()
+        for reading in self._readings:
+            self._follow(reading)
         outcomes: dict[_Answers, wire.Outcomes] = {}
         for (answers, number), outcome in settled:
             mine = outcomes.setdefault(answers, [])
@@ -160,47 +183,58 @@ class LogService:
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Frames of these slices from these offsets on, until the client goes."""
         asked = wire.decode_positions(await _message(reader))
-        positions = {Slice(topic, partition): offset for topic, partition, offset in asked}
-        index = {slice: n for n, slice in enumerate(positions)}
-        changed = asyncio.Event()
-        self._readers.add(changed)
+        reading = _Reading(writer, {Slice(topic, partition): offset for topic, partition, offset in asked})
+        self._readings.add(reading)
         going = asyncio.ensure_future(reader.read())
-        going.add_done_callback(lambda _: changed.set())
+        going.add_done_callback(lambda _: reading.changed.set())
         try:
             while not self._draining and not going.done():
-                changed.clear()
-                frames = await self._gather(positions)
-                if frames:
-                    writer.write(wire.pack(wire.Frames([(index[row.slice], *row[1:]) for row in frames])))
+                reading.changed.clear()
+                if await self._gather(reading):
                     await writer.drain()
                 else:
-                    await changed.wait()
+                    reading.follows = True
+                    await reading.changed.wait()
+                    reading.follows = False
         except PlatformError as error:
             writer.write(wire.pack(wire.refused(error)))
         finally:
-            self._readers.discard(changed)
+            self._readings.discard(reading)
             going.cancel()
 
-    async def _gather(self, positions: dict[Slice, int]) -> list[Fetched]:
+    def _follow(self, reading: _Reading) -> None:
+        """Something was appended: a reader that has all else is sent it at once, others are told to look."""
+        if not reading.follows or self._engine.stopped or reading.writer.transport.get_write_buffer_size():
+            reading.changed.set()
+            return
+        gathered: list[Fetched] = []
+        for slice in self._engine.ahead(reading.positions):
+            frames = self._engine.hot(slice, reading.positions[slice], FETCH_BYTES_MAX)
+            if not frames:
+                reading.changed.set()  # it is not in memory, or not there at all
+                break
+            gathered += frames
+            if len(gathered) > PUSH_FRAMES_MAX:
+                reading.changed.set()
+                break
+        reading.send(gathered)
+
+    async def _gather(self, reading: _Reading) -> bool:
+        """Send the next frames, also such as are not in memory any more; False when there are none."""
         gathered: list[Fetched] = []
         size = 0
-        for slice, offset in list(positions.items()):
-            span = self._engine.span(slice)
-            if span.start <= offset == span.end:
-                continue
-            check_possible(slice, offset, span)
+        for slice in self._engine.ahead(reading.positions):
+            offset = reading.positions[slice]
+            check_possible(slice, offset, self._engine.span(slice))
             frames = self._engine.hot(slice, offset, FETCH_BYTES_MAX)
             if frames is None:
                 frames = await self._fetch(slice, offset)
-            if frames:
-                # The slice goes to the end of the order, so that every slice has its turn.
-                del positions[slice]
-                positions[slice] = frames[-1].offset + 1
-                gathered += frames
-                size += sum(len(row.frame) for row in frames)
+            gathered += frames
+            size += sum(len(row.frame) for row in frames)
             if size >= wire.MESSAGE_BYTES_MAX - FETCH_BYTES_MAX:
                 break
-        return gathered
+        reading.send(gathered)
+        return bool(gathered)
 
     async def _fetch(self, slice: Slice, offset: int) -> list[Fetched]:
         return await asyncio.wrap_future(
