@@ -26,25 +26,20 @@ STATE_BYTES_MAX_DEFAULT = 256 * 1024
 TIMERS_MAX_DEFAULT = 16
 
 
-class Context:
+class Context(Struct, gc=False):
     """What `decide` may know beside state and command; every value is a function of the record on the log.
 
     `caller` is who made the client's call that set this off; `sender` is the `kind/id` of the entity that sent this
     command, or "" for a client's call. `now_ms` is the log's time.
     """
 
-    __slots__ = ("_draws", "_seed", "caller", "entity_id", "now_ms", "release", "sender")
-
-    def __init__(
-        self, entity_id: str, now_ms: int, caller: str, sender: str, release: int, seed: tuple[object, int]
-    ) -> None:
-        self.entity_id = entity_id
-        self.now_ms = now_ms
-        self.caller = caller
-        self.sender = sender
-        self.release = release
-        self._seed = seed
-        self._draws = 0
+    entity_id: str
+    now_ms: int
+    caller: str
+    sender: str
+    release: int
+    _seed: tuple[object, int]
+    _draws: int = 0
 
     def _draw(self) -> bytes:
         self._draws += 1

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from actors import entity as author
 from actors.entity import Context
@@ -28,7 +29,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 
 
-class Task(NamedTuple):
+class Task(Struct, frozen=True, gc=False):
     """One command for one entity. `command` is the author's value, or still msgpack when it came off the log."""
 
     entity: str
@@ -37,19 +38,16 @@ class Task(NamedTuple):
     encoded: bool
 
 
-class Staged:
+class Staged(Struct, gc=False):
     """An entity as this record leaves it, until all of the record is accepted; `stored` is how it is written."""
 
-    __slots__ = ("resident", "state", "stored", "timers")
-
-    def __init__(self, resident: Resident) -> None:
-        self.resident = resident
-        self.state = resident.state
-        self.timers = resident.timers
-        self.stored = b""
+    resident: Resident
+    state: Any
+    timers: dict[str, Timer]
+    stored: bytes = b""
 
 
-class Remote(NamedTuple):
+class Remote(Struct, frozen=True, gc=False):
     """A send that leaves this record, to be numbered and put on the log; `key` is the target's routing key."""
 
     key: str
@@ -80,33 +78,26 @@ def refuse(code: Code, reason: str, details: dict[str, str] | None = None, note:
     return Refused(code, reason, _encode_json({"reason": reason, "details": details or {}}), note)
 
 
-class Cascade:
+class Cascade(Struct, gc=False):
     """What one record does, gathered against the residents of a partition; nothing is changed until it is committed.
 
     `events` are (kind, entity, msgpack), `pushes` (entity, cursor, JSON), `timers` (entity, name, old, new).
     """
 
-    __slots__ = (
-        *("caller", "events", "generation", "pushes", "remotes", "reply", "staged", "timers"),
-        *("_meta", "_position", "_residents", "_rules", "_tasks"),
-    )
-
-    def __init__(
-        self, rules: Rules, residents: dict[str, Resident], meta: Meta, position: Position, caller: str
-    ) -> None:
-        self._rules = rules
-        self._residents = residents
-        self._meta = meta
-        self._position = position
-        self.caller = caller
-        self._tasks: list[Task] = []
-        self.generation = meta.generation
-        self.staged: dict[str, Staged] = {}
-        self.events: list[tuple[str, str, bytes]] = []
-        self.remotes: list[Remote] = []
-        self.pushes: list[tuple[str, int, bytes]] = []
-        self.timers: list[tuple[str, str, Timer | None, Timer | None]] = []
-        self.reply = b""
+    _rules: Rules
+    _residents: dict[str, Resident]
+    _meta: Meta
+    _position: Position
+    caller: str
+    generation: int
+    """Of the last timer that was set."""
+    staged: dict[str, Staged] = {}
+    events: list[tuple[str, str, bytes]] = []
+    remotes: list[Remote] = []
+    pushes: list[tuple[str, int, bytes]] = []
+    timers: list[tuple[str, str, Timer | None, Timer | None]] = []
+    reply: bytes = b""
+    _tasks: list[Task] = []
 
     def run(self, task: Task) -> Refused | NeedState | None:
         """Decide the task and all local sends that follow; None when all were accepted.
@@ -146,7 +137,7 @@ class Cascade:
             resident = self._residents.get(entity)
             if resident is None:
                 return NeedState((layout.entity_key(entity),))
-            staged = self.staged[entity] = Staged(resident)
+            staged = self.staged[entity] = Staged(resident, resident.state, resident.timers)
         kind: Kind = staged.resident.kind
         meta = self._meta
         entity_id = entity[len(kind.name) + 1 :]
@@ -197,7 +188,10 @@ class Cascade:
 
     def cancel(self, entity: str, name: str) -> None:
         """Take a timer away from an entity, if it has it."""
-        staged = self.staged.setdefault(entity, Staged(self._residents[entity]))
+        staged = self.staged.get(entity)
+        if staged is None:
+            resident = self._residents[entity]
+            staged = self.staged[entity] = Staged(resident, resident.state, resident.timers)
         if name in staged.timers:
             rest = dict(staged.timers)
             self.timers.append((entity, name, rest.pop(name), None))

@@ -8,6 +8,8 @@ recovery applies again, and says again, what was not acknowledged.
 
 from collections import deque
 
+from msgspec import Struct
+
 from actors.kernel.inbox import Changes
 from actors.kernel.record import FRAME_BYTES_MAX, Slice
 
@@ -15,15 +17,12 @@ LANE_RECORDS_MAX = 1_024
 """At most this many records of a lane are appended beyond the oldest unacknowledged one (the send window)."""
 
 
-class AppliedFrame:
+class AppliedFrame(Struct, gc=False):
     """A frame that was applied: its changes wait here until `left` records of its lanes are acknowledged."""
 
-    __slots__ = ("changes", "left", "offset")
-
-    def __init__(self, offset: int, changes: Changes) -> None:
-        self.offset = offset
-        self.changes = changes
-        self.left = 0
+    offset: int
+    changes: Changes
+    left: int = 0
 
 
 class Outbox:

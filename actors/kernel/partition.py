@@ -297,7 +297,7 @@ class Partition:
         if isinstance(outcome, Cascade):
             self._commit(position, outcome, actions)
             return actions
-        gone = Cascade(self.rules, self.residents, self.meta, position, "")
+        gone = Cascade(self.rules, self.residents, self.meta, position, "", self.meta.generation)
         gone.cancel(entity, record.timer)
         gone.store(entity, gone.staged[entity])
         self._commit(position, gone, actions)
@@ -312,7 +312,7 @@ class Partition:
             if self.rules.of(task.entity) is not None:
                 return NeedState((layout.entity_key(task.entity),))
             return refuse(Code.POISONED, "NO_SUCH_KIND", {"entity": task.entity})
-        cascade = Cascade(self.rules, self.residents, self.meta, position, caller)
+        cascade = Cascade(self.rules, self.residents, self.meta, position, caller, self.meta.generation)
         if fired:
             cascade.cancel(task.entity, fired)
         outcome = cascade.run(task)
