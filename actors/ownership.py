@@ -315,14 +315,16 @@ class Ownership:
     def _finish(self, offset: int, changes: Changes) -> None:
         """A frame was applied whole: sort its actions by where they go."""
         records: list[tuple[Slice, bytes]] = []
+        slices, replies = self._events_slices, self.said.replies
         for action in self._actions:
             # The two that every call has are told apart by type: matching a pattern costs several times as much.
             if isinstance(action, Event):
-                records.append((self._events_slice(action.kind), action.record))
-                if action.kind == DEAD_LETTER:
+                kind = action.kind
+                records.append((slices.get(kind) or self._events_slice(kind), action.record))
+                if kind == DEAD_LETTER:
                     self.dead_letters += 1
             elif isinstance(action, Reply):
-                self.said.replies.append(action)
+                replies.append(action)
                 if action.code:
                     self.refused[action.code] = self.refused.get(action.code, 0) + 1
             else:
@@ -345,9 +347,7 @@ class Ownership:
                 self._timers.remove(entity, timer, generation)
 
     def _events_slice(self, kind: str) -> Slice:
-        slice_ = self._events_slices.get(kind)
-        if slice_ is None:
-            slice_ = self._events_slices[kind] = Slice(self._home.cluster.events_topic_of(kind), self.number)
+        slice_ = self._events_slices[kind] = Slice(self._home.cluster.events_topic_of(kind), self.number)
         return slice_
 
     # -- what must get onto the log -------------------------------------------------------------------------------

@@ -146,12 +146,13 @@ class Cascade(Struct, gc=False):
         decision = kind.decide(staged.state, command, context)
         if decision.events:
             state: Any = staged.state
+            evolve, name, events = kind.evolve, kind.name, self.events
             for event in decision.events:
-                state = kind.evolve(state, event)
-                self.events.append((kind.name, entity, _pack(event)))
+                state = evolve(state, event)
+                events.append((name, entity, _pack(event)))
             if type(state) is not kind.state_type:
                 raise _Poison(f"evolve of {kind.name} returned {type(state).__name__}")
-            if len(self.events) > EVENTS_MAX:
+            if len(events) > EVENTS_MAX:
                 return refuse(Code.BOUND_PASSED, "TOO_MANY_EVENTS", {"events_max": str(EVENTS_MAX)})
             staged.state = state
         if decision.reply is not None:
@@ -162,7 +163,7 @@ class Cascade(Struct, gc=False):
                 self._send(routing_key, entity, action)
             else:
                 self._act(staged, entity, action)
-        if len(self.remotes) + len(self.pushes) > SENDS_MAX:
+        if decision.actions and len(self.remotes) + len(self.pushes) > SENDS_MAX:
             return refuse(Code.BOUND_PASSED, "TOO_MANY_SENDS", {"sends_max": str(SENDS_MAX)})
         return None
 

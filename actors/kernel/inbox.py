@@ -100,9 +100,9 @@ class Window:
 
     def must_load(self, key: bytes, made_ms: int) -> bool:
         """Whether only the store can tell if this call is in the window; `made_ms` is its id's time, -1 for none."""
-        if key in self._recent:
+        if made_ms > self.recent_from_ms or key in self._recent:
             return False
-        return self.floor_ms < made_ms <= self.recent_from_ms if made_ms >= 0 else bool(self.buckets)
+        return made_ms > self.floor_ms if made_ms >= 0 else bool(self.buckets)
 
     def too_old(self, made_ms: int) -> bool:
         """Whether a call that is absent may have been forgotten."""
@@ -112,13 +112,12 @@ class Window:
         """Remember a call that was decided now."""
         value = layout.encode(entry)
         second = entry.entry_ms // MS
-        bucket = self.buckets.get(second)
+        bucket, keys = self.buckets.get(second), self._by_second.get(second)
         if bucket is None:
             bucket = self.buckets[second] = [0, 0]
             heapq.heappush(self._seconds, second)
-            self._by_second[second] = []
-        elif second not in self._by_second:
-            self._by_second[second] = []
+        if keys is None:
+            keys = self._by_second[second] = []
         grown = len(key) + len(value)
         bucket[0] += 1
         bucket[1] += grown
@@ -126,7 +125,7 @@ class Window:
         self.size_bytes += grown
         self._touched.add(second)
         self._recent[key] = entry
-        self._by_second[second].append(key)
+        keys.append(key)
         changes.puts[key] = value
         if timeless:
             changes.put(layout.sweep_key(entry.entry_ms, key), b"")

@@ -4,6 +4,8 @@
 `x` window entries of ids that carry no time · `y` those by entry time, so that they can be swept.
 """
 
+from functools import cache
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -84,9 +86,14 @@ decode_entry = msgspec.msgpack.Decoder(Entry).decode
 decode_bucket = msgspec.msgpack.Decoder(tuple[int, int]).decode
 
 
+@cache
+def _stored_head(release: int) -> bytes:
+    return _ARRAY_OF_3 + encode(release)
+
+
 def encode_stored(release: int, state: bytes, timers: dict[str, Timer]) -> bytes:
     """`encode(Stored(release, Raw(state), timers))`, put together: it is made for every state that a record changes."""
-    return b"".join((_ARRAY_OF_3, encode(release), state, encode(timers) if timers else _EMPTY_MAP))
+    return _stored_head(release) + state + (encode(timers) if timers else _EMPTY_MAP)
 
 
 def entity_key(entity: str) -> bytes:

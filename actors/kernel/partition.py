@@ -330,19 +330,20 @@ class Partition:
 
     def _commit(self, position: Position, accepted: Cascade, actions: list[Action]) -> None:
         """Make what was staged so, and say what follows from it."""
-        now_ms, said, puts = self.meta.now_ms, self._said, self._changes.puts
+        now_ms, said, puts, offset = self.meta.now_ms, self._said, self._changes.puts, position.offset
         for entity, staged in accepted.staged.items():
             resident = staged.resident
             resident.state = staged.state
             resident.timers = staged.timers
-            resident.changed = position.offset
+            resident.changed = offset
             resident.used_ms = now_ms
-            puts[layout.entity_key(entity)] = staged.stored
+            puts[layout.ENTITY + entity.encode()] = staged.stored
             said.append(staged.stored)
         event = self._event
         for n, (kind, entity, payload) in enumerate(accepted.events):
             actions.append(event(position, n, kind, entity, payload))
-        actions += [self._send(remote, accepted.caller) for remote in accepted.remotes]
+        if accepted.remotes:
+            actions += [self._send(remote, accepted.caller) for remote in accepted.remotes]
         for push in accepted.pushes:
             said.append(push[2])
             actions.append(Push(*push))
