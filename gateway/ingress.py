@@ -348,7 +348,7 @@ class Ingress:
         caller, request_id = key
         record = encode_record(Read(entity, view, args, request_id, caller))
         waiter = Single()
-        self.submit(Call(key, partition, record, waiter, deadline_ms, streamed=False))
+        self.submit(Call(key, partition, record, [waiter], deadline_ms, streamed=False))
         return waiter.future
 
     # -- pushes ---------------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from actors.errors import InvalidCommand, Outcome, Overloaded, PlatformError
 from actors.kernel.action import Reply
 from actors.kernel.record import FRAME_BYTES_MAX, RECORDS_MAX
@@ -35,25 +37,20 @@ class Waiter(Protocol):
         ...
 
 
-class Call:
+class Call(Struct, eq=False):
     """One call on its way."""
 
-    __slots__ = ("deadline_ms", "handed", "key", "open", "order", "partition", "record", "step", "streamed", "waiters")
-
-    def __init__(
-        self, key: Key, partition: int, record: bytes, waiter: Waiter, deadline_ms: int, *, streamed: bool
-    ) -> None:
-        self.key = key
-        self.partition = partition
-        self.record = record
-        self.waiters = [waiter]
-        self.deadline_ms = deadline_ms
-        self.streamed = streamed
-        self.order = 0
-        self.step = 0
-        self.handed = 0
-        """How many frames with it the log was given and did not certainly refuse; above 0 its outcome is unknown."""
-        self.open = True
+    key: Key
+    partition: int
+    record: bytes
+    waiters: list[Waiter]
+    deadline_ms: int
+    streamed: bool
+    order: int = 0
+    step: int = 0
+    handed: int = 0
+    """How many frames with it the log was given and did not certainly refuse; above 0 its outcome is unknown."""
+    open: bool = True
 
 
 class Append(NamedTuple):

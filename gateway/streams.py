@@ -123,7 +123,7 @@ class CallStream:
                 request_id = routes.request_id(name)
                 partition, record = routes.record(call.entity, call.command, call.payload, request_id, caller)
                 waiter = self if request_id not in names else _Again(self, name)
-                submit(Call((caller, request_id), partition, record, waiter, deadline_ms, streamed=True))
+                submit(Call((caller, request_id), partition, record, [waiter], deadline_ms, True))
             except PlatformError as error:
                 refused[error.reason] = refused.get(error.reason, 0) + 1
                 self._end((name, 0, None, error))

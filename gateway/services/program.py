@@ -56,7 +56,7 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
                 partition, record = self._routes.record(request.entity, request.command, request.payload, key, caller)
                 waiter = Single()
                 until_ms = deadline_ms(context.time_remaining(), self._process)
-                self._ingress.submit(Call((caller, key), partition, record, waiter, until_ms, streamed=False))
+                self._ingress.submit(Call((caller, key), partition, record, [waiter], until_ms, streamed=False))
             except PlatformError as error:
                 self._sensor.calls_refused(error.reason, 1)
                 raise

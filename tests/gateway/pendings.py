@@ -44,7 +44,7 @@ def call_of(
 ) -> Call:
     """The nth call: its record is its number, so that one call always has one body."""
     record = number.to_bytes(4) + bytes(size - 4)
-    return Call(key_of(number), partition, record, told, deadline_ms, streamed=streamed)
+    return Call(key_of(number), partition, record, [told], deadline_ms, streamed=streamed)
 
 
 def table_of(pending_max: int = 100, per_caller_max: int = 100) -> PendingTable:

@@ -177,9 +177,9 @@ def test_bounds_refuse_before_the_log_and_say_when_to_come_back() -> None:
         table.submit(call_of(number, told))
     with pytest.raises(Overloaded) as caller_full:
         table.submit(call_of(3, told))
-    table.submit(Call(key_of(4, "bob"), 0, b"record", told, DEADLINE_MS, streamed=False))
+    table.submit(Call(key_of(4, "bob"), 0, b"record", [told], DEADLINE_MS, streamed=False))
     with pytest.raises(Overloaded) as full:
-        table.submit(Call(key_of(5, "bob"), 0, b"record", told, DEADLINE_MS, streamed=False))
+        table.submit(Call(key_of(5, "bob"), 0, b"record", [told], DEADLINE_MS, streamed=False))
     assert (caller_full.value.reason, full.value.reason) == ("CALLER_LIMIT", "OVERLOADED")
     assert min(caller_full.value.retry_after_ms, full.value.retry_after_ms) > 0
     tell(table.replied(0, [reply_to(key_of(1))]))

@@ -89,7 +89,7 @@ class SimGateway:
         """Take a call in. Raises what the table raises."""
         key = (record.caller, record.request_id)
         partition = self._world.partition_of(record.entity)
-        self.table.submit(Call(key, partition, encode_record(record), Waiting(settled), deadline_ms, streamed=streamed))
+        self.table.submit(Call(key, partition, encode_record(record), [Waiting(settled)], deadline_ms, streamed))
         if not self._expiring:
             self._expiring = True
             self._clock.after(DEADLINE_STEP_MS, self._expire)
