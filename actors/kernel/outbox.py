@@ -13,7 +13,7 @@ from msgspec import Struct
 from actors.kernel.inbox import Changes
 from actors.kernel.record import FRAME_BYTES_MAX, Slice
 
-LANE_RECORDS_MAX = 1_024
+LANE_RECORDS_MAX = 4_096
 """At most this many records of a lane are appended beyond the oldest unacknowledged one (the send window)."""
 
 

@@ -1,4 +1,4 @@
-"""What may wait a few milliseconds: events for the log and writes to the stores. No answer waits for either.
+"""What may wait twenty milliseconds: events for the log and writes to the stores. No answer waits for either.
 
 Few large appends and batches cost less than many small ones, and a host's cores are better spent on commands. What is
 lost with the process is replayed and said again: the core takes nothing for done before it is told so.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from actors.work import Append, Write
 
-GATHER_S = 0.005
+GATHER_S = 0.02
 PUTS_MAX = 5_000
 
 
