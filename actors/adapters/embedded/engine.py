@@ -17,8 +17,9 @@ import apsw
 from actors.adapters.appends import not_appended, outcome_unknown
 from actors.adapters.embedded.database import OFFSETS_MAX, Database, Row, checksum
 from actors.adapters.embedded.owner import FolderLock
+from actors.adapters.reading import where
 from actors.adapters.topics import needs_key, no_such_topic, no_trim
-from actors.errors import PlatformError, SetupError, Unavailable
+from actors.errors import Corrupt, PlatformError, SetupError, Unavailable
 from actors.ports import Appended, Fetched, Slice, Span, Topic
 
 INBOX_BYTES_MAX = 256 << 20
@@ -103,10 +104,16 @@ class Engine(Generic[T]):
         clock_ms: Callable[[], int],
         on_settled: Callable[[Sequence[Settled[T]]], None],
         on_failed: Callable[[BaseException], None],
+        vfs: str | None = None,
     ) -> None:
-        """Raises SetupError if the folder is in use, not writable, or of another format."""
+        """`vfs` is the name of SQLite's way to the disk, if not its own.
+
+        Raises SetupError if the folder is in use, not writable, or of another format, and Corrupt if its list of topics
+        is damaged.
+        """
         self._lock = FolderLock(folder)
         self._folder = folder
+        self._vfs = vfs
         self._clock_ms = clock_ms
         self._on_settled = on_settled
         self._on_failed = on_failed
@@ -229,6 +236,8 @@ class Engine(Generic[T]):
     def create(self, database: Database, topics: Sequence[Topic]) -> None:
         """Raises SetupError if a topic exists otherwise."""
         database.create(topics)
+        # A list of topics that only the WAL held would be lost with it, and the frames of a lost topic are not missed.
+        self._checkpoint(database)
         self._load(database)
 
     def fetch(self, database: Database, slice: Slice, offset: int, bytes_max: int) -> list[Fetched]:
@@ -236,7 +245,12 @@ class Engine(Generic[T]):
         held = self._held(slice)
         if offset < held.start:
             return []  # Trimmed in the meantime; the reader finds out when it compares with the span.
-        return database.read(slice, held.number, offset, bytes_max, contiguous=not held.compacted)
+        frames = database.read(slice, held.number, offset, bytes_max, contiguous=not held.compacted)
+        # What is missing within a compacted slice, nobody sees there; at the end, nobody does.
+        if (held.damage and held.compacted) or (not frames and offset < held.end):
+            place = where(slice, offset)
+            raise Corrupt(held.damage or f"the frames from {place} on are gone", position=place)
+        return frames
 
     def trim(self, database: Database, slice: Slice, below: int) -> None:
         """Set the slice's start at once; the rows go little by little, between appends."""
@@ -262,10 +276,14 @@ class Engine(Generic[T]):
 
     def _run(self, opened: list[BaseException | None], ready: threading.Event) -> None:
         try:
-            database = Database(self._folder)
-            self._load(database)
+            database = Database(self._folder, self._vfs)
+            try:
+                self._load(database)
+            except BaseException:
+                database.abandon()
+                raise
             opened.append(None)
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             opened.append(SetupError(f"the log in {self._folder} cannot be opened: {error}", reason="LOG_NOT_OPENED"))
             return
         except BaseException as error:  # noqa: BLE001 - raised again by the constructor, on its thread
@@ -401,15 +419,15 @@ class Engine(Generic[T]):
     def _load(self, database: Database) -> None:
         topics = database.topics()
         added = {
-            Slice(topic.name, partition): (topic, database.find(Slice(topic.name, partition), first + partition))
+            Slice(topic.name, partition): (topic, first + partition)
             for topic, _, first in topics.values()
             for partition in range(topic.partitions)
             if Slice(topic.name, partition) not in self._slices
         }
-        helds = {
-            slice: _Held(found.number, topic.compacted, found.start, found.end, found.stamp_ms, found.damage)
-            for slice, (topic, found) in added.items()
-        }
+        helds: dict[Slice, _Held] = {}
+        for slice, (topic, number) in added.items():
+            found = database.find(slice, number, compacted=topic.compacted)
+            helds[slice] = _Held(number, topic.compacted, found.start, found.end, found.stamp_ms, found.damage)
         with self._state:
             self._topics = topics
             self._slices.update(helds)

@@ -25,14 +25,21 @@ class LocalLog:
     """A Log in a folder that this process owns. After a failed disk every append fails; start the process again."""
 
     def __init__(
-        self, folder: Path, append_deadline_ms: int = 10_000, clock_ms: Callable[[], int] = wall_clock_ms
+        self,
+        folder: Path,
+        append_deadline_ms: int = 10_000,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+        vfs: str | None = None,
     ) -> None:
-        """Raises SetupError if another process owns the folder, or it cannot be written."""
+        """`vfs` is the name of SQLite's way to the disk, if not its own.
+
+        Raises SetupError if another process owns the folder, or it cannot be written; Corrupt if it is damaged.
+        """
         self.changed = threading.Condition()
         self._version = 0
         self._append_deadline_ms = append_deadline_ms
         self._guest: Callable[[Sequence[Settled[Any]]], None] | None = None
-        self._engine: Engine[Any] = Engine(folder, clock_ms, self._on_settled, self._on_failed)
+        self._engine: Engine[Any] = Engine(folder, clock_ms, self._on_settled, self._on_failed, vfs)
         self._overdue: Overdue[Future[Appended]] = Overdue(append_deadline_ms, Future[Appended].done, self._expire)
 
     def create(self, topics: Sequence[Topic]) -> None:
