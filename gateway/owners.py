@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from actors.adapters.polling import Poller
 from actors.errors import Corrupt, PlatformError
-from actors.kernel.placement import Placed, Release, Term, decode_placement
+from actors.kernel.placement import Placed, Placement, Release, Term, decode_placement
 from actors.kernel.record import frame_records
 from actors.link import GATEWAY_METADATA, TOKEN_METADATA, FromGateway, FromHost
 from actors.ports import Fetched, Log, Slice
@@ -96,7 +96,7 @@ class Owners:
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    def _learn(self, offset: int, placement: Term | Placed | Release) -> None:
+    def _learn(self, offset: int, placement: Placement) -> None:
         match placement:
             case Term():
                 self._term = max(self._term, offset)
@@ -107,4 +107,4 @@ class Owners:
             case Release(term, release, digest) if term >= self._term:
                 self.release, self.digest = release, digest
             case _:
-                pass  # an older term's
+                pass  # an older term's, or an order to the controller

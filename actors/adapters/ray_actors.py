@@ -26,7 +26,8 @@ from actors.adapters.polling import Poller
 from actors.adapters.ray_session import HOST_RESOURCE
 from actors.controller import Action, Assign, Controller, EndHost, Say, StartHost
 from actors.errors import PlatformError, SetupError
-from actors.kernel.placement import Placed, Release, Term, decode_placement, encode_placement, placement_key
+from actors.history import read_slice
+from actors.kernel.placement import Move, Placement, Size, Term, decode_placement, encode_placement, placement_key
 from actors.kernel.record import Slice, encode_frame, frame_records
 from actors.ports import Appended, Fetched, Log
 
@@ -110,14 +111,6 @@ class ControllerActor:
         host = self._config.host
         self._topic = Slice(host.cluster.placement_topic, 0)
         self._log = make_log(host)
-        self._core = Controller(
-            f"controller-{os.getpid()}-{time.time_ns():x}",
-            host.cluster,
-            self._config.hosts,
-            host.process.host_silence_ms_max,
-            host.release,
-            self._config.digest,
-        )
         self._hosts: dict[str, _Life] = {}
         self._numbers = itertools.count(1)
         self._assignments = itertools.count(1)
@@ -132,6 +125,15 @@ class ControllerActor:
         self._begun: asyncio.Future[str] = self._loop.create_future()
         self._changed = asyncio.Condition()
         self._appending = asyncio.Lock()
+        host = self._config.host
+        self._core = Controller(
+            f"controller-{os.getpid()}-{time.time_ns():x}",
+            host.cluster,
+            await self._size(),
+            host.process.host_silence_ms_max,
+            host.release,
+            self._config.digest,
+        )
         self._spawn(self._tick())
         await self._carry_out()
         return await self._begun
@@ -143,17 +145,6 @@ class ControllerActor:
         hosts = [host._asdict() for host in self._core.hosts.values()]
         state = {"version": self._version, "term": self._core.term, "hosts": hosts, "placed": self._core.placed}
         return msgspec.json.encode(state)
-
-    async def move(self, partition: int, host: str) -> bool:
-        """Move a partition; see `Controller.move`."""
-        done = self._core.move(partition, host)
-        await self._carry_out()
-        return done
-
-    async def resize(self, hosts: int) -> None:
-        """Run so many hosts from now on."""
-        self._core.resize(hosts)
-        await self._carry_out()
 
     async def stop(self) -> None:
         """End every host in good order."""
@@ -214,10 +205,18 @@ class ControllerActor:
         if life is not None:
             self._spawn(_quietly(life.handle.assign.remote(next(self._assignments), msgspec.msgpack.encode(wanted))))
 
-    async def _said(self, placement: Placed | Release | Term) -> None:
+    async def _said(self, placement: Placement) -> None:
         await self._append(placement)
 
-    async def _append(self, placement: Placed | Release | Term) -> Appended:
+    async def _size(self) -> int:
+        """How many hosts are wanted by the latest word on the topic."""
+        while True:
+            try:
+                return await asyncio.to_thread(lambda: _last_size(self._log, self._topic, self._config.hosts))
+            except PlatformError:
+                await asyncio.sleep(RETRY_S)
+
+    async def _append(self, placement: Placement) -> Appended:
         """Append, as often as it takes, one after the other: the last record of a key is the one that holds."""
         frame = encode_frame(*self._topic, self._core.name, 0, "", [encode_placement(placement)])
         async with self._appending:
@@ -235,13 +234,20 @@ class ControllerActor:
         self._poller.assign({self._topic: offset + 1})
 
     def _read(self, frames: Sequence[Fetched]) -> None:
+        """A later controller, or an operator's orders."""
         for fetched in frames:
             for record in frame_records(*self._topic, fetched.offset, fetched.frame):
-                said = decode_placement(record)
-                another = isinstance(said, Term) and said.controller != self._core.name
-                if another and self._core.superseded(fetched.offset):
-                    self._end_at_once()
+                match decode_placement(record):
+                    case Term(controller) if controller != self._core.name and self._core.superseded(fetched.offset):
+                        self._end_at_once()
+                    case Move(partition, host):
+                        self._core.move(partition, host)
+                    case Size(hosts):
+                        self._core.resize(hosts)
+                    case _:
+                        pass  # our own words
         self._poller.taken()
+        self._spawn(self._carry_out())
 
     def _end_at_once(self) -> None:
         """A later controller is at work: say and do no more. Its hosts fence ours in the log; our session ends."""
@@ -263,7 +269,7 @@ class ControllerActor:
         self._failures = 0
         self._hosts[name] = _Life(handle, address, pid)
         self._core.host_up(name, address, pid, _now_ms())
-        if len(self._core.hosts) >= self._config.hosts and not self._begun.done():
+        if len(self._core.hosts) >= self._core.hosts_wanted and not self._begun.done():
             self._begun.set_result("")
         pinging = self._spawn(self._ping(name, handle))
         await self._carry_out()
@@ -301,6 +307,14 @@ class ControllerActor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _last_size(log: Log, topic: Slice, hosts: int) -> int:
+    for fetched in read_slice(log, topic):
+        for record in frame_records(*topic, fetched.offset, fetched.frame):
+            said = decode_placement(record)
+            hosts = said.hosts if isinstance(said, Size) else hosts
+    return hosts
 
 
 async def _quietly(call: Any) -> None:

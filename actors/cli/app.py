@@ -214,6 +214,34 @@ def replay(
     replay_entity(running.folder_of(folder), entity, at, json, from_)
 
 
+@app.command()
+def move(
+    partition: Annotated[int, typer.Argument(metavar="PARTITION", help="Its number, as `hutong status` shows it.")],
+    host: Annotated[str, typer.Argument(metavar="HOST", help="A host's name, or its beginning, such as host-2.")],
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Have a partition served by another host.
+
+    For balance another partition may go in exchange. Calls wait for some tens of milliseconds, none is lost.
+    """
+    from actors.cli.operate import move_partition
+
+    move_partition(running.folder_of(folder), partition, host, json)
+
+
+@app.command()
+def scale(
+    hosts: Annotated[int, typer.Argument(min=1, max=256, metavar="HOSTS", help="How many hosts should run.")],
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Run so many hosts from now on, until this `up` ends."""
+    from actors.cli.operate import scale_hosts
+
+    scale_hosts(running.folder_of(folder), hosts, json)
+
+
 HaltedAt = Annotated[
     str, typer.Argument(help="Where the partition halted: partition/offset/index.", metavar="POSITION")
 ]

@@ -11,12 +11,13 @@ from actors.adapters.hosting.asking import ask_host
 from actors.adapters.logs import open_log
 from actors.cli import output, running, wiring
 from actors.cli.archive import Archive, open_archive
-from actors.cli.running import Process
+from actors.cli.running import Process, Run
 from actors.cli.showing import Facts
 from actors.cli.status import read_placement
 from actors.cli.tracing import position_of
 from actors.errors import InvalidCommand, SetupError
 from actors.history import read_slice
+from actors.kernel.placement import Move, Size
 from actors.kernel.record import Position
 from actors.ports import Slice
 from actors.settings import ClusterSettings, ProcessSettings
@@ -25,6 +26,7 @@ from actors.verdicts import Verdict, decode_verdicts, encode_verdict
 STOP_S_MAX = 40.0
 KILL_S_MAX = 5.0
 GOES_ON_S_MAX = 15.0
+SCALE_S_MAX = 60.0
 LOOK_S = 0.05
 WHY = "an operator's answer"
 
@@ -153,6 +155,72 @@ def _await(archive: Archive, where: Position, offset: int) -> str:
         if time.monotonic() > give_up_at:
             return stands
         time.sleep(LOOK_S)
+
+
+# -- hosts ------------------------------------------------------------------------------------------------------------
+
+
+def move_partition(folder: Path, partition: int, host: str, as_json: bool) -> None:
+    """Have a partition served by another host, and wait until it is."""
+    with open_archive(folder) as archive:
+        _check_hosts(archive)
+        hosts = _hosts(archive.run)
+        chosen = [name for name in hosts if name == host or name.startswith(f"{host}-")]
+        if len(chosen) != 1:
+            message = f"there is no host {host!r}; there are {', '.join(hosts) or 'none'}"
+            raise InvalidCommand(message, field="host", reason="NO_SUCH_HOST")
+        if not 0 <= partition < archive.run.cluster.partitions:
+            message = f"partitions go from 0 to {archive.run.cluster.partitions - 1}"
+            raise InvalidCommand(message, field="partition", reason="NO_SUCH_PARTITION")
+        began = time.monotonic()
+        wiring.order(archive.log, archive.run.cluster, Move(partition, chosen[0]))
+        while not _serves(archive, partition, chosen[0]):
+            if time.monotonic() - began > GOES_ON_S_MAX:
+                raise SetupError(
+                    f"partition {partition} did not come to {chosen[0]} within {GOES_ON_S_MAX:.0f} s. It stays where "
+                    "`hutong status` says, and is served there; a host of another group takes it never.",
+                    reason="NOT_MOVED",
+                )
+            time.sleep(LOOK_S)
+    facts: Facts = {"partition": partition, "host": chosen[0], "seconds": round(time.monotonic() - began, 3)}
+    output.result(facts, as_json, f"partition {partition} is served by {chosen[0]}")
+
+
+def scale_hosts(folder: Path, hosts: int, as_json: bool) -> None:
+    """Have so many hosts run, and wait until they do."""
+    with open_archive(folder) as archive:
+        _check_hosts(archive)
+        began = time.monotonic()
+        wiring.order(archive.log, archive.run.cluster, Size(hosts))
+        while len(running_ := _hosts(running.running(folder))) != hosts:
+            if time.monotonic() - began > SCALE_S_MAX:
+                raise SetupError(
+                    f"{len(running_)} hosts run, not {hosts}, after {SCALE_S_MAX:.0f} s; more may come. "
+                    "See `hutong status`, and ray-driver.err in the data folder.",
+                    reason="NOT_SCALED",
+                )
+            time.sleep(LOOK_S)
+    facts: Facts = {"hosts": list(running_), "seconds": round(time.monotonic() - began, 3)}
+    output.result(facts, as_json, f"{hosts} hosts run: {', '.join(running_)}")
+
+
+def _check_hosts(archive: Archive) -> None:
+    if archive.run.mode != "up":
+        message = "`hutong dev` is one process and one host; `hutong up` has hosts to move partitions between"
+        raise SetupError(message, reason="ONE_HOST")
+
+
+def _hosts(run: Run) -> list[str]:
+    return [process.role for process in run.processes if process.role.startswith("host-") and running.alive(process)]
+
+
+def _serves(archive: Archive, partition: int, host: str) -> bool:
+    placed = read_placement(archive)[0].get(partition)
+    if placed is None or placed.host != host:
+        return False
+    answer = ask_host(placed.address, wiring.token_of(Path(archive.run.folder)))
+    mine = (one for one in answer if one.partition == partition) if isinstance(answer, list) else ()
+    return any(one.phase == "Serving" for one in mine)
 
 
 # -- topics -----------------------------------------------------------------------------------------------------------

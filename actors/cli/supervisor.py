@@ -25,6 +25,7 @@ from actors.cli.children import LogPlan
 from actors.cli.head import Head
 from actors.cli.running import Process, Run
 from actors.errors import SetupError
+from actors.kernel.placement import Size
 from gateway.server import GatewayConfig, new_name
 
 LOOPBACK = "127.0.0.1"
@@ -156,6 +157,7 @@ class Supervisor:
         try:
             log.create(self._cluster.topics(kinds))
             wiring.check_topics(self._folder, log, self._cluster)
+            wiring.order(log, self._cluster, Size(self._plan.hosts))
         finally:
             log.close()
 

@@ -18,8 +18,10 @@ from actors.adapters.prometheus import PrometheusSensor, serve_metrics, watch_co
 from actors.adapters.rocksdb import RocksStates
 from actors.cli.errorfile import write_errors_to
 from actors.errors import SetupError
+from actors.kernel.placement import Move, Size, encode_placement, placement_key
+from actors.kernel.record import encode_frame
 from actors.kernel.rules import Rules
-from actors.ports import Log
+from actors.ports import Log, Slice
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings, check_same
 
@@ -100,6 +102,13 @@ def host_of(config: HostConfig) -> Hosting:
 def log_of(config: HostConfig) -> Log:
     """The log that a host of this platform uses."""
     return open_log(config.log_url, config.process, config.token)
+
+
+def order(log: Log, cluster: ClusterSettings, wanted: Move | Size) -> None:
+    """Tell the controller what is wanted. Raises Unavailable."""
+    topic = Slice(cluster.placement_topic, 0)
+    frame = encode_frame(*topic, "operator", 0, "", [encode_placement(wanted)])
+    log.append(topic, frame, placement_key(wanted)).result()
 
 
 def report(event: str, facts: Mapping[str, object]) -> None:

@@ -31,7 +31,20 @@ class Release(Struct, frozen=True, array_like=True, tag=3):
     digest: str
 
 
-Placement: TypeAlias = Term | Placed | Release
+class Move(Struct, frozen=True, array_like=True, tag=4):
+    """An operator wants `partition` on `host`; a controller that reads it does so, if it can."""
+
+    partition: int
+    host: str
+
+
+class Size(Struct, frozen=True, array_like=True, tag=5):
+    """So many hosts should run: `up` says it when it begins, an operator whenever he likes."""
+
+    hosts: int
+
+
+Placement: TypeAlias = Term | Placed | Release | Move | Size
 
 encode_placement = msgspec.msgpack.Encoder().encode
 decode_placement = msgspec.msgpack.Decoder(Placement).decode
@@ -46,3 +59,7 @@ def placement_key(placement: Placement) -> bytes:
             return b"partition/%d" % partition
         case Release():
             return b"release"
+        case Move(partition):
+            return b"move/%d" % partition
+        case Size():
+            return b"size"

@@ -12,7 +12,17 @@ from actors.errors import Corrupt
 from actors.kernel.action import Code, Event, decode_event_frame
 from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.partition import CHECK_EVERY, SUMS_MAX
-from actors.kernel.placement import Placed, Placement, Release, Term, decode_placement, encode_placement, placement_key
+from actors.kernel.placement import (
+    Move,
+    Placed,
+    Placement,
+    Release,
+    Size,
+    Term,
+    decode_placement,
+    encode_placement,
+    placement_key,
+)
 from actors.kernel.record import (
     Check,
     Empty,
@@ -99,6 +109,8 @@ def test_placement_records_are_read_as_they_were_written() -> None:
     values: list[tuple[Placement, bytes]] = [
         (Term("c1"), b"term"),
         (Placed(3, 1, 2, "h1", "127.0.0.1:1", 7), b"partition/3"),
+        (Move(3, "h2"), b"move/3"),
+        (Size(4), b"size"),
         (Release(1, 2, "d"), b"release"),
     ]
     for value, key in values:
