@@ -63,6 +63,9 @@ def refuse(error: PlatformError, as_json: bool, **facts: object) -> NoReturn:
     """Print an error that tells who must act, with all it knows, and end with 1."""
     known = {name: value for name in _FACTS if (value := getattr(error, name, None))}
     message = str(error)
+    field = str(known.get("field", ""))
+    if field.startswith("$."):
+        message += f" at {field}"
     if isinstance(error, Reject):
         details = ", ".join(f"{name} {value}" for name, value in error.details.items())
         message = f"rejected: {error.reason}" + (f" ({details})" if details else "")

@@ -23,6 +23,7 @@ LOOKS_MIN = 5
 
 def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> None:
     """Watch until the host has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal comes to us too, and is the host's to answer
     host = os.pidfd_open(host_pid)
     with (
         Path(progress_file).open("rb") as file,
