@@ -1,0 +1,9 @@
+"""`python -m tests.killing [--full] [--seed N] [--only NAME] [--report PATH]`: see the folder's README."""
+
+import sys
+
+from tests.killing.campaigns import CAMPAIGNS, FULL, QUICK
+from tests.proof.running import run
+
+if __name__ == "__main__":
+    sys.exit(run("tests.killing", {name: (campaign, QUICK, FULL) for name, campaign in CAMPAIGNS.items()}))

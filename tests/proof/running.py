@@ -1,0 +1,56 @@
+"""The command line that every folder of campaigns shares: run them, say what was counted, write the report."""
+
+import argparse
+import logging
+import random
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tests.proof.counts import Counts
+
+S = TypeVar("S")
+
+
+def run(
+    name: str,
+    campaigns: Mapping[str, tuple[Callable[[Path, int, S], Counts], S, S]],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Run the campaigns, each (function of a folder, a seed and its size; quick size; full size); the exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}")
+    parser.add_argument("--full", action="store_true", help="the whole sizes; else the quick ones")
+    parser.add_argument("--quick", action="store_true", help="the quick sizes, as without options")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
+    parser.add_argument("--only", choices=campaigns, help="one campaign")
+    parser.add_argument("--report", type=Path, help="where the counts are written as JSON")
+    options = parser.parse_args(arguments)
+    logging.getLogger("hutong").setLevel(logging.CRITICAL + 1)  # what is broken on purpose says so by the thousand
+    done: list[Counts] = []
+    for one in [options.only] if options.only else campaigns:
+        function, quick, full = campaigns[one]
+        with tempfile.TemporaryDirectory(prefix=f"hutong-{one}-") as folder:
+            began = time.monotonic()
+            counts = function(Path(folder) / one, options.seed, full if options.full else quick)
+            counts.seconds = time.monotonic() - began
+        done.append(counts)
+        print(line_of(counts), flush=True)
+        for said in (*counts.findings, *counts.short, *counts.skipped):
+            print(f"    {said}", flush=True)
+        if options.report:
+            options.report.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
+    return 0 if all(counts.is_clean for counts in done) else 1
+
+
+def line_of(counts: Counts) -> str:
+    """One campaign in one line."""
+    faults = ", ".join(f"{number} × {kind}" for kind, number in counts.faults.items())
+    figures = ", ".join(f"{name} {value:,.4g}" for name, value in counts.figures.items())
+    return (
+        f"{counts.scenario} (seed {counts.seed}): {counts.acked} acknowledged, {counts.lost} lost, {counts.twice} "
+        f"twice, {counts.wrong} wrong; {faults or 'no faults'}; {figures or 'no figures'}; {counts.seconds:.1f} s"
+    )
