@@ -77,6 +77,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     outbox_max: int = 20_000
     snapshot_records: int = 200_000
     snapshots_kept: int = 2
+    trim_log: bool = True
     stamp_ahead_ms_max: int = 300_000
     host_silence_ms_max: int = 3_000
     decide_ms_max: int = 5_000

@@ -185,6 +185,22 @@ def verify(objects: Objects, manifest: Manifest) -> None:
         _compare(manifest, file, hashlib.sha256(content).hexdigest())
 
 
+def withdraw(objects: Objects, manifest: Manifest) -> None:
+    """Forget a snapshot that is not what was written, and those of its files that differ.
+
+    The next snapshot then uploads such a file anew, which also mends the older snapshots that share it.
+    """
+    objects.delete(_manifest_name(manifest.info))
+    for file in manifest.files:
+        place = _file_name(manifest.info, file)
+        try:
+            differs = hashlib.sha256(objects.get(place)).hexdigest() != file.sha256
+        except NotFound:
+            continue
+        if differs:
+            objects.delete(place)
+
+
 def prune(objects: Objects, partition: int, epoch: int, keep: int) -> int:
     """Delete all but the newest `keep` snapshots that are readable, then the files no manifest names.
 

@@ -105,15 +105,20 @@ def replay_entity(folder: Path, entity: str, at: str, as_json: bool, from_: str 
     if from_ and not at:
         raise InvalidCommand("--from needs --at: the difference is told from the one to the other", field="from")
     with open_archive(folder) as archive:
-        kind, entity_id = archive.registry.entity_of(entity)
-        partition = archive.route(kind.routing(entity_id))
-        places = [_wanted(text, partition) for text in (from_, at) if text]
-        history = _History(archive, f"{kind.kind}/{entity_id}", partition)
-        facts: Facts = {"entity": entity, "partition": partition}
-        if not places:
-            _tell_all(history, facts, as_json)
-            return
-        states = history.states_at(places)
+        tell_history(archive, entity, at, as_json, from_)
+
+
+def tell_history(archive: Archive, entity: str, at: str, as_json: bool, from_: str = "") -> None:
+    """The same, of an archive that is open."""
+    kind, entity_id = archive.registry.entity_of(entity)
+    partition = archive.route(kind.routing(entity_id))
+    places = [_wanted(text, partition) for text in (from_, at) if text]
+    history = _History(archive, f"{kind.kind}/{entity_id}", partition)
+    facts: Facts = {"entity": entity, "partition": partition}
+    if not places:
+        _tell_all(history, facts, as_json)
+        return
+    states = history.states_at(places)
     facts |= {"at": at, "state": states[-1]}
     text = f"{entity} after {at}\n{compact(states[-1])}"
     if from_:
@@ -138,8 +143,11 @@ def _tell_all(history: "_History", facts: Facts, as_json: bool) -> None:
             print("\n".join(history.text(step)), flush=True)
     state = state if count else history.beginning
     stopped = history.stopped
-    text = f"\n{count} records" + (f"; {stopped}" if stopped else "")
-    output.result({**facts, "records": records, "state": state, "stopped": stopped}, as_json, text)
+    first = history.first_offset
+    since = f"told from offset {first} of the log on, since what lies before was trimmed away" if first else ""
+    text = "; ".join(filter(None, (f"\n{count} records", since, stopped)))
+    told = {"records": records, "state": state, "stopped": stopped, "first_offset": first}
+    output.result({**facts, **told}, as_json, text)
 
 
 def _wanted(text: str, partition: int) -> Wanted:
@@ -169,11 +177,13 @@ class _History:
         self._shown = Shown(archive.registry)
         self.stopped = ""
         self.beginning: object = None
+        self.first_offset = 0
 
     def records(self) -> Iterator[Step]:
         """From the log's start on, or as far back as a snapshot reaches."""
         with replaying(self._archive, self._partition) as (replayed, steps):
             self.beginning = plain(replayed.state_of(self._entity))
+            self.first_offset = replayed.next_offset
             yield from self._mine(steps)
 
     def _mine(self, steps: Iterator[Step]) -> Iterator[Step]:

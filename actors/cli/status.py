@@ -35,7 +35,8 @@ def show_status(folder: Path, as_json: bool) -> None:
     output.table(
         "Hosts", ("name", "address", "pid", "state"), _rows(facts["hosts"], ("name", "address", "pid", "state"))
     )
-    columns = ("partition", "host", "phase", "epoch", "watermark", "lag_records", "lag_s", "resident", "outbox")
+    stands = ("phase", "epoch", "start", "watermark", "lag_records", "lag_s", "resident", "outbox")
+    columns = ("partition", "host", *stands)
     output.table("Partitions", columns, _rows(facts["partitions"], columns))
     for trouble in facts["trouble"]:
         output.say(f"trouble: {trouble}")
@@ -152,6 +153,7 @@ def _row(
         "phase": "",
         "epoch": None,
         "watermark": None,
+        "start": span.start,
         "end": span.end,
         "lag_records": None,
         "lag_s": None,

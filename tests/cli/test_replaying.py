@@ -13,6 +13,7 @@ from actors.adapters.embedded.local import LocalLog
 from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates
 from actors.cli.archive import Archive, replaying
+from actors.cli.history import tell_history
 from actors.cli.running import Run
 from actors.cli.showing import plain
 from actors.errors import SetupError
@@ -170,6 +171,16 @@ def test_a_replay_ends_where_it_is_told_to(trimmed: Trimmed) -> None:
 def test_what_was_trimmed_away_is_not_made_up(trimmed: Trimmed) -> None:
     with pytest.raises(SetupError, match="trimmed away"), replaying(trimmed.archive, 0, wanted=5):
         pass
+
+
+def test_the_history_of_an_entity_says_where_the_log_begins(
+    trimmed: Trimmed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_history(trimmed.archive, trimmed.archive.registry.name_of("trap/a"), "", as_json=False)
+    assert (
+        "4 records; told from offset 6 of the log on, since what lies before was trimmed away"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_time_is_found_by_halving(trimmed: Trimmed) -> None:

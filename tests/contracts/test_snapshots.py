@@ -309,6 +309,25 @@ def test_a_damaged_file_is_named_and_nothing_is_left_of_the_restore(
     assert not (tmp_path / "into.part").exists()
 
 
+def test_a_snapshot_that_is_withdrawn_takes_its_damaged_files_along_and_the_next_one_mends_the_older(
+    source: Source,
+) -> None:
+    objects = MemoryObjects()
+    folder = source.checkpoint(a=b"1", b=b"2")
+    snapshots.upload(objects, folder, INFO)
+    (older,) = snapshots.newest(objects, 3)
+    damaged = next(name for name in objects.list("snapshots/00003/files/") if objects.get(name) == b"1")
+    objects.put(damaged, b"rubbish")
+    snapshots.upload(objects, folder, replace(INFO, watermark=20))
+    with pytest.raises(Corrupt):
+        snapshots.verify(objects, snapshots.newest(objects, 3)[0])
+    snapshots.withdraw(objects, snapshots.newest(objects, 3)[0])
+    assert ranks(objects) == [(0, INFO.watermark, INFO.epoch)]
+    snapshots.upload(objects, folder, replace(INFO, watermark=30))
+    for manifest in (older, snapshots.newest(objects, 3)[0]):
+        snapshots.verify(objects, manifest)
+
+
 def test_a_damaged_manifest_is_reported_and_an_older_snapshot_found(source: Source) -> None:
     objects = MemoryObjects()
     take(objects, source, (0, 1, 5), (0, 2, 5))

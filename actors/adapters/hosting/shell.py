@@ -28,6 +28,7 @@ from actors.kernel import layout
 from actors.kernel.record import Position
 from actors.kernel.rules import Rules
 from actors.link import FromGateway
+from actors.ownership import Ownership, Phase
 from actors.ports import Appended, Fetched, Log, Objects, Slice, States, Store
 from actors.sensor import Sensor
 from actors.verdicts import Verdict, decode_verdicts, encode_verdict, noticed, standing
@@ -226,7 +227,29 @@ class Hosting:
         self._learning = [(end, learnt) for end, learnt in self._learning if not learnt.done()]
 
     def _read_failed(self, error: Corrupt) -> None:
-        self._core.halt(int(error.position.partition("/")[0]), error.position, str(error))
+        """The log is damaged where it was to be read: one partition stops, or all if it is what operators said."""
+        topic, number, offset = error.position.rsplit("/", 2)
+        ownership = self._core.owned.get(int(number))
+        if topic != self._control.topic and ownership is not None and ownership.phase is Phase.REPLAYING:
+            self._spawn(self._cannot_replay(ownership, f"{number}/{offset}", str(error)))
+            return
+        for partition in list(self._core.owned) if topic == self._control.topic else [int(number)]:
+            self._core.halt(partition, f"{number}/{offset}", str(error))
+        self._carry_out()
+
+    async def _cannot_replay(self, ownership: Ownership, place: str, why: str) -> None:
+        """Begin anew if the log was trimmed under a replay: a snapshot reaches beyond that by now. Else halt."""
+        number = ownership.number
+        slice_ = Slice(self._config.cluster.commands_topic, number)
+        start = -1
+        with contextlib.suppress(Unavailable):
+            start = (await asyncio.to_thread(self._parts.log.spans, [slice_]))[slice_].start
+        if self._core.owned.get(number) is not ownership or ownership.phase is not Phase.REPLAYING:
+            return
+        if ownership.next_offset < start:
+            self._core.restart(number)
+        elif int(place.rpartition("/")[2]) >= ownership.next_offset:  # else said of a read that was given up
+            self._core.halt(number, place, why)
         self._carry_out()
 
     def _linked(self, gateway: str) -> None:
@@ -454,3 +477,17 @@ class Hosting:
         finally:
             self._uploading.discard(partition)
         self._parts.sensor.snapshot_taken(partition, time.perf_counter() - began, size_bytes)
+        if self._config.process.trim_log:
+            await self._trim(partition, meta, keep)
+
+    async def _trim(self, partition: int, meta: layout.Meta, keep: int) -> None:
+        """Let go of what no recovery will read again. If that fails, it is done with the next snapshot."""
+        try:
+            below = await asyncio.to_thread(self._opener.needed_from, partition, meta.topic_id, keep)
+            ownership = self._core.owned.get(partition)
+            if below == 0 or ownership is None or not ownership.serving or ownership.epoch != meta.owner.epoch:
+                return  # whoever owns the partition by now does it
+            slice_ = Slice(self._config.cluster.commands_topic, partition)
+            await asyncio.to_thread(self._parts.log.trim, slice_, below)
+        except PlatformError as error:
+            self._report("the log was not trimmed", {"partition": partition, "why": str(error)})

@@ -133,7 +133,10 @@ class Opener:
         return _read(self._states.open(target), topic_id)
 
     def snapshot(self, partition: int, folder: Path, meta: Meta, keep: int) -> int:
-        """Upload a checkpoint, remove it, keep the newest `keep` snapshots; returns the checkpoint's bytes."""
+        """Upload a checkpoint, remove it, read it back, keep the newest `keep` snapshots; returns its bytes.
+
+        Raises Corrupt if what was read back differs; then that snapshot is gone, and every older one is still there.
+        """
         info = snapshots.Info(
             partition=partition,
             watermark=meta.watermark,
@@ -147,11 +150,29 @@ class Opener:
         )
         size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         try:
-            snapshots.upload(self._objects, folder, info, self._hashes)
+            name = snapshots.upload(self._objects, folder, info, self._hashes)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        manifest = snapshots.read(self._objects, name)
+        try:
+            snapshots.verify(self._objects, manifest)
+        except Corrupt:
+            snapshots.withdraw(self._objects, manifest)
+            raise
         snapshots.prune(self._objects, partition, meta.owner.epoch, keep)
         return size_bytes
+
+    def needed_from(self, partition: int, topic_id: str, keep: int) -> int:
+        """The offset below which no recovery reads the partition's log: the frame of the oldest snapshot kept.
+
+        That frame is needed, since recovery compares it. Returns 0 until there are `keep` snapshots. The oldest is read
+        back first, for it may have been damaged since it was taken. Raises Corrupt.
+        """
+        kept = snapshots.newest(self._objects, partition)[:keep]
+        if len(kept) < keep or any(manifest.info.topic_id != topic_id for manifest in kept):
+            return 0
+        snapshots.verify(self._objects, kept[-1])
+        return max(min(manifest.info.watermark for manifest in kept), 0)
 
 
 def _age(folder: Path) -> tuple[int, str]:
