@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import NamedTuple, Self
 
 from actors.errors import PlatformError
@@ -15,6 +15,7 @@ KEYS = 400
 RETRY_FOR_MS = 60_000
 OPEN_MAX = 20_000
 SETTLE_S_MAX = 60.0
+DONE_MAX = 500_000
 
 
 class Done(NamedTuple):
@@ -28,7 +29,7 @@ class Steady:
     """Offers `tally.add` on random tallies; every call is asked for under one request id until it is answered."""
 
     def __init__(self, gateway: str, seed: int, rate_per_s: int = RATE_PER_S) -> None:
-        self.done: list[Done] = []
+        self.done: deque[Done] = deque(maxlen=DONE_MAX)
         self.errors: list[PlatformError] = []
         self.skipped = 0
         """Calls that were not offered, since too many were open or this process could not keep up."""

@@ -1,0 +1,121 @@
+"""Minutes or hours of even load while partitions move: whatever a platform holds on to must stop growing."""
+
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from actors.cli import running
+from tests.cluster.stage import Platform, command
+from tests.killing.steady import Steady
+from tests.proof.counts import Counts
+
+RATE_PER_S = 500
+HOSTS = 2
+SAMPLE_S = 5.0
+MOVE_EVERY_S = 20.0
+SNAPSHOT_RECORDS = "1000"
+"""So many records of a partition between snapshots: one each half minute, and the log is trimmed behind it."""
+GROWTH_SHARE_MAX = 0.15
+"""What may be added between the middle of a run and its end; a leak adds more."""
+
+
+class Sample(NamedTuple):
+    """What a platform held at a time: bytes and descriptors by role, bytes on the disk by part, frames of commands."""
+
+    at_s: float
+    rss: Mapping[str, int]
+    descriptors: Mapping[str, int]
+    disk: Mapping[str, int]
+    frames: int
+
+
+def soak(folder: Path, seed: int, minutes: float) -> Counts:
+    """Run for so many minutes; what grew, and by how much, is in the figures."""
+    counts, began = Counts("soak", seed), time.monotonic()
+    with Platform(folder, "--hosts", str(HOSTS), HUTONG_SNAPSHOT_RECORDS=SNAPSHOT_RECORDS) as platform:
+        samples = asyncio.run(_play(platform, counts, minutes))
+    _compare(counts, samples)
+    counts.seconds = time.monotonic() - began
+    return counts
+
+
+async def _play(platform: Platform, counts: Counts, minutes: float) -> list[Sample]:
+    began = time.monotonic()
+    chance = random.Random(counts.seed)
+    samples: list[Sample] = []
+    async with Steady(platform.gateway, counts.seed, RATE_PER_S) as steady:
+        moved_s = began
+        while (now_s := time.monotonic()) < began + 60 * minutes:
+            samples.append(await _sample(platform, now_s - began))
+            if now_s - moved_s >= MOVE_EVERY_S:
+                moved_s = now_s
+                hosts = [process.role for process in platform.processes("host-") if running.alive(process)]
+                done = await _operate(platform, "move", str(chance.randrange(16)), chance.choice(hosts))
+                counts.fault("partition moved") if "error" not in done else counts.find(f"not moved: {done}")
+            await asyncio.sleep(SAMPLE_S)
+        counts.figures["soak_calls_not_offered"] = steady.skipped
+        await steady.check(counts)
+        counts.unavailable_ms_max = 1_000 * steady.slowest_s(0)
+    return samples
+
+
+async def _sample(platform: Platform, at_s: float) -> Sample:
+    frames = (await _operate(platform, "status"))["log"]["frames"]
+    return await asyncio.to_thread(_look, platform, at_s, frames)
+
+
+def _look(platform: Platform, at_s: float, frames: int) -> Sample:
+    rss: dict[str, int] = {}
+    descriptors: dict[str, int] = {}
+    for process in platform.run().processes:
+        role = process.role.partition("-")[0]
+        if running.alive(process):
+            status = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+            rss[role] = rss.get(role, 0) + (int(status["VmRSS"].split()[0]) << 10)
+            descriptors[role] = descriptors.get(role, 0) + len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208
+    disk = {name: _bytes(platform.folder / name) for name in ("log", "states", "snapshots")}
+    return Sample(at_s, rss, descriptors, disk, frames)
+
+
+def _bytes(folder: Path) -> int:
+    size = 0
+    for path in folder.rglob("*"):
+        try:
+            size += path.stat().st_size
+        except FileNotFoundError:
+            continue  # it went meanwhile
+    return size
+
+
+async def _operate(platform: Platform, *arguments: str) -> "dict[str, Mapping[str, int]]":
+    run = await asyncio.create_subprocess_exec(
+        *command(*arguments, "--dir", str(platform.folder), "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    out, _ = await run.communicate()
+    said: dict[str, Mapping[str, int]] = json.loads(out.splitlines()[-1])
+    return said
+
+
+def _compare(counts: Counts, samples: list[Sample]) -> None:
+    """The last quarter of the run beside the second: by then everything has its size."""
+    quarter = max(len(samples) // 4, 1)
+    early, late = samples[quarter : 2 * quarter], samples[-quarter:]
+    for kind in ("rss", "descriptors", "disk"):
+        for name in getattr(samples[-1], kind):
+            before, after = (_middle([getattr(one, kind).get(name, 0) for one in some]) for some in (early, late))
+            counts.figures[f"{kind}_{name}"] = after
+            grown = after / before - 1 if before else 0.0
+            if grown > GROWTH_SHARE_MAX:
+                counts.short.append(f"{kind} of {name} grew by {grown:.0%}, from {before:,} to {after:,}")
+    counts.figures |= {"log_frames_most": max(one.frames for one in samples), "log_frames_last": samples[-1].frames}
+
+
+def _middle(values: list[int]) -> int:
+    return sorted(values)[len(values) // 2]
