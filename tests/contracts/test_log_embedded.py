@@ -185,6 +185,14 @@ def test_an_append_to_a_stopped_owner_is_unknown_after_its_deadline_and_may_appe
     log.close()
 
 
+def test_a_client_that_is_closed_while_it_connects_ends(owner: LogOwner) -> None:
+    logs = [owner.client() for _ in range(100)]
+    for log in logs:
+        log.close()
+    with pytest.raises(Unavailable, match="closed"):
+        logs[-1].append(SLICE, b"late").result(WAIT_S)
+
+
 def test_no_acknowledged_frame_is_lost_by_kills_under_load(owner: LogOwner) -> None:
     """Every frame is acknowledged, refused or unknown; what was acknowledged stands where it was said to stand."""
     log = owner.client()

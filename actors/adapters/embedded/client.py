@@ -63,6 +63,7 @@ class RemoteLog:
         self._line: _Line | None = None
         self._why_away = "not connected yet"
         self._closing = False
+        self._closed = False
         self._overdue: Overdue[_Entry] = Overdue(self._deadline_ms, lambda entry: entry.future.done(), self._expire)
         self._thread = threading.Thread(target=self._run, name="log-client", daemon=True)
         self._thread.start()
@@ -101,6 +102,7 @@ class RemoteLog:
             self._closing = True
             self._changed.notify_all()
             self._changed.wait_for(self._is_idle, self._deadline_ms / 1000)
+            self._closed = True
             if self._line is not None:
                 self._line.connection.close()
         self._thread.join()
@@ -148,6 +150,9 @@ class RemoteLog:
         """One connection's life. Raises what ended it."""
         line = _Line(Connection(self._address, self._token, "append"))
         with self._changed:
+            if self._closed:  # it was, while we connected: nobody would end this connection
+                line.connection.close()
+                return
             self._line = line
         saying = threading.Thread(target=self._say, args=(line,), name="log-client-out", daemon=True)
         saying.start()
