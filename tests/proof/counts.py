@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import get_type_hints
 
 from msgspec import Struct, field
 
@@ -22,6 +23,11 @@ class Counts(Struct):
     twice: int = 0
     wrong: int = 0
     bad_inputs: int = 0
+    crashes: int = 0
+    """Bad inputs that ended a process, or got no clear answer."""
+    planted: int = 0
+    found: int = 0
+    """Bugs that were planted, and those of them that were found."""
     unseen: int = 0
     """Faults that were put in and had no effect, such as a flipped bit in a place that is free."""
     faults: dict[str, int] = field(default_factory=dict[str, int])
@@ -54,15 +60,16 @@ class Counts(Struct):
     @property
     def is_clean(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.lost or self.twice or self.wrong or self.findings)
+        return not (self.lost or self.twice or self.wrong or self.crashes or self.findings or self.found < self.planted)
 
 
 def summed(scenario: str, parts: Iterable[Counts]) -> Counts:
     """All of them as one."""
     parts = list(parts)
     total = Counts(scenario)
-    for name in ("kills", "acked", "unknown", "refused", "lost", "twice", "wrong", "bad_inputs", "unseen"):
-        setattr(total, name, sum(getattr(part, name) for part in parts))
+    for name, kind in get_type_hints(Counts).items():
+        if kind is int and name != "seed":
+            setattr(total, name, sum(getattr(part, name) for part in parts))
     total.faults = dict(sum((Counter(part.faults) for part in parts), Counter[str]()))
     total.effects = dict(sum((Counter(part.effects) for part in parts), Counter[str]()))
     total.findings = [finding for part in parts for finding in part.findings]

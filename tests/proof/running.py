@@ -24,7 +24,6 @@ def run(
     """Run the campaigns, each (function of a folder, a seed and its size; quick size; full size); the exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m {name}")
     parser.add_argument("--full", action="store_true", help="the whole sizes; else the quick ones")
-    parser.add_argument("--quick", action="store_true", help="the quick sizes, as without options")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
     parser.add_argument("--only", choices=campaigns, help="one campaign")
     parser.add_argument("--report", type=Path, help="where the counts are written as JSON")

@@ -1,0 +1,93 @@
+"""The proof's report: a headline, and a table as Markdown and as a page of HTML that needs nothing else."""
+
+from html import escape
+
+from msgspec import Struct
+
+from tests.proof.counts import Counts, summed
+
+COLUMNS = ("scenario", "acknowledged", "lost", "twice", "wrong", "faults", "bad inputs", "figures", "seconds")
+_STYLE = (
+    "body{font:15px/1.5 system-ui;margin:2rem auto;max-width:75rem;padding:0 1rem}table{border-collapse:collapse}"
+    "td,th{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left;vertical-align:top}"
+)
+
+
+class Report(Struct):
+    """One run of the proof."""
+
+    date: str
+    full: bool
+    seconds: int
+    scenarios: list[Counts]
+
+
+def headline(report: Report) -> str:
+    """All of it in one sentence."""
+    total = summed("all", report.scenarios)
+    recoveries_ms = [part.figures["host_recovery_ms_p99"] for part in report.scenarios if _recovers(part)]
+    faults = sum(total.faults.values())
+    said = (
+        f"{total.acked + total.unknown:,} commands accepted, {total.acked:,} acked, {total.lost} lost, {total.twice} "
+        f"applied twice; {faults:,} faults of {len(total.faults)} kinds survived; {total.bad_inputs:,} bad inputs, "
+        f"{total.crashes} crashes; longest unavailability {total.unavailable_ms_max / 1_000:.1f} s"
+    )
+    if recoveries_ms:
+        said += f"; recovery p99 {max(recoveries_ms) / 1_000:.1f} s"
+    if total.planted:
+        said += f"; {total.found} of {total.planted} planted bugs found"
+    return said
+
+
+def _recovers(part: Counts) -> bool:
+    return "host_recovery_ms_p99" in part.figures
+
+
+def _rows(report: Report) -> list[list[str]]:
+    return [
+        [
+            part.scenario,
+            f"{part.acked:,}",
+            str(part.lost),
+            str(part.twice),
+            str(part.wrong + part.crashes + len(part.findings)),
+            ", ".join(f"{number:,} {kind}" for kind, number in sorted(part.faults.items(), key=lambda one: -one[1])),
+            f"{part.bad_inputs:,}" if part.bad_inputs else "",
+            "; ".join(f"{name} {value:,.4g}" for name, value in part.figures.items()),
+            f"{part.seconds:.0f}",
+        ]
+        for part in report.scenarios
+    ]
+
+
+def as_markdown(report: Report) -> str:
+    """The table, with what fell short below it."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    lines += ["| " + " | ".join(row) + " |" for row in _rows(report)]
+    told = [f"- {part.scenario}: {line}" for part in report.scenarios for line in _told(part)]
+    command = f"`bash infra/prove.sh --{'full' if report.full else 'quick'}`, {report.date}, {report.seconds} s"
+    return "\n".join([*lines, "", *told, *([""] if told else []), command])
+
+
+def _told(part: Counts) -> list[str]:
+    return [
+        *(f"WRONG: {finding}" for finding in part.findings),
+        *(f"short: {short}" for short in part.short),
+        *(f"skipped: {skipped}" for skipped in part.skipped),
+    ]
+
+
+def as_html(report: Report) -> str:
+    """The same as a page."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in COLUMNS)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in _rows(report))
+    told = "".join(
+        f"<li>{escape(part.scenario)}: {escape(line)}</li>" for part in report.scenarios for line in _told(part)
+    )
+    size = "full" if report.full else "quick"
+    return (
+        f"<!doctype html><meta charset=utf-8><title>Hutong: the proof</title><style>{_STYLE}</style>"
+        f"<h1>Hutong: the proof</h1><p>{escape(headline(report))}</p>"
+        f"<p><code>bash infra/prove.sh --{size}</code>, {report.date}, {report.seconds} s</p>"
+        f"<table><tr>{head}</tr>{rows}</table><ul>{told}</ul>\n"
+    )

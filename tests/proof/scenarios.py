@@ -1,0 +1,57 @@
+"""What the proof consists of: each scenario is a command that writes a report, in one of two lanes or alone."""
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tests.proof.counts import Counts
+
+
+class Scenario(NamedTuple):
+    """A command that takes `--full` and `--report PATH`; it is ended after so many seconds."""
+
+    name: str
+    what: str
+    arguments: tuple[str, ...]
+    quick_s_max: float
+    full_s_max: float
+
+    def command(self, report: Path, *, full: bool) -> list[str]:
+        """What is run."""
+        return [sys.executable, "-m", *self.arguments, *(["--full"] if full else []), "--report", str(report)]
+
+
+def _module(name: str, what: str, quick_s_max: float, full_s_max: float) -> Scenario:
+    return Scenario(name, what, (f"tests.{name}",), quick_s_max, full_s_max)
+
+
+BUSY = (
+    _module("simulation", "simulated clusters from seeds; planted bugs", 90, 900),
+    _module("disk", "the embedded log, stores and snapshots on a failing disk", 120, 900),
+    _module("bad_input", "mutated messages, bad ids, corrupt records, poison", 90, 420),
+)
+"""The lane that computes."""
+
+WAITING = (
+    _module("kafka_faults", "one and three real Kafka brokers, killed, stalled, cut off", 120, 900),
+    _module("killing", "hosts, Ray, log owner, supervisor killed under load", 180, 600),
+    _module("linearizability", "histories of real clients, checked per entity", 90, 420),
+)
+"""The lane that mostly waits for processes."""
+
+ALONE = (
+    _module("overload", "twice and five times the capacity; hostile clients", 90, 420),
+    _module("soak", "even load; nothing grows", 90, 420),
+)
+"""Run one after the other once the lanes are done: they measure."""
+
+
+def read_report(path: Path, name: str) -> list[Counts]:
+    """The counts of a scenario, of each of its campaigns."""
+    said: list[dict[str, Any]] | dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    if not isinstance(said, list):
+        parts: dict[str, dict[str, Any]] = said.get("scenarios", {"": said})
+        said = list(parts.values())
+    return [msgspec.convert({"scenario": name, **one}, Counts, strict=False) for one in said]
