@@ -42,6 +42,8 @@ class Truth:
         self.acked_count = 0
         self.unknown: set[int] = set()
         self.refused: dict[int, str] = {}
+        self.trimmed: dict[Slice, int] = dict.fromkeys(SLICES, 0)
+        """Below which offset a slice may be cut."""
 
     def begin(self) -> int:
         """The number of a new append."""
