@@ -1,6 +1,6 @@
 """`python -m tests.proof [--full] [--folder DIR] [--only NAME]`: every campaign, one headline, one table, one report.
 
-Exits with 1 when anything was lost, done twice, wrong, or ended early. A figure that fell short is told; it fails nothing.
+Exits with 1 when anything was lost, done twice, wrong or cut off. A figure that fell short is told, and fails nothing.
 """
 
 import argparse
