@@ -126,7 +126,7 @@ class Replay:
             return None
         kind, _ = found
         stored = self._kept.get(layout.entity_key(entity))
-        return kind.initial if stored is None else kind.decode_state(layout.decode_stored(stored).state)
+        return kind.initial() if stored is None else kind.decode_state(layout.decode_stored(stored).state)
 
     def _admit(self, keys: Iterable[bytes]) -> None:
         self._partition.admit({key: self._kept.get(key) for key in keys})

@@ -1,7 +1,7 @@
 """One record's decisions: the command itself, and every local send that follows from it, all or nothing.
 
-Runs authors' code. What it raises is an outcome, except what depends on the machine (RecursionError, MemoryError):
-that halts the partition, since another machine might have decided otherwise.
+Runs authors' code. What it raises is an outcome, except what depends on the machine (RecursionError, MemoryError,
+KeyboardInterrupt): that halts the partition, since another machine might have decided otherwise.
 """
 
 from collections.abc import Callable
@@ -107,11 +107,9 @@ class Cascade(Struct, gc=False):
         self._tasks.append(task)
         try:
             return self._run()
-        except (RecursionError, MemoryError) as error:
+        except (RecursionError, MemoryError, KeyboardInterrupt) as error:
             name, kind = type(error).__name__, task.entity.partition("/")[0]
             raise Corrupt(f"{name} in the code of {kind}", position=str(self._position)) from error
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001 - an author's code may raise anything, also AssertionError, SystemExit
             name = type(error).__name__
             return refuse(Code.POISONED, "POISONED", {"error": name}, note=f"{name}: {error}"[:500])
@@ -125,6 +123,9 @@ class Cascade(Struct, gc=False):
             for entity, staged in self.staged.items():
                 self.store(entity, staged)
         except Reject as reject:
+            said: list[object] = [reject.reason, *reject.details.values()]
+            if not all(isinstance(word, str) for word in said):
+                raise _Poison(f"a Reject says {said!r}, which is not all text") from None
             return refuse(Code.REJECTED, reject.reason, reject.details)
         return None
 
@@ -176,6 +177,7 @@ class Cascade(Struct, gc=False):
             case author.SetTimer(name, due_ms, command):
                 if type(due_ms) is not int or not 0 <= due_ms < DUE_MS_MAX or "\0" in name:
                     raise _Poison(f"the timer {name!r} of {entity} is due at {due_ms!r}")
+                name.encode()  # what cannot be written as UTF-8 is poison here: this timer may be cancelled unwritten
                 self.generation += 1
                 timer = Timer(self.generation, due_ms, _pack(command))
                 self.timers.append((entity, name, staged.timers.get(name), timer))

@@ -46,6 +46,8 @@ from actors.kernel.rules import Kind, Rules
 
 CHECK_EVERY = 1_024
 SUMS_MAX = 16
+ANSWER_BYTES_MAX = 2 << 20
+"""A view's answer is one message on its way through host and gateway."""
 DEAD_LETTER = "dead-letter"
 _TOO_OLD = (Code.REQUEST_ID_TOO_OLD, refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD").payload)
 _encode = msgspec.msgpack.Encoder().encode
@@ -406,15 +408,17 @@ class Partition:
             return NeedState((layout.entity_key(entity),))
         resident.used_ms = self.meta.now_ms
         try:
-            return Code.OK, _encode_json(function(resident.state, _decode_json(args) if args else {}))
-        except KeyboardInterrupt:
-            raise
+            answer = _encode_json(function(resident.state, _decode_json(args) if args else {}))
         except BaseException as error:  # noqa: BLE001 - an author's view may raise anything; nothing is folded from it
             return Code.POISONED, refuse(Code.POISONED, "VIEW_RAISED", {"error": type(error).__name__}).payload
+        if len(answer) > ANSWER_BYTES_MAX:
+            bound = {"bytes_max": str(ANSWER_BYTES_MAX)}
+            return Code.BOUND_PASSED, refuse(Code.BOUND_PASSED, "ANSWER_TOO_LONG", bound).payload
+        return Code.OK, answer
 
 
 def _resident(kind: Kind, value: bytes | None) -> Resident:
     if value is None:
-        return Resident(kind, kind.initial, {})
+        return Resident(kind, kind.initial(), {})
     stored = layout.decode_stored(value)
     return Resident(kind, kind.decode_state(stored.state), stored.timers)

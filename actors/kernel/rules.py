@@ -1,6 +1,7 @@
 """The rules of one release: every kind of entity, compiled for the loop that applies records."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,7 +10,10 @@ from actors.entity import AnyEntity, Context, Decision
 
 
 class Kind:
-    """One entity type with its decoders made ready."""
+    """One entity type with its decoders made ready.
+
+    `initial` makes a new entity's state, each its own: what an author changed in place by mistake stays in one entity.
+    """
 
     __slots__ = (
         "decide",
@@ -26,7 +30,6 @@ class Kind:
     def __init__(self, entity: AnyEntity) -> None:
         self.entity = entity
         self.name = entity.kind
-        self.initial: object = entity.initial
         self.state_type: type[object] = type(entity.initial)
         self.decide: Callable[[Any, Any, Context], Decision[Any]] = entity.decide
         self.evolve: Callable[[Any, Any], Any] = entity.evolve
@@ -35,6 +38,7 @@ class Kind:
         self.decode_state: Callable[[bytes | msgspec.Raw], object] = msgspec.msgpack.Decoder[Any](
             self.state_type
         ).decode
+        self.initial: Callable[[], object] = partial(self.decode_state, msgspec.msgpack.encode(entity.initial))
 
 
 class Rules:

@@ -112,6 +112,19 @@ def test_each_mistake_is_named_and_leaves_nothing_on_the_log() -> None:
     play(act)
 
 
+@pytest.mark.parametrize(
+    "written", ["\uff10" * 36, "two\nlines", "x" * 100_000], ids=["no ASCII", "a line break", "long"]
+)
+def test_an_id_that_metadata_cannot_hold_is_named_like_any_other(written: str) -> None:
+    async def act(scene: Scene) -> None:
+        calling = scene.stub(await scene.gateway()).Invoke(request(jar_on(0), request_id=written), metadata=ANN)
+        code, status = await refused(calling)
+        assert (code, reason_of(status)) == (INVALID, "INVALID_REQUEST_ID")
+        assert "hutong-request-id" not in dict(await calling.trailing_metadata())
+
+    play(act)
+
+
 def test_mistakes_in_a_stream_leave_the_other_calls_alone() -> None:
     async def act(scene: Scene) -> None:
         stub = await scene.served()
@@ -285,7 +298,7 @@ def test_describing_or_listening_to_what_is_not_there_is_not_found() -> None:
 def test_a_call_without_a_deadline_gets_the_default_one() -> None:
     async def act(scene: Scene) -> None:
         await scene.scripted(epoch=None)
-        stub = scene.stub(await scene.gateway(ProcessSettings(deadline_ms_default=100)))
+        stub = scene.stub(await scene.gateway(ProcessSettings(deadline_ms_default=500)))
         code, status = await refused(stub.Invoke(put()))
         assert (code, reason_of(status)) == (grpc.StatusCode.DEADLINE_EXCEEDED, "OUTCOME_UNKNOWN")
 

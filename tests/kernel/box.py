@@ -75,6 +75,8 @@ def decide(box: Box, command: Do, ctx: Context) -> Decision[Done]:
         actions.append(SetTimer("t", 1 << 64 if command.odd_due == "2^64" else command.odd_due, Do()))  # type: ignore[arg-type]
     if command.odd_to is not None:
         actions.append(Send(Ref("box", command.odd_to.decode("utf-16", "surrogatepass")), Do()))
+    if command.fail == "odd timer":
+        actions += [SetTimer("\ud800", 5, Do()), CancelTimer("\ud800")]
     if command.fail == "odd action":
         actions.append(Odd())
     if command.push is not None:
@@ -102,6 +104,10 @@ def _fail(how: str) -> None:
             raise Reject("told_to", why="x" * 5_000)
         case "odd reject":
             raise Reject("told_to", why=Odd())  # type: ignore[arg-type]
+        case "number reject":
+            raise Reject(5)  # type: ignore[arg-type]
+        case "number in reject":
+            raise Reject("told_to", why=5)  # type: ignore[arg-type]
         case "poison":
             raise ValueError(f"at {id(how)}, which is another number in every process")
         case "assertion":
@@ -112,6 +118,8 @@ def _fail(how: str) -> None:
             raise RecursionError
         case "memory":
             raise MemoryError
+        case "interrupt":
+            raise KeyboardInterrupt
         case _:
             pass
 
@@ -124,8 +132,10 @@ def evolve(box: Box, event: Done) -> Box:
 
 
 def _look(box: Box, args: Any) -> object:
+    if "long" in args:
+        return "x" * args["long"]
     if args.get("fail"):
-        raise {"error": KeyError, "exit": SystemExit}[args["fail"]]
+        raise {"error": KeyError, "exit": SystemExit, "interrupt": KeyboardInterrupt}[args["fail"]]
     return {"total": box.total, "count": box.count}
 
 

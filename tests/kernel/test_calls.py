@@ -218,6 +218,9 @@ REFUSALS = {
     "odd reject": (Code.POISONED, "POISONED"),
     "unencodable reply": (Code.POISONED, "POISONED"),
     "wrong state": (Code.POISONED, "POISONED"),
+    "number reject": (Code.POISONED, "POISONED"),
+    "number in reject": (Code.POISONED, "POISONED"),
+    "odd timer": (Code.POISONED, "POISONED"),
     "odd action": (Code.POISONED, "POISONED"),
     "many events": (Code.BOUND_PASSED, "TOO_MANY_EVENTS"),
 }
@@ -270,7 +273,7 @@ def test_a_command_that_does_not_decode_is_poison() -> None:
     assert replied(fold.frame(bad)).code == Code.POISONED
 
 
-@pytest.mark.parametrize("fail", ["recursion", "memory"])
+@pytest.mark.parametrize("fail", ["recursion", "memory", "interrupt"])
 def test_what_depends_on_the_machine_stops_the_partition(fail: str) -> None:
     fold = Fold()
     fold.frame(call(BOX, Do(add=1), 1))

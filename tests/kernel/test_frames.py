@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.errors import Corrupt
+from actors import Context, Decision, Entity
+from actors.errors import Corrupt, Reject
 from actors.kernel.action import Code, Event, decode_event_frame
 from actors.kernel.barrier import Crossing, crossing
-from actors.kernel.partition import CHECK_EVERY, SUMS_MAX
+from actors.kernel.partition import ANSWER_BYTES_MAX, CHECK_EVERY, SUMS_MAX
 from actors.kernel.placement import (
     Move,
     Placed,
@@ -39,11 +40,20 @@ from actors.kernel.record import (
     encode_frame,
     encode_record,
 )
+from actors.kernel.rules import Rules
 from actors.verdicts import decode_verdicts
-from tests.kernel.box import Arming, Do
+from tests.kernel.box import Arming, Do, Done
 from tests.kernel.folding import START_MS, Fold, call, id_on, only, reason, replied
 
 BOX = f"box/{id_on(0)}"
+
+
+class Notes(msgspec.Struct, frozen=True):
+    """A state that can be changed in place, though its struct cannot."""
+
+    lines: dict[str, int] = {}
+
+
 RECORDS: list[Record] = [
     Invoke("a/1", b"c", b"i" * 16, "ann"),
     Sent(1, 2, 3, "a/1", b"c", "b/2", b"r", "ann"),
@@ -246,11 +256,41 @@ def test_a_read_answers_from_the_state_at_its_place_and_is_no_part_of_the_sum() 
 
 def test_a_view_that_raises_or_is_not_there_is_an_answer_too() -> None:
     fold = Fold()
-    for args in (b'{"fail": "error"}', b'{"fail": "exit"}', b"{"):
+    for args in (b'{"fail": "error"}', b'{"fail": "exit"}', b'{"fail": "interrupt"}', b"{"):
         broken = replied(fold.frame(Read(BOX, "look", args, b"r" * 16, "ann")))
         assert (broken.code, reason(broken)) == (Code.POISONED, "VIEW_RAISED")
     for entity, view in ((BOX, "nothing"), ("box.small/1", "look"), ("nothing/1", "look")):
         assert replied(fold.frame(Read(entity, view, b"", b"r" * 16, "ann"))).code == Code.NO_SUCH_VIEW
+
+
+def test_an_answer_of_a_view_that_no_message_can_carry_is_refused_by_its_bound() -> None:
+    fold = Fold()
+    answers = [
+        replied(fold.frame(Read(BOX, "look", b'{"long": %d}' % long, b"r" * 16, "ann")))
+        for long in (ANSWER_BYTES_MAX - 2, ANSWER_BYTES_MAX)
+    ]
+    assert [answer.code for answer in answers] == [Code.OK, Code.BOUND_PASSED]
+    assert reason(answers[1]) == "ANSWER_TOO_LONG"
+
+
+def test_what_an_author_changes_in_place_stays_in_one_entity() -> None:
+    def scribble(notes: Notes, command: Do, ctx: Context) -> Decision[Done]:
+        notes.lines["total"] = command.add
+        raise Reject(ctx.entity_id)
+
+    kind = Entity(
+        "box",
+        Notes(),
+        Do,
+        Done,
+        scribble,
+        lambda notes, _: notes,
+        views={"look": lambda notes, _: {"lines": notes.lines}},
+    )
+    fold = Fold(rules=Rules([kind]))
+    fold.frame(call(BOX, Do(add=7), 1))
+    other = f"box/{id_on(0, 'c')}"
+    assert replied(fold.frame(Read(other, "look", b"", b"r" * 16, "ann"))).payload == b'{"lines":{}}'
 
 
 def test_an_event_is_named_by_its_place() -> None:

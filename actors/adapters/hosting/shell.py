@@ -152,7 +152,7 @@ class Hosting:
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
                 step(*args, **kwargs)
-            except Exception as error:
+            except BaseException as error:  # a thread that ended without a word would look alive
                 self._fail(error)
                 raise
 
