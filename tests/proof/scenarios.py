@@ -36,7 +36,7 @@ BUSY = (
 
 WAITING = (
     _module("kafka_faults", "one and three real Kafka brokers, killed, stalled, cut off", 120, 900),
-    _module("killing", "hosts, Ray, log owner, supervisor killed under load", 180, 600),
+    _module("killing", "hosts, Ray, log owner, supervisor killed under load", 240, 900),
     _module("linearizability", "histories of real clients, checked per entity", 90, 420),
 )
 """The lane that mostly waits for processes."""
