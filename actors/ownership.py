@@ -410,7 +410,9 @@ class Ownership:
         partition.wrote(offset)
         if not self.outbox.applied and not self._frames and not self._loading:
             partition.settled()
-        if self.serving and self.applied_records - self._snapshot_at >= self._home.process.snapshot_records:
+        # A snapshot is stored under the epoch that its states carry: it waits until that is ours, not a former owner's.
+        ours = self.serving and offset >= partition.meta.owner.epoch
+        if ours and self.applied_records - self._snapshot_at >= self._home.process.snapshot_records:
             self._snapshot_at = self.applied_records
             self._home.emit(Checkpoint(self.number, offset))
 
