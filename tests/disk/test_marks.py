@@ -1,14 +1,20 @@
 """How far a slice was acknowledged is known beside the database, so that the log itself sees what the database lost."""
 
 import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import wait
 from pathlib import Path
+from unittest.mock import patch
 
+import apsw
 import pytest
 
+from actors.adapters.embedded.database import OFFSETS_MAX, Database, Row
 from actors.adapters.embedded.local import LocalLog
 from actors.adapters.embedded.marks import MARKS_NAME
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Slice, Topic
+from tests.disk.damage import PAGE_BYTES
 from tests.disk.truth import WAIT_S
 
 ONE, TWO = Slice("t", 0), Slice("t", 1)
@@ -98,4 +104,47 @@ def test_a_log_whose_database_is_gone_does_not_begin_anew(tmp_path: Path) -> Non
     log.create([Topic("t", 2)])
     with pytest.raises(Unavailable, match="t/0/0 to 4"):
         log.append(ONE, b"first").result(WAIT_S)
+    log.close()
+
+
+def test_a_page_that_cannot_be_read_is_the_trouble_of_its_slice_alone(tmp_path: Path) -> None:
+    log = LocalLog(tmp_path)
+    log.create([Topic("t", 2)])
+    for slice in (ONE, TWO):
+        for n in range(20):
+            log.append(slice, b"%d-%d " % (slice.partition, n) + bytes(3_000)).result(WAIT_S)
+    log.close()
+    content = bytearray((tmp_path / "log.db").read_bytes())
+    page = content.index(b"1-19 ") // PAGE_BYTES * PAGE_BYTES
+    content[page] ^= 0xFF
+    (tmp_path / "log.db").write_bytes(content)
+    log = LocalLog(tmp_path)
+    with pytest.raises(Corrupt):
+        _bodies(log, TWO)
+    with pytest.raises(Unavailable, match=r"t/1 cannot be read") as refused:
+        log.append(TWO, b"lost").result(WAIT_S)
+    assert refused.value.reason == "NOT_APPENDED"
+    assert len(_bodies(log, ONE)) == 20
+    assert log.append(ONE, b"goes on").result(WAIT_S).offset == 20
+    log.close()
+
+
+def test_a_page_that_turns_out_to_be_damaged_ends_the_appends_of_its_slice_alone(tmp_path: Path) -> None:
+    log = LocalLog(tmp_path)
+    log.create([Topic("t", 2)])
+    append = Database.append
+
+    def damaged(self: Database, rows: Sequence[Row], keyed: Iterable[tuple[int, bytes, int]]) -> None:
+        if any(row.place >= OFFSETS_MAX for row in rows):
+            raise apsw.CorruptError("the page is damaged")
+        append(self, rows, keyed)
+
+    with patch.object(Database, "append", damaged):
+        futures = [log.append(slice, b"x") for slice in (ONE, TWO) * 50]
+        wait(futures, WAIT_S)
+    assert [future.exception() is None for future in futures] == [True, False] * 50
+    with pytest.raises(Unavailable, match="the page is damaged") as refused:
+        log.append(TWO, b"later").result(WAIT_S)
+    assert refused.value.reason == "NOT_APPENDED"
+    assert len(_bodies(log, ONE)) == 50
     log.close()

@@ -195,8 +195,13 @@ class Database:
 
         The last frame is read and checked, since the next stamp builds on it.
         """
-        found = self._stored(slice, number)
         acknowledged = self._marks.end(number)
+        try:
+            found = self._stored(slice, number)
+        except (*_UNREADABLE, Corrupt) as error:
+            # Not empty, whatever the marks know: who reads it must come upon the damage.
+            why = f"{slice.topic}/{slice.partition} cannot be read in {self.path}: {error}"
+            return Found(0, max(acknowledged, 1), 0, why)
         if found.end < acknowledged:
             place = where(slice, found.end)
             why = f"the frames from {place} to {acknowledged - 1} were acknowledged and are gone from {self.path}"

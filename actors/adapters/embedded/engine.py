@@ -349,12 +349,8 @@ class Engine(Generic[T]):
             ends[append.slice] = offset + 1
             stamp_ms = max(held.stamp_ms, now_ms)
             placed.append((held, Fetched(append.slice, offset, stamp_ms, append.frame, append.key), append.ticket))
-        refusal = self._commit(database, placed) if placed else None
-        if refusal is None:
-            self._publish(placed)
-            settled += [Settled(ticket, Appended(row.offset, row.stamp_ms)) for _, row, ticket in placed]
-        else:
-            settled += [Settled(ticket, refusal) for _, _, ticket in placed]
+        if placed:
+            settled += self._commit(database, placed)
         self._on_settled(settled)
 
     def _reason_against(self, held: _Held | None, append: Append[T]) -> str:
@@ -364,7 +360,8 @@ class Engine(Generic[T]):
             return needs_key(append.slice)
         return held.damage
 
-    def _commit(self, database: Database, placed: list[tuple[_Held, Fetched, T]]) -> Unavailable | None:
+    def _commit(self, database: Database, placed: list[tuple[_Held, Fetched, T]]) -> list[Settled[T]]:
+        """Write them in one transaction, and tell readers."""
         rows = [
             Row(
                 held.number * OFFSETS_MAX + row.offset,
@@ -383,12 +380,28 @@ class Engine(Generic[T]):
         try:
             database.append(rows, keyed)
         except (apsw.FullError, apsw.ReadOnlyError) as error:
-            return not_appended(f"nothing can be written to {self._folder} ({error}); free some space, then go on")
+            reason = f"nothing can be written to {self._folder} ({error}); free some space, then go on"
+            return [Settled(ticket, not_appended(reason)) for _, _, ticket in placed]
+        except (apsw.CorruptError, apsw.ConstraintError) as error:
+            return self._commit_apart(database, placed, error)
         except BaseException:
             unknown = outcome_unknown(f"the disk of {self._folder} failed while this was written")
             self._on_settled([Settled(ticket, unknown) for _, _, ticket in placed])
             raise
-        return None
+        self._publish(placed)
+        return [Settled(ticket, Appended(row.offset, row.stamp_ms)) for _, row, ticket in placed]
+
+    def _commit_apart(
+        self, database: Database, placed: list[tuple[_Held, Fetched, T]], error: apsw.Error
+    ) -> list[Settled[T]]:
+        """The database is damaged where one of the slices goes on: that one takes no more, the others are written."""
+        helds = {held.number: held for held, _, _ in placed}
+        if len(helds) > 1:
+            apart = [[one for one in placed if one[0] is held] for held in helds.values()]
+            return [settled for one in apart for settled in self._commit(database, one)]
+        held, row, _ = placed[0]
+        held.damage = f"the file {database.path} is damaged where {row.slice} goes on: {error}"
+        return [Settled(ticket, not_appended(held.damage)) for _, _, ticket in placed]
 
     def _publish(self, placed: list[tuple[_Held, Fetched, T]]) -> None:
         with self._state:
