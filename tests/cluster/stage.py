@@ -109,6 +109,14 @@ class Platform:
         """Where calls go."""
         return str(self.banner["gateway"])
 
+    def operate(self, *arguments: str) -> dict[str, Any]:
+        """What a command of ours says of this platform, as JSON."""
+        done = subprocess.run(
+            command(*arguments, "--dir", str(self.folder), "--json"), capture_output=True, text=True, check=False
+        )
+        said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return said
+
     def run(self) -> Run:
         """What it says of itself now."""
         return running.running(self.folder)

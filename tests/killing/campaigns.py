@@ -1,12 +1,10 @@
 """What is killed, stopped and moved, how often, and what was seen of it. Each campaign has a platform of its own."""
 
 import asyncio
-import json
 import os
 import random
 import signal
 import statistics
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -18,7 +16,7 @@ from actors.cli.running import Process
 from actors.cli.status import records_behind
 from actors.ports import Slice, Span
 from gateway.client import Client
-from tests.cluster.stage import Platform, command, until
+from tests.cluster.stage import Platform, until
 from tests.killing.steady import Steady
 from tests.proof.counts import Counts
 
@@ -177,7 +175,7 @@ async def move_partitions(
         began_s = time.monotonic()
         host = chance.choice(_alive(platform, "host-")).role
         partition = chance.randrange(16)
-        done = await _operate(platform, "move", str(partition), host)
+        done = await asyncio.to_thread(platform.operate, "move", str(partition), host)
         await steady.settled()
         if "error" in done:
             counts.find(f"partition {partition} was not moved to {host}: {done['error']}")
@@ -298,17 +296,6 @@ async def _check_behind(platform: Platform, counts: Counts, times: int) -> None:
 
 def _alive(platform: Platform, role: str) -> list[Process]:
     return [process for process in platform.processes(role) if running.alive(process)]
-
-
-async def _operate(platform: Platform, *arguments: str) -> dict[str, object]:
-    run = asyncio.create_subprocess_exec(
-        *command(*arguments, "--dir", str(platform.folder), "--json"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    out, _ = await (await run).communicate()
-    said: dict[str, object] = json.loads(out.splitlines()[-1])
-    return said
 
 
 def _spread(counts: Counts) -> None:

@@ -1,7 +1,6 @@
 """Minutes or hours of even load while partitions move: whatever a platform holds on to must stop growing."""
 
 import asyncio
-import json
 import os
 import random
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.cli import running
-from tests.cluster.stage import Platform, command
+from tests.cluster.stage import Platform
 from tests.killing.steady import Steady
 from tests.proof.counts import Counts
 
@@ -22,6 +21,10 @@ SNAPSHOT_RECORDS = "1000"
 """So many records of a partition between snapshots: one each half minute, and the log is trimmed behind it."""
 GROWTH_SHARE_MAX = 0.15
 """What may be added between the middle of a run and its end; a leak adds more."""
+
+
+TOLD = ("host", "gateway", "log", "states", "snapshots")
+"""Whose sizes stand in the report, grown or not."""
 
 
 class Sample(NamedTuple):
@@ -51,11 +54,12 @@ async def _play(platform: Platform, counts: Counts, minutes: float) -> list[Samp
     async with Steady(platform.gateway, counts.seed, RATE_PER_S) as steady:
         moved_s = began
         while (now_s := time.monotonic()) < began + 60 * minutes:
-            samples.append(await _sample(platform, now_s - began))
+            samples.append(await asyncio.to_thread(_look, platform, now_s - began))
             if now_s - moved_s >= MOVE_EVERY_S:
                 moved_s = now_s
                 hosts = [process.role for process in platform.processes("host-") if running.alive(process)]
-                done = await _operate(platform, "move", str(chance.randrange(16)), chance.choice(hosts))
+                order = ("move", str(chance.randrange(16)), chance.choice(hosts))
+                done = await asyncio.to_thread(platform.operate, *order)
                 counts.fault("partition moved") if "error" not in done else counts.find(f"not moved: {done}")
             await asyncio.sleep(SAMPLE_S)
         counts.figures["soak_calls_not_offered"] = steady.skipped
@@ -64,12 +68,7 @@ async def _play(platform: Platform, counts: Counts, minutes: float) -> list[Samp
     return samples
 
 
-async def _sample(platform: Platform, at_s: float) -> Sample:
-    frames = (await _operate(platform, "status"))["log"]["frames"]
-    return await asyncio.to_thread(_look, platform, at_s, frames)
-
-
-def _look(platform: Platform, at_s: float, frames: int) -> Sample:
+def _look(platform: Platform, at_s: float) -> Sample:
     rss: dict[str, int] = {}
     descriptors: dict[str, int] = {}
     for process in platform.run().processes:
@@ -79,7 +78,7 @@ def _look(platform: Platform, at_s: float, frames: int) -> Sample:
             rss[role] = rss.get(role, 0) + (int(status["VmRSS"].split()[0]) << 10)
             descriptors[role] = descriptors.get(role, 0) + len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208
     disk = {name: _bytes(platform.folder / name) for name in ("log", "states", "snapshots")}
-    return Sample(at_s, rss, descriptors, disk, frames)
+    return Sample(at_s, rss, descriptors, disk, platform.operate("status")["log"]["frames"])
 
 
 def _bytes(folder: Path) -> int:
@@ -92,17 +91,6 @@ def _bytes(folder: Path) -> int:
     return size
 
 
-async def _operate(platform: Platform, *arguments: str) -> "dict[str, Mapping[str, int]]":
-    run = await asyncio.create_subprocess_exec(
-        *command(*arguments, "--dir", str(platform.folder), "--json"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    out, _ = await run.communicate()
-    said: dict[str, Mapping[str, int]] = json.loads(out.splitlines()[-1])
-    return said
-
-
 def _compare(counts: Counts, samples: list[Sample]) -> None:
     """The last quarter of the run beside the second: by then everything has its size."""
     quarter = max(len(samples) // 4, 1)
@@ -110,7 +98,8 @@ def _compare(counts: Counts, samples: list[Sample]) -> None:
     for kind in ("rss", "descriptors", "disk"):
         for name in getattr(samples[-1], kind):
             before, after = (_middle([getattr(one, kind).get(name, 0) for one in some]) for some in (early, late))
-            counts.figures[f"{kind}_{name}"] = after
+            if name in TOLD:
+                counts.figures[f"{name}_{kind}"] = after
             grown = after / before - 1 if before else 0.0
             if grown > GROWTH_SHARE_MAX:
                 counts.short.append(f"{kind} of {name} grew by {grown:.0%}, from {before:,} to {after:,}")
