@@ -19,11 +19,15 @@ TOKEN_METADATA = "hutong-link-token"
 GATEWAY_METADATA = "hutong-gateway"
 
 
+PendingCall: TypeAlias = tuple[str, bytes, int]
+"""(caller, request_id, sum of the body): the id may be in the log with another body."""
+
+
 class Pending(Struct, frozen=True, array_like=True, tag=1):
     """Gateway → host: these calls were appended for this partition and are not answered yet."""
 
     partition: int
-    calls: list[tuple[str, bytes]]
+    calls: list[PendingCall]
 
 
 class Ask(Struct, frozen=True, array_like=True, tag=2):

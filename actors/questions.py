@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from actors.kernel.action import Code, NeedState, Reply
 from actors.kernel.partition import Partition
-from actors.link import Absent, Answer, Ask, Replies
+from actors.link import Absent, Answer, Ask, PendingCall, Replies
 from actors.work import Tell, Work
 
 ASKS_MAX = 10_000
@@ -14,7 +14,7 @@ ASKS_MAX = 10_000
 
 class _Recall(NamedTuple):
     gateway: str
-    calls: list[tuple[str, bytes]]
+    calls: list[PendingCall]
     end: int
 
 
@@ -23,14 +23,14 @@ class Questions:
 
     def __init__(self) -> None:
         self._asks: deque[tuple[str, Ask]] = deque(maxlen=ASKS_MAX)
-        self._ends: dict[int, tuple[str, list[tuple[str, bytes]]]] = {}
+        self._ends: dict[int, tuple[str, list[PendingCall]]] = {}
         self._recalls: deque[_Recall] = deque()
 
     def ask(self, gateway: str, ask: Ask) -> None:
         """Take a query in. Beyond the bound the oldest is forgotten; its gateway's deadline answers it."""
         self._asks.append((gateway, ask))
 
-    def recall(self, gateway: str, calls: list[tuple[str, bytes]], ticket: int) -> None:
+    def recall(self, gateway: str, calls: list[PendingCall], ticket: int) -> None:
         """Take a pending list in; `ticket` will tell the log's end as of now."""
         self._ends[ticket] = (gateway, calls)
 
@@ -52,8 +52,8 @@ class Questions:
             replies: list[Reply] = []
             absent: list[tuple[str, bytes]] = []
             needed: list[bytes] = []
-            for caller, request_id in calls:
-                found = partition.recall(gateway, caller, request_id)
+            for caller, request_id, body in calls:
+                found = partition.recall(gateway, caller, request_id, body)
                 if isinstance(found, NeedState):
                     needed += found.keys
                 elif found is None:

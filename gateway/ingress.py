@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from actors.errors import DeadlineExceeded, Outcome, PlatformError, Unavailable
 from actors.kernel.action import Push, Reply
-from actors.kernel.record import Read, encode_frame, encode_record
+from actors.kernel.record import Read, body_sum_of, encode_frame, encode_record
 from actors.link import (
     Absent,
     Answer,
@@ -269,7 +269,7 @@ class Ingress:
         self._halted.pop(partition, None)
         keys = self._table.owned(partition)
         if keys:
-            self._owners.send(address, Pending(partition, keys))
+            self._owners.send(address, Pending(partition, [(*call.key, body_sum_of(call.record)) for call in keys]))
         for asked in self._asks.values():
             if asked.ask.partition == partition and not asked.answer.done():
                 self._owners.send(address, asked.ask)

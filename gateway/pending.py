@@ -287,7 +287,7 @@ class PendingTable:
             self._dirty[partition] = None
         return settled
 
-    def owned(self, partition: int) -> list[Key]:
+    def owned(self, partition: int) -> list[Call]:
         """A host serves this partition now: returns what it must look up, since a former owner may not have said.
 
         A frame that is on its way belongs to it: it may have been applied before the host could tell us.
@@ -297,7 +297,7 @@ class PendingTable:
         self._dirty[partition] = None
         queued = {call.order for call in lane.queue}
         return [
-            call.key
+            call
             for call in self._calls.values()
             if call.partition == partition and call.handed and call.order not in queued
         ]

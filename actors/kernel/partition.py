@@ -40,6 +40,7 @@ from actors.kernel.record import (
     Read,
     Record,
     Sent,
+    body_sum,
     encode_record,
 )
 from actors.kernel.rules import Kind, Rules
@@ -204,13 +205,10 @@ class Partition:
         entry = self._find(key, made_ms)
         if isinstance(entry, NeedState):
             return entry
-        body = zlib.crc32(record.command, zlib.crc32(record.entity.encode()))
+        body = body_sum(record)
         producer = self._frame.producer
         if entry is not None:
-            code, payload = entry.code, entry.payload
-            if body != entry.body:
-                code, _, payload, _ = refuse(Code.REQUEST_ID_REUSED, "REQUEST_ID_REUSED")
-            return [Reply(producer, caller, request_id, int(code), payload, entry.offset, entry.index, True)]
+            return [_remembered(entry, body, producer, caller, request_id, duplicate=True)]
         if self.window.too_old(made_ms):
             return [self._reply(position, record, *_TOO_OLD)]
         outcome = self._decide(position, Task(record.entity, record.command, "", True), caller)
@@ -247,15 +245,17 @@ class Partition:
         producer, offset, index = self._frame.producer, position.offset, position.index
         return Reply(producer, record.caller, record.request_id, int(code), payload, offset, index, False)
 
-    def recall(self, producer: str, caller: str, request_id: bytes) -> Reply | NeedState | None:
-        """The answer that the window holds for a call, a TOO_OLD one below the floor, or None: it is not in the log."""
+    def recall(self, producer: str, caller: str, request_id: bytes, body: int) -> Reply | NeedState | None:
+        """The answer that the window holds for a call, a TOO_OLD one below the floor, or None: it is not in the log.
+
+        `body` is the sum of the call's body: with another one than the first had, the answer is REQUEST_ID_REUSED.
+        """
         made_ms = layout.made_ms(request_id)
         entry = self._find(layout.window_key(request_id, caller), made_ms)
         if isinstance(entry, NeedState):
             return entry
         if entry is not None:
-            code, payload, offset, index = entry.code, entry.payload, entry.offset, entry.index
-            return Reply(producer, caller, request_id, code, payload, offset, index, False)
+            return _remembered(entry, body, producer, caller, request_id, duplicate=False)
         if self.window.too_old(made_ms):
             return Reply(producer, caller, request_id, int(_TOO_OLD[0]), _TOO_OLD[1], -1, -1, False)
         return None
@@ -422,3 +422,11 @@ def _resident(kind: Kind, value: bytes | None) -> Resident:
         return Resident(kind, kind.initial(), {})
     stored = layout.decode_stored(value)
     return Resident(kind, kind.decode_state(stored.state), stored.timers)
+
+
+def _remembered(entry: Entry, body: int, producer: str, caller: str, request_id: bytes, *, duplicate: bool) -> Reply:
+    """What is said to a call whose id the window holds: the first one's answer, if its body is that one's."""
+    code, payload = entry.code, entry.payload
+    if body != entry.body:
+        code, _, payload, _ = refuse(Code.REQUEST_ID_REUSED, "REQUEST_ID_REUSED")
+    return Reply(producer, caller, request_id, int(code), payload, entry.offset, entry.index, duplicate)

@@ -128,6 +128,7 @@ class _Parts(Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_decode_record = msgspec.msgpack.Decoder(Record).decode
 _decode_frame = msgspec.msgpack.Decoder(Frame).decode
 _decode_parts = msgspec.msgpack.Decoder(_Parts).decode
 
@@ -135,6 +136,17 @@ _decode_parts = msgspec.msgpack.Decoder(_Parts).decode
 def encode_record(record: Record) -> bytes:
     """The bytes of one record, to be gathered into a frame by `encode_frame`."""
     return _encoder.encode(record)
+
+
+def body_sum(call: Invoke) -> int:
+    """What tells one body of a request id from another, in the window and in a pending list."""
+    return zlib.crc32(call.command, zlib.crc32(call.entity.encode()))
+
+
+def body_sum_of(record: bytes) -> int:
+    """The sum of an encoded call's body; -1 for what is no call, which no window remembers."""
+    decoded = _decode_record(record)
+    return body_sum(decoded) if isinstance(decoded, Invoke) else -1
 
 
 def encode_frame(topic: str, partition: int, producer: str, release: int, digest: str, records: list[bytes]) -> bytes:

@@ -9,6 +9,7 @@ import grpc
 import msgspec
 
 from actors.kernel.placement import Placed, Term
+from actors.kernel.record import body_sum
 from actors.link import Absent, Answer, Ask, Lost, Owned, Pending
 from gateway.v1 import program_pb2 as pb
 from tests.gateway.scene import CLUSTER, Scene, jar_on, play, reason_of, refused, request
@@ -26,7 +27,7 @@ def test_a_new_owner_is_handed_what_is_pending_and_answers_it() -> None:
         scene.hosts.remove(host)
         other = await scene.scripted(assignment=2, epoch=9)
         pending = await other.hears(Pending)
-        assert (pending.partition, pending.calls) == (0, [(call.caller, call.request_id)])
+        assert (pending.partition, pending.calls) == (0, [(call.caller, call.request_id, body_sum(call))])
         other.answers(0, [call])
         assert (await calling).position.offset == 7
         assert len(scene.log.calls(0)) == 1
@@ -42,7 +43,7 @@ def test_what_a_new_owner_does_not_find_is_appended_again_with_the_same_bytes() 
         (call,) = await scene.log.until(lambda: scene.log.calls(0))
         host.says(Owned(0, 9))
         pending = await host.hears(Pending)
-        host.says(Absent(0, pending.calls))
+        host.says(Absent(0, [(caller, request_id) for caller, request_id, _ in pending.calls]))
         copies = await scene.log.until(lambda: len(scene.log.calls(0)) == 2 and scene.log.calls(0))
         assert copies == [call, call]
         host.answers(0, [call])
@@ -61,7 +62,7 @@ def test_an_owner_that_speaks_before_the_placement_is_read_is_told_what_is_pendi
         calling = asyncio.ensure_future(stub.Invoke(request(jar_on(0))))
         (call,) = await scene.log.until(lambda: scene.log.calls(0))
         new.says(Owned(0, 9))
-        assert (await new.hears(Pending)).calls == [(call.caller, call.request_id)]
+        assert (await new.hears(Pending)).calls == [(call.caller, call.request_id, body_sum(call))]
         scene.log.place(Placed(0, 0, 2, "new", new.address, 0))
         old.says(Lost(0, ""))
         new.answers(0, [call])
@@ -170,7 +171,7 @@ def test_a_stream_that_breaks_is_dialled_again() -> None:
         scene.hosts.append(same)
         await same.linked()
         same.says(Owned(0, 1))
-        assert (await same.hears(Pending)).calls == [(call.caller, call.request_id)]
+        assert (await same.hears(Pending)).calls == [(call.caller, call.request_id, body_sum(call))]
         same.answers(0, [call])
         await calling
 

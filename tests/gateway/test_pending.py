@@ -244,7 +244,7 @@ def test_a_new_owner_is_asked_for_what_may_be_in_the_log_and_only_for_that() -> 
     sent(table)
     table.submit(call_of(4, told))
     table.submit(call_of(5, told, partition=1))
-    assert [number_of(key) for key in table.owned(0)] == [1, 2, 3]
+    assert [number_of(call.key) for call in table.owned(0)] == [1, 2, 3]
 
 
 def test_what_a_new_owner_does_not_know_is_appended_again_oldest_first() -> None:

@@ -105,7 +105,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(partition=st.integers(0, PARTITIONS - 1))
     def another_owner_is_asked(self, partition: int) -> None:
         there = set(self.log[partition])
-        keys = self.table.owned(partition)
+        keys = [call.key for call in self.table.owned(partition)]
         tell(self.table.replied(partition, [reply_to(key) for key in keys if number_of(key) in there]))
         self.absent.append((partition, [key for key in keys if number_of(key) not in there]))
 

@@ -5,7 +5,7 @@ import pytest
 
 from actors.kernel import layout
 from actors.kernel.action import Code, Reply
-from actors.kernel.record import Check, Empty, Epoch, Fire, Slice, encode_record
+from actors.kernel.record import Check, Empty, Epoch, Fire, Slice, body_sum, encode_record
 from actors.kernel.timers import RETRY_MS
 from actors.link import Absent, Answer, Ask, Lost, Owned, Pending, Replies
 from actors.ownership import RETRY_MS as APPEND_RETRY_MS
@@ -335,8 +335,9 @@ def test_a_timer_that_is_not_written_yet_is_found_all_the_same(host: Driven) -> 
 
 
 def test_pending_calls_are_answered_from_the_window_or_said_to_be_absent(host: Driven) -> None:
-    host.say(call(BOX, Do(add=1, answer="a"), 1), producer="g9")
-    host.core.told("g1", [Pending(0, [("ann", uuid7(1)), ("ann", uuid7(2))])])
+    first = call(BOX, Do(add=1, answer="a"), 1)
+    host.say(first, producer="g9")
+    host.core.told("g1", [Pending(0, [("ann", uuid7(1), body_sum(first)), ("ann", uuid7(2), 0)])])
     host.carry_out()
     assert replies(host) == []
     host.core.end_found(0, host.ends[0].ticket, 2)
@@ -346,7 +347,7 @@ def test_pending_calls_are_answered_from_the_window_or_said_to_be_absent(host: D
 
 
 def test_pending_calls_wait_until_the_log_was_applied_up_to_its_end_at_their_arrival(host: Driven) -> None:
-    host.core.told("g1", [Pending(0, [("ann", uuid7(1))])])
+    host.core.told("g1", [Pending(0, [("ann", uuid7(1), body_sum(call(BOX, Do(add=1), 1)))])])
     host.carry_out()
     host.core.end_found(0, host.ends[0].ticket, 2)
     host.carry_out()

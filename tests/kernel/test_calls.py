@@ -8,6 +8,7 @@ from actors.kernel.action import Action, Code, Event, Push, Reply, SetTimer
 from actors.kernel.inbox import REPLY_BYTES_MAX, WINDOW_MS
 from actors.kernel.layout import MS
 from actors.kernel.partition import DEAD_LETTER, DeadLetter
+from actors.kernel.record import body_sum
 from tests.kernel.box import Arming, Do, Sending
 from tests.kernel.folding import START_MS, Fold, call, decode_event, id_on, only, reason, replied, sends, uuid4
 
@@ -171,12 +172,21 @@ def test_a_call_is_recalled_as_it_was_answered() -> None:
     fold = Fold()
     first = replied(fold.frame(call(BOX, Do(add=5, answer="a"), 1)))
     fold.reopen()
-    key = first.request_id
-    assert not isinstance(fold.partition.recall("g2", "ann", key), Reply), "it is in the store only"
+    key, body = first.request_id, body_sum(call(BOX, Do(add=5, answer="a"), 1))
+    assert not isinstance(fold.partition.recall("g2", "ann", key, body), Reply), "it is in the store only"
     fold.load(fold.partition.keys(call(BOX, Do(), 1)))
-    found = fold.partition.recall("g2", "ann", key)
+    found = fold.partition.recall("g2", "ann", key, body)
     assert found == msgspec.structs.replace(first, producer="g2")
-    assert not isinstance(fold.partition.recall("g2", "bob", key), Reply)
+    assert not isinstance(fold.partition.recall("g2", "bob", key, body), Reply)
+
+
+def test_a_call_with_another_body_is_not_recalled_with_the_first_ones_answer() -> None:
+    fold = Fold()
+    first = replied(fold.frame(call(BOX, Do(add=5, answer="a"), 1)))
+    for other in (call(BOX, Do(add=6, answer="a"), 1), call(FAR, Do(add=5, answer="a"), 1)):
+        found = fold.partition.recall("g2", "ann", first.request_id, body_sum(other))
+        assert isinstance(found, Reply)
+        assert (found.code, found.producer) == (Code.REQUEST_ID_REUSED, "g2")
 
 
 def test_a_call_that_is_not_in_the_log_is_absent_or_too_old() -> None:
@@ -184,8 +194,8 @@ def test_a_call_that_is_not_in_the_log_is_absent_or_too_old() -> None:
     fold.frame(call(BOX, Do(), 1))
     fold.frame(after_ms=2 * WINDOW_MS)
     fresh = call(BOX, Do(), 2, START_MS + 2 * WINDOW_MS).request_id
-    assert fold.partition.recall("g1", "ann", fresh) is None
-    old = fold.partition.recall("g1", "ann", call(BOX, Do(), 3).request_id)
+    assert fold.partition.recall("g1", "ann", fresh, 0) is None
+    old = fold.partition.recall("g1", "ann", call(BOX, Do(), 3).request_id, 0)
     assert isinstance(old, Reply)
     assert old.code == Code.REQUEST_ID_TOO_OLD
 

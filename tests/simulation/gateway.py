@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from actors.errors import DeadlineExceeded, Outcome, PlatformError
 from actors.kernel.action import Reply
-from actors.kernel.record import Invoke, Slice, encode_frame, encode_record
+from actors.kernel.record import Invoke, Slice, body_sum_of, encode_frame, encode_record
 from actors.link import Absent, Answer, Ask, FromGateway, FromHost, Lost, Owned, Pending, Pushes, Replies
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.pending import DEADLINE_STEP_MS, Call, PendingTable
@@ -172,7 +172,7 @@ class SimGateway:
             return
         self._epochs[partition] = epoch
         self._owners[partition] = host
-        keys = self.table.owned(partition)
+        keys = [(*call.key, body_sum_of(call.record)) for call in self.table.owned(partition)]
         if keys:
             self._world.tell_host(self, host, [Pending(partition, keys)])
         for asked in self._asks.values():
