@@ -41,6 +41,7 @@ class KafkaReader:
         self._facts: dict[str, TopicFacts] = {}
         self._consumer: Consumer | None = None
         self._assigned = False
+        self._sought: set[Slice] = set()
         self._final: Corrupt | None = None
         self._connected_at = 0.0
         self._wake = threading.Event()
@@ -49,6 +50,8 @@ class KafkaReader:
     def assign(self, positions: Mapping[Slice, int]) -> None:
         self._positions = {slice: self._positions.get(slice, offset) for slice, offset in positions.items()}
         self._assigned = False
+        # What the consumer has beyond our places may be what was wrong.
+        self._sought = set() if self._final is not None else self._sought & positions.keys()
         self._final = None
 
     def poll(self, timeout_ms: int) -> Sequence[Fetched]:
@@ -103,6 +106,7 @@ class KafkaReader:
         """The consumer, connected and at our positions."""
         if self._consumer is None:
             self._consumer = self._cluster.consumer()
+            self._sought.clear()
             self._connected_at = monotonic()
             self._assigned = False
         if not self._assigned:
@@ -113,7 +117,10 @@ class KafkaReader:
             self._facts |= self._facts_of(new) if new else {}
             self._consumer.assign([place(slice) for slice in self._positions])
             for slice, offset in self._positions.items():
-                self._consumer.seek(place(slice), offset)
+                # To seek is to forget under which leader a place was read, and so how to see a truncation.
+                if slice not in self._sought:
+                    self._consumer.seek(place(slice), offset)
+            self._sought = set(self._positions)
             self._assigned = True
         return self._consumer
 

@@ -55,13 +55,17 @@ class Plan(Struct, frozen=True):
     java: str
     jars: Path
     tied: bool
+    advertised: list[int] | None
 
 
-def start(folder: Path, brokers: int = 1, port: int = 0, *, tied: bool = True) -> "Cluster":
+def start(
+    folder: Path, brokers: int = 1, port: int = 0, *, tied: bool = True, advertised: list[int] | None = None
+) -> "Cluster":
     """Start a cluster of one broker or three, and wait until it accepts. What an earlier one left in `folder` is kept.
 
     With a `port` the brokers take that one and the next ones, else free ones. A `tied` broker is killed when the thread
     that called this ends: call it from the main thread, or one that lives as long as the cluster shall.
+    Clients and brokers are told to connect to the `advertised` ports, one a broker, where a proxy must pass them on.
     Raises SetupError, which names the cause and the next step.
     """
     if brokers not in (1, 3):
@@ -72,7 +76,7 @@ def start(folder: Path, brokers: int = 1, port: int = 0, *, tied: bool = True) -
             reason="NOT_LINUX",
         )
     folder = folder.absolute()
-    plan = Plan(folder, java(), jars(), tied)
+    plan = Plan(folder, java(), jars(), tied, advertised)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         left = _read_nodes(folder)
@@ -109,7 +113,16 @@ class Cluster:
     @property
     def addresses(self) -> list[str]:
         """Where clients connect: `host:port`, one a broker."""
-        return [f"127.0.0.1:{port}" for port in self._ports]
+        return [f"127.0.0.1:{port}" for port in self._told]
+
+    @property
+    def ports(self) -> list[int]:
+        """Where each broker listens, whatever it advertises."""
+        return list(self._ports)
+
+    @property
+    def _told(self) -> list[int]:
+        return self._plan.advertised or self._ports
 
     @property
     def pids(self) -> list[int]:
@@ -130,7 +143,7 @@ class Cluster:
         self._format()
         self._processes.extend(self._spawn(i) for i in indices)
         self._write_nodes()
-        self._await({i: set(self._ports) for i in indices}, "accept connections")
+        self._await({i: set(self._told) for i in indices}, "accept connections")
 
     def kill(self, i: int) -> None:
         """SIGKILL broker i; returns when it is dead."""
@@ -150,7 +163,15 @@ class Cluster:
         self._end([i])
         self._processes[i] = self._spawn(i)
         self._write_nodes()
-        self._await({i: {self._ports[i]}}, "come back")
+        self._await({i: {self._told[i]}}, "come back")
+
+    def restart_all(self) -> None:
+        """Start every broker again on its port, ending those that run; returns when each sees all the others."""
+        indices = list(range(len(self._processes)))
+        self._end(indices)
+        self._processes[:] = [self._spawn(i) for i in indices]
+        self._write_nodes()
+        self._await({i: set(self._told) for i in indices}, "come back")
 
     def stop(self) -> None:
         """End every broker: SIGTERM, and SIGKILL to what is left after a while. The data stays."""
@@ -175,7 +196,7 @@ class Cluster:
         for i in range(len(self._ports)):
             folder = self._folder(i)
             (folder / "data").mkdir(parents=True, exist_ok=True)
-            settings = server_properties(i + 1, self._ports, self._controller_ports, folder / "data")
+            settings = server_properties(i + 1, self._ports, self._controller_ports, folder / "data", plan.advertised)
             (folder / "server.properties").write_text(settings)
             if (folder / "data" / "meta.properties").is_file():
                 continue

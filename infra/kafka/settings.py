@@ -11,18 +11,21 @@ def quorum(controller_ports: list[int]) -> str:
     return ",".join(f"{node}@127.0.0.1:{port}" for node, port in enumerate(controller_ports, start=1))
 
 
-def server_properties(node: int, ports: list[int], controller_ports: list[int], data: Path) -> str:
-    """The settings of broker `node` (from 1) of a cluster with these ports."""
+def server_properties(
+    node: int, ports: list[int], controller_ports: list[int], data: Path, advertised: list[int] | None = None
+) -> str:
+    """The settings of broker `node` (from 1) of a cluster with these ports; others are told to use the advertised."""
     brokers = len(ports)
     copies, in_sync = (1, 1) if brokers == 1 else (3, 2)
     address = f"PLAINTEXT://127.0.0.1:{ports[node - 1]}"
+    told = f"PLAINTEXT://127.0.0.1:{(advertised or ports)[node - 1]}"
     settings: dict[str, object] = {
         # KRaft, combined: each process is broker and controller. Loopback only, so no passwords.
         "process.roles": "broker,controller",
         "node.id": node,
         "controller.quorum.voters": quorum(controller_ports),
         "listeners": f"{address},CONTROLLER://127.0.0.1:{controller_ports[node - 1]}",
-        "advertised.listeners": address,
+        "advertised.listeners": told,
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
