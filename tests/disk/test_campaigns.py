@@ -42,7 +42,7 @@ def test_what_was_acknowledged_survives_power_cuts(tmp_path: Path) -> None:
 
 
 def test_damage_is_named_and_never_handed_out(tmp_path: Path) -> None:
-    counts = damage(tmp_path, SEED, dict.fromkeys(FAULTS, 12))
+    counts = damage(tmp_path, SEED, dict.fromkeys(FAULTS, 9))
     check(counts, 20)
     assert set(counts.faults) == set(FAULTS)
 
