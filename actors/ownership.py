@@ -53,10 +53,14 @@ Purpose: TypeAlias = Slice | Fence | None
 """What a frame was for: an outbox lane, our epoch, or timers and checks, of which others come if they are lost."""
 
 
+APPLYING, ANSWERING = 1, 2
+
+
 class Home(NamedTuple):
     """What every partition of a host shares. `name` is unique to this life of the host.
 
-    `progress` is [partition, offset, index, 1 while a record is being applied], for a watchdog to look at.
+    `progress` is [partition, offset, index, what is done], for a watchdog to look at. While a record is applied that is
+    `APPLYING`; while questions are answered it is `ANSWERING`, and `index` is a number below 0, another one each time.
     """
 
     name: str
@@ -239,7 +243,6 @@ class Ownership:
         if self._loading or self.partition is None:
             return
         progress = self._home.progress
-        progress[3] = 1
         try:
             while self._frames:
                 need = self._apply_frame(self._frames[0])
@@ -255,6 +258,8 @@ class Ownership:
             where = f"{self.number}/{self._frames[0].offset}/{self._index}"
             self.halt(where, f"a mistake of ours, not the program's: {error!r}")
         else:
+            # A view without end is no fault of the record before it: that one must not be given up for it.
+            progress[0], progress[2], progress[3] = self.number, min(progress[2], 0) - 1, ANSWERING
             need = self.questions.answer(self.partition, self.serving, self._home.emit)
             if need is not None:
                 self._load(need.keys)
@@ -301,7 +306,7 @@ class Ownership:
             position = Position(self.number, offset, index)
             if position == self.stop_at:
                 raise Corrupt(f"halted at {position} until `hutong skip` or `hutong retry`", position=str(position))
-            progress[2] = index
+            progress[2], progress[3] = index, APPLYING
             result = partition.apply(position, records[index])
             if isinstance(result, NeedState):
                 self._index = index

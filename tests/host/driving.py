@@ -5,6 +5,7 @@ from actors.adapters.memory_states import MemoryStore
 from actors.host import HostCore
 from actors.kernel import layout
 from actors.kernel.record import Epoch, Record, Slice, encode_frame, encode_record, frame_records
+from actors.kernel.rules import Rules
 from actors.link import FromHost
 from actors.ownership import Ownership, Phase
 from actors.ports import Fetched
@@ -19,9 +20,15 @@ TOPIC_ID = "t"
 class Driven:
     """A host with one partition of interest; everything it asks for is kept for the test to look at."""
 
-    def __init__(self, name: str = "h1", process: ProcessSettings | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "h1",
+        process: ProcessSettings | None = None,
+        rules: Rules = RULES,
+        progress: list[int] | None = None,
+    ) -> None:
         self.cluster = ClusterSettings(partitions=PARTITIONS)
-        self.core = HostCore(name, self.cluster, process or ProcessSettings(), RULES)
+        self.core = HostCore(name, self.cluster, process or ProcessSettings(), rules, progress)
         self.appends: list[Append] = []
         self.told: list[tuple[str, FromHost]] = []
         self.reads: list[dict[int, int]] = []

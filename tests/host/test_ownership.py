@@ -1,18 +1,21 @@
 """One partition in one host's hands: fencing, recovery, what is said and when it is written, timers, the end."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from actors.kernel import layout
 from actors.kernel.action import Code, Reply
 from actors.kernel.record import Check, Empty, Epoch, Fire, Slice, body_sum, encode_record
+from actors.kernel.rules import Rules
 from actors.kernel.timers import RETRY_MS
 from actors.link import Absent, Answer, Ask, Lost, Owned, Pending, Replies
+from actors.ownership import ANSWERING, Phase
 from actors.ownership import RETRY_MS as APPEND_RETRY_MS
-from actors.ownership import Phase
 from actors.settings import ProcessSettings
 from tests.host.driving import Driven, epoch
-from tests.kernel.box import Arming, Do, Sending
+from tests.kernel.box import RULES, Arming, Do, Sending
 from tests.kernel.folding import START_MS, call, id_on, uuid7
 
 BOX = f"box/{id_on(0)}"
@@ -369,6 +372,24 @@ def test_a_query_is_answered_at_the_watermark_it_asks_for(host: Driven) -> None:
     host.say(call(BOX, Do(add=5), 1))
     assert [(a.ask_id, msgspec.json.decode(a.payload)["total"]) for a in answers(host)] == [(1, 0), (2, 5)]
     assert answers(host)[1].offset == 1
+
+
+def test_what_a_view_does_is_told_apart_from_applying_a_record_and_each_time_from_the_last() -> None:
+    progress, seen = [0, 0, 0, 0], list[list[int]]()
+
+    def look(_box: object, _args: object) -> None:
+        seen.append(list(progress))
+
+    kind = replace(RULES.kinds["box"].entity, views={"look": look})
+    host = Driven(rules=Rules([kind]), progress=progress)
+    host.core.linked("g1")
+    host.serve()
+    for ask_id in (1, 2):
+        host.core.told("g1", [Ask(ask_id, 0, BOX, "look", b"", -1)])
+        host.carry_out()
+    assert [what for _, _, _, what in seen] == [ANSWERING, ANSWERING]
+    assert seen[0] != seen[1]
+    assert progress[3] == 0
 
 
 def test_a_query_beyond_the_logs_end_is_refused(host: Driven) -> None:

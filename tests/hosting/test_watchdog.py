@@ -13,6 +13,7 @@ from actors.adapters.embedded.local import LocalLog
 from actors.adapters.hosting import watchdog
 from actors.adapters.rocksdb import RocksStates
 from actors.kernel.record import Position
+from actors.ownership import ANSWERING
 from actors.verdicts import Verdict
 from tests.hosting.stage import CLUSTER, Stage, added, play, put, say, verdicts
 
@@ -121,3 +122,15 @@ def test_one_death_within_a_record_is_chance_and_the_second_halts_it(tmp_path: P
     with log_in(tmp_path) as log:
         assert verdicts(log)[bad].word == "died"
     assert standing_of(tmp_path, 2)[bad].word == "halted"
+
+
+def test_a_view_without_end_ends_the_host_and_is_blamed_on_no_record(tmp_path: Path) -> None:
+    progress, notes = tmp_path / "progress", tmp_path / "notes"
+    notes.mkdir()
+    progress.write_bytes(watchdog.PROGRESS.pack(0, 7, -1, ANSWERING))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as host:
+        arguments = [sys.executable, "-I", watchdog.__file__, str(progress), str(host.pid), str(notes), "100"]
+        said = subprocess.run(arguments, stderr=subprocess.PIPE, check=True, timeout=WAIT_S)
+        assert host.wait(WAIT_S) == -signal.SIGKILL
+    assert b"a view of partition 0" in said.stderr
+    assert list(notes.iterdir()) == []

@@ -1,9 +1,10 @@
 """Watches a host from a process of its own, since a hung decide holds the interpreter and a killed one says nothing.
 
 Run as a script, on the standard library alone: `watchdog.py PROGRESS_FILE HOST_PID NOTES_FOLDER DECIDE_MS_MAX`.
-The host maps PROGRESS_FILE: four 64-bit numbers, partition, offset, index, and 1 while a record is being applied.
-When one record takes too long the host is ended, and a note of the position is left; when the host ends by itself in
-the middle of a record, a note says so too. The next host on this machine carries the notes to the control topic.
+The host maps PROGRESS_FILE: four 64-bit numbers, partition, offset, index, and what is done: 1 while a record is being
+applied, 2 while questions are answered. When one record takes too long the host is ended, and a note of the position is
+left; when the host ends by itself in the middle of a record, a note says so too. The next host on this machine carries
+the notes to the control topic. Questions that take too long end the host as well, but no record is to blame.
 """
 
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 PROGRESS = struct.Struct("=4q")
 LOOK_EVERY_MS_MAX = 1_000
 LOOKS_MIN = 5
+APPLYING = 1
 
 
 def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> None:
@@ -39,12 +41,16 @@ def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> 
             same_ms = same_ms + look_every_ms if now == seen and now[3] else 0
             seen = now
             if same_ms > decide_ms_max:
-                why = f"one record took process {host_pid} over {decide_ms_max} ms"
-                _note(notes, host_pid, now, why, died=False)
+                if now[3] == APPLYING:
+                    why = f"one record took process {host_pid} over {decide_ms_max} ms"
+                    _note(notes, host_pid, now, why, died=False)
+                else:
+                    why = f"a view of partition {now[0]} took process {host_pid} over {decide_ms_max} ms: it is ended"
+                    print(json.dumps({"event": why, "level": "error"}), file=sys.stderr, flush=True)
                 signal.pidfd_send_signal(host, signal.SIGKILL)
                 return
         last = PROGRESS.unpack(view[: PROGRESS.size])
-        if last[3]:
+        if last[3] == APPLYING:
             why = f"process {host_pid} ended while it applied this record, at {time.time():.0f}"
             _note(notes, host_pid, last, why, died=True)
 
