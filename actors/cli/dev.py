@@ -11,8 +11,9 @@ from actors.adapters.embedded.local import LocalLog
 from actors.adapters.embedded.server import Shared
 from actors.adapters.hosting import HostConfig
 from actors.adapters.prometheus import PrometheusSensor, serve_metrics
-from actors.cli import running, wiring
+from actors.cli import output, running, wiring
 from actors.cli.banner import Banner
+from actors.cli.holding import lock, reserved
 from actors.errors import PlatformError
 from actors.kernel.placement import Placed, Release, Term, encode_placement, placement_key
 from actors.kernel.record import Slice, encode_frame
@@ -57,6 +58,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
     name, token = new_name().replace("gateway", "dev"), wiring.token_of(folder)
     try:
         log.create(cluster.topics(tuple(registry.entities)))
+        wiring.keep(folder, cluster)
         wiring.check_topics(folder, log, cluster)
         host_config = HostConfig(
             name=name, log_url="", token=token, data_dir=str(folder), programs=programs, cluster=cluster
@@ -83,7 +85,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         )
         running.write_run(run)
         Banner(run).show(as_json)
-        status = await _until_ended(ended, [Path(program) for program in programs])
+        status = await _until_ended(ended, programs)
         await gateway.stop()
         await shared.stop()
         await hosting.stop()
@@ -102,15 +104,28 @@ def _on_signals() -> asyncio.Event:
     return ended
 
 
-async def _until_ended(ended: asyncio.Event, folders: list[Path]) -> int:
-    """Wait for the end, or for a program's change on disk."""
+async def _until_ended(ended: asyncio.Event, programs: tuple[str, ...]) -> int:
+    """Wait for the end, or until programs were saved that can be loaded; what cannot be is said, and not taken."""
+    folders = [Path(program) for program in programs]
     before = _stamps(folders)
     while not ended.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), LOOK_S if folders else None)
-        if not ended.is_set() and _stamps(folders) != before:
-            return AGAIN
+        now = _stamps(folders)
+        if not ended.is_set() and now != before:
+            before = now
+            if _can_be_loaded(programs):
+                return AGAIN
     return 0
+
+
+def _can_be_loaded(programs: tuple[str, ...]) -> bool:
+    try:
+        wiring.registry_of(programs)
+    except PlatformError as error:
+        output.say(f"not yet: {error}; the version before goes on serving")
+        return False
+    return True
 
 
 def _stamps(folders: list[Path]) -> dict[str, int]:
@@ -124,11 +139,9 @@ def _stamps(folders: list[Path]) -> dict[str, int]:
 
 def run_dev(folder: Path, port: int, programs: tuple[str, ...], as_json: bool) -> None:
     """Run until ended; when a program was saved, start again in the same process's place."""
-    status = asyncio.run(_run(wiring.data_folder(folder), port, programs, as_json))
-    if status == AGAIN:
-        print("a program was saved: starting again", file=sys.stderr, flush=True)
-        try:
-            wiring.registry_of(programs)
-        except PlatformError as error:
-            print(f"not yet: {error}", file=sys.stderr, flush=True)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
+    place = wiring.data_folder(folder)
+    with lock(place), reserved(port) as bound:
+        status = asyncio.run(_run(place, bound, programs, as_json))
+        if status == AGAIN:
+            output.say("a program was saved: starting again")
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted

@@ -5,13 +5,11 @@ Runs without Ray, since Ray takes signals over, costs seconds and must itself be
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
-import socket
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from msgspec import Struct
 
@@ -23,12 +21,12 @@ from actors.cli.banner import Banner
 from actors.cli.child import Child, Ended
 from actors.cli.children import LogPlan
 from actors.cli.head import Head
+from actors.cli.holding import lock, reserved
 from actors.cli.running import Process, Run
 from actors.errors import SetupError
 from actors.kernel.placement import Size
 from gateway.server import GatewayConfig, new_name
 
-LOOPBACK = "127.0.0.1"
 RAY_NOTE = "Ray's own ports listen on all interfaces whatever they are told; token authentication is on"
 KAFKA_NOTE = "one Kafka broker survives kill -9, but not a power cut; the embedded log survives both"
 
@@ -156,6 +154,7 @@ class Supervisor:
         log = open_log(url, self._process, self._token)
         try:
             log.create(self._cluster.topics(kinds))
+            wiring.keep(self._folder, self._cluster)
             wiring.check_topics(self._folder, log, self._cluster)
             wiring.order(log, self._cluster, Size(self._plan.hosts))
         finally:
@@ -237,45 +236,6 @@ class Supervisor:
         await asyncio.to_thread(self._end_broker)
         clear_outside(self._folder)
         running.clear_run(self._folder)
-
-
-@contextlib.contextmanager
-def reserved(port: int) -> Generator[int]:
-    """Hold a port for our gateways, which share it: nobody else's can come in while one of them starts again.
-
-    Raises SetupError when it is in use.
-    """
-    with socket.socket() as probe, socket.socket() as holder:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise SetupError(
-                f"{LOOPBACK}:{port} cannot be taken ({error.strerror}). Choose another port with --port, or stop what "
-                "uses it.",
-                reason="PORT_IN_USE",
-            ) from error
-        bound = int(probe.getsockname()[1])
-        probe.close()
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind((LOOPBACK, bound))
-        yield bound
-
-
-def lock(folder: Path) -> IO[bytes]:
-    """Take the data folder for this process alone. Raises SetupError naming who has it."""
-    file = (folder / "up.lock").open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        process = running.holder(folder)
-        who = f"process {process.pid}" if process else "another process"
-        raise SetupError(
-            f"{folder} is in use by {who}. End it with `hutong stop --dir {folder}`, or use another folder.",
-            reason="FOLDER_IN_USE",
-        ) from None
-    return file
 
 
 def clear_left_overs(folder: Path) -> None:

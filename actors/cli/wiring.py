@@ -154,7 +154,7 @@ def token_of(folder: Path) -> str:
 def settled_cluster(
     folder: Path, partitions: int | None = None, groups: Mapping[str, int] | None = None
 ) -> ClusterSettings:
-    """The cluster settings of this folder: what is given, or the defaults, if it is new.
+    """The cluster settings of this folder: what is given, or the defaults, if it is new. `keep` writes them down.
 
     Raises SetupError when something is given that differs from what the folder was made with.
     """
@@ -166,11 +166,18 @@ def settled_cluster(
         partitions=cluster.partitions if partitions is None else partitions,
         groups=dict(groups) if groups else cluster.groups,
     )
-    if stored is None:
-        path.write_bytes(msgspec.json.encode(wanted))
-    else:
+    if stored is not None:
         check_same(stored, wanted)
     return wanted
+
+
+def keep(folder: Path, cluster: ClusterSettings) -> None:
+    """Fix the settings of this folder, once it has a log: a start that was refused before has fixed nothing."""
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        draft = path.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(cluster))
+        draft.replace(path)
 
 
 def check_topics(folder: Path, log: Log, cluster: ClusterSettings) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -73,12 +74,23 @@ class Platform(NamedTuple):
         assert said.status == 0, said.err
         return said.value
 
+    @property
+    def errors(self) -> str:
+        """What it wrote to stderr so far."""
+        return errors_of(self.folder).read_text()
+
+
+def errors_of(folder: Path) -> Path:
+    """Where the stderr of the platform in this folder goes."""
+    return folder.with_name(f"{folder.name}.err")
+
 
 @contextmanager
-def dev(folder: Path, *options: str) -> Generator[Platform]:
+def dev(folder: Path, *options: str, **env: str) -> Generator[Platform]:
     """A platform of its own in one process, ended in good order."""
     command = [sys.executable, "-m", "actors.cli", "dev", "--dir", str(folder), "--port", "0", "--json", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    with errors_of(folder).open("ab") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **env})
     assert process.stdout is not None
     try:
         yield Platform(folder, json.loads(process.stdout.readline()), process)

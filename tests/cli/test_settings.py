@@ -5,22 +5,28 @@ from pathlib import Path
 import pytest
 
 from actors.cli import main
-from actors.cli.wiring import settled_cluster
+from actors.cli.wiring import keep, settled_cluster
 from actors.errors import SetupError
 
 
 def test_a_new_folder_takes_what_is_given_and_an_old_one_keeps_it(tmp_path: Path) -> None:
     made = settled_cluster(tmp_path, 8, {"gold": 2})
+    keep(tmp_path, made)
     assert (made.partitions, made.groups) == (8, {"gold": 2})
     assert settled_cluster(tmp_path) == made
     assert settled_cluster(tmp_path, 8) == made
+
+
+def test_what_was_asked_for_is_not_fixed_before_it_is_kept(tmp_path: Path) -> None:
+    settled_cluster(tmp_path, 8)
+    assert settled_cluster(tmp_path, 4).partitions == 4
 
 
 @pytest.mark.parametrize(("partitions", "groups"), [(16, {}), (None, {"gold": 3}), (None, {"silver": 2})])
 def test_what_differs_from_what_a_folder_was_made_with_is_refused(
     tmp_path: Path, partitions: int | None, groups: dict[str, int]
 ) -> None:
-    settled_cluster(tmp_path, 8, {"gold": 2})
+    keep(tmp_path, settled_cluster(tmp_path, 8, {"gold": 2}))
     with pytest.raises(SetupError, match="stored"):
         settled_cluster(tmp_path, partitions, groups)
 

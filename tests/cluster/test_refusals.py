@@ -74,7 +74,10 @@ def test_a_program_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_none_is_refused(tmp_path: Path) -> None:
-    assert "--log is embedded, kafka or kafka://" in refused(tmp_path / "up", "--port", "0", "--log", "rabbit")
+    folder = tmp_path / "up"
+    said = refused(folder, "--port", "0", "--log", "rabbit", "--partitions", "4")
+    assert "--log is embedded, kafka or kafka://" in said
+    assert not (folder / "cluster.json").exists(), "a refused start fixes nothing"
 
 
 def test_without_java_kafka_is_refused_and_java_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""`hutong dev` as a program's author meets it: its port and folder, programs that are saved, code that is wrong."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import PROGRAMS, Platform, dev, hutong
+
+SAID_S_MAX = 20.0
+LOOK_S = 0.02
+
+
+def until(fact: Callable[[], object], platform: Platform) -> None:
+    """Wait until the fact is true."""
+    end = time.monotonic() + SAID_S_MAX
+    while not fact():
+        assert time.monotonic() < end, platform.errors
+        threading.Event().wait(LOOK_S)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A program's folder that may be changed."""
+    return Path(shutil.copytree(PROGRAMS / "trap", tmp_path / "trap"))
+
+
+def test_the_port_of_a_platform_that_runs_is_refused(platform: Platform, tmp_path: Path) -> None:
+    port = platform.run["gateway"].rpartition(":")[2]
+    error = hutong("dev", "--dir", tmp_path / "other", "--port", port, "--json").error
+    assert error["reason"] == "PORT_IN_USE"
+    assert f"127.0.0.1:{port}" in error["message"]
+    assert not (tmp_path / "other" / "cluster.json").exists(), "a refused start fixes nothing"
+
+
+def test_a_folder_in_use_is_refused_and_says_how_to_end_what_uses_it(platform: Platform) -> None:
+    error = hutong("dev", "--dir", platform.folder, "--port", "0", "--json").error
+    assert error["reason"] == "FOLDER_IN_USE"
+    assert f"process {platform.process.pid}" in error["message"]
+    assert f"hutong stop --dir {platform.folder}" in error["message"]
+    assert platform("status").status == 0
+
+
+def test_a_program_saved_with_an_error_is_named_with_its_line_and_the_one_before_serves_on(
+    program: Path, tmp_path: Path
+) -> None:
+    file = program / "program.py"
+    good = file.read_text()
+    with dev(tmp_path / "dev", "--programs", str(program)) as platform:
+        platform.call("trap/traps/a", "trap.do")
+        file.write_text(good + "\nENTITIES = (\n")
+        until(lambda: "not yet: " in platform.errors, platform)
+        assert f"{file}, line {good.count(chr(10)) + 2}: SyntaxError" in platform.errors
+        platform.call("trap/traps/a", "trap.do")
+        assert platform.process.poll() is None
+        file.write_text(good + "\n")
+        until(lambda: "a program was saved: starting again" in platform.errors, platform)
+        assert platform.process.stdout is not None
+        assert b'"ready":true' in platform.process.stdout.readline()
+        platform.call("trap/traps/a", "trap.do")
