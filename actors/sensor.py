@@ -21,6 +21,9 @@ class Sensor:
     def calls_refused(self, reason: str, calls: int) -> None:
         """Calls were turned away before the log, for this stable reason."""
 
+    def admission_chose(self, level: int, queueing_seconds: float, admitted: int) -> None:
+        """A window of the gateway's door ended: the level from now on, how long calls queued, how many it let in."""
+
     def frame_appended(self, records: int, size_bytes: int, seconds: float) -> None:
         """The log acknowledged a frame that was handed to it so long ago."""
 

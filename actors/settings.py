@@ -72,6 +72,11 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     message_bytes_max: int = 4 << 20
     payload_bytes_max: int = 256 * 1024
     metadata_bytes_max: int = 8 * 1024
+    queueing_ms_max: int = 20
+    queueing_streamed_ms_max: int = 100
+    queueing_window_ms: int = 1_000
+    queueing_window_calls: int = 2_000
+    overload_retry_ms: int = 500
     request_id_ahead_ms_max: int = 60_000
     resident_max: int = 50_000
     outbox_max: int = 20_000

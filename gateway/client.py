@@ -13,9 +13,10 @@ from google.rpc import status_pb2
 
 from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
 from actors.kernel.record import Position
-from gateway.auth import CALLER
+from gateway.auth import CALLER, PRIORITY, TENANT
 from gateway.deadlines import DEADLINE
-from gateway.status import STATUS_METADATA, TIME_METADATA, error_of
+from gateway.shedding import HOLD_MS, Shedding, levels_from
+from gateway.status import LEVEL_METADATA, STATUS_METADATA, TIME_METADATA, error_of
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
 
@@ -25,6 +26,8 @@ BACKOFF_MS_MAX = 1_000
 DEADLINE_MS = 10_000
 WINDOW = 3_200
 BATCH = 200
+COME_BACK = ("OVERLOADED", "KEY_SHARE", "CALLER_LIMIT")
+"""Reasons of an Overloaded that pass with time."""
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
@@ -82,13 +85,19 @@ class Client:
     """A connection to a gateway, or to several behind one address.
 
     `caller` is the namespace of the request ids; without one, a random one is made and kept for this client's life.
+    `priority` is 0 to 127, more is more important. While a gateway that has too much to do says that it turns this
+    client's calls away, they are kept back here: a call waits and tries again, as if it had been turned away there.
     """
 
-    def __init__(self, address: str, caller: str = "", seed: int | None = None) -> None:
+    def __init__(
+        self, address: str, caller: str = "", seed: int | None = None, *, tenant: str = "", priority: int | None = None
+    ) -> None:
         self.caller = caller or f"client-{os.urandom(8).hex()}"
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
-        self._metadata = ((CALLER, self.caller),)
+        said = ((CALLER, self.caller), (TENANT, tenant), (PRIORITY, "" if priority is None else str(priority)))
+        self._metadata = tuple((key, value) for key, value in said if value)
+        self._shedding = Shedding()
         self._ahead_ms = 0
         self._knows_time = False
         self._random = random.Random(seed)
@@ -129,17 +138,23 @@ class Client:
         give_up_at = time.monotonic() + retry_for_ms / 1_000
         attempt = 0
         while True:
-            call = self._stub.Invoke(request, timeout=deadline_ms / 1_000, metadata=self._metadata)
-            try:
-                response = await call
-                if not self._knows_time:
-                    self._learn_time(await call.trailing_metadata())
-                return _answer(name, response)
-            except grpc.aio.AioRpcError as error:
-                self._learn_time(error.trailing_metadata())
-                wait_s = self._wait_s(error_from(error), attempt, give_up_at)
+            outcome = await self._try(request, deadline_ms) if self._shedding.admits(_now_ms()) else _kept_back()
+            if isinstance(outcome, Answer):
+                return outcome
+            wait_s = self._wait_s(outcome, attempt, give_up_at)
             attempt += 1
             await asyncio.sleep(wait_s)
+
+    async def _try(self, request: pb.InvokeRequest, deadline_ms: int) -> Answer | PlatformError:
+        call = self._stub.Invoke(request, timeout=deadline_ms / 1_000, metadata=self._metadata)
+        try:
+            response = await call
+            if not self._knows_time or self._shedding.is_holding:
+                self._learn(await call.trailing_metadata())
+            return _answer(request.request_id, response)
+        except grpc.aio.AioRpcError as error:
+            self._learn(error.trailing_metadata())
+            return error_from(error)
 
     def _wait_s(self, error: PlatformError, attempt: int, give_up_at: float) -> float:
         """How long to wait before the next try; raises the error when there is none."""
@@ -148,17 +163,21 @@ class Client:
         least_ms = 0 if isinstance(error, DeadlineExceeded) else error.retry_after_ms
         backoff_ms = min(BACKOFF_MS << min(attempt, 10), BACKOFF_MS_MAX) * self._random.uniform(0.5, 1.0)
         wait_s = max(least_ms, backoff_ms) / 1_000
-        if isinstance(error, Overloaded) and error.reason not in ("OVERLOADED", "CALLER_LIMIT"):
+        if isinstance(error, Overloaded) and error.reason not in COME_BACK:
             raise error  # a bound of the call itself: waiting does not help
         if time.monotonic() + wait_s > give_up_at:
             raise error
         return wait_s
 
-    def _learn_time(self, metadata: Iterable[tuple[str, Any]] | None) -> None:
+    def _learn(self, metadata: Iterable[tuple[str, Any]] | None) -> None:
+        level, own = 0, 0
         for key, value in metadata or ():
             if key == TIME_METADATA:
                 self._ahead_ms = int(value) - time.time_ns() // 1_000_000
                 self._knows_time = True
+            elif key == LEVEL_METADATA:
+                level, own = levels_from(str(value))
+        self._shedding.learn(level, own, _now_ms())
 
     # -- many calls -----------------------------------------------------------------------------------------------
 
@@ -202,22 +221,25 @@ class Client:
         sent = answered = 0
         try:
             while answered < len(open_):
-                while sent < len(open_) and sent - answered <= window - batch:
+                while sent < len(open_) and sent - answered <= window - batch and self._shedding.admits(_now_ms()):
                     some = open_[sent : sent + batch]
                     await call.write(many.batch(some, self.new_request_id))
                     sent += len(some)
+                if sent == answered:
+                    return _kept_back()
                 results = await call.read()
                 if results is grpc.aio.EOF:
                     break
                 for result in results.results:
                     again = many.take(result) or again
                 answered += len(results.results)
+                self._shedding.learn(results.level, results.own_level, _now_ms())
             else:
                 await call.done_writing()
                 if await call.read() is grpc.aio.EOF and not self._knows_time:
-                    self._learn_time(await call.trailing_metadata())
+                    self._learn(await call.trailing_metadata())
             if answered < len(open_):  # it ended early, and says why when it is asked
-                self._learn_time(await call.trailing_metadata())
+                self._learn(await call.trailing_metadata())
                 again = error_from_call(await call.code(), await call.details(), await call.trailing_metadata())
         except grpc.aio.AioRpcError as error:
             again = error_from(error)
@@ -289,6 +311,15 @@ def uuid7(now_ms: int) -> str:
     return f"{time_[:8]}-{time_[8:]}-7{noise[:3]}-{'89ab'[int(noise[3], 16) % 4]}{noise[4:7]}-{noise[7:19]}"
 
 
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _kept_back() -> Overloaded:
+    """The outcome of a try that was not made."""
+    return Overloaded("kept back: the gateway turns such calls away for now", retry_after_ms=HOLD_MS // 2)
+
+
 def _bytes(payload: Payload) -> bytes:
     return payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
 
@@ -338,7 +369,7 @@ class _Many:
             self.outcomes[nth] = _answer(name, result.response)
             return None
         error = error_of(result.error)
-        if isinstance(error, Unavailable | DeadlineExceeded) or error.reason in ("OVERLOADED", "CALLER_LIMIT"):
+        if isinstance(error, Unavailable | DeadlineExceeded) or error.reason in COME_BACK:
             return error
         self.outcomes[nth] = error
         return None

@@ -30,12 +30,15 @@ from actors.ports import Appended, Log, Slice
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.deadlines import now_ms as clock_ms
+from gateway.door import Door, Probe
 from gateway.owners import Owners
 from gateway.pending import Append, Call, Expired, PendingTable, Stuck
 from gateway.status import refusal_of
 
 EXPIRE_S = 0.02
 HALTED_RETRY_MS = 1_000
+STALL_MS = 200
+"""A call that stands in its lane for so long shows that the log is away: others need not wait for a mean to say so."""
 
 
 class Single:
@@ -107,6 +110,8 @@ class Ingress:
         self._table = PendingTable(
             cluster.partitions, process.pending_max, process.pending_per_caller_max, process.deadline_left_ms_min
         )
+        self.door = Door(process, sensor)
+        self.probe = Probe(self.door)
         self._owners = Owners(log, cluster.placement_topic, name, token, self._heard, self._down)
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
@@ -134,6 +139,7 @@ class Ingress:
     async def stop(self) -> None:
         """End the streams to hosts."""
         await self._owners.stop()
+        await self.probe.stop()
         for timer in (self._expiring, self._holding):
             if timer is not None:
                 timer.cancel()
@@ -178,6 +184,11 @@ class Ingress:
             encoded = encode_frame(topic, frame.partition, self.name, owners.release, owners.digest, frame.records)
             future = self._log.append(Slice(topic, frame.partition), encoded)
             self._watch(frame, future)
+        for streamed in (False, True):
+            waited_ms, calls = self._table.waited(streamed=streamed)
+            if calls:
+                self.door.waited("lane", waited_ms, calls, streamed=streamed)
+        self.door.look(now_ms)
         next_ms = self._table.next_ms()
         if next_ms is not None:
             self._hold(next_ms, now_ms)
@@ -226,12 +237,18 @@ class Ingress:
         self._flush()
 
     def _expire(self) -> None:
-        for expired in self._table.expire(clock_ms()):
+        now_ms = clock_ms()
+        for expired in self._table.expire(now_ms):
             error = too_late(expired)
             for waiter in expired.call.waiters:
                 waiter.failed(expired.call.key[1], error)
         self._sensor.pending_calls(len(self._table))
-        self._expiring = self._loop.call_later(EXPIRE_S, self._expire) if len(self._table) else None
+        oldest_ms = self._table.oldest_ms(now_ms)
+        self.door.keep("stall", oldest_ms if oldest_ms >= STALL_MS else 0)
+        self.door.look(now_ms)
+        self.probe.look()
+        more = len(self._table) or self.door.is_choosing
+        self._expiring = self._loop.call_later(EXPIRE_S, self._expire) if more else None
 
     # -- what hosts say -------------------------------------------------------------------------------------------
 
@@ -257,7 +274,10 @@ class Ingress:
         appended_at = self._appended_at.pop(partition, None)
         waited_s = 0.0 if appended_at is None else time.perf_counter() - appended_at
         self._sensor.replies_came(len(replies), waited_s)
-        for call, reply in self._table.replied(partition, replies):
+        settled = self._table.replied(partition, replies)
+        if appended_at is not None and settled:
+            self.door.waited("host", waited_s * 1_000 * len(settled), len(settled), streamed=settled[0][0].streamed)
+        for call, reply in settled:
             for waiter in call.waiters:
                 waiter.settled(reply, partition)
 
@@ -267,6 +287,7 @@ class Ingress:
         self._epochs[partition] = epoch
         self._serving[partition] = address
         self._halted.pop(partition, None)
+        self._appended_at.pop(partition, None)  # they waited for an owner: no crowd, and no reason to turn others away
         keys = self._table.owned(partition)
         if keys:
             self._owners.send(address, Pending(partition, [(*call.key, body_sum_of(call.record)) for call in keys]))
@@ -348,7 +369,7 @@ class Ingress:
         caller, request_id = key
         record = encode_record(Read(entity, view, args, request_id, caller))
         waiter = Single()
-        self.submit(Call(key, partition, record, [waiter], deadline_ms, streamed=False))
+        self.submit(Call(key, partition, record, [waiter], deadline_ms, streamed=False, arrived_ms=clock_ms()))
         return waiter.future
 
     # -- pushes ---------------------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ class Call(Struct, eq=False):
     handed: int = 0
     """How many frames with it the log was given and did not certainly refuse; above 0 its outcome is unknown."""
     open: bool = True
+    arrived_ms: int = 0
 
 
 class Append(NamedTuple):
@@ -114,6 +115,7 @@ class PendingTable:
         self._wave: list[_Lane] = []
         """The lanes whose frames of unary calls were last handed out together and are not done."""
         self._wave_until_ms = 0
+        self._waited = {False: (0, 0), True: (0, 0)}
         self._streams = False
         """Whether there was a streamed call since the table was last empty: those do not wait for waves."""
 
@@ -231,7 +233,20 @@ class PendingTable:
             lane.flying = calls
             lane.held = 0 if calls[-1].streamed else sum(not call.streamed for call in calls)
             lane.hold_until_ms = now_ms + HOLD_MS
+            total_ms, count = self._waited[calls[0].streamed]
+            waited_ms = now_ms - (calls[0].arrived_ms + calls[-1].arrived_ms) // 2  # they came evenly, or nearly
+            self._waited[calls[0].streamed] = (total_ms + waited_ms * len(calls), count + len(calls))
         return records
+
+    def waited(self, *, streamed: bool) -> tuple[int, int]:
+        """How many ms the calls handed out since the last time stood here, all together, and how many they were."""
+        waited, self._waited[streamed] = self._waited[streamed], (0, 0)
+        return waited
+
+    def oldest_ms(self, now_ms: int) -> int:
+        """How long the oldest call stands here that waits for its lane."""
+        firsts = (lane.queue[0].arrived_ms for lane in self._lanes if lane.queue)
+        return now_ms - min(firsts, default=now_ms)
 
     def next_ms(self) -> int | None:
         """When `take` has something to do that it had not now."""

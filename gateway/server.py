@@ -97,6 +97,7 @@ class Gateway:
             ) from error
         for service in ("", SERVICE_NAME):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._server.add_insecure_port(self.ingress.probe.address)
         self.ingress.start()
         await self._server.start()
         return self.port

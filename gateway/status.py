@@ -30,6 +30,7 @@ DOMAIN = "hutong"
 STATUS_METADATA = "grpc-status-details-bin"
 TIME_METADATA = "hutong-time-ms"
 REQUEST_METADATA = "hutong-request-id"
+LEVEL_METADATA = "hutong-level"
 MESSAGE_BYTES_MAX = 800
 DETAIL_BYTES_MAX = 200
 DETAILS_MAX = 8

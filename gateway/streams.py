@@ -8,7 +8,10 @@ from typing import Any, TypeAlias
 from actors.errors import PlatformError, Unavailable
 from actors.kernel.action import Reply
 from actors.sensor import Sensor
+from gateway.admission import level_of
+from gateway.auth import Caller
 from gateway.deadlines import now_ms
+from gateway.door import SAID, wall_ms
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes, text_of
@@ -53,7 +56,7 @@ class CallStream:
     """A `Waiter` for all calls of one stream. Takes no more in while `OPEN_MAX` are not answered and read."""
 
     def __init__(
-        self, ingress: Ingress, routes: Routes, caller: str, sensor: Sensor, call_ms: int, until_ms: int | None
+        self, ingress: Ingress, routes: Routes, caller: Caller, sensor: Sensor, call_ms: int, until_ms: int | None
     ) -> None:
         """Each call may take `call_ms`, and none longer than until `until_ms`, when the stream itself ends."""
         self._ingress = ingress
@@ -112,10 +115,16 @@ class CallStream:
         self._ready.set()
 
     def _take(self, calls: Sequence[pb.InvokeRequest]) -> None:
-        deadline_ms = now_ms() + self._call_ms
+        door, arrived_ms = self._ingress.door, now_ms()
+        if door.is_choosing:
+            calls = self._chosen(calls)
+            door.look(arrived_ms)
+        else:
+            door.count(len(calls))
+        deadline_ms = arrived_ms + self._call_ms
         if self._until_ms is not None:
             deadline_ms = min(deadline_ms, self._until_ms)
-        routes, submit, caller, names = self._routes, self._ingress.submit, self._caller, self._names
+        routes, submit, caller, names = self._routes, self._ingress.submit, self._caller.name, self._names
         refused: dict[str, int] = {}
         for call in calls:
             name = call.request_id
@@ -123,7 +132,9 @@ class CallStream:
                 request_id = routes.request_id(name)
                 partition, record = routes.record(call.entity, call.command, call.payload, request_id, caller)
                 waiter = self if request_id not in names else _Again(self, name)
-                submit(Call((caller, request_id), partition, record, [waiter], deadline_ms, True))
+                submit(
+                    Call((caller, request_id), partition, record, [waiter], deadline_ms, True, arrived_ms=arrived_ms)
+                )
             except PlatformError as error:
                 refused[error.reason] = refused.get(error.reason, 0) + 1
                 self._end((name, 0, None, error))
@@ -134,6 +145,23 @@ class CallStream:
                     self._repeats += 1
         for reason, count in refused.items():
             self._sensor.calls_refused(reason, count)
+
+    def _chosen(self, calls: Sequence[pb.InvokeRequest]) -> Sequence[pb.InvokeRequest]:
+        """The calls that are let in; the others have their results at once."""
+        refused_of, tenant = self._ingress.door.refused, self._caller.tenant
+        level = level_of(self._caller.priority, self._caller.name, wall_ms())
+        chosen: list[pb.InvokeRequest] = []
+        refused: dict[str, int] = {}
+        for call in calls:
+            error = refused_of(tenant, level, call.entity)
+            if error is None:
+                chosen.append(call)
+            else:
+                refused[error.reason] = refused.get(error.reason, 0) + 1
+                self._end((call.request_id, 0, None, error))
+        for reason, count in refused.items():
+            self._sensor.calls_refused(reason, count)
+        return chosen
 
     # -- results out, as a waiter ---------------------------------------------------------------------------------
 
@@ -171,7 +199,9 @@ class CallStream:
     def _batch(self) -> pb.InvokeResultBatch:
         """The oldest results, made in place: a message that is made apart and copied costs three times as much."""
         batch = pb.InvokeResultBatch()
+        batch.level, batch.own_level = self._ingress.door.levels(self._caller)
         add, results = batch.results.add, self._results
+        turned_away: dict[str, bytes] = {}
         bad: dict[str, int] = {}
         good = size = 0
         for _ in range(min(len(results), RESULTS_MAX)):
@@ -191,9 +221,14 @@ class CallStream:
                 position.index = reply.index
                 size += len(reply.payload)
             elif error is not None:
-                status = status_of(error, name)
-                result.error.CopyFrom(status)
-                size += status.ByteSize()
+                status = turned_away.get(error.reason)
+                if status is None:
+                    shared = error.reason in SAID
+                    status = status_of(error, "" if shared else name).SerializeToString()
+                    if shared:  # they come by the thousand, and must cost little
+                        turned_away[error.reason] = status
+                result.error.MergeFromString(status)
+                size += len(status)
                 code = code_of(error).name
                 bad[code] = bad.get(code, 0) + 1
         if good:

@@ -63,6 +63,9 @@ class PrometheusSensor(Sensor):
             "call_handling_seconds", "From a call's arrival to its end", _LATENCY, "method"
         )
         self._refused = self._counter("calls_refused", "Calls turned away before the log", "reason")
+        self._level = self._gauge("admission_level", "The level below which calls are turned away; 0: none")
+        self._queueing = self._histogram("queueing_seconds", "Mean time in queues, of each window", _LATENCY)
+        self._admitted = self._counter("calls_admitted", "Calls let in by admission")
         self._append = self._histogram("append_seconds", "From handing a frame to the log to its word", _LATENCY)
         self._append_failures = self._counter("append_failures", "Appends that failed, by outcome", "outcome")
         self._frame_records = self._histogram("frame_records", "Records in an appended frame", _COUNTS)
@@ -120,6 +123,12 @@ class PrometheusSensor(Sensor):
     def calls_refused(self, reason: str, calls: int) -> None:
         """See `Sensor.calls_refused`."""
         self._refused.labels(self._reasons[reason]).inc(calls)
+
+    def admission_chose(self, level: int, queueing_seconds: float, admitted: int) -> None:
+        """See `Sensor.admission_chose`."""
+        self._level.set(level)
+        self._queueing.observe(queueing_seconds)
+        self._admitted.inc(admitted)
 
     def frame_appended(self, records: int, size_bytes: int, seconds: float) -> None:
         """See `Sensor.frame_appended`."""

@@ -1,19 +1,20 @@
 """`ProgramService`: calls, queries and pushes of mini programs. Translates between protobuf and the ingress."""
 
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
 import msgspec
 
-from actors.errors import InvalidCommand, NotFound, PlatformError
+from actors.errors import InvalidCommand, NotFound, Overloaded, PlatformError
 from actors.payload import describe
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
-from gateway.auth import caller_of
+from gateway.auth import Caller, caller_of
 from gateway.deadlines import deadline_ms, each_call_ms, now_ms
+from gateway.door import level_trailer
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener
 from gateway.pending import Call
@@ -54,12 +55,15 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         try:
             try:
                 caller = self._caller(context)
-                key = self._routes.request_id(request_id)
+                self._ingress.door.let_in(caller, request.entity)
+                name, key = caller.name, self._routes.request_id(request_id)
                 request_id = request_id or text_of(key)
-                partition, record = self._routes.record(request.entity, request.command, request.payload, key, caller)
+                partition, record = self._routes.record(request.entity, request.command, request.payload, key, name)
                 waiter = Single()
                 until_ms = deadline_ms(context.time_remaining(), self._process)
-                self._ingress.submit(Call((caller, key), partition, record, [waiter], until_ms, streamed=False))
+                self._ingress.submit(
+                    Call((name, key), partition, record, [waiter], until_ms, streamed=False, arrived_ms=now_ms())
+                )
             except PlatformError as error:
                 self._sensor.calls_refused(error.reason, 1)
                 raise
@@ -68,7 +72,7 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
                 raise refusal_of(reply, partition)
         except PlatformError as error:
             await self._refuse(context, "Invoke", began, error, request_id)
-        context.set_trailing_metadata(_trailer(request_id))
+        context.set_trailing_metadata((*_trailer(request_id), *level_trailer(self._ingress.door.levels(caller))))
         self._sensor.call_done("Invoke", "OK", time.perf_counter() - began)
         response = pb.InvokeResponse(payload=reply.payload, duplicate=reply.duplicate, request_id=request_id)
         position = response.position
@@ -102,7 +106,9 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             _check_args(request.args)
             until_ms = deadline_ms(context.time_remaining(), self._process)
             if request.linearizable:
-                position, payload = await self._read(route, request, self._caller(context), until_ms)
+                caller = self._caller(context)
+                self._ingress.door.let_in(caller, request.entity)
+                position, payload = await self._read(route, request, caller.name, until_ms)
             else:
                 position, payload = await self._ask(route, request, until_ms)
         except PlatformError as error:
@@ -172,9 +178,9 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         finally:
             del self._streams[stream]
 
-    def _caller(self, context: Context) -> str:
+    def _caller(self, context: Context) -> Caller:
         caller = caller_of(context.invocation_metadata())
-        return caller.name or f"~{self._ingress.name}/{context.peer()}"
+        return caller if caller.name else caller._replace(name=f"~{self._ingress.name}/{context.peer()}")
 
     async def _refuse(
         self, context: Context, method: str, began: float, error: PlatformError, request_id: str
@@ -182,9 +188,12 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         code = code_of(error)
         self._sensor.call_done(method, code.name, time.perf_counter() - began)
         status = status_of(error, request_id).SerializeToString()
-        trailer = (*_trailer(request_id), (STATUS_METADATA, status))
+        trailer = (*_trailer(request_id), *self._level(error, context), (STATUS_METADATA, status))
         await context.abort(code, message_of(error), trailing_metadata=trailer)
         raise AssertionError("abort raises")
+
+    def _level(self, error: PlatformError, context: Context) -> Iterable[tuple[str, str]]:
+        return level_trailer(self._ingress.door.levels(self._caller(context))) if isinstance(error, Overloaded) else ()
 
 
 def _trailer(request_id: str) -> tuple[tuple[str, str], ...]:

@@ -48,10 +48,14 @@ class InvokeBatch(_message.Message):
     def __init__(self, calls: _Optional[_Iterable[_Union[InvokeRequest, _Mapping]]] = ...) -> None: ...
 
 class InvokeResultBatch(_message.Message):
-    __slots__ = ("results",)
+    __slots__ = ("results", "level", "own_level")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    OWN_LEVEL_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[InvokeResult]
-    def __init__(self, results: _Optional[_Iterable[_Union[InvokeResult, _Mapping]]] = ...) -> None: ...
+    level: int
+    own_level: int
+    def __init__(self, results: _Optional[_Iterable[_Union[InvokeResult, _Mapping]]] = ..., level: _Optional[int] = ..., own_level: _Optional[int] = ...) -> None: ...
 
 class InvokeResult(_message.Message):
     __slots__ = ("request_id", "response", "error")

@@ -29,7 +29,8 @@ class ProgramServiceStub:
     """Calls, queries and pushes of mini programs.
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
-    and `hutong-priority` (0 to 127). A call without a caller gets one that lasts as long as its connection.
+    and `hutong-priority` (0 to 127, more is more important, 64 when it is not said). A call without a caller gets one that
+    lasts as long as its connection.
 
     Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
     of an Invoke its request id, `hutong-request-id`.
@@ -39,6 +40,12 @@ class ProgramServiceStub:
     metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
     OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
     ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
+
+    When there is more to do than can be done, the least important calls are turned away before the log:
+    RESOURCE_EXHAUSTED with the reason OVERLOADED, or KEY_SHARE for an entity that is asked far more than others. Answers
+    then carry `hutong-level` in trailing metadata: `LEVEL/OWN`, below which level calls are turned away and at which level
+    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. In a stream, such a
+    result's status has no request id of its own: the result has it.
 
     A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
     passes, and is not appended when too little time is left.
@@ -81,7 +88,8 @@ class ProgramServiceServicer:
     """Calls, queries and pushes of mini programs.
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
-    and `hutong-priority` (0 to 127). A call without a caller gets one that lasts as long as its connection.
+    and `hutong-priority` (0 to 127, more is more important, 64 when it is not said). A call without a caller gets one that
+    lasts as long as its connection.
 
     Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
     of an Invoke its request id, `hutong-request-id`.
@@ -91,6 +99,12 @@ class ProgramServiceServicer:
     metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
     OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
     ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
+
+    When there is more to do than can be done, the least important calls are turned away before the log:
+    RESOURCE_EXHAUSTED with the reason OVERLOADED, or KEY_SHARE for an entity that is asked far more than others. Answers
+    then carry `hutong-level` in trailing metadata: `LEVEL/OWN`, below which level calls are turned away and at which level
+    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. In a stream, such a
+    result's status has no request id of its own: the result has it.
 
     A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
     passes, and is not appended when too little time is left.
@@ -178,7 +192,8 @@ class ProgramService:
     """Calls, queries and pushes of mini programs.
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
-    and `hutong-priority` (0 to 127). A call without a caller gets one that lasts as long as its connection.
+    and `hutong-priority` (0 to 127, more is more important, 64 when it is not said). A call without a caller gets one that
+    lasts as long as its connection.
 
     Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
     of an Invoke its request id, `hutong-request-id`.
@@ -188,6 +203,12 @@ class ProgramService:
     metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
     OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
     ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
+
+    When there is more to do than can be done, the least important calls are turned away before the log:
+    RESOURCE_EXHAUSTED with the reason OVERLOADED, or KEY_SHARE for an entity that is asked far more than others. Answers
+    then carry `hutong-level` in trailing metadata: `LEVEL/OWN`, below which level calls are turned away and at which level
+    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. In a stream, such a
+    result's status has no request id of its own: the result has it.
 
     A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
     passes, and is not appended when too little time is left.

@@ -158,7 +158,7 @@ def test_ids_are_dated_by_the_gateways_clock() -> None:
     async def act(scene: Scene) -> None:
         async with await client_of(scene) as client:
             now_ms = time.time_ns() // 1_000_000
-            client._learn_time((("hutong-time-ms", str(now_ms - 3_600_000)),))
+            client._learn((("hutong-time-ms", str(now_ms - 3_600_000)),))
             assert abs(made_ms(uuid.UUID(client.new_request_id()).bytes) - now_ms + 3_600_000) < 60_000
             client._knows_time = False
             await client.invoke(jar_on(0), "jar.put")

@@ -1,0 +1,225 @@
+"""Who is let in while there is more to do than can be done, in the manner of DAGOR (SoCC 2018). Pure: no clock, no I/O.
+
+It watches how long calls stand in queues, chooses by business and user priority when that is too long, and keeps no
+tenant and no key from taking the part of others. It never looks into a call and never waits.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import NamedTuple
+
+from msgspec import Struct
+
+USER_LEVELS = 128
+ALPHA = 0.05
+BETA = 0.01
+KEY_PARTS = 3
+"""A key is hot when it asks for more than so many times what the others ask for on average."""
+CALLS_MIN = 50
+"""Fewer calls in a window than this cannot be a crowd: if they wait, the log or a host is slow or away."""
+TENANTS_MAX = 256
+KEYS_MAX = 2_000
+OTHERS = "~others"
+"""Stands for all tenants above `TENANTS_MAX` of a window."""
+HOUR_MS = 3_600_000
+
+
+def level_of(priority: int, caller: str, now_ms: int) -> int:
+    """The compound level of a caller's calls, of 128 × 128; more is more important.
+
+    Within a priority the callers stand in an order that changes with each hour, so that nobody is always the first to
+    be turned away; within the hour a caller is either served or not, which is better than half of each visit.
+    """
+    salted = f"{now_ms // HOUR_MS}/{caller}".encode(errors="replace")
+    return priority * USER_LEVELS + blake2b(salted, digest_size=1).digest()[0] % USER_LEVELS
+
+
+class Limits(Struct, frozen=True):
+    """When it is too much, and how long it is looked at before that is said."""
+
+    queueing_ms_max: int = 20
+    streamed_ms_max: int = 100
+    """A stream pushes back by itself, and how much it has in flight is its client's choice: 9,600 calls at 40,000 a
+    second stand somewhere for 240 ms, and nothing is wrong. Calls one by one cannot push back."""
+    window_ms: int = 1_000
+    window_calls: int = 2_000
+
+
+class Window(NamedTuple):
+    """What a window came to."""
+
+    queueing_ms: float
+    arrived: int
+    admitted: int
+    level: int
+    """The highest level of any tenant below which nothing is admitted now; 0 while nobody is refused."""
+
+
+class Cursor(Struct):
+    """Where the line is: above `level` all are let in, at it this part of them, below none."""
+
+    level: int
+    part: float
+    credit: float = 0.0
+
+    def passes(self, level: int) -> bool:
+        """Whether a call of this level is let in; counts it if it stands at the line."""
+        if level != self.level:
+            return level > self.level
+        self.credit += self.part
+        if self.credit < 1.0:
+            return False
+        self.credit -= 1.0
+        return True
+
+
+def fill(demands: Mapping[str, int], total: float) -> float:
+    """How much each may have at most, so that all have `total` and who asks for less keeps what it asks for."""
+    left = total
+    ordered = sorted(demands.values())
+    for nth, demand in enumerate(ordered):
+        part = left / (len(ordered) - nth)
+        if demand > part:
+            return part
+        left -= demand
+    return float("inf")
+
+
+def cursor_for(arrived: Mapping[int, int], expected: float) -> Cursor | None:
+    """The line that lets `expected` of such arrivals in, the most important first; None when all of them fit."""
+    left = expected
+    for level in sorted(arrived, reverse=True):
+        count = arrived[level]
+        if count > left:
+            return Cursor(level, left / count)
+        left -= count
+    return None
+
+
+class Admission:
+    """One gateway's door. `active` says whether calls are chosen among; while not, `count` is all that is asked.
+
+    Queueing is measured in places (a call stands in several queues, each a service of its own), and the worst of them
+    counts: adding them up would turn the pipeline of a healthy platform into overload.
+    """
+
+    def __init__(self, limits: Limits, now_ms: int) -> None:
+        self.active = False
+        self._limits = limits
+        self._began_ms = now_ms
+        self._rate_per_ms = 0.0
+        self._cursors: dict[str, Cursor] = {}
+        self._hot: dict[str, Cursor] = {}
+        self._kept_ms: dict[str, float] = {}
+        self._clear()
+
+    def _clear(self) -> None:
+        self._arrived = 0
+        self._admitted = 0
+        self._waits: dict[tuple[str, bool], tuple[float, int]] = {}
+        self._left = 0
+        self._refused_hot = 0
+        self._levels: dict[str, dict[int, int]] = {}
+        self._keys: dict[str, int] = {}
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def count(self, calls: int) -> None:
+        """So many calls came while not `active`; all are let in."""
+        self._arrived += calls
+        self._admitted += calls
+
+    def admit(self, tenant: str, level: int, key: str) -> str:
+        """Whether a call is let in while `active`: empty, or the reason why not."""
+        self._arrived += 1
+        keys = self._keys
+        count = keys.get(key, 0)
+        if count or len(keys) < KEYS_MAX:
+            keys[key] = count + 1
+        hot = self._hot.get(key)
+        if hot is not None and not hot.passes(0):
+            self._refused_hot += 1
+            return "KEY_SHARE"
+        levels = self._levels.get(tenant)
+        if levels is None:
+            if len(self._levels) >= TENANTS_MAX:
+                tenant = OTHERS
+            levels = self._levels.setdefault(tenant, {})
+        levels[level] = levels.get(level, 0) + 1
+        cursor = self._cursors.get(tenant)
+        if cursor is not None and not cursor.passes(level):
+            return "OVERLOADED"
+        self._admitted += 1
+        return ""
+
+    def level(self, tenant: str) -> int:
+        """The level below which none of this tenant's calls are let in now."""
+        cursor = self._cursors.get(tenant) or (self._cursors.get(OTHERS) if tenant not in self._levels else None)
+        return cursor.level if cursor is not None else 0
+
+    # -- what is seen ---------------------------------------------------------------------------------------------
+
+    def waited(self, place: str, total_ms: float, calls: int, *, streamed: bool) -> None:
+        """So many calls stood in the queue of this place, so long all together."""
+        former_ms, count = self._waits.get((place, streamed), (0.0, 0))
+        self._waits[place, streamed] = (former_ms + total_ms, count + calls)
+        self._left = max(self._left, count + calls)
+
+    def keep(self, place: str, waited_ms: float) -> None:
+        """A sample of a place that is looked at seldom: it holds until the next one."""
+        self._kept_ms[place] = waited_ms
+
+    def tick(self, now_ms: int) -> Window | None:
+        """End the window if its time or its count is over, and choose anew; to be called with every few calls."""
+        elapsed_ms = now_ms - self._began_ms
+        limits = self._limits
+        if elapsed_ms < limits.window_ms and (min(self._arrived, self._left) < limits.window_calls or elapsed_ms < 1):
+            return None
+        queueing_ms = self._queueing_ms()
+        overloaded = self._arrived >= CALLS_MIN and queueing_ms >= limits.queueing_ms_max
+        if overloaded or self.active:
+            self._choose(overloaded, elapsed_ms)
+        level = max((cursor.level for cursor in self._cursors.values()), default=0)
+        window = Window(queueing_ms, self._arrived, self._admitted, level)
+        self._began_ms = now_ms
+        self._clear()
+        return window
+
+    def _queueing_ms(self) -> float:
+        """The mean of the worst place; that of streamed calls in the measure of calls one by one."""
+        limits = self._limits
+        measure = {False: 1.0, True: limits.queueing_ms_max / limits.streamed_ms_max}
+        means_ms = [measure[streamed] * total / count for (_, streamed), (total, count) in self._waits.items() if count]
+        return max((*means_ms, *self._kept_ms.values()), default=0.0)
+
+    def _choose(self, overloaded: bool, elapsed_ms: int) -> None:
+        """Expect less after an overloaded window and a little more after another, and find the lines for that."""
+        admitted_per_ms = self._admitted / elapsed_ms
+        if overloaded:
+            former_per_ms = min(self._rate_per_ms, admitted_per_ms) if self.active else admitted_per_ms
+            self._rate_per_ms = max(former_per_ms, admitted_per_ms / 2) * (1 - ALPHA)
+        else:
+            self._rate_per_ms = max(self._rate_per_ms, admitted_per_ms) * (1 + BETA)
+        expected = self._rate_per_ms * elapsed_ms
+        self.active = overloaded or self._arrived > expected
+        self._hot = self._hot_keys(expected) if self.active else {}
+        # What hot keys will be refused from now on is among the levels that were counted, and need not be cut twice.
+        cut = sum(self._keys[key] * (1 - cursor.part) for key, cursor in self._hot.items()) - self._refused_hot
+        self._cursors = self._lines(expected + max(cut, 0)) if self.active else {}
+
+    def _lines(self, expected: float) -> dict[str, Cursor]:
+        """Each tenant that asks for more than its share gets a line of its own, at that share."""
+        demands = {tenant: sum(levels.values()) for tenant, levels in self._levels.items()}
+        share = fill(demands, expected)
+        found = {tenant: cursor_for(levels, share) for tenant, levels in self._levels.items()}
+        return {tenant: cursor for tenant, cursor in found.items() if cursor is not None}
+
+    def _hot_keys(self, expected: float) -> dict[str, Cursor]:
+        """Keys that ask for far more than the others; what each may have is a part of what it asked for."""
+        demands = self._keys
+        if len(demands) < 2:
+            return {}
+        counted = sum(demands.values())
+        usual = (counted - max(demands.values())) / (len(demands) - 1)
+        share = max(fill(demands, expected * counted / max(self._arrived, 1)), KEY_PARTS * usual)
+        return {key: Cursor(0, share / demand) for key, demand in demands.items() if demand > share}

@@ -1,0 +1,148 @@
+"""The gateway's door around `admission.py`: clocks, errors and metrics, and a probe that stands in line."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from actors.errors import Overloaded
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
+from gateway.admission import Admission, Limits, level_of
+from gateway.auth import Caller
+from gateway.deadlines import now_ms as clock_ms
+from gateway.shedding import level_text
+from gateway.status import LEVEL_METADATA
+
+PROBE_MS = 100
+PROBE_MS_MAX = 1_000
+SAID = {
+    "OVERLOADED": "there is more to do than can be done; calls of your level are turned away for now",
+    "KEY_SHARE": "this entity is asked for more than its share while there is more to do than can be done",
+}
+"""Why the door turns calls away; all that meet the same reason are told the same."""
+
+
+def wall_ms() -> int:
+    """The machine's time, by which hours are counted."""
+    return time.time_ns() // 1_000_000
+
+
+class Door:
+    """Lets calls in or turns them away, before they cost anything."""
+
+    def __init__(self, process: ProcessSettings, sensor: Sensor) -> None:
+        limits = Limits(
+            process.queueing_ms_max,
+            process.queueing_streamed_ms_max,
+            process.queueing_window_ms,
+            process.queueing_window_calls,
+        )
+        self._admission = Admission(limits, clock_ms())
+        self._sensor = sensor
+        self._errors = {
+            reason: Overloaded(said, retry_after_ms=process.overload_retry_ms, reason=reason)
+            for reason, said in SAID.items()
+        }
+
+    @property
+    def is_choosing(self) -> bool:
+        """Whether calls are chosen among; while not, `count` is all that is to be said of them."""
+        return self._admission.active
+
+    def count(self, calls: int) -> None:
+        """So many calls came while the door did not choose."""
+        self._admission.count(calls)
+
+    def let_in(self, caller: Caller, key: str) -> None:
+        """Raises Overloaded when this call is turned away."""
+        admission = self._admission
+        if not admission.active:
+            admission.count(1)
+            return
+        refused = self.refused(caller.tenant, level_of(caller.priority, caller.name, wall_ms()), key)
+        self.look(clock_ms())
+        if refused is not None:
+            raise refused
+
+    def refused(self, tenant: str, level: int, key: str) -> Overloaded | None:
+        """Why a call of this level is turned away while the door chooses; None when it is let in."""
+        reason = self._admission.admit(tenant, level, key)
+        return self._errors[reason] if reason else None
+
+    def levels(self, caller: Caller) -> tuple[int, int]:
+        """Below which level the caller's tenant is turned away, and the caller's own; zeros while the door is open."""
+        level = self._admission.level(caller.tenant) if self._admission.active else 0
+        return (level, level_of(caller.priority, caller.name, wall_ms())) if level else (0, 0)
+
+    # -- what is seen ---------------------------------------------------------------------------------------------
+
+    def waited(self, place: str, total_ms: float, calls: int, *, streamed: bool) -> None:
+        """So many calls stood in the queue of this place, so long all together."""
+        self._admission.waited(place, total_ms, calls, streamed=streamed)
+
+    def keep(self, place: str, waited_ms: float) -> None:
+        """How long one stood in the queue of this place; it holds until it is said anew."""
+        self._admission.keep(place, waited_ms)
+
+    def look(self, now_ms: int) -> None:
+        """End the window if it is over."""
+        window = self._admission.tick(now_ms)
+        if window is not None:
+            self._sensor.admission_chose(window.level, window.queueing_ms / 1_000, window.admitted)
+
+
+class Probe:
+    """Asks this gateway for its health, as a stranger would, while it has calls: nobody else sees the queue before us.
+
+    gRPC accepts a call per round of the event loop and keeps the others where no program can count them.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self.address = f"unix-abstract:hutong-{os.getpid()}-{id(self):x}"
+        self._asking: asyncio.Task[None] | None = None
+        self._asked_at = 0.0
+        self._channel: grpc.aio.Channel | None = None
+
+    def look(self) -> None:
+        """Ask, unless an answer is on its way or the last question was a moment ago; to be called often."""
+        since_ms = (time.perf_counter() - self._asked_at) * 1_000
+        if self._asking is not None and not self._asking.done():
+            if since_ms > PROBE_MS:
+                self._door.keep("gateway", since_ms)
+        elif since_ms > PROBE_MS:
+            self._asked_at = time.perf_counter()
+            self._asking = asyncio.ensure_future(self._ask())
+
+    async def _ask(self) -> None:
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(self.address)
+        stub: Any = health_pb2_grpc.HealthStub(self._channel)
+        try:
+            await stub.Check(health_pb2.HealthCheckRequest(), timeout=PROBE_MS_MAX / 1_000)
+            waited_ms = (time.perf_counter() - self._asked_at) * 1_000
+        except grpc.aio.AioRpcError as error:
+            is_full = error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+            waited_ms = PROBE_MS_MAX if is_full else 0.0
+        self._door.keep("gateway", waited_ms)
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._asking
+        if self._channel is not None:
+            await self._channel.close()
+
+
+def level_trailer(levels: tuple[int, int]) -> Iterable[tuple[str, str]]:
+    """What an answer says of the level: nothing while the door is open."""
+    level, own = levels
+    return ((LEVEL_METADATA, level_text(level, own)),) if level else ()
