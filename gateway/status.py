@@ -123,6 +123,9 @@ def refusal_of(reply: Reply, partition: int) -> PlatformError:
         case Code.REJECTED:
             return Reject(reason, **refusal.details)
         case Code.POISONED:
+            if reason == "SKIPPED":
+                message = f"an operator gave this call up at {position}: it was never applied; see `hutong why`"
+                return Poisoned(message, position=position)
             raised = refusal.details.get("error", reason)
             return Poisoned(f"the program's code raised {raised} at {position}; see `hutong why`", position=position)
         case Code.REQUEST_ID_REUSED:

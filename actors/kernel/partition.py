@@ -50,6 +50,7 @@ SUMS_MAX = 16
 ANSWER_BYTES_MAX = 2 << 20
 """A view's answer is one message on its way through host and gateway."""
 DEAD_LETTER = "dead-letter"
+_SKIPPED = refuse(Code.POISONED, "SKIPPED")
 _TOO_OLD = (Code.REQUEST_ID_TOO_OLD, refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD").payload)
 _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
@@ -163,8 +164,6 @@ class Partition:
 
     def apply(self, position: Position, record: Record) -> Sequence[Action] | NeedState:
         """Apply one record of the frame that began. Raises Corrupt where the partition must stop."""
-        if self.meta.skips and (position.offset, position.index) in self.meta.skips:
-            return []
         match record:
             case Invoke():
                 return self._invoke(position, record)
@@ -179,7 +178,8 @@ class Partition:
                 if (term, n) > (owner.term, owner.n):
                     self.meta.owner = Owner(position.offset, term, n, host)
             case Check(offset, crc):
-                self._check(position, offset, crc)
+                if not self._is_skipped(position):
+                    self._check(position, offset, crc)
             case Incarnation(n):
                 if n > self.meta.incarnation:
                     self.meta.incarnation = n
@@ -187,6 +187,15 @@ class Partition:
             case Empty():
                 pass
         return []
+
+    def _is_skipped(self, position: Position) -> bool:
+        """Whether an operator gave this record up: no author's code runs for it, and it is refused as poison is.
+
+        Verdicts are read before a partition is served and stay in `meta.skips`, so every replay knows of them. That it
+        is refused, not left out, is what settles it: the window knows the call, so that a copy of it is answered and
+        does not run; a source's send counts as received; a timer that fired is gone.
+        """
+        return (position.offset, position.index) in self.meta.skips
 
     def _check(self, position: Position, offset: int, crc: int) -> None:
         mine = self.meta.sums.get(offset)
@@ -310,6 +319,8 @@ class Partition:
 
     def _decide(self, position: Position, task: Task, caller: str, fired: str = "") -> Cascade | Refused | NeedState:
         """Run a record; `fired` names the timer that set it off, which is gone before `decide`."""
+        if self.meta.skips and self._is_skipped(position):
+            return _SKIPPED
         if task.entity not in self.residents:
             if self.rules.of(task.entity) is not None:
                 return NeedState((layout.entity_key(task.entity),))
@@ -388,7 +399,8 @@ class Partition:
     # -- reads ----------------------------------------------------------------------------------------------------
 
     def _read(self, position: Position, record: Read) -> Sequence[Action] | NeedState:
-        answer = self.view(record.entity, record.view, record.args)
+        skipped = self._is_skipped(position)
+        answer = (_SKIPPED.code, _SKIPPED.payload) if skipped else self.view(record.entity, record.view, record.args)
         if isinstance(answer, NeedState):
             return answer
         code, payload = answer

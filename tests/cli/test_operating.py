@@ -84,6 +84,8 @@ def test_a_halted_partition_goes_on_once_its_record_is_skipped(own: Platform) ->
     assert own("skip", position).value["goes_on"]
 
     assert own("status").value["trouble"] == []
+    copy = own("call", "programs/trap/traps/deep", "trap.do", fields, "--request-id", late["request_id"]).error
+    assert (copy["reason"], copy["position"]) == ("POISONED", position)
     own.call("trap/traps/deep", "trap.do", what="two")
     assert _traps(own, "deep") == ["one", "two"]
     assert own("why", position).value["calls"][0]["decided"]["outcome"] == "skipped"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from actors import Context, Decision, Entity
 from actors.errors import Corrupt, Reject
-from actors.kernel.action import Code, Event, decode_event_frame
+from actors.kernel.action import CancelTimer, Code, Event, Reply, SetTimer, decode_event_frame
 from actors.kernel.barrier import Crossing, crossing
-from actors.kernel.partition import ANSWER_BYTES_MAX, CHECK_EVERY, SUMS_MAX
+from actors.kernel.partition import ANSWER_BYTES_MAX, CHECK_EVERY, DEAD_LETTER, SUMS_MAX, DeadLetter
 from actors.kernel.placement import (
     Move,
     Placed,
@@ -43,7 +43,19 @@ from actors.kernel.record import (
 from actors.kernel.rules import Rules
 from actors.verdicts import decode_verdicts
 from tests.kernel.box import Arming, Do, Done
-from tests.kernel.folding import START_MS, Fold, call, id_on, only, reason, replied
+from tests.kernel.folding import (
+    START_MS,
+    Fold,
+    call,
+    decode_event,
+    decode_sent,
+    id_on,
+    only,
+    reason,
+    replied,
+    send,
+    sends,
+)
 
 BOX = f"box/{id_on(0)}"
 
@@ -238,6 +250,74 @@ def test_a_skipped_record_is_not_applied_and_its_neighbours_are() -> None:
     fold.partition.meta.skips = [(0, 1)]
     fold.frame(call(BOX, Do(add=1), 1), call(BOX, Do(fail="memory"), 2), call(BOX, Do(add=1), 3))
     assert fold.box(BOX).total == 2
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_a_skipped_call_is_poison_and_a_copy_of_it_gets_the_same_answer(cold: bool) -> None:
+    fold = Fold()
+    loop = call(BOX, Do(fail="memory"), 2)
+    fold.partition.meta.skips = [(0, 1)]
+    actions = fold.frame(call(BOX, Do(add=1), 1), loop, call(BOX, Do(add=1), 3))
+    (reply,) = [one for one in actions if isinstance(one, Reply) and one.code]
+    assert (Code(reply.code), reason(reply), reply.request_id) == (Code.POISONED, "SKIPPED", loop.request_id)
+    (letter,) = [one for one in actions if isinstance(one, Event) and one.kind == DEAD_LETTER]
+    assert msgspec.msgpack.decode(decode_event(letter).payload, type=DeadLetter).reason == "SKIPPED"
+    if cold:
+        fold.reopen()
+        assert fold.partition.meta.skips == [(0, 1)], "a snapshot knows of the skip"
+    again = replied(fold.frame(loop, producer="g2"))
+    assert again == msgspec.structs.replace(reply, producer="g2", duplicate=True)
+
+
+def test_a_skip_gives_the_same_sum_wherever_the_fold_begins() -> None:
+    records = [call(BOX, Do(add=1), 1), call(BOX, Do(fail="memory"), 2), call(BOX, Do(add=1), 3)]
+    whole, halves = Fold(), Fold()
+    for fold in (whole, halves):
+        fold.frame(records[0])
+        if fold is halves:
+            fold.reopen()  # a new owner, that has read the verdict before it goes on
+        fold.partition.meta.skips = [(1, 0)]
+        fold.frame(records[1])
+        if fold is halves:
+            fold.reopen()
+        fold.frame(records[2])
+    assert whole.partition.meta == halves.partition.meta
+    assert whole.stored() == halves.stored()
+
+
+def test_a_skipped_send_counts_as_received_and_its_sender_is_told() -> None:
+    fold = Fold()
+    fold.partition.meta.skips = [(0, 0), (0, 1)]
+    actions = fold.frame(
+        send(1, 0, BOX, Do(fail="memory"), on_reject=Do(add=7)),
+        send(1, 1, BOX, Do(fail="memory")),
+        send(1, 2, BOX, Do(add=1)),
+    )
+    assert [decode_sent(one).command for one in sends(actions)] == [msgspec.msgpack.encode(Do(add=7))]
+    assert [one.kind for one in actions if isinstance(one, Event)] == [DEAD_LETTER, "box"]
+    assert fold.partition.sources.by_partition == {1: (0, 3, [])}
+    assert fold.frame(send(1, 1, BOX, Do(fail="memory"))) == []
+
+
+def test_a_skipped_timer_is_gone() -> None:
+    fold = Fold()
+    fold.frame(Epoch(1, 1, "h1"), producer="h1")
+    armed = fold.frame(call(BOX, Do(arm=(Arming("t", START_MS, Do(fail="memory")),)), 1))
+    timer = only(SetTimer, armed)
+    fold.partition.meta.skips = [(2, 0)]
+    fire = Fire(BOX, "t", timer.generation, timer.due_ms)
+    assert only(CancelTimer, fold.frame(fire, producer="h1", after_ms=1)).generation == timer.generation
+    assert fold.timers(BOX) == {}
+    assert fold.frame(fire, producer="h1") == []
+
+
+def test_a_skipped_check_and_a_skipped_read_do_not_stop_the_partition() -> None:
+    fold = Fold()
+    fold.frame(Epoch(1, 1, "h1"), producer="h1")
+    fold.partition.meta.sums = {0: 5}
+    fold.partition.meta.skips = [(1, 0), (1, 1)]
+    read = Read(BOX, "look", b'{"fail": "interrupt"}', b"r" * 16, "ann")
+    assert reason(replied(fold.frame(Check(0, 6), read, producer="h1"))) == "SKIPPED"
 
 
 # -- reads ------------------------------------------------------------------------------------------------------------
