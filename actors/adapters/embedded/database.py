@@ -222,7 +222,11 @@ class Database:
             return Found(start, start, stamp_ms, "")
         offset = _int(place) - first
         try:
-            stamp_ms = max(stamp_ms, self.read(slice, number, offset, 1, contiguous=True)[0].stamp_ms)
+            last_frames = self.read(slice, number, offset, 1, contiguous=True)
+            if not last_frames:
+                at = where(slice, offset)
+                raise Corrupt(f"the file {self.path} is damaged: its pages disagree about {at}", position=at)
+            stamp_ms = max(stamp_ms, last_frames[0].stamp_ms)
         except Corrupt as error:
             return Found(start, offset + 1, stamp_ms, str(error))
         return Found(start, offset + 1, stamp_ms, "")

@@ -113,9 +113,15 @@ class Opener:
     def _restored(self, partition: int, span: Span, topic_id: str) -> Opened:
         home = self._folder / f"{partition:04}"
         target = home / self._life
-        for manifest in snapshots.newest(self._objects, partition, below=span.end, unreadable=self._damaged):
-            if manifest.info.watermark < span.start or manifest.info.topic_id != topic_id:
+        for manifest in snapshots.newest(self._objects, partition, unreadable=self._damaged):
+            watermark = manifest.info.watermark
+            if watermark < span.start or manifest.info.topic_id != topic_id:
                 continue
+            if watermark >= span.end:
+                raise Corrupt(
+                    f"a snapshot is at offset {watermark}, the log ends at {span.end}: acknowledged records are gone",
+                    position=f"{partition}/{watermark}",
+                )
             try:
                 shutil.rmtree(target, ignore_errors=True)
                 snapshots.restore(self._objects, manifest, target)
