@@ -260,6 +260,8 @@ class HostCore:
 
     def _say(self, number: int) -> None:
         ownership = self.owned.get(number)
+        if ownership is not None and ownership.phase is Phase.HALTED:
+            self._say_said(number, ownership)  # first: the halt gives up all that waits for an answer
         message = _standing(number, ownership)
         if self._told.get(number) != message:
             if message is None:
@@ -268,8 +270,10 @@ class HostCore:
             else:
                 self._told[number] = message
             self._work += [Tell(gateway, message) for gateway in self._gateways]
-        if ownership is None:
-            return
+        if ownership is not None:
+            self._say_said(number, ownership)
+
+    def _say_said(self, number: int, ownership: Ownership) -> None:
         replies, pushes = ownership.said
         if replies:
             self._say_replies(number, replies)
@@ -307,9 +311,9 @@ class HostCore:
 
 
 def _standing(number: int, ownership: Ownership | None) -> FromHost | None:
-    if ownership is None or ownership.partition is None:
+    if ownership is None:
         return None
-    if ownership.phase is Phase.SERVING:
+    if ownership.phase is Phase.SERVING and ownership.partition is not None:
         return Owned(number, ownership.partition.meta.owner.epoch)
     return Lost(number, ownership.halted) if ownership.phase is Phase.HALTED else None
 

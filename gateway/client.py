@@ -11,7 +11,7 @@ import grpc
 import msgspec
 from google.rpc import status_pb2
 
-from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
+from actors.errors import DeadlineExceeded, Outcome, Overloaded, PlatformError, Unavailable
 from actors.kernel.record import Position
 from gateway.auth import CALLER, PRIORITY, TENANT
 from gateway.deadlines import DEADLINE
@@ -28,6 +28,7 @@ WINDOW = 3_200
 BATCH = 200
 COME_BACK = ("OVERLOADED", "KEY_SHARE", "CALLER_LIMIT")
 """Reasons of an Overloaded that pass with time."""
+UNKNOWN: Outcome = "OUTCOME_UNKNOWN"
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
@@ -136,12 +137,13 @@ class Client:
         name = request_id or self.new_request_id()
         request = pb.InvokeRequest(entity=entity, command=command, payload=_bytes(payload), request_id=name)
         give_up_at = time.monotonic() + retry_for_ms / 1_000
-        attempt = 0
+        attempt, in_doubt = 0, False
         while True:
             outcome = await self._try(request, deadline_ms) if self._shedding.admits(_now_ms()) else _kept_back()
             if isinstance(outcome, Answer):
                 return outcome
-            wait_s = self._wait_s(outcome, attempt, give_up_at)
+            in_doubt = in_doubt or outcome.reason == UNKNOWN
+            wait_s = self._wait_s(_doubted(outcome) if in_doubt else outcome, attempt, give_up_at)
             attempt += 1
             await asyncio.sleep(wait_s)
 
@@ -204,8 +206,9 @@ class Client:
                 break
             if len(many.outcomes) > before:
                 attempt, give_up_at = 0, time.monotonic() + retry_for_ms / 1_000
+            many.in_doubt = many.in_doubt or error.reason == UNKNOWN
             try:
-                wait_s = self._wait_s(error, attempt, give_up_at)
+                wait_s = self._wait_s(_doubted(error) if many.in_doubt else error, attempt, give_up_at)
             except PlatformError as last:
                 return [many.outcomes.get(nth, last) for nth in range(len(calls))]
             attempt += 1
@@ -328,6 +331,20 @@ def _position(position: pb.Position) -> Position:
     return Position(position.partition, position.offset, position.index)
 
 
+def _doubted(error: PlatformError) -> PlatformError:
+    """What to raise when this try came to nothing and an earlier one may have been appended."""
+    told = f"{error}; an earlier try may have been appended: ask with the same id"
+    match error:
+        case Unavailable(reason="NOT_APPENDED", retry_after_ms=retry_after_ms):
+            return Unavailable(told, outcome=UNKNOWN, retry_after_ms=retry_after_ms)
+        case DeadlineExceeded(reason="NOT_APPENDED"):
+            return DeadlineExceeded(told, outcome=UNKNOWN)
+        case Overloaded(retry_after_ms=retry_after_ms) if error.reason in COME_BACK:
+            return Unavailable(told, outcome=UNKNOWN, retry_after_ms=retry_after_ms)
+        case _:
+            return error
+
+
 def _answer(name: str, response: pb.InvokeResponse) -> Answer:
     position = response.position
     where = Position(position.partition, position.offset, position.index)
@@ -339,6 +356,8 @@ class _Many:
 
     def __init__(self, calls: Sequence[CallTuple]) -> None:
         self.outcomes: dict[int, Answer | PlatformError] = {}
+        self.in_doubt = False
+        """Whether a try of a call that is still open may have been appended."""
         self._calls = calls
         self._places: dict[str, int] = {}
         self._names: dict[int, str] = {}
@@ -370,6 +389,7 @@ class _Many:
             return None
         error = error_of(result.error)
         if isinstance(error, Unavailable | DeadlineExceeded) or error.reason in COME_BACK:
+            self.in_doubt = self.in_doubt or error.reason == UNKNOWN
             return error
         self.outcomes[nth] = error
         return None

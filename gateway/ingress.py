@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from actors.errors import DeadlineExceeded, Outcome, PlatformError, Unavailable
 from actors.kernel.action import Push, Reply
-from actors.kernel.record import Read, body_sum_of, encode_frame, encode_record
+from actors.kernel.record import Position, Read, body_sum_of, encode_frame, encode_record
 from actors.link import (
     Absent,
     Answer,
@@ -93,8 +93,18 @@ class _Halted(NamedTuple):
     why: str
 
 
-def _unavailable(partition: int, why: str) -> Unavailable:
-    return Unavailable(f"partition {partition} is {why}", outcome="NOT_APPENDED", retry_after_ms=HALTED_RETRY_MS)
+def _unavailable(partition: int, why: str, outcome: Outcome = "NOT_APPENDED") -> Unavailable:
+    """The error of what asks a halted partition; `why` begins with `halted at`, then the place."""
+    place = why.partition(":")[0].removeprefix("halted at ")
+    is_record = place.count("/") == len(Position.__struct_fields__) - 1
+    step = (
+        f"`hutong why {place}`, then `hutong skip {place}` or `hutong retry {place}`"
+        if is_record
+        else "`hutong status`"
+    )
+    doubt = "" if outcome == "NOT_APPENDED" else "; whether the call is done is unknown: ask with the same id"
+    message = f"partition {partition} is {why}{doubt}. An operator goes on with {step}"
+    return Unavailable(message, outcome=outcome, retry_after_ms=HALTED_RETRY_MS)
 
 
 class Ingress:
@@ -314,6 +324,9 @@ class Ingress:
         for asked in self._asks.values():
             if asked.ask.partition == partition and not asked.answer.done():
                 asked.answer.set_exception(error)
+        for call, outcome in self._table.halted(partition):
+            for waiter in call.waiters:
+                waiter.failed(call.key[1], _unavailable(partition, halted, outcome))
 
     def _unserved(self, partition: int) -> None:
         self._serving.pop(partition, None)

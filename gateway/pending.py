@@ -322,6 +322,16 @@ class PendingTable:
         self._lanes[partition].serving = False
         self._dirty[partition] = None
 
+    def halted(self, partition: int) -> list[Expired]:
+        """The partition is halted: no call of it is answered before an operator acts, so all are given back now."""
+        lane = self._lanes[partition]
+        given_up = [
+            self._expired(call, stuck=False) for call in list(self._calls.values()) if call.partition == partition
+        ]
+        lane.queue.clear()
+        lane.held = 0
+        return given_up
+
     def absent(self, partition: int, keys: Sequence[Key]) -> None:
         """The owner says that these are not in the log: the same records go again, oldest first."""
         lane = self._lanes[partition]

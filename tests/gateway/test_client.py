@@ -13,6 +13,7 @@ import pytest
 from actors.errors import InvalidCommand, NotFound, Overloaded, PlatformError, Reject, Unavailable
 from actors.kernel.layout import made_ms
 from actors.kernel.record import Position
+from actors.link import Lost
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.client import Answer, Client, error_from_call, uuid7
@@ -102,6 +103,29 @@ def test_a_client_gives_up_in_time_and_says_what_it_knows() -> None:
             assert away.value.reason == "NOT_APPENDED"
             many = await client.invoke_many([(jar_on(0), "jar.put", b"")] * 3, deadline_ms=100, retry_for_ms=150)
             assert [type(outcome) for outcome in many] == [Unavailable] * 3
+
+    play(act)
+
+
+def test_what_an_earlier_try_left_unknown_stays_unknown_until_it_is_answered() -> None:
+    async def act(scene: Scene) -> None:
+        linking = asyncio.ensure_future(scene.scripted())
+        await scene.gateway()
+        host = await linking
+        client = Client(f"127.0.0.1:{scene.gateways[0].port}", seed=1)
+        async with client:
+            one = asyncio.ensure_future(client.invoke(jar_on(0), "jar.put", {"amount": 1}, retry_for_ms=1_500))
+            many = asyncio.ensure_future(client.invoke_many([(jar_on(0), "jar.put", {})], retry_for_ms=1_500))
+            await scene.log.until(lambda: len(scene.log.calls(0)) == 2)
+            host.says(Lost(0, "halted at 0/0/0: no end"))  # every later try is refused before the log
+            with pytest.raises(Unavailable, match="halted at 0/0/0") as raised:
+                await one
+            (outcome,) = await many
+            assert isinstance(outcome, Unavailable)
+            assert (raised.value.reason, outcome.reason) == ("OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN")
+            assert "an earlier try may have been appended" in str(raised.value)
+            assert "an earlier try may have been appended" in str(outcome)
+            assert len(scene.log.calls(0)) == 2
 
     play(act)
 

@@ -247,6 +247,27 @@ def test_a_new_owner_is_asked_for_what_may_be_in_the_log_and_only_for_that() -> 
     assert [number_of(call.key) for call in table.owned(0)] == [1, 2, 3]
 
 
+def test_a_halt_gives_every_call_of_its_partition_back_and_says_which_may_be_appended() -> None:
+    table, told = table_of(), Told()
+    table.submit(call_of(1, told))
+    sent(table)
+    table.acknowledged(0)
+    table.submit(call_of(2, told))
+    sent(table)
+    table.submit(call_of(3, told))
+    table.submit(call_of(4, told, partition=1))
+    given_up = table.halted(0)
+    unknown, not_appended = "OUTCOME_UNKNOWN", "NOT_APPENDED"
+    outcomes = [(number_of(one.call.key), one.outcome) for one in given_up]
+    assert outcomes == [(1, unknown), (2, unknown), (3, not_appended)]
+    table.append_failed(0, 0)
+    assert sent(table, RETRY_MS) == [4], "a frame that failed meanwhile takes nothing given up with it"
+    assert len(table) == 1
+    table.owned(0)
+    table.submit(call_of(3, told))
+    assert sent(table, RETRY_MS) == [3]
+
+
 def test_what_a_new_owner_does_not_know_is_appended_again_oldest_first() -> None:
     table, told = table_of(), Told()
     for number in (1, 2):

@@ -118,6 +118,12 @@ class AnyOrder(RuleBasedStateMachine):
     def the_owner_is_lost(self, partition: int) -> None:
         self.table.lost(partition)
 
+    @rule(partition=st.integers(0, PARTITIONS - 1))
+    def the_partition_halts(self, partition: int) -> None:
+        given_up = self.table.halted(partition)
+        self.expired.update(number_of(one.call.key) for one in given_up)
+        tell((), given_up)
+
     # -- time -----------------------------------------------------------------------------------------------------
 
     @rule(ms=st.integers(1, 60))

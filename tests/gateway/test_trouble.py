@@ -223,6 +223,31 @@ def test_calls_of_a_halted_partition_are_refused_with_its_place_until_it_goes_on
     play(act)
 
 
+def test_calls_on_their_way_when_their_partition_halts_are_told_at_once_where_and_what_to_do() -> None:
+    async def act(scene: Scene) -> None:
+        linking = asyncio.ensure_future(scene.scripted())
+        stub = scene.stub(await scene.gateway())
+        host = await linking
+        call = request(jar_on(0))
+        calling = begin(stub, call)
+        records = await scene.log.until(lambda: scene.log.calls(0))
+        host.says(Lost(0, "halted at 0/17/3: RecursionError"))
+        code, status = await refused(calling)
+        assert (code, reason_of(status)) == (UNAVAILABLE, "OUTCOME_UNKNOWN")
+        for step in ("halted at 0/17/3: RecursionError", "`hutong why 0/17/3`", "`hutong skip 0/17/3`"):
+            assert step in status.message
+        code, status = await refused(stub.Invoke(call))
+        assert (code, reason_of(status)) == (UNAVAILABLE, "NOT_APPENDED")
+        assert scene.log.calls(0) == records
+        assert len(scene.gateways[0].ingress) == 0
+        host.says(Owned(0, 2))
+        again = begin(stub, request(jar_on(0)))
+        host.answers(0, (await scene.log.until(lambda: scene.log.calls(0)[1:])))
+        assert (await again).payload == b'{"ok":true}'
+
+    play(act)
+
+
 def test_answers_that_come_twice_or_late_or_to_nobody_are_dropped() -> None:
     async def act(scene: Scene) -> None:
         linking = asyncio.ensure_future(scene.scripted())

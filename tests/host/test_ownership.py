@@ -258,6 +258,26 @@ def test_a_release_that_this_host_has_not_stops_it_before_the_frame(host: Driven
     assert replies(host) == []
 
 
+def test_what_was_answered_before_a_halt_is_said_before_the_halt_is(host: Driven) -> None:
+    host.core.linked("g1")
+    frames = [host.log(call(BOX, Do(add=1), 1)), host.log(call(BOX, Do(fail="memory"), 2))]
+    host.core.fetched(frames)
+    host.carry_out()
+    reply, lost = (message for _, message in host.told[-2:])
+    assert isinstance(reply, Replies)
+    assert isinstance(lost, Lost)
+    assert lost.halted.startswith("halted at 0/2/0: ")
+
+
+def test_gateways_are_told_of_a_partition_that_halts_before_its_store_is_open() -> None:
+    host = Driven()
+    host.core.linked("g1")
+    host.core.assign({3: (1, 1)})
+    host.core.halt(3, "3", "the snapshot is damaged")
+    host.carry_out()
+    assert ("g1", Lost(3, "halted at 3: the snapshot is damaged")) in host.told
+
+
 def test_a_check_that_differs_halts(host: Driven) -> None:
     host.say(Check(0, 12345), producer="h1")
     assert "diverged" in host.halted[0].why
