@@ -324,6 +324,9 @@ class Hosting:
     def _cannot_store(self, work: Work, error: PlatformError) -> None:
         """The store failed: go on from what it has, at once or once an operator has looked."""
         assert isinstance(work, Write | Load | Scan | Checkpoint)
+        store = self._stores.pop(work.partition, None)
+        if store is not None:  # on a full disk this takes a second, in which other partitions go on
+            self._spawn(asyncio.to_thread(store.close))
         self._close(work.partition)
         self._stop(work.partition, error)
 
