@@ -131,7 +131,7 @@ class Ownership:
     def _fence(self) -> None:
         self.epoch = -1
         record = encode_record(Epoch(*self.assignment, self._home.name))
-        self._append(self._slice, [record], Fence(self.assignment), released=False)
+        self._append(self._slice, [record], Fence(self.assignment))
 
     def refence(self, assignment: tuple[int, int]) -> None:
         """The controller numbered our assignment anew: say so on the log; what we own we go on owning."""
@@ -334,11 +334,13 @@ class Ownership:
                     self.refused[action.code] = self.refused.get(action.code, 0) + 1
             else:
                 self._carry(action, records)
-        self.outbox.add(AppliedFrame(offset, changes), records)
-        self._look_around()
         partition = self.partition
-        if offset % CHECK_EVERY == 0 and self.serving and partition is not None:
-            self._append(self._slice, [encode_record(Check(offset, partition.meta.sums[offset]))], None, released=False)
+        assert partition is not None
+        meta = partition.meta
+        self.outbox.add(AppliedFrame(offset, changes, meta.release, meta.digest), records)
+        self._look_around()
+        if offset % CHECK_EVERY == 0 and self.serving:
+            self._append(self._slice, [encode_record(Check(offset, meta.sums[offset]))], None)
 
     def _carry(self, action: Send | Push | SetTimer | CancelTimer, records: list[tuple[Slice, bytes]]) -> None:
         match action:
@@ -374,15 +376,15 @@ class Ownership:
         if self.phase is Phase.STOPPED:
             return
         if self._retry_at_ms is None:
-            for slice_, records in self.outbox.take():
-                self._append(slice_, records, slice_)
+            for slice_, records, release, digest in self.outbox.take():
+                self._append(slice_, records, slice_, release, digest)
         stable = self.outbox.stable()
         if stable is not None:
             self._write(*stable)
 
-    def _append(self, slice_: Slice, records: list[bytes], purpose: Purpose, *, released: bool = True) -> None:
-        partition = self.partition
-        release, digest = (partition.meta.release, partition.meta.digest) if partition and released else (0, "")
+    def _append(
+        self, slice_: Slice, records: list[bytes], purpose: Purpose, release: int = 0, digest: str = ""
+    ) -> None:
         frame = encode_frame(*slice_, self._home.name, release, digest, records)
         self._home.emit(Append(self._home.ticket(self, purpose), slice_, frame, len(records)))
 
@@ -439,8 +441,9 @@ class Ownership:
             start, end = layout.timer_range(self._timers.horizon_ms, self._scanning_to_ms)
             self._home.emit(Scan(self.number, start, end, self._scan_limit))
         fires = self._timers.due(now_ms)
-        if fires:
-            self._append(self._slice, [encode_record(fire) for fire in fires], None)
+        if fires and self.partition is not None:
+            meta = self.partition.meta
+            self._append(self._slice, [encode_record(fire) for fire in fires], None, meta.release, meta.digest)
 
     def scanned(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """The store's timers of the next minute, as frames that are not written yet have changed them."""

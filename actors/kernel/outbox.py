@@ -7,6 +7,7 @@ recovery applies again, and says again, what was not acknowledged.
 """
 
 from collections import deque
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -18,11 +19,25 @@ LANE_RECORDS_MAX = 4_096
 
 
 class AppliedFrame(Struct, gc=False):
-    """A frame that was applied: its changes wait here until `left` records of its lanes are acknowledged."""
+    """A frame that was applied: its changes wait here until `left` records of its lanes are acknowledged.
+
+    `release` and `digest` are those that it was decided under, so what it said is said under them, however often.
+    """
 
     offset: int
     changes: Changes
+    release: int
+    digest: str
     left: int = 0
+
+
+class Outgoing(NamedTuple):
+    """Records to append as one frame, all decided under one release."""
+
+    slice: Slice
+    records: list[bytes]
+    release: int
+    digest: str
 
 
 class Outbox:
@@ -48,21 +63,25 @@ class Outbox:
                 lane = lanes[slice_] = deque()
             lane.append((frame, record))
 
-    def take(self) -> list[tuple[Slice, list[bytes]]]:
+    def take(self) -> list[Outgoing]:
         """The frames to append now: of every lane that has records and none in flight."""
-        frames: list[tuple[Slice, list[bytes]]] = []
+        frames: list[Outgoing] = []
         for slice_, lane in self._lanes.items():
             if not lane or slice_ in self._flying:
                 continue
             records: list[bytes] = []
             size = 0
-            for _, record in lane:
+            first = lane[0][0]
+            several = lane[-1][0].release != first.release  # a partition's release only ever rises
+            for applied, record in lane:
+                if several and applied.release != first.release:
+                    break
                 size += len(record) + 5
                 if records and (len(records) >= LANE_RECORDS_MAX or size > FRAME_BYTES_MAX - 1_024):
                     break
                 records.append(record)
             self._flying[slice_] = len(records)
-            frames.append((slice_, records))
+            frames.append(Outgoing(slice_, records, first.release, first.digest))
         return frames
 
     def acknowledged(self, slice_: Slice) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from actors.kernel import layout
 from actors.kernel.action import Code, Reply
-from actors.kernel.record import Check, Empty, Epoch, Fire, Slice, body_sum, encode_record
+from actors.kernel.record import Check, Empty, Epoch, Fire, Slice, body_sum, decode_frame, encode_record
 from actors.kernel.rules import Rules
 from actors.kernel.timers import RETRY_MS
 from actors.link import Absent, Answer, Ask, Lost, Owned, Pending, Replies
@@ -250,6 +250,16 @@ def test_what_depends_on_the_machine_halts_the_partition_and_says_where(host: Dr
     assert isinstance(host.told[-1][1], Lost)
     host.say(call(BOX, Do(), 3))
     assert watermark(host) == 0
+
+
+def test_a_send_that_goes_again_keeps_the_release_it_was_decided_under(host: Driven) -> None:
+    host.say(call(BOX, Do(sends=(Sending(FAR, Do(add=1)),)), 1), release=0)
+    first = next(n for n, append in enumerate(host.appends) if append.slice.partition == 1)
+    before = host.fail(first)
+    host.say(call(BOX, Do(add=1), 2), release=1)
+    host.tick(START_MS + 2 * APPEND_RETRY_MS)
+    again = next(append for append in host.appends if append.slice == before.slice)
+    assert (decode_frame(*again.slice, 0, again.frame).release, again.frame) == (0, before.frame)
 
 
 def test_a_release_that_this_host_has_not_stops_it_before_the_frame(host: Driven) -> None:

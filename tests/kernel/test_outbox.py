@@ -12,9 +12,14 @@ from tests.kernel.box import RULES, Box
 A, B = Slice("commands", 1), Slice("events", 0)
 
 
-def applied(box: Outbox, offset: int, *said: tuple[Slice, bytes]) -> None:
+def applied(box: Outbox, offset: int, *said: tuple[Slice, bytes], release: int = 1) -> None:
     """A frame was applied that wants these on the log."""
-    box.add(AppliedFrame(offset, Changes({b"k%d" % offset: b""})), list(said))
+    box.add(AppliedFrame(offset, Changes({b"k%d" % offset: b""}), release, f"d{release}"), list(said))
+
+
+def taken(box: Outbox) -> list[tuple[Slice, list[bytes]]]:
+    """What is appended now."""
+    return [(slice_, records) for slice_, records, _, _ in box.take()]
 
 
 def test_a_frame_that_says_nothing_is_stable_at_once() -> None:
@@ -30,7 +35,7 @@ def test_a_frame_is_stable_when_all_it_said_and_all_before_it_is_acknowledged() 
     applied(box, 0, (A, b"1"))
     applied(box, 1, (B, b"2"))
     applied(box, 2)
-    assert box.take() == [(A, [b"1"]), (B, [b"2"])]
+    assert taken(box) == [(A, [b"1"]), (B, [b"2"])]
     box.acknowledged(B)
     assert box.stable() is None
     box.acknowledged(A)
@@ -40,15 +45,27 @@ def test_a_frame_is_stable_when_all_it_said_and_all_before_it_is_acknowledged() 
     assert box.records == 0
 
 
+def test_what_was_decided_under_one_release_is_said_under_it_however_late() -> None:
+    box = Outbox()
+    applied(box, 0, (A, b"1"))
+    applied(box, 1, (A, b"2"), (B, b"x"), release=2)
+    applied(box, 2, (A, b"3"), release=2)
+    assert box.take() == [(A, [b"1"], 1, "d1"), (B, [b"x"], 2, "d2")]
+    box.failed(A)
+    assert box.take() == [(A, [b"1"], 1, "d1")]
+    box.acknowledged(A)
+    assert box.take() == [(A, [b"2", b"3"], 2, "d2")]
+
+
 def test_a_lane_has_one_frame_in_flight_and_collects_meanwhile() -> None:
     box = Outbox()
     applied(box, 0, (A, b"1"))
-    assert box.take() == [(A, [b"1"])]
+    assert taken(box) == [(A, [b"1"])]
     applied(box, 1, (A, b"2"), (B, b"x"))
     applied(box, 2, (A, b"3"))
-    assert box.take() == [(B, [b"x"])]
+    assert taken(box) == [(B, [b"x"])]
     box.acknowledged(A)
-    assert box.take() == [(A, [b"2", b"3"])]
+    assert taken(box) == [(A, [b"2", b"3"])]
 
 
 def test_a_failed_frame_is_taken_again_from_its_oldest_record() -> None:
@@ -57,14 +74,14 @@ def test_a_failed_frame_is_taken_again_from_its_oldest_record() -> None:
     box.take()
     applied(box, 1, (A, b"2"))
     box.failed(A)
-    assert box.take() == [(A, [b"1", b"2"])]
+    assert taken(box) == [(A, [b"1", b"2"])]
 
 
 def test_a_lanes_frame_is_bounded_in_records_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "LANE_RECORDS_MAX", 3)
     box = Outbox()
     applied(box, 0, *[(A, b"%d" % n) for n in range(5)], *[(B, bytes(600_000)) for _ in range(2)])
-    assert [len(records) for _, records in box.take()] == [3, 1]
+    assert [len(records) for _, records in taken(box)] == [3, 1]
 
 
 def test_a_later_frames_changes_win_over_an_earlier_ones() -> None:
