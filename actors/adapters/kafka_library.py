@@ -3,7 +3,7 @@
 Everything that touches the library's inside is here, pinned to 3.0.12 and held by the contract suite.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
@@ -357,10 +357,13 @@ def place(slice: Slice) -> Slice:
     return cast("Slice", _TopicPartition(slice.topic, slice.partition))
 
 
-def named_places(error: Exception) -> list[tuple[str, int]]:
-    """The slices that an error of kafka-python is about, as far as it says so."""
+def named_places(error: Exception, slices: Iterable[Slice]) -> list[Slice]:
+    """Those of the slices that an error of kafka-python is about, as far as its argument or its text says so."""
     named: object = error.args[0] if error.args else None
-    return [(key[0], key[1]) for key in cast("dict[tuple[str, int], object]", named)] if isinstance(named, dict) else []
+    if isinstance(named, dict):
+        keys = {(key[0], key[1]) for key in cast("dict[tuple[str, int], object]", named)}
+        return [slice for slice in slices if tuple(slice) in keys]
+    return [slice for slice in slices if str(_TopicPartition(*slice)) in str(error)]
 
 
 def never_appended(error: Exception) -> bool:

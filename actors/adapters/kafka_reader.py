@@ -20,12 +20,14 @@ from actors.adapters.kafka_library import (
     topic_id_now,
 )
 from actors.adapters.kafka_topics import is_compacted
-from actors.adapters.reading import check_contiguous, where
+from actors.adapters.reading import check_contiguous, slice_at, where
 from actors.errors import Corrupt, PlatformError
 from actors.ports import Fetched, Slice
 
 WAKE_MS_MAX = 250
 AWAY_MS_MIN = 1_000
+DAMAGED_MAX = 3
+"""What came damaged from the brokers so often in a row is damaged there."""
 
 
 class KafkaReader:
@@ -42,20 +44,28 @@ class KafkaReader:
         self._consumer: Consumer | None = None
         self._assigned = False
         self._sought: set[Slice] = set()
+        self._lost: dict[Slice, Corrupt] = {}
+        self._damage: dict[Slice, int] = {}
         self._final: Corrupt | None = None
         self._connected_at = 0.0
         self._wake = threading.Event()
         self._closed = False
 
     def assign(self, positions: Mapping[Slice, int]) -> None:
+        goes_on = self._positions.keys() & positions.keys()
+        self._lost = {slice: why for slice, why in self._lost.items() if slice in goes_on}
         self._positions = {slice: self._positions.get(slice, offset) for slice, offset in positions.items()}
         self._assigned = False
-        # What the consumer has beyond our places may be what was wrong.
-        self._sought = set() if self._final is not None else self._sought & positions.keys()
+        # A slice that goes on keeps its place in the consumer: to seek is to forget under which leader it was read, and
+        # so how to see that frames below it are gone. Of the one that was corrupt the consumer may be beyond our place.
+        self._sought &= positions.keys() - ({slice_at(self._final.position)} if self._final else set())
         self._final = None
 
     def poll(self, timeout_ms: int) -> Sequence[Fetched]:
         if self._final is not None:
+            raise self._final
+        for slice in self._lost.keys() & self._positions.keys():
+            self._final = self._lost[slice]
             raise self._final
         due = monotonic() + timeout_ms / 1000
         try:
@@ -117,7 +127,6 @@ class KafkaReader:
             self._facts |= self._facts_of(new) if new else {}
             self._consumer.assign([place(slice) for slice in self._positions])
             for slice, offset in self._positions.items():
-                # To seek is to forget under which leader a place was read, and so how to see a truncation.
                 if slice not in self._sought:
                     self._consumer.seek(place(slice), offset)
             self._sought = set(self._positions)
@@ -129,9 +138,16 @@ class KafkaReader:
             polled = consumer.poll(timeout_ms=timeout_ms)
         except OffsetOutOfRange as error:
             raise self._beyond(error) from error
-        except (LogTruncation, CorruptRecord) as error:
-            slice, offset = next(iter(self._positions.items()))
-            raise Corrupt(f"the log changed or is damaged: {error}", position=where(slice, offset)) from error
+        except LogTruncation as error:
+            # It is said once of all slices concerned, and each is to stop, though our caller hears of one at a time.
+            for slice in named_places(error, self._positions) or self._positions:
+                at = where(slice, self._positions[slice])
+                self._lost[slice] = Corrupt(
+                    f"the log was cut off before {at}: acknowledged frames are gone", position=at
+                )
+            raise next(iter(self._lost.values())) from error
+        except CorruptRecord as error:
+            return self._damaged(consumer, error)
         self._check_ids(consumer)
         fetched: list[Fetched] = []
         for (topic, partition), records in polled.items():
@@ -150,6 +166,7 @@ class KafkaReader:
             for n, record in enumerate(records):
                 check_contiguous(slice, expected + n, record.offset)
         self._positions[slice] = records[-1].offset + 1
+        self._damage.pop(slice, None)
         return [Fetched(slice, record.offset, record.timestamp, record.value, record.key) for record in records]
 
     def _check_ids(self, consumer: Consumer) -> None:
@@ -163,8 +180,25 @@ class KafkaReader:
                 )
 
     def _beyond(self, error: Exception) -> PlatformError:
-        """kafka-python names the partition and the offset in its error's argument."""
-        named = [slice for slice in self._positions if tuple(slice) in named_places(error)]
-        slice = named[0] if named else next(iter(self._positions))
-        at = where(slice, self._positions[slice])
+        at = self._place_of(error)
         return Corrupt(f"the log does not hold {at}: frames were cut, or acknowledged frames are gone", position=at)
+
+    def _slice_of(self, error: Exception) -> Slice:
+        """The slice that an error of kafka-python is about."""
+        named = named_places(error, self._positions)
+        return named[0] if named else next(iter(self._positions))
+
+    def _place_of(self, error: Exception) -> str:
+        slice = self._slice_of(error)
+        return where(slice, self._positions[slice])
+
+    def _damaged(self, consumer: Consumer, error: Exception) -> list[Fetched]:
+        """What came does not have its checksum: it may have been damaged on its way, so it is fetched anew first."""
+        slice = self._slice_of(error)
+        self._damage[slice] = self._damage.get(slice, 0) + 1
+        if self._damage[slice] >= DAMAGED_MAX:
+            at = where(slice, self._positions[slice])
+            raise Corrupt(f"the log is damaged at or after {at}: {error}", position=at) from error
+        consumer.close(autocommit=False, timeout_ms=CONNECT_MS_MAX)
+        self._consumer = None
+        return []

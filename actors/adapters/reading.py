@@ -17,6 +17,12 @@ def where(slice: Slice, offset: int) -> str:
     return f"{slice.topic}/{slice.partition}/{offset}"
 
 
+def slice_at(place: str) -> Slice:
+    """The slice of such a place."""
+    topic, partition, _ = place.rsplit("/", 2)
+    return Slice(topic, int(partition))
+
+
 def check_possible(slice: Slice, offset: int, span: Span) -> None:
     """Raises Corrupt if reading this slice cannot begin at the offset."""
     if offset < span.start:

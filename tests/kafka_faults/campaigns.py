@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from actors.ports import Slice
 from tests.kafka_faults import faults
+from tests.kafka_faults.holes import holes, unclean
 from tests.kafka_faults.stand import TOPIC, Stand, brokers, loaded
 from tests.proof.counts import Counts
 
@@ -22,6 +23,7 @@ class Size(NamedTuple):
     wire: int = 0
     rolling: int = 0
     together: int = 0
+    rounds: int = 0
 
 
 def one_broker(folder: Path, seed: int, size: Size) -> Counts:
@@ -77,6 +79,8 @@ def _play(stand: Stand, acts: list[Callable[[], None]], chance: Random) -> None:
 
 
 CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, Size], Counts], Size, Size]] = {
+    "holes": (lambda folder, seed, size: holes(folder, seed, size.rounds), Size(rounds=1), Size(rounds=2)),
+    "unclean-election": (lambda folder, seed, size: unclean(folder, seed, size.rounds), Size(), Size(rounds=1)),
     "one-broker": (one_broker, Size(kills=1, pauses=1, wire=1), Size(kills=12, pauses=6, wire=8)),
     "three-brokers": (
         three_brokers,

@@ -41,6 +41,8 @@ def settle(counts: Counts, log: Log, load: Load, follower: Follower, slices: Seq
     counts.unknown += len(truth.unknown)
     counts.refused += len(truth.refused)
     for name, found in (("while it happened", follower.found), ("afterwards", afterwards.found)):
+        if follower.corrupt and found is follower.found:
+            continue  # it stopped, and that is said
         compare(counts, truth, {slice_: frames[: ends[slice_]] for slice_, frames in found.items()}, name)
     counts.findings = list(dict.fromkeys(counts.findings))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors.adapters.kafka import KafkaLog
+from actors.adapters.kafka_library import KafkaError
 from actors.ports import Slice, Topic
 from infra.kafka.broker import Cluster, start
 from tests.kafka_faults.checking import settle
@@ -91,8 +92,11 @@ def admin(cluster: Cluster) -> Generator[Any]:
 
 
 def leader_of(cluster: Cluster, slice_: Slice) -> int:
-    """Which broker leads a slice, counted from 0; -1 for none."""
-    with admin(cluster) as client:
-        (topic,) = client.describe_topics([slice_.topic])
-    (leader,) = (one["leader_id"] for one in topic["partitions"] if one["partition_index"] == slice_.partition)
-    return max(int(leader), 0) - 1
+    """Which broker leads a slice, counted from 0; -1 for none, or while nobody says."""
+    try:
+        with admin(cluster) as client:
+            (topic,) = client.describe_topics([slice_.topic])
+    except KafkaError:
+        return -1
+    leaders = [one["leader_id"] for one in topic["partitions"] if one["partition_index"] == slice_.partition]
+    return max(int(leaders[0]), 0) - 1 if leaders else -1
