@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.disk.counts import Counts
 from tests.disk.cutting import cut_power
 from tests.disk.damage import damage
 from tests.disk.failing import fail_calls, fail_syncs, fill_the_disk
 from tests.disk.killing import kill_at_random, kill_at_syncs
 from tests.disk.recovering import recover
 from tests.disk.stores import damage_stores
+from tests.proof.counts import Counts
 
 Campaign: TypeAlias = Callable[[Path, int, bool], Counts]
 """Given an empty place, a seed, and whether the full size is wanted."""

@@ -15,9 +15,9 @@ from actors.adapters.embedded.local import LocalLog
 from actors.adapters.embedded.marks import MARKS_NAME
 from actors.errors import PlatformError
 from actors.ports import Slice, Topic
-from tests.disk.counts import Counts
 from tests.disk.power import PowerDisk
 from tests.disk.truth import SLICES, TOPICS, Truth, append, compare, ends_of, read_to
+from tests.proof.counts import Counts
 
 CUTS_PER_LOG = 10
 KEYS = 6

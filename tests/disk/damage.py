@@ -18,8 +18,8 @@ from actors.adapters.embedded.local import LocalLog
 from actors.adapters.embedded.marks import MARKS_NAME
 from actors.errors import PlatformError
 from actors.ports import Appended, Fetched, Log, Slice, Topic
-from tests.disk.counts import Counts
 from tests.disk.truth import WAIT_S, frame_of
+from tests.proof.counts import Counts
 
 PAGE_BYTES = 8_192
 FRAME_BYTES = PAGE_BYTES + 24

@@ -13,10 +13,10 @@ import apsw
 from actors.adapters.embedded.local import LocalLog
 from actors.adapters.embedded.server import EXIT_DISK
 from actors.errors import PlatformError
-from tests.disk.counts import Counts
 from tests.disk.owner import NO_STRACE, Owner, has_strace, injecting
 from tests.disk.power import PowerDisk
 from tests.disk.truth import SLICES, TOPICS, WAIT_S, Truth, append, compare, ends_of, pump, read_to
+from tests.proof.counts import Counts
 
 FULL_EVERY = 50
 FULL_LONG = 40

@@ -10,9 +10,9 @@ from actors.adapters.embedded.client import RemoteLog
 from actors.adapters.embedded.local import LocalLog
 from actors.errors import PlatformError
 from actors.ports import Slice
-from tests.disk.counts import Counts, summed
 from tests.disk.owner import NO_STRACE, Owner, has_strace, injecting
 from tests.disk.truth import SLICES, TOPICS, WAIT_S, Truth, compare, ends_of, pump, read_to
+from tests.proof.counts import Counts, summed
 
 CLIENTS = 2
 WINDOW = 24

@@ -15,8 +15,8 @@ from actors.adapters.embedded.marks import MARKS_NAME
 from actors.adapters.rocksdb import RocksStates
 from actors.kernel import layout
 from actors.ports import Slice
-from tests.disk.counts import Counts
 from tests.hosting.stage import CLUSTER, Stage, added, play, put_all
+from tests.proof.counts import Counts
 
 ROUNDS = 3
 ADDS = 30

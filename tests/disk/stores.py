@@ -8,7 +8,7 @@ from random import Random
 from actors.adapters.rocksdb import RocksStates
 from actors.errors import PlatformError
 from actors.ports import Batch, Store
-from tests.disk.counts import Counts
+from tests.proof.counts import Counts
 
 BATCHES = 300
 KEYS = 40

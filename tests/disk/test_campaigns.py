@@ -10,7 +10,6 @@ from actors.adapters.embedded.database import OFFSETS_MAX
 from actors.adapters.embedded.local import LocalLog
 from actors.kernel.record import Position
 from tests.disk.campaigns import CAMPAIGNS
-from tests.disk.counts import Counts
 from tests.disk.cutting import cut_power
 from tests.disk.damage import FAULTS, damage
 from tests.disk.failing import fail_syncs, fill_the_disk
@@ -19,6 +18,7 @@ from tests.disk.recovering import FAULTS as FAULTS_OF_A_HOST
 from tests.disk.recovering import recover
 from tests.disk.stores import damage_stores
 from tests.hosting.stage import CLUSTER, Stage, play, put_all, say
+from tests.proof.counts import Counts
 
 SEED = 1
 

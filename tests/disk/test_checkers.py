@@ -12,12 +12,12 @@ from actors.adapters.embedded import database, engine
 from actors.adapters.embedded.database import Database, Row
 from actors.adapters.embedded.marks import Marks
 from actors.ports import Fetched, Slice
-from tests.disk.counts import Counts
 from tests.disk.cutting import cut_power
 from tests.disk.damage import damage
 from tests.disk.failing import fail_syncs
 from tests.disk.power import Content
 from tests.disk.truth import SLICES, Truth, compare, frame_of
+from tests.proof.counts import Counts
 
 SEED = 5
 

@@ -8,7 +8,7 @@ from random import Random
 
 from actors.errors import PlatformError, Unavailable
 from actors.ports import Appended, Fetched, Log, Slice, Topic
-from tests.disk.counts import Counts
+from tests.proof.counts import Counts
 
 TOPIC = "t"
 PARTITIONS = 4
