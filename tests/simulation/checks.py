@@ -5,13 +5,14 @@ from random import Random
 import msgspec
 
 from actors.kernel.action import Code, Reply, decode_event_frame
-from actors.kernel.record import Invoke, Slice
+from actors.kernel.record import Invoke, Slice, encode_frame
+from actors.ports import Fetched
+from tests.simulation.broken import require
 from tests.simulation.disk import everything
-from tests.simulation.model import ShopModel
-from tests.simulation.purse import Open, Pay, Purse
-from tests.simulation.replay import Key, Replayed
-from tests.simulation.workload import MERCHANTS, NONSENSE, PURSES, TICKS
-from tests.simulation.world import PARTITIONS, Broken, World
+from tests.simulation.order import calls_took_effect_in_real_time, fences_held, looks_saw_the_truth, snapshots_are_whole
+from tests.simulation.replay import Key, Replayed, owners_said, read_all
+from tests.simulation.sums import purses_add_up, shops_add_up
+from tests.simulation.world import World
 
 DECIDED = (Code.OK, Code.REJECTED, Code.POISONED, Code.BOUND_PASSED)
 
@@ -22,30 +23,30 @@ def check(world: World) -> None:
     stores_are_as_replayed(world, replays)
     events_stand_once_in_order(world, replays)
     sends_arrived_once(replays)
+    sends_may_overtake(world, replays)
     answers_are_one(world, replays)
     clients_were_told_the_truth(world, replays)
+    calls_took_effect_in_real_time(world, replays)
     looks_saw_the_truth(world, replays)
-    shops_add_up(world, replays)
+    fences_held(replays)
+    snapshots_are_whole(world)
+    shops_add_up(replays)
     purses_add_up(world, replays)
-
-
-def require(holds: object, broken: str) -> None:
-    """Raise Broken unless it holds."""
-    if not holds:
-        raise Broken(broken)
+    enough_succeeded(world)
 
 
 def replay_twice(world: World) -> list[Replayed]:
     """Fold the log from 0, warm and cold: equal sums, equal bytes."""
-    looked = {(answer.offset, ask.entity) for ask, answer in world.looks}
+    looked = {(look.answer.offset, look.ask.entity) for look in world.looks}
     replays: list[Replayed] = []
-    for number in range(PARTITIONS):
-        frames = world.log.slices.get(Slice(world.cluster.commands_topic, number), [])
-        warm, cold = (Replayed(number, world.rules, PARTITIONS) for _ in range(2))
+    for number in range(world.scale.partitions):
+        frames = read_all(world.log.slices.get(Slice(world.cluster.commands_topic, number), []))
+        warm, cold = (Replayed(number, world.rules, world.scale.partitions) for _ in range(2))
         warm.fold(frames, looked)
         cold.fold(frames, set(), Random(world.seed))
         require(warm.partition.meta == cold.partition.meta, f"two replays of {number} end with other sums")
         require(warm.stored == cold.stored, f"two replays of {number} end with other bytes")
+        warm.owners = owners_said(frames)
         replays.append(warm)
     return replays
 
@@ -78,13 +79,29 @@ def events_stand_once_in_order(world: World, replays: list[Replayed]) -> None:
 
 def sends_arrived_once(replays: list[Replayed]) -> None:
     """Every send was applied by its destination, none is missing and none lies above a gap."""
-    for source in replays:
-        for destination in replays:
+    for destination in replays:
+        total = 0
+        for source in replays:
             sent = source.partition.meta.next_seq.get(destination.number, 0)
             _, applied, above = destination.partition.meta.sources.get(source.number, (0, 0, []))
+            total += sent
             require(
                 sent == applied and not above, f"{source.number} → {destination.number}: {sent} sent, {applied} there"
             )
+        require(destination.received == total, f"{total} sent to {destination.number}, {destination.received} applied")
+
+
+def sends_may_overtake(world: World, replays: list[Replayed]) -> None:
+    """However the sends to one partition were mixed up on their way, each is applied once."""
+    number = world.seed % world.scale.partitions
+    sent = [record for source in replays for (to, _), record in source.sent.items() if to == number]
+    if sent:
+        Random(world.seed).shuffle(sent)
+        slice_ = Slice(world.cluster.commands_topic, number)
+        mixed = Replayed(number, world.rules, world.scale.partitions)
+        frame = encode_frame(*slice_, "a log that mixes up", 1, "", [*sent, *sent[: len(sent) // 2]])
+        mixed.fold(read_all([Fetched(slice_, 0, world.clock.now_ms, frame)]), set())
+        require(mixed.received == len(sent), f"{len(sent)} sends in any order, {mixed.received} applied")
 
 
 def answers_are_one(world: World, replays: list[Replayed]) -> None:
@@ -104,83 +121,32 @@ def answers_are_one(world: World, replays: list[Replayed]) -> None:
 
 
 def clients_were_told_the_truth(world: World, replays: list[Replayed]) -> None:
-    """What a client knows is what stands on the log; what it gave up is there once or not at all."""
-    first = _first(replays)
-    settled = 0
+    """What a client was told stands on the log and was decided there once; counts what is lost or there twice."""
+    first, counts = _first(replays), world.counts
     for client in world.clients:
         for request_id, reply in client.answers.items():
-            if reply is None or reply.code == Code.REQUEST_ID_TOO_OLD:
+            if reply.code == Code.REQUEST_ID_TOO_OLD:
                 continue
-            settled += 1
-            require((client.name, request_id) in first, f"{client.name} knows of a call that is not on the log")
+            counts.acked += 1
+            counts.succeeded += reply.code == Code.OK
+            counts.lost += (client.name, request_id) not in first
             require(reply.code in DECIDED, f"{client.name} was told {reply.code}")
-        for request_id, reply in client.reused.items():
-            refused = reply is None or reply.code in (Code.REQUEST_ID_REUSED, Code.REQUEST_ID_TOO_OLD)
+        for request_id, again in client.reused.items():
+            refused = again is None or again.code in (Code.REQUEST_ID_REUSED, Code.REQUEST_ID_TOO_OLD)
             # A new owner looks ids up without their bodies, so what comes back may also be the first body's answer.
-            told = reply is not None and _answer(reply) == _answer(first[client.name, request_id][1])
+            told = again is not None and _answer(again) == _answer(first[client.name, request_id][1])
             require(refused or told, "another body under the same id was accepted")
-    asked = sum(len(client.answers) for client in world.clients)
-    require(settled > asked // 2, f"only {settled} of {asked} calls were settled")
+    twice = [key for replayed in replays for key, times in replayed.decided.items() if times > 1]
+    counts.accepted, counts.applied_twice = len(first), len(twice)
+    require(not counts.lost, f"{counts.lost} calls were acknowledged and are not on the log")
+    require(not twice, f"decided more than once: {twice[:3]}")
 
 
-def looks_saw_the_truth(world: World, replays: list[Replayed]) -> None:
-    """A query that a gateway let through saw the state as it was at the offset it names."""
-    for ask, answer in world.looks:
-        if answer.code == Code.OK and answer.offset >= 0:
-            expected = replays[answer.partition].views[answer.offset, ask.entity]
-            require(answer.payload == expected, f"a query at {answer.offset} saw {answer.payload!r}, not {expected!r}")
-
-
-def shops_add_up(world: World, replays: list[Replayed]) -> None:
-    """An independent model, fed with the settled lines in the log's order, gives the same replies and totals."""
-    for replayed in replays:
-        model = ShopModel()
-        for record, reply in replayed.first.values():
-            nonsense = (record.entity, record.command) in NONSENSE
-            if not record.entity.startswith("shop") or nonsense or reply.code == Code.REQUEST_ID_TOO_OLD:
-                continue
-            if reply.code == Code.POISONED:
-                require(record.command.endswith(b"\x00"), f"{record.entity} poisoned by {record.command!r}")
-                continue
-            expected, got = model.apply(record.entity, record.command), msgspec.json.decode(reply.payload)
-            got.pop("details", None)
-            require(got == expected, f"{record.command!r} was answered {got}, the model says {expected}")
-        for merchant in MERCHANTS:
-            if world.partition_of(f"shop/{merchant}") == replayed.number and merchant in model.totals:
-                totals = msgspec.json.decode(replayed.view(f"shop/{merchant}", "totals"))
-                require(
-                    totals == model.totals[merchant], f"{merchant}: {totals}, the model says {model.totals[merchant]}"
-                )
-
-
-def purses_add_up(world: World, replays: list[Replayed]) -> None:
-    """No money is made or lost between partitions, every payment is settled, and every timer fired once."""
-    put_in = paid = 0
-    ticking: dict[str, int] = {}
-    for record, reply in _first(replays).values():
-        if record.entity.startswith("purse/") and reply.code == Code.OK:
-            command = msgspec.msgpack.decode(record.command, type=Open | Pay)
-            if isinstance(command, Open):
-                put_in += command.amount
-                ticking[record.entity] = ticking.get(record.entity, 0) + TICKS
-            else:
-                paid += command.amount
-    purses: dict[str, Purse] = {}
-    for name in PURSES:
-        state = replays[world.partition_of(f"purse/{name}")].state(f"purse/{name}")
-        assert isinstance(state, Purse)
-        purses[name] = state
-        require(not state.held, f"{name} still holds {state.held}")
-        require(state.balance >= 0, f"{name} has {state.balance}")
-        require(all(times == 1 for times in state.reminded.values()), f"{name} was reminded {state.reminded}")
-        expected = ticking.get(f"purse/{name}", 0)
-        require(state.ticks == expected, f"{name} ticked {state.ticks} times, not {expected}")
-    there = sum(purse.balance for purse in purses.values())
-    require(there == put_in, f"{put_in} were put in, {there} are there")
-    received, confirmed = (sum(getattr(p, name) for p in purses.values()) for name in ("received", "confirmed"))
-    refunded = sum(purse.refunded for purse in purses.values())
-    require(received == confirmed, f"{received} were received, {confirmed} confirmed")
-    require(paid == confirmed + refunded, f"{paid} were paid, {confirmed} confirmed and {refunded} given back")
+def enough_succeeded(world: World) -> None:
+    """A world in which nearly everything fails proves nothing: an id may only become too old when the clocks leap."""
+    counts, least = world.counts, 0.5 if world.drawn.leaps else 0.98
+    require(counts.acked >= least * counts.asked, f"only {counts.acked} of {counts.asked} calls were decided")
+    require(counts.succeeded >= 0.2 * counts.asked, f"only {counts.succeeded} of {counts.asked} succeeded")
 
 
 def _first(replays: list[Replayed]) -> "dict[Key, tuple[Invoke, Reply]]":

@@ -16,13 +16,21 @@ from tests.simulation.clock import Clock
 from tests.simulation.host import SimHost
 from tests.simulation.log import SimLog
 
-HOSTS = 2
 ASK_MS = 300
 RETRY_MS = 50
 START_MS_MAX = 400
 END_MS_MAX = 100
 CALL_MS_MAX = 30
 NOTICE_MS_MAX = 1_000
+
+
+class Scaled(Protocol):
+    """How many hosts there should be."""
+
+    @property
+    def hosts(self) -> int:
+        """So many."""
+        ...
 
 
 class Surroundings(Protocol):
@@ -35,6 +43,11 @@ class Surroundings(Protocol):
     process: ProcessSettings
     rules: Rules
     hosts: dict[str, SimHost]
+
+    @property
+    def scale(self) -> Scaled:
+        """How large the world is."""
+        ...
 
     def start_host(self) -> SimHost:
         """One more host."""
@@ -57,7 +70,12 @@ class Chief:
         self.unseen: set[str] = set()
         """Hosts that do not answer it, though they are alive."""
         self.controller = Controller(
-            name, world.cluster, HOSTS, world.process.host_silence_ms_max, world.rules.release, world.rules.digest
+            name,
+            world.cluster,
+            world.scale.hosts,
+            world.process.host_silence_ms_max,
+            world.rules.release,
+            world.rules.digest,
         )
         self._world = world
         self._clock = world.clock
@@ -115,7 +133,8 @@ class Chief:
         if not self.alive:
             return
         for name in list(self.controller.hosts):
-            if name in self._world.hosts and name not in self.unseen:
+            host = self._world.hosts.get(name)
+            if host is not None and name not in self.unseen and not host.is_stopped:
                 self.controller.heard(name, self._clock.now_ms)
         self.controller.tick(self._clock.now_ms)
         self.carry_out()

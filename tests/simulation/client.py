@@ -9,10 +9,11 @@ from actors.errors import PlatformError
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from tests.simulation.clock import Clock
+from tests.simulation.counts import Counts
 from tests.simulation.gateway import SimGateway
 from tests.simulation.workload import Asking
 
-GIVES_UP_MS = 30_000
+GIVES_UP_MS = 4_000
 DOUBLES = 0.10
 REUSES = 0.05
 TIMELESS = 0.05
@@ -23,7 +24,12 @@ class Surroundings(Protocol):
 
     clock: Clock
     chance: Random
+    counts: Counts
     timeless_ids: bool
+
+    def partition_of(self, entity: str) -> int:
+        """Where an entity is."""
+        ...
 
     def some_gateway(self) -> SimGateway | None:
         """Any gateway that answers the door."""
@@ -31,10 +37,21 @@ class Surroundings(Protocol):
 
 
 class Call(NamedTuple):
-    """A call and when it was first tried."""
+    """A call, when it was first tried, and whether it is tried until it is answered."""
 
     record: Invoke
     first_ms: int
+    stubborn: bool = False
+
+
+class Known(NamedTuple):
+    """What a client knows of one call: when it was first tried, when it was answered, where it was decided."""
+
+    record: Invoke
+    asked_ms: int
+    answered_ms: int
+    reply: Reply
+    partition: int
 
 
 class SimClient:
@@ -43,14 +60,18 @@ class SimClient:
     def __init__(self, name: str, asks: Iterator[Asking], world: Surroundings) -> None:
         self.name = name
         self.done = False
-        self.answers: dict[bytes, Reply | None] = {}
-        """By request id: what came back, or None when the client gave up."""
+        self.answers: dict[bytes, Reply] = {}
+        """By request id: what came back."""
+        self.history: list[Known] = []
+        self.known: dict[int, int] = {}
+        """By partition: the greatest offset that a call of ours is known to stand at."""
         self.reused: dict[bytes, Reply | None] = {}
         """By request id: what came back to the same id with another body."""
         self._asks = asks
         self._world = world
         self._clock = world.clock
         self._call: Call | None = None
+        self._given_up: list[Call] = []
         self._at: SimGateway | None = None
         self._next()
 
@@ -61,11 +82,17 @@ class SimClient:
 
     def _next(self) -> None:
         asking = next(self._asks, None)
-        if asking is None:
+        if asking is not None:
+            self._world.counts.asked += 1
+            self._world.counts.bad_inputs += asking.is_bad
+            record = Invoke(asking.entity, asking.command, self._request_id(), self.name)
+            self._call = Call(record, self._clock.elapsed_ms)
+        elif self._given_up:
+            self._call = self._given_up.pop()._replace(stubborn=True)
+            self._world.counts.unknown_settled += 1
+        else:
             self.done = True
             return
-        record = Invoke(asking.entity, asking.command, self._request_id(), self.name)
-        self._call = Call(record, self._clock.now_ms)
         self._try(self._call)
 
     def _request_id(self) -> bytes:
@@ -82,8 +109,10 @@ class SimClient:
     def _try(self, call: Call) -> None:
         if call is not self._call:
             return
-        if self._clock.now_ms - call.first_ms > GIVES_UP_MS:
-            self._settle(call, None)
+        if not call.stubborn and self._clock.elapsed_ms - call.first_ms > GIVES_UP_MS:
+            self._given_up.append(call)
+            self._call = None
+            self._next()
             return
         chance, gateway = self._world.chance, self._world.some_gateway()
         if gateway is None:
@@ -120,11 +149,14 @@ class SimClient:
         else:
             self._settle(call, reply)
 
-    def _settle(self, call: Call, reply: Reply | None) -> None:
+    def _settle(self, call: Call, reply: Reply) -> None:
         record = call.record
         self.answers[record.request_id] = reply
+        partition = self._world.partition_of(record.entity)
+        self.history.append(Known(record, call.first_ms, self._clock.elapsed_ms, reply, partition))
+        self.known[partition] = max(self.known.get(partition, -1), reply.offset)
         self._call = None
-        if reply is not None and self._world.chance.random() < REUSES:
+        if self._world.chance.random() < REUSES:
             self._reuse(record)
         self._next()
 

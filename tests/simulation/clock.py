@@ -2,8 +2,14 @@
 
 import heapq
 from collections.abc import Callable
+from random import Random
 
 START_MS = 1_800_000_000_000
+
+
+def up_to(chance: Random, most: int) -> int:
+    """A number from 0 to `most`; what `randint` does, in a third of the time."""
+    return int(chance.random() * (most + 1))
 
 
 class Clock:

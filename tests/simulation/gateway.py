@@ -27,7 +27,7 @@ class Surroundings(Protocol):
     cluster: ClusterSettings
     process: ProcessSettings
 
-    def tell_host(self, gateway: "SimGateway", host: str, messages: list[FromGateway]) -> None:
+    def tell_host(self, gateway: str, host: str, messages: list[FromGateway]) -> None:
         """Messages go to a host."""
         ...
 
@@ -59,7 +59,7 @@ class Asked(NamedTuple):
     """A query on its way."""
 
     ask: Ask
-    answered: Callable[[Answer], None]
+    answered: Callable[[str, Answer], None]
 
 
 class SimGateway:
@@ -95,7 +95,7 @@ class SimGateway:
             self._clock.after(DEADLINE_STEP_MS, self._expire)
         self._flush()
 
-    def query(self, ask: Ask, answered: Callable[[Answer], None]) -> None:
+    def query(self, ask: Ask, answered: Callable[[str, Answer], None]) -> None:
         """Ask a partition's owner; `answered` may never be called."""
         self._asks[ask.ask_id] = Asked(ask, answered)
         self._ask(ask)
@@ -103,7 +103,7 @@ class SimGateway:
     def _ask(self, ask: Ask) -> None:
         owner = self._owners.get(ask.partition)
         if owner is not None:
-            self._world.tell_host(self, owner, [ask])
+            self._world.tell_host(self.name, owner, [ask])
 
     # -- to the log -----------------------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class SimGateway:
                 case Absent(partition, calls):
                     self.table.absent(partition, calls)
                 case Answer():
-                    self._answered(message)
+                    self._answered(host, message)
                 case Pushes():
                     pass
         self._flush()
@@ -174,16 +174,16 @@ class SimGateway:
         self._owners[partition] = host
         keys = [(*call.key, body_sum_of(call.record)) for call in self.table.owned(partition)]
         if keys:
-            self._world.tell_host(self, host, [Pending(partition, keys)])
+            self._world.tell_host(self.name, host, [Pending(partition, keys)])
         for asked in self._asks.values():
             if asked.ask.partition == partition:
                 self._ask(asked.ask)
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, host: str, answer: Answer) -> None:
         if answer.epoch >= self._epochs.get(answer.partition, -1):
             asked = self._asks.pop(answer.ask_id, None)
             if asked is not None:
-                asked.answered(answer)
+                asked.answered(host, answer)
 
     def down(self, host: str) -> None:
         """The stream to this host ended."""

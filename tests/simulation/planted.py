@@ -3,20 +3,29 @@
 Each takes a `MonkeyPatch` and breaks one promise, as a change that looks harmless might.
 """
 
+import time
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from actors import entity
+from actors import entity, snapshots
 from actors.kernel import layout
-from actors.kernel.cascade import Cascade
+from actors.kernel.action import Code, NeedState
+from actors.kernel.cascade import Cascade, Refused, Task
 from actors.kernel.inbox import Changes, Sources, Window
 from actors.kernel.outbox import Outbox
 from actors.kernel.partition import Partition
+from actors.kernel.record import Slice
 from actors.kernel.timers import DueTimers
+from actors.link import Answer
 from actors.ownership import Ownership
+from actors.ports import Fetched
+from tests.simulation.gateway import SimGateway
+from tests.simulation.host import SimHost
+from tests.simulation.log import SimLog
 from tests.simulation.workload import RULES
 
 
@@ -30,6 +39,15 @@ def _always(*_: object) -> bool:
 
 def _nothing(*_: object) -> None:
     return None
+
+
+def _before_all(*_: object) -> int:
+    return -1
+
+
+def _inside(owner: type, name: str) -> Any:
+    """What a class keeps to itself: bugs are planted there, too."""
+    return getattr(owner, name)
 
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -54,6 +72,141 @@ def the_floor_is_ignored(patch: pytest.MonkeyPatch) -> None:
 def sends_are_applied_as_often_as_they_come(patch: pytest.MonkeyPatch) -> None:
     """No memory of what was received."""
     patch.setattr(Sources, "is_new", _always)
+
+
+def only_the_greatest_seq_is_remembered(patch: pytest.MonkeyPatch) -> None:
+    """What was overtaken is taken for a repeat."""
+
+    def is_new(sources: Sources, source: int, _: int, seq: int) -> bool:
+        return seq >= sources.by_partition.get(source, (0, 0, []))[1]
+
+    def note(sources: Sources, source: int, incarnation: int, seq: int) -> None:
+        sources.by_partition[source] = (incarnation, seq + 1, [])
+
+    patch.setattr(Sources, "is_new", is_new)
+    patch.setattr(Sources, "note", note)
+
+
+def what_is_not_committed_is_read(patch: pytest.MonkeyPatch) -> None:
+    """A host applies and answers what the log may still lose."""
+    committed = SimLog.committed
+
+    def and_the_tail(log: SimLog, slice_: Slice) -> list[Fetched]:
+        frames = list(committed(log, slice_))
+        stamp_ms = frames[-1].stamp_ms if frames else 0
+        tail = enumerate(log.tail(slice_), len(frames))
+        return frames + [Fetched(slice_, offset, stamp_ms, frame) for offset, frame in tail]
+
+    patch.setattr(SimLog, "committed", and_the_tail)
+
+
+def an_older_snapshot_wins(patch: pytest.MonkeyPatch) -> None:
+    """A recovery begins further back than it must."""
+    newest = snapshots.newest
+
+    def oldest(*args: Any, **named: Any) -> list[snapshots.Manifest]:
+        return newest(*args, **named)[::-1]
+
+    patch.setattr(snapshots, "newest", oldest)
+
+
+def answers_to_queries_are_not_fenced(patch: pytest.MonkeyPatch) -> None:
+    """A gateway takes the answer of a host that it knows to be replaced, and the host does not notice that it is."""
+    answered = _inside(SimGateway, "_answered")
+
+    def whoever_answers(gateway: Any, host: str, answer: Answer) -> None:
+        heard, gateway._epochs = gateway._epochs, {}
+        answered(gateway, host, answer)
+        gateway._epochs = heard
+
+    patch.setattr(SimGateway, "_answered", whoever_answers)
+
+
+def _from_anybody(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Take a record for the owner's, whoever said it."""
+    as_owner = _inside(Partition, name)
+
+    def by_anybody(partition: Any, *args: Any) -> Any:
+        owner = partition.meta.owner
+        partition.meta.owner = replace(owner, host=partition._frame.producer)
+        try:
+            return as_owner(partition, *args)
+        finally:
+            partition.meta.owner = owner
+
+    patch.setattr(Partition, name, by_anybody)
+
+
+def anybody_fires_timers(patch: pytest.MonkeyPatch) -> None:
+    """The fence of `Fire` is gone."""
+    _from_anybody(patch, "_fire")
+
+
+def anybody_checks(patch: pytest.MonkeyPatch) -> None:
+    """The fence of `Check` is gone."""
+    _from_anybody(patch, "_check")
+
+
+def a_former_owner_sweeps_snapshots(patch: pytest.MonkeyPatch) -> None:
+    """The fence of snapshots is gone: the files of a later owner go while it uploads."""
+    patch.setattr(snapshots, "_epoch_of_file", _before_all)
+
+
+def a_snapshot_does_not_wait_for_its_owners_epoch(patch: pytest.MonkeyPatch) -> None:
+    """It is stored under the former owner's, who may sweep it. The engine did so until a world found it."""
+    wrote = Ownership.wrote
+
+    def at_once(ownership: Any, offset: int) -> None:
+        owner = ownership.partition.meta.owner
+        ownership.partition.meta.owner = replace(owner, epoch=-1)
+        wrote(ownership, offset)
+        ownership.partition.meta.owner = owner
+
+    patch.setattr(Ownership, "wrote", at_once)
+
+
+def a_frame_is_applied_in_half(patch: pytest.MonkeyPatch) -> None:
+    """What comes after a load is left out."""
+    apply_frame = _inside(Ownership, "_apply_frame")
+
+    def in_half(ownership: Any, waiting: Any) -> Any:
+        need = apply_frame(ownership, waiting)
+        if need is None or ownership._index == 0 or ownership.partition is None:
+            return need
+        ownership._begun = False
+        ownership._finish(waiting.offset, ownership.partition.end(waiting.crc))
+        return None
+
+    patch.setattr(Ownership, "_apply_frame", in_half)
+
+
+def reading_begins_at_the_latest_offset(patch: pytest.MonkeyPatch) -> None:
+    """What came while nobody read is skipped, and nobody says so."""
+    enqueue = _inside(Ownership, "_enqueue")
+
+    def at_the_end(host: SimHost, number: int, offset: int) -> int:
+        return max(offset, host.log_end(number))
+
+    def whatever_comes(ownership: Any, fetched: Fetched) -> None:
+        ownership._expected = None
+        ownership.next_offset = max(ownership.next_offset, fetched.offset)
+        enqueue(ownership, fetched)
+
+    patch.setattr(SimHost, "begins_at", at_the_end)
+    patch.setattr(Ownership, "_enqueue", whatever_comes)
+
+
+def poison_is_tried_again(patch: pytest.MonkeyPatch) -> None:
+    """As if what a program raises were a passing trouble."""
+    run = Cascade.run
+
+    def until_it_works(cascade: Cascade, task: Task) -> Any:
+        outcome = run(cascade, task)
+        if isinstance(outcome, Refused) and outcome.code == Code.POISONED:
+            return NeedState((layout.entity_key(task.entity),))
+        return outcome
+
+    patch.setattr(Cascade, "run", until_it_works)
 
 
 def a_failed_append_is_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -116,17 +269,30 @@ def a_timer_that_fired_stays(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Cascade, "cancel", _nothing)
 
 
-def a_handler_asks_for_chance(patch: pytest.MonkeyPatch) -> None:
-    """Replays differ."""
-    chance = Random(1)
+def _replying(patch: pytest.MonkeyPatch, says: Callable[[], object]) -> None:
     kind = RULES.kinds["purse"]
     decide = kind.decide
 
-    def by_chance(purse: Any, command: Any, ctx: entity.Context) -> Any:
+    def saying(purse: Any, command: Any, ctx: entity.Context) -> Any:
         decision = decide(purse, command, ctx)
-        return entity.accept(*decision.events, reply={"luck": chance.random()}, actions=decision.actions)
+        return entity.accept(*decision.events, reply={"says": says()}, actions=decision.actions)
 
-    patch.setattr(kind, "decide", by_chance)
+    patch.setattr(kind, "decide", saying)
+
+
+def a_handler_asks_for_chance(patch: pytest.MonkeyPatch) -> None:
+    """Replays differ."""
+    _replying(patch, Random(1).random)
+
+
+def a_handler_looks_at_the_wall_clock(patch: pytest.MonkeyPatch) -> None:
+    """Replays differ."""
+    _replying(patch, time.time_ns)
+
+
+def a_handler_iterates_over_a_set(patch: pytest.MonkeyPatch) -> None:
+    """Another process decides otherwise."""
+    _replying(patch, lambda: list({"mug", "lamp", "cup", "bowl", "plate", "spoon"}))
 
 
 def a_timer_fires_once_and_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
@@ -152,18 +318,37 @@ def a_new_owner_scans_no_timers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ownership, "scanned", none)
 
 
-PLANTED: tuple[Plant, ...] = (
-    the_window_is_off,
-    the_window_forgets_what_only_the_store_has,
+PLANTED: dict[str, tuple[Plant, ...]] = {
+    "dedupe off": (
+        the_window_is_off,
+        the_window_forgets_what_only_the_store_has,
+        sends_are_applied_as_often_as_they_come,
+    ),
+    "a bare maximum instead of the set above next": (only_the_greatest_seq_is_remembered,),
+    "reply before the append is read back": (what_is_not_committed_is_read,),
+    "snapshot without its offset": (the_watermark_lags_behind_the_states,),
+    "an older snapshot wins": (an_older_snapshot_wins,),
+    "a zombie's query, Fire, Check or snapshot accepted": (
+        answers_to_queries_are_not_fenced,
+        anybody_fires_timers,
+        anybody_checks,
+        a_former_owner_sweeps_snapshots,
+    ),
+    "wall clock in a handler": (a_handler_looks_at_the_wall_clock, a_handler_asks_for_chance),
+    "a local cascade kept in half": (a_refused_cascade_is_kept_in_half,),
+    "outbox not restored": (states_are_written_before_they_are_stable, a_failed_append_is_forgotten),
+    "a frame applied in half": (a_frame_is_applied_in_half,),
+    "offset reset to latest": (reading_begins_at_the_latest_offset,),
+    "a poison command retried for ever": (poison_is_tried_again,),
+}
+"""What worlds must find, by the promise that is broken."""
+
+ALSO_PLANTED: tuple[Plant, ...] = (
+    a_snapshot_does_not_wait_for_its_owners_epoch,
     the_floor_is_ignored,
-    sends_are_applied_as_often_as_they_come,
-    a_failed_append_is_forgotten,
-    states_are_written_before_they_are_stable,
-    the_watermark_lags_behind_the_states,
     deletions_are_lost_when_writes_are_gathered,
-    a_refused_cascade_is_kept_in_half,
     a_timer_that_fired_stays,
-    a_handler_asks_for_chance,
     a_timer_fires_once_and_is_not_asked_again,
     a_new_owner_scans_no_timers,
 )
+"""More of them, beyond the fifteen."""

@@ -1,14 +1,16 @@
 """Folds the final log again, by the kernel alone: what every host should have said and stored."""
 
+from collections.abc import Sequence
 from random import Random
+from typing import NamedTuple
 
 from actors.adapters.hosting import stores
 from actors.adapters.memory_states import MemoryStore
 from actors.kernel import layout
-from actors.kernel.action import Action, Event, NeedState, Reply, Send
+from actors.kernel.action import Action, Code, Event, NeedState, Reply, Send
 from actors.kernel.inbox import Changes
 from actors.kernel.partition import Partition
-from actors.kernel.record import Invoke, Position, Record, decode_frame
+from actors.kernel.record import Epoch, Fire, Frame, Invoke, Position, Record, Sent, decode_frame
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.ports import Batch, Fetched
@@ -17,11 +19,37 @@ from tests.simulation.disk import TOPIC_ID, everything, read
 Key = tuple[str, bytes]
 
 
+class Decoded(NamedTuple):
+    """A frame as it was read back, and what it says."""
+
+    fetched: Fetched
+    frame: Frame
+
+
+def read_all(frames: Sequence[Fetched]) -> list[Decoded]:
+    """Decode frames of the commands topic; a replay and several checks look at them."""
+    return [Decoded(fetched, decode_frame(*fetched.slice, fetched.offset, fetched.frame)) for fetched in frames]
+
+
+def owners_said(frames: Sequence[Decoded]) -> dict[int, str]:
+    """Every takeover that counts, by its offset: read from the log once more, without the kernel."""
+    owners: dict[int, str] = {}
+    last = (-1, -1)
+    for fetched, frame in frames:
+        for record in frame.records:
+            if isinstance(record, Epoch) and (record.term, record.n) > last:
+                last = (record.term, record.n)
+                owners[fetched.offset] = record.host
+    return owners
+
+
 class Replayed:
     """One partition folded from the first frame on."""
 
     def __init__(self, number: int, rules: Rules, partitions: int) -> None:
         self.number = number
+        self.owners: dict[int, str] = {}
+        """By offset: every takeover that counts."""
         self.store = MemoryStore({})
         self.first: dict[Key, tuple[Invoke, Reply]] = {}
         """By call: its first copy on the log and the answer to it."""
@@ -31,6 +59,12 @@ class Replayed:
         """By (offset, entity): a shop's totals after that frame."""
         self.sent: dict[tuple[int, int], bytes] = {}
         """By (destination, seq): every send."""
+        self.decided: dict[Key, int] = {}
+        """By call: how often it was decided anew."""
+        self.fired: list[tuple[int, str]] = []
+        """Every `Fire` that had an effect: its offset, and who said it."""
+        self.received = 0
+        """Sends of other partitions that had an effect."""
         self._rules = rules
         self._partitions = partitions
         self.partition = self._partition(layout.Meta(topic_id=TOPIC_ID), {})
@@ -43,12 +77,12 @@ class Replayed:
         """Everything in the store."""
         return everything(self.store)
 
-    def fold(self, frames: list[Fetched], looked: set[tuple[int, str]], cold: Random | None = None) -> None:
+    def fold(self, frames: Sequence[Decoded], looked: set[tuple[int, str]], cold: Random | None = None) -> None:
         """Apply all frames. With `cold`, states and window are dropped now and then, and writes gathered."""
         unwritten: Changes | None = None
         wanted = {offset for offset, _ in looked}
-        for fetched in frames:
-            changes = self._frame(fetched)
+        for fetched, frame in frames:
+            changes = self._frame(fetched, frame)
             unwritten = changes if unwritten is None else _merged(unwritten, changes)
             if fetched.offset in wanted:
                 self._look(fetched.offset, looked)
@@ -62,12 +96,15 @@ class Replayed:
         if unwritten is not None:
             self._write(unwritten)
 
-    def _frame(self, fetched: Fetched) -> Changes:
-        topic, number, offset = fetched.slice.topic, self.number, fetched.offset
-        frame = decode_frame(topic, number, offset, fetched.frame)
+    def _frame(self, fetched: Fetched, frame: Frame) -> Changes:
+        number, offset = self.number, fetched.offset
         self.partition.begin(offset, fetched.stamp_ms, frame)
         for index, record in enumerate(frame.records):
-            self._take(record, self._apply(Position(number, offset, index), record))
+            actions = self._apply(Position(number, offset, index), record)
+            if isinstance(record, Fire) and actions:
+                self.fired.append((offset, frame.producer))
+            self.received += isinstance(record, Sent) and bool(actions)
+            self._take(record, actions)
         return self.partition.end(int.from_bytes(fetched.frame[4:8]))
 
     def _apply(self, position: Position, record: Record) -> list[Action]:
@@ -79,7 +116,9 @@ class Replayed:
         for action in actions:
             match action:
                 case Reply() if isinstance(record, Invoke) and not action.duplicate:
-                    self.first.setdefault((action.caller, action.request_id), (record, action))
+                    key = (action.caller, action.request_id)
+                    self.first.setdefault(key, (record, action))
+                    self.decided[key] = self.decided.get(key, 0) + (action.code != Code.REQUEST_ID_TOO_OLD)
                 case Event(kind=kind, record=encoded):
                     self.events.setdefault(kind, []).append(encoded)
                 case Send(destination, seq, encoded):

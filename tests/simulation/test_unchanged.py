@@ -8,7 +8,7 @@ from actors.controller import Controller
 from actors.host import HostCore
 from actors.kernel.partition import Partition
 from gateway.pending import PendingTable
-from tests.simulation.test_worlds import run
+from tests.simulation.running import run
 from tests.simulation.world import World
 
 HERE = Path(__file__).parent

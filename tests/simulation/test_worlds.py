@@ -5,64 +5,67 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.simulation.checks import check
-from tests.simulation.faults import Faults
+import pytest
+
+from tests.simulation.conftest import Tally
+from tests.simulation.counts import Counts
+from tests.simulation.faults import CALM, Faults
+from tests.simulation.running import digest, run
 from tests.simulation.world import World
 
+ROOT = Path(__file__).parents[2]
+BY_KIND_OF_WORK = {"crash_at_work"}
+BY_ITSELF = {"snapshot_overtaken"}
+WORLDS_ENOUGH = 100
 
-def run(world: World) -> World:
-    """Run a world and check it; its story goes with whatever it raises."""
+
+@pytest.mark.usefixtures("timed")
+def test_everything_holds_and_settles(seed: int, tally: Tally) -> None:
+    world = World(seed)
     try:
-        world.run()
-        check(world)
-    except BaseException as error:
-        error.add_note(world.story())
+        run(world)
+    except Exception:
+        tally.failed_seeds.append(seed)
         raise
-    return world
-
-
-def test_everything_holds_and_settles(seed: int) -> None:
-    world = run(World(seed))
-    assert sum(len(client.answers) for client in world.clients) >= 100
+    finally:
+        tally.counts.add(world.counts)
+    assert world.counts.asked >= 100
 
 
 def test_a_world_is_a_function_of_its_seed() -> None:
     one, other = run(World(7)), run(World(7))
-    assert one.log.slices == other.log.slices
-    assert (one.notes, one.happened) == (other.notes, other.happened)
+    assert digest(one) == digest(other)
+    assert (one.notes, one.counts) == (other.notes, other.counts)
+    assert digest(run(World(8))) != digest(one)
 
 
-DIGEST = """
-import hashlib
-from tests.simulation.world import World
-world = World(7)
-world.run()
-frames = [(slice_, [(f.offset, f.stamp_ms, f.frame) for f in frames]) for slice_, frames in world.log.slices.items()]
-print(hashlib.sha256(repr(sorted(frames)).encode()).hexdigest())
-"""
+def digests(seeds: list[int], hash_seed: str, *more: str) -> bytes:
+    """What these worlds come to in a process of its own, under this order of sets."""
+    command = [sys.executable, "-m", "tests.simulation.again", *map(str, seeds), *more]
+    return subprocess.check_output(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": hash_seed})
 
 
-def test_a_world_is_the_same_under_another_order_of_sets() -> None:
-    digests: set[bytes] = set()
-    for hash_seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        root = Path(__file__).parents[2]
-        digests.add(subprocess.check_output([sys.executable, "-c", DIGEST], cwd=root, env=environment))
-    assert len(digests) == 1
+def test_worlds_are_the_same_in_another_process_under_another_order_of_sets() -> None:
+    assert (
+        digests([3, 7], "1") == digests([3, 7], "2") == "".join(f"{digest(run(World(n)))}\n" for n in (3, 7)).encode()
+    )
 
 
 def test_in_a_calm_world_every_call_is_answered_at_its_first_try() -> None:
-    world = run(World(1, Faults()))
-    assert world.happened == {}
-    assert all(reply is not None for client in world.clients for reply in client.answers.values())
+    world = run(World(1, CALM))
+    assert (world.counts.injected, world.counts.unknown_settled) == ({}, 0)
+    assert world.counts.acked == world.counts.asked
     assert len({reply.offset for replies in world.said_replies.values() for reply in replies}) > 10
 
 
-def test_everything_that_can_go_wrong_does_within_a_few_worlds() -> None:
-    happened: dict[str, int] = {}
-    for seed in range(20):
-        world = run(World(seed))
-        for name, times in world.happened.items():
-            happened[name] = happened.get(name, 0) + times
-    assert set(happened) == set(Faults.__struct_fields__) - {"crowded"}
-    assert sum(happened.values()) > 20 * 20
+def test_everything_that_can_go_wrong_does_and_has_an_effect_within_a_few_worlds(tally: Tally) -> None:
+    counts = tally.counts
+    if counts.worlds < WORLDS_ENOUGH:
+        counts = Counts()
+        for seed in range(WORLDS_ENOUGH):
+            counts.add(run(World(seed)).counts)
+    kinds = {kind for kind in counts.felt if not kind.startswith("crash_at_")}
+    assert kinds - BY_ITSELF == set(Faults.__struct_fields__) - {"crowded"} - BY_KIND_OF_WORK
+    assert {"crash_at_append", "crash_at_write", "crash_at_tell", "crash_at_load"} <= counts.felt.keys()
+    assert counts.faults > 20 * counts.worlds
+    assert all(counts.felt[kind] <= counts.injected[kind] for kind in counts.felt)

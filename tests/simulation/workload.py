@@ -8,48 +8,70 @@ import msgspec
 
 from actors.kernel.rules import Rules
 from actors.programs.shop.program import ENTITIES, Buy, Return, SetStock
-from tests.simulation.purse import PURSE, Open, Pay
+from tests.simulation.purse import PURSE, Confirm, Open, Pay
 
 RULES = Rules([*ENTITIES, PURSE])
 MERCHANTS = ("m1", "m2", "m3")
 SKUS = ("mug", "lamp", "cup")
 CUSTOMERS = ("c1", "c2", "c3", "c4")
 PURSES = tuple(f"p{n}" for n in range(6))
-CLIENTS = 5
-CALLS_EACH = 18
 TICKS = 3
 TICK_MS = 700
-NONSENSE = (("shop/m1", b"\x81\xa4type\xa8shop.fly"), ("nothing/1", b"\x80"), ("purse/p1", b"\xc1"))
+GARBLED = b"\xc1" * 12
+"""What was garbled ends with this: no msgpack and no UTF-8 has that byte, and it is longer than any number."""
+BAD = 0.05
 
 encode = msgspec.msgpack.Encoder().encode
+POISON = encode(Confirm("a payment that is not there"))
+NONSENSE = (
+    ("shop/m1", b"\x81\xa4type\xa8shop.fly"),
+    ("nothing/1", b"\x80"),
+    ("purse/p1", b"\xc1"),
+    ("purse/p1", POISON),
+    ("purse/p3", POISON),
+)
 
 
 class Asking(NamedTuple):
-    """One call to be made."""
+    """One call to be made; a bad one must change nothing."""
 
     entity: str
     command: bytes
+    is_bad: bool = False
+
+
+def is_bad(entity: str, command: bytes) -> bool:
+    """Whether a command is one that no program takes."""
+    return command.endswith(GARBLED) or (entity, command) in NONSENSE
 
 
 def opening(chance: Random) -> list[Asking]:
     """Stock on the shelves and money in the purses."""
-    stock = [Asking(f"shop.sku/{m}/{sku}", encode(SetStock(chance.randint(5, 30)))) for m in MERCHANTS for sku in SKUS]
+    stock = [Asking(f"shop.sku/{m}/{sku}", encode(SetStock(chance.randint(5, 60)))) for m in MERCHANTS for sku in SKUS]
     money = [Asking(f"purse/{p}", encode(Open(100, TICKS, chance.randint(50, TICK_MS)))) for p in PURSES]
     return stock + money
 
 
-def calls(chance: Random) -> Iterator[Asking]:
+def calls(chance: Random, count: int) -> Iterator[Asking]:
     """What one client asks, one call after the other."""
-    for n in range(CALLS_EACH):
-        drawn = chance.random()
-        if drawn < 0.55:
-            yield _line(chance, f"o{n}")
-        elif drawn < 0.97:
-            source, to = chance.sample(PURSES, 2)
-            pay = Pay(to, chance.randint(1, 60), chance.randint(20, 3_000))
-            yield Asking(f"purse/{source}", encode(pay))
-        else:
-            yield Asking(*chance.choice(NONSENSE))
+    for n in range(count):
+        good = _line(chance, f"o{n}") if chance.random() < 0.56 else _payment(chance)
+        yield _spoilt(chance, good) if chance.random() < BAD else good
+
+
+def _payment(chance: Random) -> Asking:
+    source, to = chance.sample(PURSES, 2)
+    return Asking(f"purse/{source}", encode(Pay(to, chance.randint(1, 60), chance.randint(20, 3_000))))
+
+
+def _spoilt(chance: Random, good: Asking) -> Asking:
+    """Nonsense, or a good command cut short or with other bytes in it."""
+    if chance.random() < 0.5:
+        return Asking(*chance.choice(NONSENSE), is_bad=True)
+    command = bytearray(good.command[: chance.randint(0, len(good.command) - 1)])
+    for _ in range(chance.randint(0, min(3, len(command)))):
+        command[chance.randrange(len(command))] = chance.randrange(256)
+    return Asking(good.entity, bytes(command) + GARBLED, is_bad=True)
 
 
 def _line(chance: Random, order: str) -> Asking:

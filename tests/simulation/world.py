@@ -1,82 +1,114 @@
-"""A whole cluster on one thread from one seed: gateways, log, hosts, controller and clients, and what goes wrong."""
+"""A whole cluster on one thread from one seed: gateways, log, hosts, controller and clients."""
 
+import zlib
 from collections import deque
 from functools import partial
 from random import Random
+from typing import NamedTuple
 
-from actors import link
-from actors.kernel import layout
 from actors.kernel.action import Reply
 from actors.kernel.record import Slice
 from actors.kernel.routing import partition_of
 from actors.link import Answer, Ask, FromGateway, FromHost
 from actors.settings import ClusterSettings, ProcessSettings
+from tests.simulation.broken import Broken
 from tests.simulation.chief import NOTICE_MS_MAX, Chief
 from tests.simulation.client import SimClient
-from tests.simulation.clock import START_MS, Clock
+from tests.simulation.clock import Clock
+from tests.simulation.counts import Counts
 from tests.simulation.disk import Disk
 from tests.simulation.faults import Faults, draw
 from tests.simulation.gateway import SimGateway
 from tests.simulation.host import SimHost
 from tests.simulation.log import SimLog
-from tests.simulation.workload import CLIENTS, MERCHANTS, RULES, calls, opening
+from tests.simulation.network import Network
+from tests.simulation.trouble import ALL_TIMERS, EVENTS
+from tests.simulation.workload import MERCHANTS, RULES, calls, opening
 
-PARTITIONS = 4
 GATEWAYS = 2
 STORM_MS = 6_000
 SETTLE_MS_MAX = 150_000
-STEPS_MAX = 400_000
+STEPS_MAX = 1_000_000
 DETECTION_MS_MAX = 800
-LEAP_MS = 660_000
-NOTES_MAX = 120
+NOTES_MAX = 60
 SKEW_MS_MAX = 2_000
-ALL_TIMERS = layout.timer_range(0, 1 << 60)
+SHORT_SEEDS = 300
 
 
-class Broken(AssertionError):
-    """The world did what it must not."""
+class Scale(NamedTuple):
+    """How large a world is."""
+
+    partitions: int
+    hosts: int
+    clients: int
+    calls: int
+    """By each client."""
+
+
+SHORT, LONG = Scale(4, 2, 5, 18), Scale(8, 3, 25, 10)
+
+
+def scale_of(seed: int) -> Scale:
+    """The worlds of the default run are short; all others are long."""
+    return SHORT if seed < SHORT_SEEDS else LONG
+
+
+class Look(NamedTuple):
+    """A query that a gateway let through: whose answer, what, and the highest epoch that the gateway had heard of."""
+
+    ask: Ask
+    host: str
+    answer: Answer
+    epoch: int
 
 
 class World:
-    """One run. `notes` are its last events, for a person."""
+    """One run. `notes` are its last events, for a person; `trace` is a sum over all of them."""
 
-    def __init__(self, seed: int, faults: Faults | None = None) -> None:
+    def __init__(self, seed: int, faults: Faults | None = None, scale: Scale | None = None) -> None:
         self.seed = seed
+        self.scale = scale_of(seed) if scale is None else scale
         self.chance = Random(seed)
-        self.faults = draw(self.chance) if faults is None else faults
-        self.drawn = str(self.faults)
+        self.fate = Random(f"the fate of {seed}")
+        self.drawn = draw(self.fate) if faults is None else faults
+        self.faults = self.drawn
         self.clock = Clock()
         self.notes: deque[str] = deque(maxlen=NOTES_MAX)
-        self.cluster = ClusterSettings(partitions=PARTITIONS)
-        crowded = self.faults.crowded
+        self.trace = 0
+        self.counts = Counts(worlds=1)
+        self.cluster = ClusterSettings(partitions=self.scale.partitions)
+        crowded = self.drawn.crowded
         self.process = ProcessSettings(
             resident_max=6 if crowded else 1_000, outbox_max=8 if crowded else 1_000, snapshot_records=40
         )
         self.rules = RULES
-        self.log = SimLog(self.clock, self.chance, self.faults, self)
-        self.disk = Disk(self.chance)
-        self.timeless_ids = not self.faults.leaps
+        self.log = SimLog(self.clock, self.fate, self.drawn, self)
+        self.disk = Disk(self.fate, self)
+        self.timeless_ids = not self.drawn.leaps
         self.said_replies: dict[tuple[str, bytes], list[Reply]] = {}
-        self.looks: list[tuple[Ask, Answer]] = []
-        self.happened: dict[str, int] = {}
+        self.looks: list[Look] = []
+        self.healed_ms = 0
         self._asks = 0
         self._lives = 0
-        self._links: dict[tuple[str, str], int] = {}
-        self._arrives_ms: dict[tuple[str, str], int] = {}
         self.hosts: dict[str, SimHost] = {}
         self.gateways: dict[str, SimGateway] = {}
+        self.network = Network(self)
         self.chief = Chief("c0", self)
         self._chiefs = [self.chief]
         for _ in range(GATEWAYS):
             self._start_gateway()
-        scripts = [iter(opening(self.chance)), *(calls(self.chance) for _ in range(CLIENTS))]
-        self.clients = [SimClient(f"client{n}", script, self) for n, script in enumerate(scripts)]
-        for name in self.faults.events:
-            self.clock.after(self.chance.randint(100, STORM_MS), partial(self._event, name))
+        self.clients = self._clients()
+        for name in self.drawn.events:
+            self.clock.after(self.fate.randint(100, STORM_MS), partial(self._event, name))
         self.clock.after(STORM_MS, self._heal)
         self.clock.after(200, self._look)
-        self.healed_ms = 0
         self._next_check_ms = 0
+
+    def _clients(self) -> list[SimClient]:
+        asks = Random(f"what is asked in {self.seed}")
+        scripts = [iter(opening(asks))]
+        scripts += [calls(Random(asks.random()), self.scale.calls) for _ in range(self.scale.clients)]
+        return [SimClient(f"client{n}", script, self) for n, script in enumerate(scripts)]
 
     # -- running --------------------------------------------------------------------------------------------------
 
@@ -84,19 +116,19 @@ class World:
         """Run until everything has settled. Raises Broken when it does not."""
         for _ in range(STEPS_MAX):
             self.clock.step()
-            if self.healed_ms and self.clock.now_ms >= self._next_check_ms:
-                self._next_check_ms = self.clock.now_ms + 200
+            if self.healed_ms and self.clock.elapsed_ms >= self._next_check_ms:
+                self._next_check_ms = self.clock.elapsed_ms + 200
                 unsettled = self.unsettled()
                 if not unsettled:
                     return
-                if self.clock.now_ms - self.healed_ms > SETTLE_MS_MAX:
+                if self.clock.elapsed_ms - self.healed_ms > SETTLE_MS_MAX:
                     raise Broken("not settled: " + "; ".join(unsettled))
         raise Broken("too many steps")
 
     def unsettled(self) -> list[str]:
         """What is still going on, although nothing goes wrong any more."""
         found = [f"{client.name} waits for {client.waits_for}" for client in self.clients if not client.done]
-        for partition in range(PARTITIONS):
+        for partition in range(self.scale.partitions):
             host = self.owner_of(partition)
             ownership = host.core.owned.get(partition) if host is not None else None
             end = self.log.end(Slice(self.cluster.commands_topic, partition))
@@ -111,7 +143,14 @@ class World:
 
     def story(self) -> str:
         """What to know about a failure."""
-        return "\n".join([f"seed {self.seed}", self.drawn, f"so far: {self.happened}", *self.notes])
+        return "\n".join(
+            [
+                f"World({self.seed}, {self.drawn.told()}, {self.scale})",
+                f"what had an effect: {self.counts.felt}",
+                f"its last {len(self.notes)} events:",
+                *self.notes,
+            ]
+        )
 
     def owner_of(self, partition: int) -> SimHost | None:
         """The host that should own a partition, if it is alive."""
@@ -119,114 +158,79 @@ class World:
 
     def note(self, text: str) -> None:
         """Remember an event."""
-        self.notes.append(f"{self.clock.now_ms - START_MS:>7} ms  {text}")
+        note = f"{self.clock.elapsed_ms:>7} ms  {text}"
+        self.trace = zlib.crc32(note.encode(), self.trace)
+        self.notes.append(note)
 
     # -- what goes wrong ------------------------------------------------------------------------------------------
 
     def strike(self, name: str, text: str) -> None:
-        """Something goes wrong: count it and remember it."""
-        self.happened[name] = self.happened.get(name, 0) + 1
+        """Something is made to go wrong: count it and remember it."""
+        self.counts.strike(name)
         self.note(text)
+
+    def felt(self, name: str) -> None:
+        """What was made to go wrong had its effect."""
+        self.counts.feel(name)
 
     def _event(self, name: str) -> None:
         if not self.healed_ms:
-            getattr(self, f"_{name}")()
+            EVENTS[name](self)
 
-    def _host_crashes(self) -> None:
-        if self.hosts:
-            host = self.chance.choice(list(self.hosts.values()))
-            self.strike("host_crashes", f"{host.name} crashes")
-            self._end(host)
-
-    def _zombies(self) -> None:
-        """The controller takes a host for dead, at once or after its silence; the host goes on for a while."""
-        seen = [name for name in self.chief.controller.hosts if name in self.hosts]
-        if seen:
-            name = self.chance.choice(seen)
-            self.strike("zombies", f"{name} is out of the controller's sight, and goes on")
-            self.chief.unseen.add(name)
-            if self.chance.random() < 0.5:
-                self.chief.host_died(name)
-            self.clock.after(self.chance.randint(200, 5_000), partial(self.end_host, name))
-
-    def _moves(self) -> None:
-        self.strike("moves", "an operator moves a partition")
-        self.chief.move()
-
-    def _controller_restarts(self) -> None:
-        """A new controller begins; the former one and its hosts go on until they notice."""
+    def start_chief(self) -> None:
+        """Another controller begins."""
         self._lives += 1
-        self.strike("controller_restarts", f"another controller begins: c{self._lives}")
+        self.note(f"the controller c{self._lives} begins")
         self.chief = Chief(f"c{self._lives}", self)
         self._chiefs.append(self.chief)
 
     def chief_ended(self, chief: Chief) -> None:
         """A controller has ended; if it was the last that began, another is started."""
+        self.felt("controller_restarts")
         self.note(f"{chief.controller.name} is superseded")
         self._chiefs.remove(chief)
         if chief is self.chief:
-            self._lives += 1
-            self.chief = Chief(f"c{self._lives}", self)
-            self._chiefs.append(self.chief)
+            self.start_chief()
 
-    def _gateway_crashes(self) -> None:
-        if not self.gateways:
-            return
-        gateway = self.chance.choice(list(self.gateways.values()))
-        self.strike("gateway_crashes", f"{gateway.name} crashes")
+    def end_gateway(self, gateway: SimGateway) -> None:
+        """A gateway ends, and another is started."""
         gateway.alive = False
         del self.gateways[gateway.name]
         for host in list(self.hosts):
-            self._unlink(gateway.name, host)
+            self.network.unlink(gateway.name, host)
         for client in self.clients:
             client.gateway_died(gateway)
         self.clock.after(self.chance.randint(50, 500), self._start_gateway)
 
-    def _link_drops(self) -> None:
-        if self._links:
-            gateway, host = self.chance.choice(list(self._links))
-            self.strike("link_drops", f"the stream between {gateway} and {host} breaks")
-            self._unlink(gateway, host)
-            self._dial(gateway, host)
-
-    def _stores_lost(self) -> None:
-        partition = self.chance.randrange(PARTITIONS)
-        self.strike("stores_lost", f"the stores of {partition} that nobody holds are lost")
-        self.disk.lose(partition)
-
-    def _clock_jumps(self) -> None:
-        self.log.skew_ms = self.chance.randint(-60_000, 60_000)
-        self.strike("clock_jumps", f"the log's clock is {self.log.skew_ms} ms off")
-
-    def _leaps(self) -> None:
-        self.strike("leaps", "eleven minutes pass at once")
-        self.clock.leap(LEAP_MS)
-
-    def _end(self, host: SimHost) -> None:
+    def crashed(self, host: SimHost) -> None:
+        """A host is gone, which the controller learns a little later."""
         host.crash()
         del self.hosts[host.name]
         for gateway in list(self.gateways):
-            self._unlink(gateway, host.name)
+            self.network.unlink(gateway, host.name)
         self.clock.after(self.chance.randint(20, DETECTION_MS_MAX), partial(self.chief.host_died, host.name))
 
     def end_host(self, name: str) -> None:
         """A host is ended by force."""
         if name in self.hosts:
             self.note(f"{name} is ended")
-            self._end(self.hosts[name])
+            self.crashed(self.hosts[name])
 
     def _heal(self) -> None:
         self.note("nothing goes wrong any more")
-        self.log.faults = Faults()
-        self.log.skew_ms = 0
-        self.faults = Faults(crowded=self.faults.crowded)
+        self.log.heal()
+        self.network.heal()
+        self.faults = Faults(crowded=self.drawn.crowded)
         self.chief.unseen.clear()
-        for name in list(self.hosts):
-            if name not in self.chief.controller.hosts:
-                self.end_host(name)
-        self.healed_ms = self._next_check_ms = self.clock.now_ms
+        for host in list(self.hosts.values()):
+            if host.name not in self.chief.controller.hosts:
+                self.end_host(host.name)
+            else:
+                host.stopped_until_ms = -1
+                host.go_on("host_stops")
+        self.healed_ms = self._next_check_ms = self.clock.elapsed_ms
 
-    # -- hosts, gateways and the streams between them ---------------------------------------------------------------
+    # -- hosts and gateways ---------------------------------------------------------------------------------------
 
     def start_host(self) -> SimHost:
         """One more host, under a new name."""
@@ -236,7 +240,7 @@ class World:
         self.note(f"{host.name} starts")
         self.hosts[host.name] = host
         for gateway in self.gateways:
-            self._dial(gateway, host.name)
+            self.network.dial(gateway, host.name)
         return host
 
     def _start_gateway(self) -> None:
@@ -244,49 +248,15 @@ class World:
         gateway = SimGateway(f"g{self._lives}", self)
         self.gateways[gateway.name] = gateway
         for host in self.hosts:
-            self._dial(gateway.name, host)
+            self.network.dial(gateway.name, host)
 
-    def _dial(self, gateway: str, host: str) -> None:
-        self.clock.after(self.chance.randint(1, 300), partial(self._link, gateway, host))
+    def tell_gateway(self, host: str, gateway: str, messages: list[FromHost]) -> None:
+        """Messages of a host go to a gateway."""
+        self.network.tell_gateway(host, gateway, messages)
 
-    def _link(self, gateway: str, host: str) -> None:
-        if gateway in self.gateways and host in self.hosts and (gateway, host) not in self._links:
-            self._lives += 1
-            self._links[gateway, host] = self._lives
-            self.hosts[host].linked(gateway)
-
-    def _unlink(self, gateway: str, host: str) -> None:
-        if self._links.pop((gateway, host), None) is None:
-            return
-        if host in self.hosts:
-            self.hosts[host].unlinked(gateway)
-        if gateway in self.gateways:
-            self.gateways[gateway].down(host)
-
-    def tell_gateway(self, host: SimHost, gateway: str, messages: list[FromHost]) -> None:
-        """Messages of a host go to a gateway, unless the stream breaks first."""
-        life = self._links.get((gateway, host.name))
-        if life is not None:
-            self._travel((host.name, gateway), partial(self._arrive, gateway, host.name, life, link.encode(messages)))
-
-    def _arrive(self, gateway: str, host: str, life: int, message: bytes) -> None:
-        if self._links.get((gateway, host)) == life:
-            self.gateways[gateway].heard(host, link.decode_from_host(message))
-
-    def tell_host(self, gateway: SimGateway, host: str, messages: list[FromGateway]) -> None:
-        """Messages of a gateway go to a host, unless the stream breaks first."""
-        life = self._links.get((gateway.name, host))
-        if life is not None:
-            self._travel((gateway.name, host), partial(self._reach, gateway.name, host, life, messages))
-
-    def _reach(self, gateway: str, host: str, life: int, messages: list[FromGateway]) -> None:
-        if self._links.get((gateway, host)) == life:
-            self.hosts[host].told(gateway, messages)
-
-    def _travel(self, way: tuple[str, str], happens: partial[None]) -> None:
-        at_ms = max(self._arrives_ms.get(way, 0), self.clock.elapsed_ms + self.chance.randint(0, 2))
-        self._arrives_ms[way] = at_ms
-        self.clock.at(at_ms, happens)
+    def tell_host(self, gateway: str, host: str, messages: list[FromGateway]) -> None:
+        """Messages of a gateway go to a host."""
+        self.network.tell_host(gateway, host, messages)
 
     # -- what hosts and gateways say to the world -------------------------------------------------------------------
 
@@ -312,19 +282,25 @@ class World:
         """Where an entity is; what has no kind goes anywhere."""
         found = self.rules.of(entity)
         key = entity if found is None else found[0].routing(found[1])
-        return partition_of(key, PARTITIONS, {})
+        return partition_of(key, self.scale.partitions, {})
 
     def some_gateway(self) -> SimGateway | None:
         """Any gateway that is there."""
         return self.chance.choice(list(self.gateways.values())) if self.gateways else None
 
     def _look(self) -> None:
-        """Query a shop's totals, now and then."""
+        """Query a shop's totals, now and then; half the time as they are after the last call known to be there."""
         gateway = self.some_gateway()
         if gateway is not None:
             self._asks += 1
             entity = f"shop/{self.chance.choice(MERCHANTS)}"
-            ask = Ask(self._asks, self.partition_of(entity), entity, "totals", b"", -1)
-            gateway.query(ask, lambda answer: self.looks.append((ask, answer)))
+            partition = self.partition_of(entity)
+            known = max((client.known.get(partition, -1) for client in self.clients), default=-1)
+            at_least = known if self.chance.random() < 0.5 else -1
+            ask = Ask(self._asks, partition, entity, "totals", b"", at_least)
+            gateway.query(ask, partial(self._looked, gateway.name, ask))
         if not self.healed_ms:
-            self.clock.after(self.chance.randint(100, 900), self._look)
+            self.clock.after(self.chance.randint(50, 400), self._look)
+
+    def _looked(self, gateway: str, ask: Ask, host: str, answer: Answer) -> None:
+        self.looks.append(Look(ask, host, answer, self.network.epochs.get((gateway, ask.partition), -1)))
