@@ -14,6 +14,12 @@ from actors.kernel.routing import groups_of
 from actors.settings import ClusterSettings
 
 GATHER_MS_MAX = 2_000
+STEADY_MS = 10_000
+"""A host that ends sooner after its start ends quickly."""
+QUICK_ENDS_FREE = 3
+"""So many quick ends in a row are answered at once: kills come in rows, too."""
+BACKOFF_MS = 500
+BACKOFF_MS_MAX = 30_000
 
 
 class Say(NamedTuple):
@@ -50,6 +56,7 @@ class Host(NamedTuple):
     address: str
     pid: int
     heard_ms: int
+    up_ms: int
 
 
 def place(
@@ -141,6 +148,8 @@ class Controller:
         self._moved: list[int] = []
         """What an operator has moved, the latest first."""
         self._starting = 0
+        self._quick_ends = 0
+        self._last_end_ms = 0
         self._now_ms = 0
         self._gathering_until_ms = 0
         self._n = 0
@@ -168,7 +177,7 @@ class Controller:
             return
         if not self.hosts and not self.placed:
             self._gathering_until_ms = now_ms + GATHER_MS_MAX
-        self.hosts[name] = Host(name, address, pid, now_ms)
+        self.hosts[name] = Host(name, address, pid, now_ms, now_ms)
         self._place()
 
     def start_failed(self) -> None:
@@ -182,21 +191,30 @@ class Controller:
         if name in self.hosts:
             self.hosts[name] = self.hosts[name]._replace(heard_ms=now_ms)
 
-    def host_down(self, name: str) -> None:
-        """A host has ended: its partitions move at once, and another is started."""
-        if self.hosts.pop(name, None) is not None:
-            self._place()
-            self._start_missing()
+    def host_down(self, name: str, now_ms: int = 0) -> None:
+        """A host has ended: its partitions move at once, and another is started, later if they keep ending quickly."""
+        self._now_ms = max(self._now_ms, now_ms)
+        host = self.hosts.pop(name, None)
+        if host is None:
+            return
+        if self._now_ms - host.up_ms < STEADY_MS:
+            self._quick_ends += 1
+            self._last_end_ms = self._now_ms
+        self._place()
+        self._start_missing()
 
     def tick(self, now_ms: int) -> None:
         """Time goes on: a host that was silent for too long is ended and replaced."""
         self._now_ms = max(self._now_ms, now_ms)
+        if self._now_ms - self._last_end_ms > STEADY_MS + self._backoff_ms():
+            self._quick_ends = 0
         if not self.placed:
             self._place()
+        self._start_missing()
         for host in list(self.hosts.values()):
             if now_ms - host.heard_ms > self._silence_ms_max:
                 self._actions.append(EndHost(host.name, force=True))
-                self.host_down(host.name)
+                self.host_down(host.name, now_ms)
 
     def move(self, partition: int, host: str) -> bool:
         """An operator wants the partition on this host; later it is among the last to go from there.
@@ -232,7 +250,24 @@ class Controller:
         actions, self._actions = self._actions, []
         return actions
 
+    @property
+    def slowed(self) -> str:
+        """Why hosts are not started at once, for an operator; empty when they are."""
+        backoff_ms = self._backoff_ms()
+        if not backoff_ms:
+            return ""
+        return (
+            f"{self._quick_ends} hosts in a row ended within {STEADY_MS // 1_000} s of their start; "
+            f"the next one is started {backoff_ms / 1_000:g} s after the last end"
+        )
+
+    def _backoff_ms(self) -> int:
+        beyond = self._quick_ends - QUICK_ENDS_FREE
+        return min(BACKOFF_MS << min(beyond - 1, 10), BACKOFF_MS_MAX) if beyond > 0 else 0
+
     def _start_missing(self) -> None:
+        if self._now_ms < self._last_end_ms + self._backoff_ms():
+            return  # the tick after that time starts them
         missing = self.hosts_wanted - len(self.hosts) - self._starting
         for _ in range(missing):
             self._starting += 1

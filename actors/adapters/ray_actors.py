@@ -116,6 +116,7 @@ class ControllerActor:
         self._assignments = itertools.count(1)
         self._failures = 0
         self._version = 0
+        self._slowed = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -143,7 +144,13 @@ class ControllerActor:
         async with self._changed:
             await self._changed.wait_for(lambda: self._version != seen)
         hosts = [host._asdict() for host in self._core.hosts.values()]
-        state = {"version": self._version, "term": self._core.term, "hosts": hosts, "placed": self._core.placed}
+        state = {
+            "version": self._version,
+            "term": self._core.term,
+            "hosts": hosts,
+            "placed": self._core.placed,
+            "slowed": self._core.slowed,
+        }
         return msgspec.json.encode(state)
 
     async def stop(self) -> None:
@@ -161,7 +168,8 @@ class ControllerActor:
             changed = True
             for action in actions:
                 await self._do(action)
-        if changed:
+        if changed or self._core.slowed != self._slowed:
+            self._slowed = self._core.slowed
             await self._tell()
 
     async def _tell(self) -> None:
@@ -277,7 +285,7 @@ class ControllerActor:
         pinging.cancel()
         self._hosts.pop(name, None)
         if not self._stopping:
-            self._core.host_down(name)
+            self._core.host_down(name, _now_ms())
             await self._carry_out()
 
     async def _start_failed(self, error: Exception) -> None:

@@ -32,6 +32,8 @@ class Session:
         self.driver = driver
         self.ray: tuple[Process, ...] = ()
         self.hosts: tuple[Process, ...] = ()
+        self.slowed = ""
+        """Why the controller does not start hosts at once; empty when it does."""
 
     def learn(self, facts: Mapping[str, Any]) -> tuple[Process, ...]:
         """Take in what the driver says; returns the processes of Ray that are new."""
@@ -43,6 +45,11 @@ class Session:
         self.ray = tuple(process(role, pid) for role, pid in facts["ray"].items())
         if facts["state"] is not None:
             self.hosts = tuple(process(host["name"], host["pid"]) for host in facts["state"]["hosts"])
+            if facts["state"]["slowed"] != self.slowed:
+                self.slowed = facts["state"]["slowed"]
+                output.say(
+                    f"{self.slowed}; see `hutong status` and ray-driver.err" if self.slowed else "hosts last again"
+                )
         return tuple(process for process in self.ray if process.pid not in known)
 
     def clear(self) -> None:
@@ -97,6 +104,10 @@ class Head:
     def processes(self) -> tuple[Process, ...]:
         """Drivers, Ray's own processes and hosts, as they were last heard of."""
         return tuple(process for session in (self._session, *self._former) for process in session.processes())
+
+    def trouble(self) -> tuple[str, ...]:
+        """What an operator should know of hosts that keep ending."""
+        return (self._session.slowed,) if self._session.slowed else ()
 
     def _new(self) -> Session:
         def learn(facts: Mapping[str, Any]) -> None:

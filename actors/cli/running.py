@@ -34,6 +34,7 @@ class Run(Struct, frozen=True, kw_only=True):
     programs: tuple[str, ...] = ()
     metrics: dict[str, str] = {}
     processes: tuple[Process, ...] = ()
+    trouble: tuple[str, ...] = ()
 
 
 def folder_of(given: Path | None) -> Path:

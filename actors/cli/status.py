@@ -71,7 +71,7 @@ def read_status(folder: Path) -> Facts:
     except PlatformError as error:
         facts["log"]["away"] = str(error)
     facts["serving"] = sum(row["phase"] == "Serving" for row in facts["partitions"])
-    facts["trouble"] = _trouble(facts)
+    facts["trouble"] = [*run.trouble, *_trouble(facts)]
     return facts
 
 

@@ -219,6 +219,7 @@ class Supervisor:
                 *self._broker,
                 *(self._head.processes() if self._head is not None else ()),
             ),
+            trouble=self._head.trouble() if self._head is not None else (),
         )
         running.write_run(run, ready=self._is_up)
         return run

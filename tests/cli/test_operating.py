@@ -13,6 +13,7 @@ import pytest
 from actors.adapters.hosting.asking import ask_host
 from actors.cli import doctor, running
 from actors.cli.running import Process, Run
+from actors.cli.status import read_status
 from actors.settings import ClusterSettings
 from infra.kafka.broker import Cluster
 from tests.cli.running import PROGRAMS, Platform, dev, hutong
@@ -90,6 +91,12 @@ def test_a_halted_partition_goes_on_once_its_record_is_skipped(own: Platform) ->
     assert _traps(own, "deep") == ["one", "two"]
     assert own("why", position).value["calls"][0]["decided"]["outcome"] == "skipped"
     assert own("replay", "programs/trap/traps/deep").value["state"] == {"done": ["one", "two"]}
+
+
+def test_status_says_that_hosts_are_started_later_because_they_keep_ending(tmp_path: Path) -> None:
+    up = _run(tmp_path, running.this_process("up"))
+    running.write_run(msgspec.structs.replace(up, trouble=("5 hosts in a row ended",)))
+    assert read_status(tmp_path)["trouble"][0] == "5 hosts in a row ended"
 
 
 def test_dead_letters_are_listed_and_sent_again(platform: Platform) -> None:

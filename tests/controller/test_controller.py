@@ -3,7 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.controller import GATHER_MS_MAX, Action, Assign, Controller, EndHost, Say, StartHost
+from actors.controller import (
+    BACKOFF_MS_MAX,
+    GATHER_MS_MAX,
+    STEADY_MS,
+    Action,
+    Assign,
+    Controller,
+    EndHost,
+    Say,
+    StartHost,
+)
 from actors.kernel.placement import Placed, Release, Term
 from actors.settings import ClusterSettings
 
@@ -270,10 +280,42 @@ def test_whatever_happens_the_topic_and_the_hosts_agree_and_numbers_rise(happens
             stage.core.tick(stage.now_ms)
         stage.run()
         living = set(stage.core.hosts)
-        assert len(living) + stage.starting == 3
+        assert len(living) + stage.starting == 3 or (stage.core.slowed and len(living) + stage.starting < 3)
         if living:
             last = {placed.partition: placed for placed in stage.said}
             told = {(p, *a, host) for host in living for p, a in stage.told.get(host, {}).items()}
             assert {(p.partition, p.term, p.n, p.host) for p in last.values()} == told
     numbers = [(placed.term, placed.n) for placed in stage.said]
     assert numbers == sorted(set(numbers))
+    stage.now_ms += BACKOFF_MS_MAX
+    for name in stage.core.hosts:
+        stage.core.heard(name, stage.now_ms)
+    stage.core.tick(stage.now_ms)
+    stage.run()
+    assert len(stage.core.hosts) + stage.starting == 3
+
+
+def test_hosts_that_keep_ending_quickly_are_started_later_each_time_and_an_operator_is_told() -> None:
+    stage = Stage(hosts=1)
+    stage.begin()
+    waits_ms: list[int] = []
+    for _ in range(12):
+        stage.now_ms += 100
+        ended_ms = stage.now_ms
+        stage.core.host_down(f"h{stage.names}", stage.now_ms)
+        stage.run()
+        while not stage.starting:
+            assert "hosts in a row ended" in stage.core.slowed
+            stage.now_ms += 250
+            stage.core.tick(stage.now_ms)
+            stage.run()
+            assert stage.now_ms - ended_ms <= BACKOFF_MS_MAX, "the wait has a bound"
+        waits_ms.append(stage.now_ms - ended_ms)
+        stage.host_up()
+    assert waits_ms == [0, 0, 0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, *[BACKOFF_MS_MAX] * 3]
+    stage.now_ms += STEADY_MS + BACKOFF_MS_MAX + 1
+    stage.core.heard(f"h{stage.names}", stage.now_ms)
+    stage.core.tick(stage.now_ms)
+    assert stage.core.slowed == ""
+    stage.core.host_down(f"h{stage.names}", stage.now_ms)
+    assert StartHost() in stage.run(), "one that lasted is replaced at once"
