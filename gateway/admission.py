@@ -199,7 +199,8 @@ class Admission:
             former_per_ms = min(self._rate_per_ms, admitted_per_ms) if self.active else admitted_per_ms
             self._rate_per_ms = max(former_per_ms, admitted_per_ms / 2) * (1 - ALPHA)
         else:
-            self._rate_per_ms = max(self._rate_per_ms, admitted_per_ms) * (1 + BETA)
+            # One percent of what came, not of what was let in: else a door that has closed too far would stay so.
+            self._rate_per_ms = max(self._rate_per_ms, admitted_per_ms) + BETA * self._arrived / elapsed_ms
         expected = self._rate_per_ms * elapsed_ms
         self.active = overloaded or self._arrived > expected
         self._hot = self._hot_keys(expected) if self.active else {}

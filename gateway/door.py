@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -17,7 +16,7 @@ from gateway.admission import Admission, Limits, level_of
 from gateway.auth import Caller
 from gateway.deadlines import now_ms as clock_ms
 from gateway.shedding import level_text
-from gateway.status import LEVEL_METADATA
+from gateway.status import LEVEL_METADATA, status_of
 
 PROBE_MS = 100
 PROBE_MS_MAX = 1_000
@@ -31,6 +30,16 @@ SAID = {
 def wall_ms() -> int:
     """The machine's time, by which hours are counted."""
     return time.time_ns() // 1_000_000
+
+
+class TurnedAway(Exception):
+    """A call that was not let in, with all that is said to it: made beforehand, since they come by the thousand."""
+
+    def __init__(self, error: Overloaded, status: bytes, levels: tuple[int, int]) -> None:
+        super().__init__(error.reason)
+        self.error = error
+        self.status = status
+        self.levels = levels
 
 
 class Door:
@@ -49,6 +58,7 @@ class Door:
             reason: Overloaded(said, retry_after_ms=process.overload_retry_ms, reason=reason)
             for reason, said in SAID.items()
         }
+        self._statuses = {reason: status_of(error).SerializeToString() for reason, error in self._errors.items()}
 
     @property
     def is_choosing(self) -> bool:
@@ -60,15 +70,16 @@ class Door:
         self._admission.count(calls)
 
     def let_in(self, caller: Caller, key: str) -> None:
-        """Raises Overloaded when this call is turned away."""
+        """Raises TurnedAway when this call is."""
         admission = self._admission
         if not admission.active:
             admission.count(1)
             return
-        refused = self.refused(caller.tenant, level_of(caller.priority, caller.name, wall_ms()), key)
+        own = level_of(caller.priority, caller.name, wall_ms())
+        refused = self.refused(caller.tenant, own, key)
         self.look(clock_ms())
         if refused is not None:
-            raise refused
+            raise TurnedAway(refused, self._statuses[refused.reason], (admission.level(caller.tenant), own))
 
     def refused(self, tenant: str, level: int, key: str) -> Overloaded | None:
         """Why a call of this level is turned away while the door chooses; None when it is let in."""
@@ -142,7 +153,7 @@ class Probe:
             await self._channel.close()
 
 
-def level_trailer(levels: tuple[int, int]) -> Iterable[tuple[str, str]]:
+def level_trailer(levels: tuple[int, int]) -> tuple[tuple[str, str], ...]:
     """What an answer says of the level: nothing while the door is open."""
     level, own = levels
     return ((LEVEL_METADATA, level_text(level, own)),) if level else ()

@@ -1,20 +1,20 @@
 """`ProgramService`: calls, queries and pushes of mini programs. Translates between protobuf and the ingress."""
 
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
 import msgspec
 
-from actors.errors import InvalidCommand, NotFound, Overloaded, PlatformError
+from actors.errors import InvalidCommand, NotFound, PlatformError
 from actors.payload import describe
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.auth import Caller, caller_of
 from gateway.deadlines import deadline_ms, each_call_ms, now_ms
-from gateway.door import level_trailer
+from gateway.door import SAID, TurnedAway, level_trailer
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener
 from gateway.pending import Call
@@ -52,10 +52,9 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         """One call."""
         began = time.perf_counter()
         request_id = request.request_id
+        caller = await self._let_in(context, "Invoke", request.entity, request_id)
         try:
             try:
-                caller = self._caller(context)
-                self._ingress.door.let_in(caller, request.entity)
                 name, key = caller.name, self._routes.request_id(request_id)
                 request_id = request_id or text_of(key)
                 partition, record = self._routes.record(request.entity, request.command, request.payload, key, name)
@@ -106,8 +105,7 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             _check_args(request.args)
             until_ms = deadline_ms(context.time_remaining(), self._process)
             if request.linearizable:
-                caller = self._caller(context)
-                self._ingress.door.let_in(caller, request.entity)
+                caller = await self._let_in(context, "Query", request.entity, "")
                 position, payload = await self._read(route, request, caller.name, until_ms)
             else:
                 position, payload = await self._ask(route, request, until_ms)
@@ -182,18 +180,33 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         caller = caller_of(context.invocation_metadata())
         return caller if caller.name else caller._replace(name=f"~{self._ingress.name}/{context.peer()}")
 
+    async def _let_in(self, context: Context, method: str, entity: str, request_id: str) -> Caller:
+        """The caller, if its call is let in; else it is answered here, before anything else is looked at."""
+        try:
+            caller = self._caller(context)
+            self._ingress.door.let_in(caller, entity)
+        except TurnedAway as away:
+            code = code_of(away.error)
+            self._sensor.calls_refused(away.error.reason, 1)
+            self._sensor.stream_answered(method, code.name, 1)
+            told = (*_trailer(request_id), *level_trailer(away.levels))
+            await context.abort(
+                code, SAID[away.error.reason], trailing_metadata=(*told, (STATUS_METADATA, away.status))
+            )
+        except PlatformError as error:
+            self._sensor.calls_refused(error.reason, 1)
+            await self._refuse(context, method, time.perf_counter(), error, request_id)
+        return caller
+
     async def _refuse(
         self, context: Context, method: str, began: float, error: PlatformError, request_id: str
     ) -> NoReturn:
         code = code_of(error)
         self._sensor.call_done(method, code.name, time.perf_counter() - began)
         status = status_of(error, request_id).SerializeToString()
-        trailer = (*_trailer(request_id), *self._level(error, context), (STATUS_METADATA, status))
+        trailer = (*_trailer(request_id), (STATUS_METADATA, status))
         await context.abort(code, message_of(error), trailing_metadata=trailer)
         raise AssertionError("abort raises")
-
-    def _level(self, error: PlatformError, context: Context) -> Iterable[tuple[str, str]]:
-        return level_trailer(self._ingress.door.levels(self._caller(context))) if isinstance(error, Overloaded) else ()
 
 
 def _trailer(request_id: str) -> tuple[tuple[str, str], ...]:

@@ -44,8 +44,8 @@ class ProgramServiceStub:
     When there is more to do than can be done, the least important calls are turned away before the log:
     RESOURCE_EXHAUSTED with the reason OVERLOADED, or KEY_SHARE for an entity that is asked far more than others. Answers
     then carry `hutong-level` in trailing metadata: `LEVEL/OWN`, below which level calls are turned away and at which level
-    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. In a stream, such a
-    result's status has no request id of its own: the result has it.
+    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. The status of such
+    a refusal has no request id: the trailing metadata or the result has it.
 
     A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
     passes, and is not appended when too little time is left.
@@ -103,8 +103,8 @@ class ProgramServiceServicer:
     When there is more to do than can be done, the least important calls are turned away before the log:
     RESOURCE_EXHAUSTED with the reason OVERLOADED, or KEY_SHARE for an entity that is asked far more than others. Answers
     then carry `hutong-level` in trailing metadata: `LEVEL/OWN`, below which level calls are turned away and at which level
-    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. In a stream, such a
-    result's status has no request id of its own: the result has it.
+    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. The status of such
+    a refusal has no request id: the trailing metadata or the result has it.
 
     A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
     passes, and is not appended when too little time is left.
@@ -207,8 +207,8 @@ class ProgramService:
     When there is more to do than can be done, the least important calls are turned away before the log:
     RESOURCE_EXHAUSTED with the reason OVERLOADED, or KEY_SHARE for an entity that is asked far more than others. Answers
     then carry `hutong-level` in trailing metadata: `LEVEL/OWN`, below which level calls are turned away and at which level
-    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. In a stream, such a
-    result's status has no request id of its own: the result has it.
+    this caller's stand. Whoever is below keeps its calls back for a second, but for one in twenty. The status of such
+    a refusal has no request id: the trailing metadata or the result has it.
 
     A call without a deadline gets 10 s; none may take longer than 60 s. A call is answered shortly before its deadline
     passes, and is not appended when too little time is left.
