@@ -10,7 +10,7 @@ from actors.link import FromHost
 from actors.ownership import Ownership, Phase
 from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
-from actors.work import Append, Close, FindEnd, Halted, Load, Open, Read, Scan, Tell, Work, Write
+from actors.work import Append, Checkpoint, Close, FindEnd, Halted, Load, Open, Read, Scan, Tell, Work, Write
 from tests.kernel.box import RULES
 from tests.kernel.folding import PARTITIONS, START_MS
 
@@ -34,6 +34,7 @@ class Driven:
         self.reads: list[dict[int, int]] = []
         self.halted: list[Halted] = []
         self.ends: list[FindEnd] = []
+        self.checkpoints: list[int] = []
         self.stores: dict[int, MemoryStore] = {}
         self.frames: dict[int, list[Fetched]] = {}
         self.holds_writes = False
@@ -71,6 +72,8 @@ class Driven:
                 self.ends.append(work)
             case Close(partition):
                 self.stores[partition].close()
+            case Checkpoint(_, offset):
+                self.checkpoints.append(offset)
             case _:
                 pass
 

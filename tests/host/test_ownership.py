@@ -203,6 +203,19 @@ def test_a_reply_leaves_at_once_and_the_store_waits_for_the_event(host: Driven) 
     assert watermark(host) == 1
 
 
+def test_a_snapshot_waits_until_the_written_states_carry_the_owners_own_epoch() -> None:
+    host = Driven("h2", ProcessSettings(snapshot_records=1))
+    host.log(epoch(1, 1, "h1"))
+    host.log(call(BOX, Do(add=1), 1))
+    host.log(call(BOX, Do(add=2), 2))
+    host.serve(1, 2)
+    assert host.phase() == Phase.SERVING
+    host.acknowledge(offset=0)
+    assert (watermark(host), host.checkpoints) == (1, [])
+    host.acknowledge(offset=1)
+    assert host.checkpoints == [watermark(host)] == [3]
+
+
 def test_replies_go_to_the_gateway_that_appended_and_only_if_it_is_there(host: Driven) -> None:
     host.say(call(BOX, Do(add=5), 1), producer="g9")
     assert replies(host) == []
