@@ -74,8 +74,6 @@ class Driven:
                 self.stores[partition].close()
             case Checkpoint(_, offset):
                 self.checkpoints.append(offset)
-            case _:
-                pass
 
     def _open(self, partition: int) -> None:
         store = self.stores.setdefault(partition, MemoryStore({}))
