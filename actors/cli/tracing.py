@@ -56,6 +56,14 @@ def trace(archive: Archive, what: str) -> list[Trace]:
         assert isinstance(copy.record, Invoke | Read)
         found.setdefault((copy.position.partition, copy.record.caller), []).append(copy)
     if not found:
+        trimmed = [str(slice_.partition) for slice_, span in archive.spans().items() if span.start > 0]
+        if trimmed:
+            raise NotFound(
+                f"the log holds no call with the request id {what}. It may have held one: what came first was trimmed "
+                f"from partitions {', '.join(trimmed)}. Ask by a query what the state is; the same id sent again is "
+                "answered as before, or refused as too old.",
+                reason="HISTORY_TRIMMED",
+            )
         raise NotFound(
             f"the log holds no call with the request id {what}: it was refused before the log, or never reached it. "
             "Nothing was decided, and the call can be made again.",

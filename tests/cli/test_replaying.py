@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -16,7 +17,8 @@ from actors.cli.archive import Archive, replaying
 from actors.cli.history import tell_history
 from actors.cli.running import Run
 from actors.cli.showing import plain
-from actors.errors import SetupError
+from actors.cli.tracing import trace
+from actors.errors import NotFound, SetupError
 from actors.history import first_at, read_slice
 from actors.kernel import layout
 from actors.kernel.record import Invoke, Position, Record, encode_frame, encode_record
@@ -181,6 +183,12 @@ def test_the_history_of_an_entity_says_where_the_log_begins(
         "4 records; told from offset 6 of the log on, since what lies before was trimmed away"
         in capsys.readouterr().out
     )
+
+
+def test_a_call_that_may_have_been_trimmed_away_is_not_said_to_be_undecided(trimmed: Trimmed) -> None:
+    with pytest.raises(NotFound, match="trimmed from partitions 0") as missing:
+        trace(trimmed.archive, str(UUID(bytes=uuid7(1))))
+    assert missing.value.reason == "HISTORY_TRIMMED"
 
 
 def test_a_time_is_found_by_halving(trimmed: Trimmed) -> None:

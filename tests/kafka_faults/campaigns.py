@@ -12,7 +12,6 @@ from tests.kafka_faults.stand import TOPIC, Stand, brokers, loaded
 from tests.proof.counts import Counts
 
 STALL_S = 1.0
-PAUSE_S = 8.0
 
 
 class Size(NamedTuple):
@@ -24,6 +23,7 @@ class Size(NamedTuple):
     rolling: int = 0
     together: int = 0
     rounds: int = 0
+    pause_s: float = 8.0
 
 
 def one_broker(folder: Path, seed: int, size: Size) -> Counts:
@@ -32,7 +32,7 @@ def one_broker(folder: Path, seed: int, size: Size) -> Counts:
     with brokers(folder, 1, seed) as (cluster, proxy), loaded(cluster, proxy, counts) as stand:
         acts: list[Callable[[], None]] = []
         acts += [lambda: faults.kill(stand, 0, alone=True)] * size.kills
-        acts += [lambda: faults.pause(stand, 0, PAUSE_S)] * size.pauses
+        acts += [lambda: faults.pause(stand, 0, size.pause_s)] * size.pauses
         acts += _wire(stand, 0) * size.wire
         _play(stand, acts, chance)
     return counts
@@ -45,7 +45,7 @@ def three_brokers(folder: Path, seed: int, size: Size) -> Counts:
         first = Slice(TOPIC, 0)
         acts: list[Callable[[], None]] = []
         acts += [lambda: faults.kill(stand, faults.lead(stand, first), alone=False)] * size.kills
-        acts += [lambda: faults.pause(stand, faults.lead(stand, first), PAUSE_S)] * size.pauses
+        acts += [lambda: faults.pause(stand, faults.lead(stand, first), size.pause_s)] * size.pauses
         acts += [
             lambda: faults.hold(stand, faults.lead(stand, first), 2 * STALL_S, "to"),
             lambda: faults.hold(stand, faults.lead(stand, first), 2 * STALL_S, "from"),
@@ -81,7 +81,7 @@ def _play(stand: Stand, acts: list[Callable[[], None]], chance: Random) -> None:
 CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, Size], Counts], Size, Size]] = {
     "holes": (lambda folder, seed, size: holes(folder, seed, size.rounds), Size(rounds=1), Size(rounds=2)),
     "unclean-election": (lambda folder, seed, size: unclean(folder, seed, size.rounds), Size(), Size(rounds=1)),
-    "one-broker": (one_broker, Size(kills=1, pauses=1, wire=1), Size(kills=12, pauses=6, wire=8)),
+    "one-broker": (one_broker, Size(kills=1, pauses=1, wire=1, pause_s=5.0), Size(kills=12, pauses=6, wire=8)),
     "three-brokers": (
         three_brokers,
         Size(kills=1, wire=1),

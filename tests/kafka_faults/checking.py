@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Fetched, Log, Slice
-from tests.kafka_faults.load import WAIT_S, Follower, Load, Truth, number_of
+from tests.kafka_faults.load import WAIT_S, Follower, Load, Truth, commands_in, number_of
 from tests.proof.counts import Counts
 
 FLIPPED_ANSWERS = "flipped bits (from the broker)"
@@ -38,6 +38,7 @@ def settle(counts: Counts, log: Log, load: Load, follower: Follower, slices: Seq
     afterwards.stop()
     truth = load.truth
     counts.acked += len(truth.acked)
+    counts.figures["commands in the acknowledged frames"] = commands_in(truth.acked)
     counts.unknown += len(truth.unknown)
     counts.refused += len(truth.refused)
     for name, found in (("while it happened", follower.found), ("afterwards", afterwards.found)):

@@ -8,6 +8,8 @@ from tests.kafka_faults.stand import DEADLINE_MS, Stand, for_a_while, leader_of,
 
 FLIPPED_CHUNKS = 3
 UNAVAILABLE_S_MAX = 10.0
+SILENCE_S_MIN = 0.5
+"""A fault after which a slice was silent for so long was noticed."""
 
 
 def kill(stand: Stand, broker: int, *, alone: bool) -> None:
@@ -30,7 +32,7 @@ def kill(stand: Stand, broker: int, *, alone: bool) -> None:
 def pause(stand: Stand, broker: int, seconds: float) -> None:
     """SIGSTOP a broker for longer than an append may take: every append ends, and a fresh producer takes over."""
     stand.load.measure()
-    generation, away = stand.log.producer_generation, _troubles(stand)
+    generation, away, unknown = stand.log.producer_generation, _troubles(stand), len(stand.load.truth.unknown)
     stand.cluster.pause(broker)
     stopped = seen(lambda: stands_still(stand.cluster.pids[broker]))
     open_at_stop = stand.load.truth.asked
@@ -40,7 +42,7 @@ def pause(stand: Stand, broker: int, seconds: float) -> None:
     for_a_while(seconds - (time.monotonic() - began))
     stand.cluster.resume(broker)
     _flows_again(stand, time.monotonic(), "SIGSTOP past the deadline", away)
-    replaced = stand.log.producer_generation > generation
+    replaced = stand.log.producer_generation > generation or len(stand.load.truth.unknown) == unknown
     if not (stopped and ended and replaced):
         stand.counts.find(f"a stopped broker: stopped {stopped}, appends ended {ended}, producer replaced {replaced}")
 
@@ -140,7 +142,7 @@ def _flows_again(stand: Stand, began: float, kind: str, troubles: int) -> None:
         return
     counts.recovery_ms.append((time.monotonic() - began) * 1_000)
     counts.unavailable_ms_max = max(counts.unavailable_ms_max, stand.load.silence_s_max * 1_000)
-    if troubles >= 0 and _troubles(stand) == troubles:
+    if troubles >= 0 and _troubles(stand) == troubles and stand.load.silence_s_max < SILENCE_S_MIN:
         counts.unseen += 1
         return
     counts.fault(kind)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from random import Random
 
@@ -12,21 +12,35 @@ from actors.errors import Corrupt, PlatformError, Unavailable
 from actors.kernel.record import Invoke, decode_frame, encode_frame, encode_record
 from actors.ports import Appended, Fetched, Log, Slice
 
-RATE_PER_S = 600
-STEP_S = 0.01
+RATE_PER_S = 250
+STEP_S = 0.02
+RECORDS = (1, 2, 4, 16)
+RECORD_BYTES = (100, 200, 600)
 FLYING_MAX = 256
 WAIT_S = 60.0
 
 
-def frame_of(slice_: Slice, number: int, size_bytes: int) -> bytes:
-    """The frame that has this number, as a gateway would append it."""
-    record = Invoke("load/a", Random(number).randbytes(size_bytes), number.to_bytes(16), "load")
-    return encode_frame(*slice_, "load", 1, "", [encode_record(record)])
+def frame_of(slice_: Slice, number: int) -> bytes:
+    """The frame that has this number, as a gateway would append it: some calls, all of this id."""
+    chance = Random(number)
+    size_bytes = chance.choice(RECORD_BYTES)
+    record = encode_record(Invoke("load/a", chance.randbytes(size_bytes), number.to_bytes(16), "load"))
+    return encode_frame(*slice_, "load", 1, "", [record] * chance.choice(RECORDS))
+
+
+def commands_in(numbers: Iterable[int]) -> int:
+    """How many calls these frames hold."""
+    total = 0
+    for number in numbers:
+        chance = Random(number)
+        chance.randbytes(chance.choice(RECORD_BYTES))
+        total += chance.choice(RECORDS)
+    return total
 
 
 def number_of(fetched: Fetched) -> int:
     """The number of a frame. Raises Corrupt if it is damaged, or was not meant for this slice."""
-    (record,) = decode_frame(*fetched.slice, fetched.offset, fetched.frame).records
+    record = decode_frame(*fetched.slice, fetched.offset, fetched.frame).records[0]
     assert isinstance(record, Invoke)
     return int.from_bytes(record.request_id)
 
@@ -76,7 +90,7 @@ class Load:
         with self._changed:
             self.truth.asked += 1
             number = self.truth.asked
-        future = self._log.append(slice_, frame_of(slice_, number, self._chance.choice((100, 100, 400, 6_000))))
+        future = self._log.append(slice_, frame_of(slice_, number))
         future.add_done_callback(lambda done: self._settled(slice_, number, done))
         return future
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from actors.kernel.record import decode_frame
 from actors.ports import Fetched, Slice
 from tests.kafka_faults.checking import compare
-from tests.kafka_faults.load import Truth, frame_of
+from tests.kafka_faults.load import Truth, commands_in, frame_of
 from tests.kafka_faults.proxy import Proxy
 from tests.proof.counts import Counts
 
@@ -95,7 +96,7 @@ def test_what_is_slow_arrives_whole(proxy: Proxy, ends: Ends) -> None:
 def counted(numbers: list[int], truth: Truth, offsets: list[int] | None = None) -> Counts:
     """What the comparison says of a slice that holds these numbers."""
     found = [
-        Fetched(SLICE, offset, 0, frame_of(SLICE, number, 10))
+        Fetched(SLICE, offset, 0, frame_of(SLICE, number))
         for offset, number in zip(offsets or range(len(numbers)), numbers, strict=True)
     ]
     counts = Counts("planted")
@@ -133,6 +134,11 @@ def test_a_hole_in_the_offsets_is_found() -> None:
 
 def test_a_frame_of_another_slice_does_not_count_as_there() -> None:
     counts = Counts("planted")
-    moved = Fetched(SLICE, 0, 0, frame_of(Slice("frames", 1), 5, 10))
+    moved = Fetched(SLICE, 0, 0, frame_of(Slice("frames", 1), 5))
     compare(counts, acked(5), {SLICE: [moved]}, "now")
     assert counts.lost == 1
+
+
+def test_the_calls_of_frames_are_counted_as_they_are_made() -> None:
+    frames = [decode_frame(*SLICE, 0, frame_of(SLICE, number)) for number in range(50)]
+    assert commands_in(range(50)) == sum(len(frame.records) for frame in frames)
