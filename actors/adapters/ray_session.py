@@ -48,7 +48,16 @@ def environment(folder: Path) -> Mapping[str, str]:
         "RAY_object_manager_timer_freq_ms": "5000",
         # Ray lowers the priority of its workers by 15; ours are hosts, which everybody waits for.
         "RAY_worker_niceness": "0",
+        "PYTHONHASHSEED": str(_hash_seed(folder)),
     }
+
+
+def _hash_seed(folder: Path) -> int:
+    """One seed for all hosts of a folder, so that a set has one order on whichever of them replays; from a secret, so
+    that nobody can make keys that collide.
+    """
+    digest = hashlib.blake2b(_token_file(folder).read_bytes(), digest_size=4, person=b"hutong-hash").digest()
+    return int.from_bytes(digest)
 
 
 def _token_file(folder: Path) -> Path:

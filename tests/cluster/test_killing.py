@@ -50,6 +50,14 @@ def test_no_secret_stands_in_a_command_line_or_in_a_file_that_others_may_read(pl
     assert all((platform.folder / name).stat().st_mode & 0o077 == 0 for name in ("token", "ray-token"))
 
 
+def test_every_host_of_a_folder_orders_sets_alike(platform: Platform) -> None:
+    environments = [Path(f"/proc/{host.pid}/environ").read_text() for host in platform.processes("host-")]
+    seeds = {line for text in environments for line in text.split("\0") if line.startswith("PYTHONHASHSEED=")}
+    assert len(environments) == 2
+    assert len(seeds) == 1
+    assert seeds != {"PYTHONHASHSEED=0"}
+
+
 @pytest.mark.parametrize("role", ["host-", "gateway-0", "log", "gcs_server", "raylet", "driver"])
 def test_a_process_that_is_killed_is_replaced_and_no_call_is_lost(platform: Platform, role: str) -> None:
     load = kill(platform, role, figures=f"kill -9 of {role}")
