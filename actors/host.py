@@ -11,13 +11,13 @@ from msgspec import Struct
 
 from actors.kernel.action import Push, Reply
 from actors.kernel.layout import Meta
-from actors.kernel.record import Position
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.link import Ask, Attach, Detach, FromGateway, FromHost, Lost, Owned, Pending, Pushes, Replies
 from actors.ownership import Home, Ownership, Phase, Purpose
 from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
+from actors.verdicts import Verdict
 from actors.work import FindEnd, Read, Tell, Work
 
 
@@ -147,7 +147,7 @@ class HostCore:
         buckets: Mapping[int, tuple[int, int]],
         topic_id: str,
         skips: Sequence[tuple[int, int]] = (),
-        stop_at: Position | None = None,
+        stop_at: Verdict | None = None,
     ) -> None:
         """The partition's store is open and holds this."""
         ownership = self._of(number)

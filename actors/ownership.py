@@ -24,6 +24,7 @@ from actors.link import Ask
 from actors.ports import Batch, Fetched
 from actors.questions import Questions
 from actors.settings import ClusterSettings, ProcessSettings
+from actors.verdicts import Verdict
 from actors.work import Append, Checkpoint, Close, Halted, Load, Open, Scan, Work, Write
 
 SCAN_LIMIT = 4_096
@@ -106,7 +107,7 @@ class Ownership:
         self.dead_letters = 0
         self.written = -1
         self.paused = False
-        self.stop_at: Position | None = None
+        self.stop_at: Verdict | None = None
         self._home = home
         self._slice = Slice(home.cluster.commands_topic, number)
         self._frames: deque[_Waiting] = deque()
@@ -151,7 +152,7 @@ class Ownership:
         buckets: Mapping[int, tuple[int, int]],
         topic_id: str,
         skips: Sequence[tuple[int, int]],
-        stop_at: Position | None,
+        stop_at: Verdict | None,
     ) -> None:
         """The store is open and holds this. `skips` and `stop_at` are what operators and watchdogs said."""
         if meta is not None and meta.topic_id != topic_id:
@@ -304,8 +305,8 @@ class Ownership:
         progress[0], progress[1] = self.number, offset
         for index in range(self._index, len(records)):
             position = Position(self.number, offset, index)
-            if position == self.stop_at:
-                raise Corrupt(f"halted at {position} until `hutong skip` or `hutong retry`", position=str(position))
+            if self.stop_at is not None and position == self.stop_at.position:
+                raise Corrupt(self.stop_at.why, position=str(position))
             progress[2], progress[3] = index, APPLYING
             result = partition.apply(position, records[index])
             if isinstance(result, NeedState):

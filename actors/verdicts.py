@@ -59,8 +59,8 @@ def noticed(verdicts: Mapping[Position, Verdict], position: Position, why: str, 
     return Verdict(position, "halted", why)
 
 
-def standing(verdicts: Iterable[Verdict], partition: int) -> tuple[list[tuple[int, int]], Position | None]:
-    """The records of a partition to skip, as (offset, index), and the first one to stop at."""
+def standing(verdicts: Iterable[Verdict], partition: int) -> tuple[list[tuple[int, int]], Verdict | None]:
+    """The records of a partition to skip, as (offset, index), and what is said of the first one to stop at."""
     mine = sorted((v for v in verdicts if v.position.partition == partition), key=lambda v: v.position)
     skips = [(v.position.offset, v.position.index) for v in mine if v.word == "skip"]
-    return skips, next((v.position for v in mine if v.word == "halted"), None)
+    return skips, next((v for v in mine if v.word == "halted"), None)

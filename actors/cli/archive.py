@@ -92,14 +92,18 @@ def replaying(
     """
     slice_ = archive.commands(partition)
     span = archive.log.spans([slice_])[slice_]
-    skips, stop_at = standing(archive.verdicts().values(), partition)
+    skips, halted = standing(archive.verdicts().values(), partition)
+    stop_at = halted.position if halted is not None else None
     with contextlib.ExitStack() as stack:
         begin = _begin(archive, partition, wanted, span, stack)
         rules = Rules(archive.registry.entities.values(), 1, archive.registry.digest)
         replayed = Replay(slice_.topic, partition, rules, archive.route, skips, *begin)
         last = span.end if end is None else min(end, span.end)
         frames = read_slice(archive.log, slice_, replayed.next_offset, last)
-        yield replayed, replayed.steps(progress(frames, f"replaying partition {partition}", last), stop_at)
+        yield (
+            replayed,
+            replayed.steps(progress(frames, f"replaying partition {partition}", last), stop_at),
+        )
 
 
 def _begin(archive: Archive, partition: int, wanted: int | None, span: Span, stack: contextlib.ExitStack) -> Begin:

@@ -18,7 +18,7 @@ from actors.errors import PlatformError
 from actors.kernel.placement import Placed, Release, Term, encode_placement, placement_key
 from actors.kernel.record import Slice, encode_frame
 from actors.ports import Appended, Log
-from actors.settings import ClusterSettings, ProcessSettings
+from actors.settings import ClusterSettings
 from gateway.server import Gateway, GatewayConfig, GatewayParts, new_name
 
 LOOK_S = 0.5
@@ -51,7 +51,7 @@ class Place:
 async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool) -> int:
     ended = _on_signals()
     cluster = wiring.settled_cluster(folder)
-    process = ProcessSettings()
+    process = wiring.process_settings()
     registry = wiring.registry_of(programs)
     sensor = PrometheusSensor()
     log = LocalLog(folder / "log", process.append_deadline_ms)
@@ -61,7 +61,13 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         wiring.keep(folder, cluster)
         wiring.check_topics(folder, log, cluster)
         host_config = HostConfig(
-            name=name, log_url="", token=token, data_dir=str(folder), programs=programs, cluster=cluster
+            name=name,
+            log_url="",
+            token=token,
+            data_dir=str(folder),
+            programs=programs,
+            cluster=cluster,
+            process=process,
         )
         hosting = wiring.hosting_of(host_config, log, sensor)
         address = await hosting.start()

@@ -94,7 +94,7 @@ def answer_halt(folder: Path, position: str, word: Literal["skip", "retry"], as_
     facts: Facts = {"position": str(where), "word": word, "was": was, "goes_on": not again, "halted_again": again}
     if again:
         raise SetupError(
-            f"partition {where.partition} halted again: {again}. Mend what is named there and `hutong retry {where}`, "
+            f"partition {where.partition} is again {again}. Mend what is named there and `hutong retry {where}`, "
             f"or give the record up with `hutong skip {where}`.",
             reason="HALTED_AGAIN",
         )
@@ -146,7 +146,7 @@ def _await(archive: Archive, where: Position, offset: int) -> str:
         for fetched in read_slice(archive.log, control, offset + 1):
             for verdict in decode_verdicts(control.topic, fetched.offset, fetched.frame):
                 if verdict.position == where and verdict.word == "halted":
-                    return verdict.why
+                    return f"halted at {where}: {verdict.why}"
         stands = _stands(archive, where.partition)
         if not stands:
             return ""

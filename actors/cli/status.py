@@ -13,7 +13,7 @@ from actors.errors import PlatformError
 from actors.history import read_slice
 from actors.host import PartitionStatus
 from actors.kernel.placement import Placed, Release, Term, decode_placement
-from actors.kernel.record import frame_records
+from actors.kernel.record import Position, frame_records
 from actors.ports import Slice, Span
 
 ANSWER_S_MAX = 2.0
@@ -180,10 +180,18 @@ def _trouble(facts: Facts) -> list[str]:
     trouble += [f"the host {one['name']} {one['state']}" for one in facts["hosts"] if one["state"] != "answers"]
     for row in facts["partitions"]:
         if row["halted"]:
-            trouble.append(f"partition {row['partition']} is {row['halted']}")
+            trouble.append(f"partition {row['partition']} is {row['halted']}{_next_step(row['halted'])}")
         elif not row["phase"]:
             trouble.append(f"partition {row['partition']} has no host that knows of it")
     return trouble
+
+
+def _next_step(halted: str) -> str:
+    """What answers for a halt: a record's may be given up, a damaged frame's only be tried again."""
+    position = halted.removeprefix("halted at ").partition(":")[0]
+    is_record = position.count("/") == len(Position.__struct_fields__) - 1
+    given_up = f", or `hutong skip {position}` to give the record up" if is_record else ""
+    return f". Mend that, then `hutong retry {position}`{given_up}" if "/" in position else ""
 
 
 def _answers(address: str) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from actors import entity as author
-from actors.entity import Context
+from actors.entity import Context, Decision
 from actors.errors import Corrupt, Reject
 from actors.kernel import layout
 from actors.kernel.action import Code, NeedState
@@ -19,6 +19,7 @@ from actors.kernel.layout import Meta, Timer
 from actors.kernel.passivation import Resident
 from actors.kernel.record import Position
 from actors.kernel.rules import Kind, Rules
+from actors.raised import WrongValue, note_of, place_of
 
 STEPS_MAX = 256
 EVENTS_MAX = 1_024
@@ -69,10 +70,6 @@ class Refused(NamedTuple):
     note: str = ""
 
 
-class _Poison(Exception):
-    """An author's value that cannot be used; its message says which."""
-
-
 def refuse(code: Code, reason: str, details: dict[str, str] | None = None, note: str = "") -> Refused:
     """A refusal with its JSON payload."""
     return Refused(code, reason, _encode_json({"reason": reason, "details": details or {}}), note)
@@ -109,10 +106,9 @@ class Cascade(Struct, gc=False):
             return self._run()
         except (RecursionError, MemoryError, KeyboardInterrupt) as error:
             name, kind = type(error).__name__, task.entity.partition("/")[0]
-            raise Corrupt(f"{name} in the code of {kind}", position=str(self._position)) from error
+            raise Corrupt(f"{name} in the code of {kind}: {place_of(error)}", position=str(self._position)) from error
         except BaseException as error:  # noqa: BLE001 - an author's code may raise anything, also AssertionError, SystemExit
-            name = type(error).__name__
-            return refuse(Code.POISONED, "POISONED", {"error": name}, note=f"{name}: {error}"[:500])
+            return refuse(Code.POISONED, "POISONED", {"error": type(error).__name__}, note=note_of(error))
 
     def _run(self) -> Refused | NeedState | None:
         try:
@@ -125,7 +121,7 @@ class Cascade(Struct, gc=False):
         except Reject as reject:
             said: list[object] = [reject.reason, *reject.details.values()]
             if not all(isinstance(word, str) for word in said):
-                raise _Poison(f"a Reject says {said!r}, which is not all text") from None
+                raise WrongValue(f"a Reject says {said!r}, which is not all text") from None
             return refuse(Code.REJECTED, reject.reason, reject.details)
         return None
 
@@ -145,6 +141,8 @@ class Cascade(Struct, gc=False):
         context = Context(entity_id, meta.now_ms, self.caller, task.sender, meta.release, (self._position, step))
         command = kind.decode_command(task.command) if task.encoded else task.command
         decision = kind.decide(staged.state, command, context)
+        if type(decision) is not Decision:
+            raise WrongValue(f"decide of {kind.name} returned {type(decision).__name__}, not a Decision")
         if decision.events:
             state: Any = staged.state
             evolve, name, events = kind.evolve, kind.name, self.events
@@ -152,7 +150,9 @@ class Cascade(Struct, gc=False):
                 state = evolve(state, event)
                 events.append((name, entity, _pack(event)))
             if type(state) is not kind.state_type:
-                raise _Poison(f"evolve of {kind.name} returned {type(state).__name__}")
+                raise WrongValue(
+                    f"evolve of {kind.name} returned {type(state).__name__}, not {kind.state_type.__name__}"
+                )
             if len(events) > EVENTS_MAX:
                 return refuse(Code.BOUND_PASSED, "TOO_MANY_EVENTS", {"events_max": str(EVENTS_MAX)})
             staged.state = state
@@ -172,22 +172,22 @@ class Cascade(Struct, gc=False):
         match action:
             case author.Push(cursor, payload):
                 if type(cursor) is not int or not 0 <= cursor < 1 << 63:
-                    raise _Poison(f"a push of {entity} has the cursor {cursor!r}")
+                    raise WrongValue(f"a push of {entity} has the cursor {cursor!r}")
                 self.pushes.append((entity, cursor, _pack(payload, _encode_json)))
             case author.SetTimer(name, due_ms, command):
                 if type(due_ms) is not int or not 0 <= due_ms < DUE_MS_MAX or "\0" in name:
-                    raise _Poison(f"the timer {name!r} of {entity} is due at {due_ms!r}")
+                    raise WrongValue(f"the timer {name!r} of {entity} is due at {due_ms!r}")
                 name.encode()  # what cannot be written as UTF-8 is poison here: this timer may be cancelled unwritten
                 self.generation += 1
                 timer = Timer(self.generation, due_ms, _pack(command))
                 self.timers.append((entity, name, staged.timers.get(name), timer))
                 staged.timers = {**staged.timers, name: timer}
                 if len(staged.timers) > staged.resident.kind.entity.timers_max:
-                    raise _Poison(f"more than {staged.resident.kind.entity.timers_max} timers of {entity}")
+                    raise WrongValue(f"more than {staged.resident.kind.entity.timers_max} timers of {entity}")
             case author.CancelTimer(name):
                 self.cancel(entity, name)
             case _:
-                raise _Poison(f"{entity} asks for a {type(action).__name__}, which is no action")
+                raise WrongValue(f"{entity} asks for a {type(action).__name__}, which is no action")
 
     def cancel(self, entity: str, name: str) -> None:
         """Take a timer away from an entity, if it has it."""
@@ -204,7 +204,7 @@ class Cascade(Struct, gc=False):
         to = send.to
         target = self._rules.kinds.get(to.kind)
         if target is None:
-            raise _Poison(f"a send to {to.kind}, which is no kind here")
+            raise WrongValue(f"a send to {to.kind}, which is no kind here")
         key, address = target.routing(to.id), f"{to.kind}/{to.id}"
         if key == routing_key:
             self._tasks.append(Task(address, send.command, entity, False))
@@ -217,7 +217,7 @@ class Cascade(Struct, gc=False):
         """Make the bytes that an entity is written as."""
         state = _encode(staged.state)
         if len(state) > staged.resident.kind.entity.state_bytes_max:
-            raise _Poison(f"the state of {entity} is over {staged.resident.kind.entity.state_bytes_max} bytes")
+            raise WrongValue(f"the state of {entity} is over {staged.resident.kind.entity.state_bytes_max} bytes")
         staged.stored = layout.encode_stored(self._meta.release, state, staged.timers)
 
 
@@ -225,5 +225,5 @@ def _pack(value: object, encode: Callable[[object], bytes] = _encode) -> bytes:
     """An author's value as bytes that surely fit into a frame."""
     packed = encode(value)
     if len(packed) > PAYLOAD_BYTES_MAX:
-        raise _Poison(f"a {type(value).__name__} of {len(packed)} bytes")
+        raise WrongValue(f"a {type(value).__name__} of {len(packed)} bytes")
     return packed

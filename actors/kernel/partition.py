@@ -44,6 +44,7 @@ from actors.kernel.record import (
     encode_record,
 )
 from actors.kernel.rules import Kind, Rules
+from actors.raised import note_of
 
 CHECK_EVERY = 1_024
 SUMS_MAX = 16
@@ -422,6 +423,8 @@ class Partition:
         try:
             answer = _encode_json(function(resident.state, _decode_json(args) if args else {}))
         except BaseException as error:  # noqa: BLE001 - an author's view may raise anything; nothing is folded from it
+            where = Position(self.number, self.meta.watermark, 0)
+            self.poisons.append((where, f"view {view} of {resident.kind.name}: {note_of(error)}"))
             return Code.POISONED, refuse(Code.POISONED, "VIEW_RAISED", {"error": type(error).__name__}).payload
         if len(answer) > ANSWER_BYTES_MAX:
             bound = {"bytes_max": str(ANSWER_BYTES_MAX)}

@@ -61,3 +61,31 @@ def test_a_program_saved_with_an_error_is_named_with_its_line_and_the_one_before
         assert platform.process.stdout is not None
         assert b'"ready":true' in platform.process.stdout.readline()
         platform.call("trap/traps/a", "trap.do")
+
+
+def test_what_a_program_raises_is_shown_with_its_line(tmp_path: Path) -> None:
+    with dev(tmp_path / "dev", "--programs", str(PROGRAMS)) as platform:
+        error = platform("call", "programs/trap/traps/a", "trap.do", '{"what": "raise"}').error
+        line = 1 + (PROGRAMS / "trap" / "program.py").read_text().split('raise ValueError("as asked")')[0].count("\n")
+        place = f"ValueError: as asked; program.py:{line} in decide"
+        until(lambda: place in platform.errors, platform)
+        assert place in platform.text("why", error["request_id"])
+
+
+def test_a_record_without_end_is_told_before_its_process_is_ended_and_status_says_why(
+    program: Path, tmp_path: Path
+) -> None:
+    file, folder = program / "program.py", tmp_path / "dev"
+    file.write_text(file.read_text().replace("deep(0)", "[0 for _ in iter(int, 1)]"))
+    with dev(folder, "--programs", str(program), HUTONG_DECIDE_MS_MAX="300") as platform:
+        platform("call", "programs/trap/traps/a", "trap.do", '{"what": "recurse"}', "--deadline-ms", "1000")
+        platform.process.wait(SAID_S_MAX)
+    assert " over 300 ms" in platform.errors
+    assert "`hutong retry " in platform.errors
+    with dev(folder, "--programs", str(program)) as platform:
+        (trouble,) = platform("status").value["trouble"]
+        assert trouble.count("halted at") == 1
+        assert "over 300 ms" in trouble
+        error = platform("query", "programs/trap/traps/a", "done").error
+        assert error["message"].count("halted at") == 1
+        assert "over 300 ms" in error["message"]

@@ -73,6 +73,9 @@ def test_a_halted_partition_goes_on_once_its_record_is_skipped(own: Platform) ->
     position = trouble.split("halted at ")[1].split(":")[0]
     assert f"partition {number} is halted at {number}/" in trouble
     assert "RecursionError" in trouble
+    assert "program.py:" in trouble
+    assert trouble.count("halted at") == 1
+    assert f"`hutong retry {position}`, or `hutong skip {position}`" in trouble
     call = own("why", late["request_id"]).value["calls"][0]
     assert call["copies"][0]["outcome"] == "undecided"
     assert "halted" in call["undecided"]

@@ -100,7 +100,7 @@ def added(log: Log, partition: int) -> list[int]:
 
 def config_of(folder: Path, name: str, **settings: int) -> HostConfig:
     """A host without a watchdog over this process."""
-    process = ProcessSettings(**settings)
+    process = msgspec.structs.replace(ProcessSettings(), **settings)
     return HostConfig(
         name=name, log_url="", token="t", data_dir=str(folder), cluster=CLUSTER, process=process, watchdog=False
     )

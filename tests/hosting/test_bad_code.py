@@ -46,7 +46,7 @@ def test_the_next_host_stops_at_a_halted_record_without_trying_it(tmp_path: Path
         say(stage.log, bad, "halted")
         async with stage.host() as host:
             why = await stage.halted(host, 0)
-        assert f"halted at {bad}" in why
+        assert why == f"halted at {bad}: {verdicts(stage.log)[bad].why}"
         assert added(stage.log, 0) == [3]
 
     play(act)

@@ -104,6 +104,19 @@ def test_a_decide_without_end_is_ended_and_its_record_is_halted_until_it_is_skip
     play(skip)
 
 
+def test_a_record_without_end_is_told_with_its_position_and_what_to_do(tmp_path: Path) -> None:
+    progress, notes = tmp_path / "progress", tmp_path / "notes"
+    notes.mkdir()
+    progress.write_bytes(watchdog.PROGRESS.pack(9, 5, 0, watchdog.APPLYING))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as host:
+        arguments = [sys.executable, "-I", watchdog.__file__, str(progress), str(host.pid), str(notes), "100"]
+        said = subprocess.run(arguments, stderr=subprocess.PIPE, check=True, timeout=WAIT_S, text=True).stderr
+        assert host.wait(WAIT_S) == -signal.SIGKILL
+    assert said.count("\n") == 1
+    assert f"partition 9 halted at 9/5/0: one record took process {host.pid} over 100 ms" in said
+    assert "`hutong retry 9/5/0`, or `hutong skip 9/5/0`" in said
+
+
 def test_code_that_fills_memory_halts_its_record_and_the_host_lives_on(tmp_path: Path) -> None:
     with log_in(tmp_path) as log:
         bad = put(log, 0, "tally.break", how="fill")

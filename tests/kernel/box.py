@@ -65,6 +65,13 @@ class Odd:
     """A value that nothing can encode."""
 
 
+class Unspeakable(Exception):
+    """An exception that raises another one when it is asked what it says."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
 def decide(box: Box, command: Do, ctx: Context) -> Decision[Done]:
     """Do as told."""
     _fail(command.fail)
@@ -86,6 +93,8 @@ def decide(box: Box, command: Do, ctx: Context) -> Decision[Done]:
         reply = {"total": Odd()}
     if command.fail == "many events":
         return accept(*[Done(1, "", "")] * 2_000)
+    if command.fail == "wrong decision":
+        return 7  # type: ignore[return-value]
     if command.fail == "wrong state":
         return accept(Done(-(1 << 40), "", ""))
     return accept(Done(command.add, command.pad, ctx.sender or ctx.caller), reply=reply, actions=tuple(actions))
@@ -110,6 +119,8 @@ def _fail(how: str) -> None:
             raise Reject("told_to", why=5)  # type: ignore[arg-type]
         case "poison":
             raise ValueError(f"at {id(how)}, which is another number in every process")
+        case "unspeakable":
+            raise Unspeakable
         case "assertion":
             raise AssertionError("the author's own")
         case "exit":

@@ -1,5 +1,7 @@
 """Client calls: the window of request ids, and that a record is all or nothing."""
 
+import re
+
 import msgspec
 import pytest
 
@@ -228,6 +230,8 @@ REFUSALS = {
     "odd reject": (Code.POISONED, "POISONED"),
     "unencodable reply": (Code.POISONED, "POISONED"),
     "wrong state": (Code.POISONED, "POISONED"),
+    "wrong decision": (Code.POISONED, "POISONED"),
+    "unspeakable": (Code.POISONED, "POISONED"),
     "number reject": (Code.POISONED, "POISONED"),
     "number in reject": (Code.POISONED, "POISONED"),
     "odd timer": (Code.POISONED, "POISONED"),
@@ -265,6 +269,24 @@ def test_poison_is_recorded_without_its_text_and_the_partition_goes_on() -> None
     [(position, note)] = fold.partition.poisons
     assert (position.index, note.startswith("ValueError: at ")) == (0, True)
     assert fold.box(BOX).total == 1
+
+
+NOTES = {
+    "poison": r"ValueError: at \d+, which.*; box\.py:\d+ in _fail",
+    "odd reject": r"a Reject says .*, which is not all text",
+    "unspeakable": r"Unspeakable; box\.py:\d+ in _fail",
+    "wrong decision": r"decide of box returned int, not a Decision",
+    "wrong state": r"evolve of box returned NoneType, not Box",
+    "unencodable reply": r"TypeError: .*Odd.*",
+}
+
+
+@pytest.mark.parametrize("fail", NOTES)
+def test_a_host_is_told_what_was_raised_at_which_line_of_the_authors_file(fail: str) -> None:
+    fold = Fold()
+    fold.frame(call(BOX, Do(fail=fail), 1))
+    [(_, note)] = fold.partition.poisons
+    assert re.fullmatch(NOTES[fail], note), note
 
 
 def test_a_rejection_is_no_dead_letter_when_the_caller_was_told() -> None:

@@ -1,5 +1,6 @@
 """Frames on the log, epochs, checks, releases, reads and routing."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -339,6 +340,9 @@ def test_a_view_that_raises_or_is_not_there_is_an_answer_too() -> None:
     for args in (b'{"fail": "error"}', b'{"fail": "exit"}', b'{"fail": "interrupt"}', b"{"):
         broken = replied(fold.frame(Read(BOX, "look", args, b"r" * 16, "ann")))
         assert (broken.code, reason(broken)) == (Code.POISONED, "VIEW_RAISED")
+    notes = [note for _, note in fold.partition.poisons]
+    assert re.match(r"view look of box: KeyError: .*; box\.py:\d+ in _look", notes[0]), notes
+    assert len(notes) == 4
     for entity, view in ((BOX, "nothing"), ("box.small/1", "look"), ("nothing/1", "look")):
         assert replied(fold.frame(Read(entity, view, b"", b"r" * 16, "ann"))).code == Code.NO_SUCH_VIEW
 

@@ -44,15 +44,29 @@ def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> 
                 if now[3] == APPLYING:
                     why = f"one record took process {host_pid} over {decide_ms_max} ms"
                     _note(notes, host_pid, now, why, died=False)
+                    _tell(_halt(now, why))
                 else:
-                    why = f"a view of partition {now[0]} took process {host_pid} over {decide_ms_max} ms: it is ended"
-                    print(json.dumps({"event": why, "level": "error"}), file=sys.stderr, flush=True)
+                    _tell(f"a view of partition {now[0]} took process {host_pid} over {decide_ms_max} ms: it is ended")
                 signal.pidfd_send_signal(host, signal.SIGKILL)
                 return
         last = PROGRESS.unpack(view[: PROGRESS.size])
         if last[3] == APPLYING:
             why = f"process {host_pid} ended while it applied this record, at {time.time():.0f}"
             _note(notes, host_pid, last, why, died=True)
+
+
+def _halt(progress: tuple[int, ...], why: str) -> str:
+    position = "/".join(map(str, progress[:3]))
+    return (
+        f"partition {progress[0]} halted at {position}: {why}, which is ended. Mend the program, start it again if it "
+        f"does not run, then `hutong retry {position}`, or `hutong skip {position}` to give the record up"
+    )
+
+
+def _tell(what: str) -> None:
+    """One line for whoever reads the host's stderr: a person on a terminal, or its log file."""
+    as_json = json.dumps({"event": what, "level": "error"})
+    print(what if sys.stderr.isatty() else as_json, file=sys.stderr, flush=True)
 
 
 def _note(notes: Path, host_pid: int, progress: tuple[int, ...], why: str, *, died: bool) -> None:
