@@ -128,7 +128,12 @@ class _Sent:
 
 
 class Ensemble:
-    """Entities that send to each other. `sent` are the sends on their way to another routing key, oldest first."""
+    """Entities that send to each other. `sent` are the sends on their way to another routing key, oldest first.
+
+    It walks the local sends itself, by the bounds of `kernel.cascade`, and does not run a `Cascade`: the kernel makes
+    poison of an author's mistake, so that a partition goes on, and works on tags and bytes; a test is to fail there
+    with a message that names the mistake, and to compare the author's own values.
+    """
 
     def __init__(self, entities: Iterable[AnyEntity], *, now_ms: int = NOW_MS, caller: str = "ann") -> None:
         self.entities = {entity.kind: entity for entity in entities}

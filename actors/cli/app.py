@@ -90,6 +90,9 @@ def up(
     """Bring the platform up on this machine.
 
     Starts a log, hosts on Ray and gateways, and starts again whatever ends by itself.
+
+    Bounds and times of its processes are set by $HUTONG_<SETTING>, such as HUTONG_PENDING_MAX=50000; their names and
+    defaults stand in actors/settings.py (ProcessSettings).
     """
     from actors.cli.supervisor import Plan, run_up
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors import snapshots
+from actors.adapters.hosting import stores
 from actors.adapters.logs import open_log
 from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates
@@ -24,7 +25,6 @@ from actors.kernel.rules import Rules
 from actors.ports import Fetched, Log, Slice, Span
 from actors.registry import Registry
 from actors.replaying import Base, Replay, Step
-from actors.settings import ProcessSettings
 from actors.verdicts import Verdict, decode_verdicts, standing
 
 SNAPSHOT_SAVES_FRAMES_MIN = 20_000
@@ -65,7 +65,7 @@ class Archive(NamedTuple):
 def open_archive(folder: Path) -> Generator[Archive]:
     """The archive of the platform that runs in this folder. Raises SetupError when none does."""
     run = running.running(folder)
-    log = open_log(run.log_url, ProcessSettings(), wiring.token_of(Path(run.folder)))
+    log = open_log(run.log_url, wiring.process_settings(), wiring.token_of(Path(run.folder)))
     try:
         yield Archive(run, log, wiring.registry_of(run.programs))
     finally:
@@ -123,11 +123,9 @@ def _begin(archive: Archive, partition: int, wanted: int | None, span: Span, sta
             continue
         store = RocksStates().open(folder)
         stack.callback(store.close)
-        pairs = store.scan(*layout.BUCKETS, limit=100_000)
-        buckets = {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
-        stored = store.get([layout.META])[0]
-        assert stored is not None, "a snapshot is taken of a store that was written"
-        return Begin(layout.decode_meta(stored), buckets, store.get)
+        meta, buckets = stores.held(store)
+        assert meta is not None, "a snapshot is taken of a store that was written"
+        return Begin(meta, buckets, store.get)
     if span.start > 0:
         raise SetupError(
             f"the log of partition {partition} begins at offset {span.start}, and no snapshot lies between there and "

@@ -22,6 +22,8 @@ LOCK_RETRY_S = 0.02
 CHECKPOINT_S_MAX = 3_600.0
 """An upload that is older than this is nobody's any more."""
 SWEEP_LIMIT = 100_000
+BUCKETS_MAX = 100_000
+"""More seconds than any window spans."""
 
 
 class Opened(NamedTuple):
@@ -186,11 +188,15 @@ def _age(folder: Path) -> tuple[int, str]:
 
 
 def _read(store: Store, topic_id: str) -> Opened:
+    return Opened(store, *held(store), topic_id)
+
+
+def held(store: Store) -> tuple[Meta | None, dict[int, tuple[int, int]]]:
+    """What a store holds beside entities, timers and the window: its meta, and the window's counts by second."""
     stored = store.get([layout.META])[0]
     meta = None if stored is None else layout.decode_meta(stored)
-    pairs = store.scan(*layout.BUCKETS, limit=100_000)
-    buckets = {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
-    return Opened(store, meta, buckets, topic_id)
+    pairs = store.scan(*layout.BUCKETS, limit=BUCKETS_MAX)
+    return meta, {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
 
 
 def write(store: Store, batch: Batch, swept_seconds: Sequence[int]) -> None:
