@@ -170,10 +170,9 @@ class KafkaReader:
         return [Fetched(slice, record.offset, record.timestamp, record.value, record.key) for record in records]
 
     def _check_ids(self, consumer: Consumer) -> None:
-        for topic, facts in self._facts.items():
-            now = topic_id_now(consumer, topic)
+        for topic, slice in {slice.topic: slice for slice in self._positions}.items():
+            facts, now = self._facts[topic], topic_id_now(consumer, topic)
             if now is not None and now != facts.topic_id:
-                slice = next(slice for slice in self._positions if slice.topic == topic)
                 raise Corrupt(
                     f"the topic {topic} was deleted and made again: it was {facts.topic_id}, now it is {now}",
                     position=where(slice, self._positions[slice]),

@@ -31,6 +31,7 @@ class Brokers:
         self.script = list(script)
         self.sought: list[tuple[Any, int]] = []
         self.connected = 0
+        self.ids: dict[str, str] = {}
         self.addresses = "nowhere"
         self._cluster = self._client = self
 
@@ -56,7 +57,7 @@ class Brokers:
         del autocommit, timeout_ms
 
     def topic_id(self, topic_name: str) -> str:
-        return f"id of {topic_name}"
+        return self.ids.get(topic_name, f"id of {topic_name}")
 
     def leader_for_partition(self, partition: object) -> int:
         del partition
@@ -132,3 +133,22 @@ def test_what_always_comes_damaged_stops_the_slice_that_it_is_of() -> None:
     with pytest.raises(Corrupt) as corrupt:
         reader.poll(10)
     assert corrupt.value.position == "frames/1/0"
+
+
+def test_a_topic_that_was_made_again_stops_its_slices_one_by_one_and_no_other_topic() -> None:
+    other = Slice("verdicts", 0)
+    brokers = Brokers()
+    reader = reader_of(brokers)
+    reader.assign({FIRST: 0, SECOND: 0, other: 0})
+    reader.poll(10)
+    brokers.ids["frames"] = "another"
+    stopped: set[str] = set()
+    for left in ({FIRST: 0, SECOND: 0, other: 0}, {FIRST: 0, other: 0}):
+        reader.assign(left)
+        with pytest.raises(Corrupt, match="made again") as corrupt:
+            reader.poll(10)
+        stopped.add(corrupt.value.position)
+    assert stopped == {"frames/0/0", "frames/1/0"}
+    brokers.script.append(rows(other, 0))
+    reader.assign({other: 0})
+    assert [fetched.slice for fetched in reader.poll(10)] == [other]

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import shutil
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from actors.adapters.rocksdb import RocksStates
 from actors.errors import Corrupt, SetupError, Unavailable
 from actors.ports import Log, Reader, Slice, Topic
 from infra.kafka.broker import Cluster, start
-from tests.hosting.stage import CLUSTER, Stage, put, put_all
+from tests.hosting.stage import CLUSTER, Stage, added, put, put_all
 from tests.kafka_faults.stand import DEADLINE_MS, admin, leader_of, seen
 from tests.proof.counts import Counts
 
@@ -36,6 +37,7 @@ def holes(folder: Path, seed: int, rounds: int) -> Counts:
             try:
                 log.create(CLUSTER.topics(("tally",)))
                 stage = Stage(folder / f"{n}" / "host", RocksStates(), log)
+                _play(partial(_trimmed, counts, stage))
                 _play(partial(_cut, counts, stage))
                 _cut_under_a_reader(counts, log)
                 _play(partial(_made_again, counts, stage, cluster))
@@ -62,13 +64,30 @@ def unclean(folder: Path, seed: int, rounds: int) -> Counts:
     return counts
 
 
+async def _trimmed(counts: Counts, stage: Stage) -> None:
+    """A host trims the log below its snapshots; another one without its store has the same states by what is left."""
+    slice_ = Slice(COMMANDS, 0)
+    async with stage.host(snapshot_records=4) as host:
+        for n in range(FRAMES):
+            last = put(stage.log, 0, "tally.add", n=n)
+            await stage.serving(host, 0, last.offset - 1)
+        trimmed = await asyncio.to_thread(seen, lambda: stage.log.spans([slice_])[slice_].start > 0)
+    shutil.rmtree(stage.folder / "states")
+    async with stage.host() as host:
+        await stage.serving(host, 0, stage.log.spans([slice_])[slice_].end - 2)
+    if trimmed and added(stage.log, 0) == list(range(FRAMES)):
+        counts.fault("store lost above a trimmed log", "recovered from a snapshot and the log's tail")
+    else:
+        counts.find(f"a trimmed log: trimmed {trimmed}, the events hold {added(stage.log, 0)}")
+
+
 async def _cut(counts: Counts, stage: Stage) -> None:
     """The log is cut between two lives of a host, beyond its store; another partition is served all the same."""
     async with stage.host() as host:
         for partition in (0, 1):
             last = put_all(stage.log, partition, range(FRAMES))
             await stage.serving(host, partition, last.offset - 1)
-    counts.acked += 3 * FRAMES
+    counts.acked += 4 * FRAMES
     last = put_all(stage.log, 0, range(FRAMES))
     stage.log.trim(Slice(COMMANDS, 0), last.offset - 1)
     async with stage.host() as host:
