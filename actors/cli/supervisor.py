@@ -20,9 +20,11 @@ from actors.cli import output, running, wiring
 from actors.cli.banner import Banner
 from actors.cli.child import Child, Ended
 from actors.cli.children import LogPlan
+from actors.cli.errorfile import LOGS
 from actors.cli.head import Head
 from actors.cli.holding import lock, reserved
 from actors.cli.running import Process, Run
+from actors.cli.starting import Step, bring_up
 from actors.errors import SetupError
 from actors.kernel.placement import Size
 from gateway.server import GatewayConfig, new_name
@@ -106,15 +108,16 @@ class Supervisor:
         self._head = Head(self._folder, self._driver_settings, self._on_ended, self._say)
         gateways = [self._gateway(number) for number in range(self._plan.gateways)]
         self._children += gateways
-        waiting = [asyncio.ensure_future(child.start()) for child in gateways]
-        waiting.append(asyncio.ensure_future(self._head.start()))
-        waiting.append(asyncio.ensure_future(self._prepare_log(tuple(registry.entities))))
-        try:
-            await asyncio.gather(*waiting)
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.wait(waiting)
+        logs = self._folder / LOGS
+        ray = f"{logs / 'ray-driver.log'}, {logs / 'hosts.log'}"
+        await bring_up(
+            [
+                Step(f"the log, {self._plan.log}", str(self._folder), self._prepare_log(tuple(registry.entities))),
+                Step("Ray's session and the hosts", ray, self._head.start()),
+                *(Step(child.name, "its errors are above", child.start()) for child in gateways),
+            ],
+            output.say,
+        )
 
     async def _prepare_log(self, kinds: tuple[str, ...]) -> Mapping[str, Any]:
         url = await self._start_log()
