@@ -36,16 +36,17 @@ def check(world: World) -> None:
 
 
 def replay_twice(world: World) -> list[Replayed]:
-    """Fold the log from 0, warm and cold: equal sums, equal bytes."""
+    """Fold the log from 0, every second partition once more and cold: equal sums, equal bytes."""
     looked = {(look.answer.offset, look.ask.entity) for look in world.looks}
     replays: list[Replayed] = []
     for number in range(world.scale.partitions):
         frames = read_all(world.log.slices.get(Slice(world.cluster.commands_topic, number), []))
         warm, cold = (Replayed(number, world.rules, world.scale.partitions) for _ in range(2))
         warm.fold(frames, looked)
-        cold.fold(frames, set(), Random(world.seed))
-        require(warm.partition.meta == cold.partition.meta, f"two replays of {number} end with other sums")
-        require(warm.stored == cold.stored, f"two replays of {number} end with other bytes")
+        if (number + world.seed) % 2:
+            cold.fold(frames, set(), Random(world.seed))
+            require(warm.partition.meta == cold.partition.meta, f"two replays of {number} end with other sums")
+            require(warm.stored == cold.stored, f"two replays of {number} end with other bytes")
         warm.owners = owners_said(frames)
         replays.append(warm)
     return replays

@@ -25,6 +25,7 @@ class Tally:
         self.planted: dict[str, bool] = {}
         """By the name of a planted bug: whether it was found."""
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
 
     def report(self) -> dict[str, object]:
         """As JSON shows it."""
@@ -48,8 +49,10 @@ class Tally:
             "planted_bugs_found": sum(self.planted.values()),
             "planted_bugs_missed": [name for name, found in self.planted.items() if not found],
             "seconds": round(seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds, 1),
             "commands_per_s": round(counts.asked / seconds),
             "faults_per_s": round(counts.faults / seconds),
+            "commands_per_cpu_s": round(counts.asked / (self.cpu_seconds or 1.0)),
         }
 
 
@@ -85,7 +88,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(
             f"{counts.worlds} worlds: {counts.accepted} commands accepted, {counts.acked} acked, {counts.lost} lost, "
             f"{counts.applied_twice} applied twice; {counts.faults} faults of {len(counts.felt)} kinds; "
-            f"{counts.bad_inputs} bad inputs; {found['commands_per_s']} commands/s, {found['faults_per_s']} faults/s"
+            f"{counts.bad_inputs} bad inputs; {found['commands_per_s']} commands/s, {found['faults_per_s']} faults/s, "
+            f"{found['commands_per_cpu_s']} commands a second of one core"
         )
     if tally.planted:
         terminalreporter.write_line(f"{sum(tally.planted.values())} of {len(tally.planted)} planted bugs found")
@@ -102,9 +106,10 @@ def tally(pytestconfig: pytest.Config) -> Tally:
 @pytest.fixture
 def timed(tally: Tally) -> Iterator[None]:
     """Count the seconds of this test."""
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     yield
     tally.seconds += time.perf_counter() - began
+    tally.cpu_seconds += time.process_time() - cpu_began
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -79,6 +79,7 @@ class SimGateway:
         self._clock = world.clock
         self._wakes_ms: int | None = None
         self._expiring = False
+        self._flushes = False
         self._epochs: dict[int, int] = {}
         self._owners: dict[int, str] = {}
         self._asks: dict[int, Asked] = {}
@@ -93,7 +94,7 @@ class SimGateway:
         if not self._expiring:
             self._expiring = True
             self._clock.after(DEADLINE_STEP_MS, self._expire)
-        self._flush()
+        self._flush_soon()
 
     def query(self, ask: Ask, answered: Callable[[str, Answer], None]) -> None:
         """Ask a partition's owner; `answered` may never be called."""
@@ -107,7 +108,16 @@ class SimGateway:
 
     # -- to the log -----------------------------------------------------------------------------------------------
 
+    def _flush_soon(self) -> None:
+        """Once for all that comes in one turn of the loop."""
+        if not self._flushes:
+            self._flushes = True
+            self._clock.after(0, self._flush)
+
     def _flush(self) -> None:
+        self._flushes = False
+        if not self.alive:
+            return
         cluster, now_ms = self._world.cluster, self._clock.now_ms
         for partition, records in self.table.take(now_ms):
             slice_ = Slice(cluster.commands_topic, partition)
@@ -120,8 +130,7 @@ class SimGateway:
 
     def _wake(self) -> None:
         self._wakes_ms = None
-        if self.alive:
-            self._flush()
+        self._flush()
 
     def _appended(self, partition: int, outcome: int | Outcome) -> None:
         if not self.alive:
@@ -130,7 +139,7 @@ class SimGateway:
             self.table.acknowledged(partition)
         else:
             self.table.append_failed(partition, self._clock.now_ms, outcome)
-        self._flush()
+        self._flush_soon()
 
     def _expire(self) -> None:
         if not self.alive:
@@ -165,7 +174,7 @@ class SimGateway:
                     self._answered(host, message)
                 case Pushes():
                     pass
-        self._flush()
+        self._flush_soon()
 
     def _owned(self, host: str, partition: int, epoch: int) -> None:
         if epoch < self._epochs.get(partition, -1):
@@ -189,7 +198,7 @@ class SimGateway:
         """The stream to this host ended."""
         for partition in [partition for partition, owner in self._owners.items() if owner == host]:
             self._lost(partition)
-        self._flush()
+        self._flush_soon()
 
     def _lost(self, partition: int) -> None:
         del self._owners[partition]

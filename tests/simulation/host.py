@@ -372,8 +372,14 @@ class SimHost:
             self._open_soon(partition, life, RETRY_MS)
             return
         opened = self._world.disk.open(partition)
-        self._stores[partition] = opened.store
-        self.core.opened(partition, opened.meta, opened.buckets, TOPIC_ID)
+        watermark = -1 if opened.meta is None else opened.meta.watermark
+        if watermark >= self.log_end(partition):
+            opened.store.close()
+            where = f"{partition}/{watermark}"
+            self.core.halt(partition, where, f"the states are at {watermark}: acknowledged records are gone")
+        else:
+            self._stores[partition] = opened.store
+            self.core.opened(partition, opened.meta, opened.buckets, TOPIC_ID)
         self.carry_out()
 
     def _close(self, partition: int) -> None:
