@@ -24,7 +24,7 @@ GOOD_MS = 1_000.0
 TICK_S = 0.005
 OK, EXHAUSTED = 0, 8
 COMMAND, PAYLOAD = "tally.add", b'{"n":1}'
-CONNECTIONS = 8
+CONNECTIONS = 2
 OPEN_MAX = 1_000
 """Calls that a caller in streams has on the way at once; our own client's window is three times that."""
 
@@ -93,10 +93,12 @@ class Unary:
         ]
         self._whose: dict[tuple[int, int], str] = {}
         self._connections: list[Connection] = []
+        self._own = {group.name: nth * CONNECTIONS for nth, group in enumerate(groups)}
+        """Each group's first connection: who is important does not come over one that is full of others' calls."""
         self._done = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        for nth in range(CONNECTIONS):
+        for nth in range(CONNECTIONS * len(self._own)):
             self._connections.append(await Connection.to(self._address, partial(self._ended, nth)))
         return self
 
@@ -111,7 +113,7 @@ class Unary:
         self._done.set()
 
     def _send(self, name: str, block: bytes) -> bool:
-        nth = self._random.randrange(CONNECTIONS)
+        nth = self._own[name] + self._random.randrange(CONNECTIONS)
         connection = self._connections[nth]
         if not connection.has_room:
             return False
