@@ -141,7 +141,8 @@ class Probe:
         except grpc.aio.AioRpcError as error:
             is_full = error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
             waited_ms = PROBE_MS_MAX if is_full else 0.0
-        self._door.keep("gateway", waited_ms)
+        self._door.waited("gateway", waited_ms, 1, streamed=False)
+        self._door.keep("gateway", 0.0)
 
     async def stop(self) -> None:
         """Ask no more."""

@@ -85,6 +85,7 @@ def unary(folder: Path, seed: int, size: Size) -> Counts:
             await crowd.offer(size.load_s)
             cost = Cost.now(platform).since(before)
         _judge(counts, "unary 2x", crowd.said, (max(rates), accepted_us), size.load_s, cost)
+        _offered(counts, "unary 2x", 2 * max(rates))
         counts.figures["unary normal again s"] = await _normal_s(platform, counts)
         return [*everyone, *crowd.said.values()]
 
@@ -113,6 +114,7 @@ def streams(folder: Path, seed: int, size: Size) -> Counts:
         await crowd.offer(size.load_s)
         cost = Cost.now(platform).since(before)
         _judge(counts, "streams 5x", crowd.said, (max(best, best_open), accepted_us), size.load_s, cost)
+        _offered(counts, "streams 5x", 5 * best)
         counts.figures["streams normal again s"] = await _normal_s(platform, counts)
         return [said, *calm.said.values(), *crowd.said.values()]
 
@@ -241,6 +243,15 @@ def _judge(
         if is_short:
             value = counts.figures[f"{name} {figure}"]
             counts.short.append(f"{name} {figure}: {value:.3f}, the bar is {bar}; clients share the platform's cores")
+
+
+def _offered(counts: Counts, name: str, wanted_per_s: float) -> None:
+    """Say so when less was offered than was meant to be: the clients had too little of the cores."""
+    offered_per_s = counts.figures[f"{name} offered /s"]
+    if offered_per_s < 0.9 * wanted_per_s:
+        counts.short.append(
+            f"{name}: only {offered_per_s:,.0f}/s of {wanted_per_s:,.0f}/s were offered; clients starved"
+        )
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ KEYS = 400
 GOOD_MS = 1_000.0
 """An answer that comes later is nobody's any more."""
 TICK_S = 0.005
+BEHIND_S_MAX = 0.05
+"""What this process could not offer in time for longer than this is not offered: a burst is another trouble."""
 OK, EXHAUSTED = 0, 8
 COMMAND, PAYLOAD = "tally.add", b'{"n":1}'
 CONNECTIONS = 2
@@ -126,7 +128,7 @@ class Unary:
         names, blocks, rates = zip(*self._blocks, strict=True)
         owed, last, until = 0.0, time.perf_counter(), time.perf_counter() + seconds
         while (now := time.perf_counter()) < until:
-            owed, last = min(owed + sum(rates) * (now - last), 2_000), now
+            owed, last = min(owed + sum(rates) * (now - last), sum(rates) * BEHIND_S_MAX), now
             for nth in self._random.choices(range(len(names)), rates, k=int(owed)):
                 said = self.said[names[nth]]
                 said.offered += 1
