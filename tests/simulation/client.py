@@ -13,7 +13,7 @@ from tests.simulation.counts import Counts
 from tests.simulation.gateway import SimGateway
 from tests.simulation.workload import Asking
 
-GIVES_UP_MS = 4_000
+GIVES_UP_MS = 1_500
 DOUBLES = 0.10
 REUSES = 0.05
 TIMELESS = 0.05
