@@ -76,6 +76,9 @@ def read_manifest(path: Path) -> Manifest:
             raise ValueError("a program has a name and at least one page")
     except FileNotFoundError as error:
         raise SetupError(f"{path} is missing: a program's folder has manifest.json and program.py") from error
+    except msgspec.DecodeError as error:
+        what = "" if isinstance(error, msgspec.ValidationError) else "is not JSON: "
+        raise SetupError(f"{path}: {what}{error}", reason="MANIFEST") from error
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise SetupError(f"{path}: {error}", reason="MANIFEST") from error
     return manifest

@@ -290,6 +290,14 @@ class Client:
         described: dict[str, Any] = msgspec.json.decode(answer.description)
         return described
 
+    async def programs(self) -> list[str]:
+        """The names of the programs that run here."""
+        try:
+            answer = await self._stub.Describe(pb.DescribeRequest(), timeout=DEADLINE_MS / 1_000)
+        except grpc.aio.AioRpcError as error:
+            raise error_from(error) from None
+        return list(answer.programs)
+
     async def listen(self, entity: str, cursor: int = 0) -> AsyncIterator[Pushed]:
         """An entity's pushes above `cursor`, for ever: dials again, without loss or repeat, when a gateway goes."""
         attempt = 0
@@ -410,6 +418,7 @@ def error_from_call(
     text = message or code.name
     match code:
         case grpc.StatusCode.DEADLINE_EXCEEDED:
+            text = "no answer came before the call's deadline (deadline_ms)"
             return DeadlineExceeded(text, outcome="OUTCOME_UNKNOWN")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             too_big = "larger" in text or "metadata" in text

@@ -73,16 +73,24 @@ def up(
     folder: Folder = None,
     port: Port = PORT_DEFAULT,
     log: Annotated[
-        str, typer.Option(help="embedded, kafka (one broker, started here), or kafka://host:port,…")
+        str, typer.Option(metavar="LOG", help="embedded, kafka (one broker, started here), or kafka://host:port,…")
     ] = "embedded",
-    hosts: Annotated[int, typer.Option(min=1, max=256, help="How many hosts (Ray actors) to run.")] = 2,
-    gateways: Annotated[int, typer.Option(min=1, max=64, help="How many gateway processes to run.")] = 1,
+    hosts: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, max=256, help="How many hosts (Ray actors) to run.")
+    ] = 2,
+    gateways: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, max=64, help="How many gateway processes to run.")
+    ] = 1,
     partitions: Annotated[
-        int | None, typer.Option(min=1, max=1_024, help="For a new folder only: fixed for ever. Default 16.")
+        int | None,
+        typer.Option(metavar="NUMBER", min=1, max=1_024, help="For a new folder only: fixed for ever. Default 16."),
     ] = None,
     group: Annotated[
         list[str],
-        typer.Option(help="For a new folder only: NAME=PARTITIONS reserved for keys NAME~…; may be repeated."),
+        typer.Option(
+            metavar="NAME=PARTITIONS",
+            help="For a new folder only: NAME=PARTITIONS reserved for keys NAME~…; may be repeated.",
+        ),
     ] = [],  # noqa: B006 - typer copies it
     programs: Programs = [],  # noqa: B006 - typer copies it
     json: Json = False,
@@ -124,7 +132,9 @@ def call(
     payload: Annotated[str, typer.Argument(metavar="PAYLOAD", help="The command's fields as JSON.")] = "{}",
     caller: Annotated[str, typer.Option(help="Who calls: the namespace of request ids.")] = "hutong-cli",
     request_id: Annotated[str, typer.Option(help="A UUID; the same one again gives the same answer.")] = "",
-    deadline_ms: Annotated[int, typer.Option(min=1, max=60_000, help="How long to wait for the answer.")] = 10_000,
+    deadline_ms: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, max=60_000, help="How long to wait for the answer.")
+    ] = 10_000,
     folder: Folder = None,
     json: Json = False,
 ) -> None:
@@ -146,7 +156,9 @@ def query(
         str, typer.Argument(metavar="VIEW", help="The view's name; `hutong describe` says which there are.")
     ],
     args: Annotated[str, typer.Argument(metavar="ARGS", help="The view's arguments as JSON.")] = "{}",
-    deadline_ms: Annotated[int, typer.Option(min=1, max=60_000, help="How long to wait for the answer.")] = 10_000,
+    deadline_ms: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, max=60_000, help="How long to wait for the answer.")
+    ] = 10_000,
     folder: Folder = None,
     json: Json = False,
 ) -> None:
@@ -159,14 +171,14 @@ def query(
 @app.command()
 def describe(
     program: Annotated[
-        str, typer.Argument(metavar="PROGRAM", help="A program's name; without one, the platform's own entities.")
+        str, typer.Argument(metavar="PROGRAM", help="A program's name; without one, a list of all.")
     ] = "",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
     """Tell what a program takes and tells.
 
-    Its commands, events and views, with their JSON Schemas; without a program, those of the platform itself.
+    Its commands, events and views, with their JSON Schemas; without a program, which programs and entities there are.
     """
     from actors.cli.calling import describe_program
 
@@ -303,7 +315,7 @@ app.add_typer(topics, name="topics")
 @topics.command("apply")
 def apply_topics(
     log: Annotated[str, typer.Option(help="kafka://host:port,… of the cluster.")],
-    partitions: Annotated[int, typer.Option(min=1, max=1_024, help="Fixed for ever.")] = 16,
+    partitions: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=1_024, help="Fixed for ever.")] = 16,
     programs: Programs = [],  # noqa: B006 - typer copies it
     json: Json = False,
 ) -> None:
@@ -330,10 +342,14 @@ app.add_typer(demo, name="demo")
 
 @demo.command("shop")
 def demo_shop(
-    file: Annotated[Path | None, typer.Option(help="A shop's year as CSV; by default an excerpt that ships.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A shop's year as CSV; by default an excerpt that ships.")
+    ] = None,
     log: Annotated[str, typer.Option(help="embedded or kafka.")] = "embedded",
-    hosts: Annotated[int, typer.Option(min=1, max=256)] = 2,
-    kill_hosts: Annotated[int, typer.Option(min=0, max=100, help="Kill so many hosts (kill -9) in the middle.")] = 0,
+    hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=256)] = 2,
+    kill_hosts: Annotated[
+        int, typer.Option(metavar="NUMBER", min=0, max=100, help="Kill so many hosts (kill -9) in the middle.")
+    ] = 0,
     stay: Annotated[bool, typer.Option(help="Keep serving afterwards.")] = False,
     json: Json = False,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from msgspec import to_builtins
 
-from actors.cli import output
+from actors.cli import output, wiring
 from actors.cli.running import Run
 
 EXAMPLE_CALL = """programs/bike/stations/2351 bike.station.open '{"name": "Sogn", "docks": 18, "bikes": 9}'"""
@@ -31,7 +31,13 @@ class Banner:
             *(f"  note       {note}" for note in self._notes),
             "",
             "Try:",
-            f"  hutong call --dir {run.folder} {EXAMPLE_CALL}",
+            f"  {self._example()}",
             f"  hutong status --dir {run.folder}",
         ]
         print("\n".join(lines), flush=True)
+
+    def _example(self) -> str:
+        """What to begin with: the first program that was given, or one of those that ship."""
+        app = wiring.app_of(self._run.programs)
+        place = f"--dir {self._run.folder}"
+        return f"hutong describe {place} {app}" if app else f"hutong call {place} {EXAMPLE_CALL}"

@@ -100,6 +100,21 @@ def query_entity(
 
 
 def describe_program(folder: Path, program: str, as_json: bool) -> None:
-    """What a program takes and tells."""
+    """What a program takes and tells; without one a list of all, or with --json what the platform itself takes."""
+    if not program and not as_json:
+        print(ask(folder, _all_programs))
+        return
     described = ask(folder, lambda client: client.describe(program))
     output.result(described, as_json, msgspec.json.format(msgspec.json.encode(described)).decode())
+
+
+async def _all_programs(client: Client) -> str:
+    """Every entity that can be called, with the names of its commands and views."""
+    lines: list[str] = []
+    for program in ["", *await client.programs()]:
+        lines.append(f"{program}:" if program else "the platform itself:")
+        for kind in (await client.describe(program)).values():
+            place = f"programs/{program}/" if program else ""
+            views = f"; views {', '.join(kind['views'])}" if kind["views"] else ""
+            lines.append(f"  {place}{kind['collection']}/<id>: {', '.join(kind['commands'])}{views}")
+    return "\n".join([*lines, "`hutong describe PROGRAM` shows the fields, as JSON Schemas."])

@@ -41,13 +41,20 @@ def registry_of(folders: Iterable[str]) -> Registry:
         folder = Path(name)
         programs = [folder] if (folder / "manifest.json").exists() else list(programs_in(folder))
         if not programs:
+            missing = f"{folder}/manifest.json is missing" if (folder / "program.py").exists() else ""
+            missing = missing or (f"{folder} holds no program" if folder.is_dir() else f"there is no folder {folder}")
             raise SetupError(
-                f"{folder} holds no program: a program is a folder with manifest.json and program.py. "
+                f"{missing}: a program is a folder with manifest.json and program.py. "
                 "Name such a folder, or one that contains some, with --programs.",
                 reason="NO_PROGRAMS",
             )
         found += programs
     return load_programs(found)
+
+
+def app_of(programs: tuple[str, ...]) -> str:
+    """The name of a program in the first of these folders, which were loaded; "" when there are none."""
+    return [*registry_of(programs[:1]).programs][-1] if programs else ""
 
 
 def hosting_of(

@@ -1,5 +1,7 @@
 """`hutong dev` as a program's author meets it: its port and folder, programs that are saved, code that is wrong."""
 
+import contextlib
+import io
 import shutil
 import threading
 import time
@@ -7,7 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from actors.cli.banner import Banner
+from actors.cli.running import Run
+from actors.settings import ClusterSettings
 from tests.cli.running import PROGRAMS, Platform, dev, hutong
 
 SAID_S_MAX = 20.0
@@ -89,3 +95,26 @@ def test_a_record_without_end_is_told_before_its_process_is_ended_and_status_say
         error = platform("query", "programs/trap/traps/a", "done").error
         assert error["message"].count("halted at") == 1
         assert "over 300 ms" in error["message"]
+
+
+def test_the_banner_begins_with_the_program_that_was_given(program: Path) -> None:
+    run = Run(mode="dev", folder="f", gateway="g", log_url="", cluster=ClusterSettings())
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        Banner(run).show(as_json=False)
+        Banner(replace(run, programs=(str(program),))).show(as_json=False)
+    assert "hutong call --dir f programs/bike/" in shown.getvalue()
+    assert "hutong describe --dir f trap\n" in shown.getvalue()
+
+
+def test_a_folder_that_is_no_program_is_told_what_it_lacks(program: Path, tmp_path: Path) -> None:
+    def message(folder: Path) -> str:
+        return str(
+            hutong("dev", "--dir", tmp_path / "d", "--port", "0", "--programs", folder, "--json").error["message"]
+        )
+
+    (program / "manifest.json").write_text("{")
+    assert f"{program}/manifest.json: is not JSON" in message(program)
+    (program / "manifest.json").unlink()
+    assert f"{program}/manifest.json is missing" in message(program)
+    assert f"there is no folder {tmp_path}/nope" in message(tmp_path / "nope")
