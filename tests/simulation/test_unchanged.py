@@ -13,6 +13,7 @@ from tests.simulation.world import World
 
 HERE = Path(__file__).parent
 PRODUCT = ("actors", "gateway")
+COPIED_LINES = 5
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:
@@ -51,6 +52,29 @@ def test_no_class_of_the_product_is_written_again() -> None:
     for path, tree in modules():
         here = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
         assert not here & product - shared, f"{path.name} has its own {here & product - shared}"
+
+
+def bodies(tree: ast.Module) -> dict[str, str]:
+    """Every function of some length, by its body without the docstring."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            told = "\n".join(ast.unparse(statement) for statement in body)
+            if len(told.splitlines()) >= COPIED_LINES:
+                found[told] = node.name
+    return found
+
+
+def test_no_function_of_the_product_is_copied() -> None:
+    product: dict[str, str] = {}
+    for folder in PRODUCT:
+        for path in (HERE.parents[1] / folder).rglob("*.py"):
+            product |= bodies(ast.parse(path.read_text()))
+    assert len(product) > 300
+    for path, tree in modules():
+        copied = bodies(tree).keys() & product.keys()
+        assert not copied, f"{path.name} copies {[product[body] for body in copied]}"
 
 
 def test_only_the_planted_bugs_replace_anything() -> None:
