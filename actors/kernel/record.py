@@ -176,7 +176,7 @@ def decode_by(decode: Callable[[memoryview], T], topic: str, partition: int, off
         raise _corrupt(topic, partition, offset, "is not what was written there")
     try:
         return decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # msgspec lets text that is no UTF-8 out as the latter
         raise _corrupt(topic, partition, offset, f"does not decode: {error}") from error
 
 

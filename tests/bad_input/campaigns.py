@@ -1,0 +1,189 @@
+"""Every campaign by its name, with its quick and its full size: so many bad inputs."""
+
+import random
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from google.protobuf.message import DecodeError
+
+from actors.errors import Corrupt, InvalidCommand, NotFound
+from actors.kernel.action import Code
+from actors.kernel.record import (
+    Check,
+    Empty,
+    Epoch,
+    Fire,
+    Invoke,
+    Read,
+    Record,
+    Sent,
+    decode_frame,
+    encode_frame,
+    encode_record,
+)
+from actors.settings import ClusterSettings, ProcessSettings
+from gateway.auth import caller_of
+from gateway.client import uuid7
+from gateway.routes import Routes
+from gateway.v1 import program_pb2 as pb
+from tests.bad_input.mutating import broken_bytes, odd_payload, odd_text
+from tests.gateway.jar import Command
+from tests.gateway.scene import registry
+from tests.kernel.box import Do
+from tests.kernel.folding import Fold, call, id_on, reason, replied
+from tests.proof.counts import Counts
+
+BOX = f"box/{id_on(0)}"
+FIELDS = ("amount", "note", "deep", "anything", "type", "amuont")
+COMMANDS = ("jar.put", "jar.put", "jar.put", "jar.refuse", "jar.shout", "jar.fly", "")
+POISONS = {
+    "poison": "POISONED",
+    "unspeakable": "POISONED",
+    "assertion": "POISONED",
+    "exit": "POISONED",
+    "odd reject": "POISONED",
+    "number reject": "POISONED",
+    "number in reject": "POISONED",
+    "unencodable reply": "POISONED",
+    "wrong decision": "POISONED",
+    "wrong state": "POISONED",
+    "odd timer": "POISONED",
+    "odd action": "POISONED",
+    "many events": "TOO_MANY_EVENTS",
+}
+_decode_call = msgspec.msgpack.Decoder(Invoke).decode
+_decode_command = msgspec.msgpack.Decoder(Command).decode
+
+
+def routes() -> Routes:
+    """What a gateway checks calls by."""
+    return Routes(registry(), ClusterSettings(partitions=2), ProcessSettings())
+
+
+def _refused(counts: Counts, what: str, act: Callable[[], object]) -> None:
+    """Count one bad input: taken, or refused with a reason and a text; anything else that is raised is a crash."""
+    counts.bad_inputs += 1
+    try:
+        act()
+    except (InvalidCommand, NotFound) as error:
+        counts.refused += 1
+        counts.effect(error.reason)
+        if not error.reason or not str(error):
+            counts.wrong += 1
+            counts.find(f"refused without a reason: {what}")
+    except DecodeError:
+        counts.refused += 1
+        counts.effect("no message")
+    except Exception as error:  # noqa: BLE001 - whatever else comes out is the finding
+        counts.crashes += 1
+        counts.find(f"{type(error).__name__}: {error!s:.200} of {what:.300}")
+
+
+def mutate_messages(_: Path, seed: int, size: int) -> Counts:
+    """Calls whose bytes, names or payloads are broken; what is let through must decode in every partition."""
+    counts, chance, taking = Counts("messages", seed), random.Random(seed), routes()
+    good = pb.InvokeRequest(entity="jars/j1", command="jar.put", payload=b'{"amount":1}', request_id=uuid7(0))
+
+    def take(message: bytes) -> None:
+        asked = pb.InvokeRequest.FromString(message)
+        request_id = taking.request_id(asked.request_id)
+        _, record = taking.record(asked.entity, asked.command, asked.payload, request_id, "ann")
+        if asked.entity.startswith("jars/"):
+            _decode_command(_decode_call(record).command)
+        counts.effect("taken")
+
+    for _number in range(size):
+        message = pb.InvokeRequest()
+        message.CopyFrom(good)
+        message.command = chance.choice(COMMANDS)
+        message.payload = odd_payload(FIELDS, chance)
+        whole = message.SerializeToString()
+        bad = broken_bytes(whole, chance) if chance.random() < 0.5 else whole
+        _refused(counts, bad.hex(), partial(take, bad))
+    return counts
+
+
+def break_names(_: Path, seed: int, size: int) -> Counts:
+    """Metadata, request ids and resource names with something odd in them."""
+    counts, chance, taking = Counts("names", seed), random.Random(seed), routes()
+    for _number in range(size):
+        text = odd_text(chance.choice(("ann", "64", "jars/j1", uuid7(0))), chance)
+        key = chance.choice(("hutong-caller", "hutong-tenant", "hutong-priority"))
+        acts: tuple[Callable[[], object], ...] = (
+            partial(caller_of, ((key, text),)),
+            partial(taking.request_id, text),
+            partial(taking.to, text),
+        )
+        _refused(counts, repr(text), chance.choice(acts))
+    return counts
+
+
+def break_records(_: Path, seed: int, size: int) -> Counts:
+    """Frames that are broken: half as a disk breaks them, half with a checksum that fits what they now are."""
+    counts, chance, fold = Counts("records", seed), random.Random(seed), Fold()
+    records: tuple[Record, ...] = (
+        call(BOX, Do(add=1, answer="a"), 1),
+        Sent(1, 0, 0, BOX, msgspec.msgpack.encode(Do(add=1)), "box/b", b"", ""),
+        Fire(BOX, "t", 1, 5),
+        Read(BOX, "look", b"{}", b"i" * 16, "ann"),
+        Epoch(1, 2, "h"),
+        Check(1_024, 7),
+        Empty(),
+    )
+    for number in range(size):
+        encoded = encode_record(chance.choice(records))
+        signed = bool(number % 2)
+        bad = encode_frame("t", 0, "g", 1, "", [broken_bytes(encoded, chance) if signed else encoded])
+        if not signed:
+            bad = broken_bytes(bad, chance)
+        counts.bad_inputs += 1
+        before = fold.stored()
+        try:
+            frame = decode_frame("t", 0, fold.next_offset, bad)
+            if not signed:
+                counts.wrong += 1
+                counts.find(f"a broken frame was taken: {bad.hex()}")
+            fold.frame(*frame.records)
+            counts.effect("applied, being a record")
+        except Corrupt:
+            counts.refused += 1
+            if fold.stored() != before:
+                counts.wrong += 1
+                counts.find(f"a refused frame changed the store: {bad.hex()}")
+            fold = Fold()
+        except Exception as error:  # noqa: BLE001 - whatever else comes out is the finding
+            counts.crashes += 1
+            counts.find(f"{type(error).__name__}: {error!s:.200} of frame {bad.hex()}")
+            fold = Fold()
+    return counts
+
+
+def poison(_: Path, seed: int, size: int) -> Counts:
+    """Commands whose code raises: each is refused once by its reason, changes no state, and its neighbour goes on."""
+    counts, chance, fold = Counts("poison", seed), random.Random(seed), Fold()
+    for number in range(size):
+        how = chance.choice(tuple(POISONS))
+        before = fold.box(BOX)
+        reply = replied(fold.frame(call(BOX, Do(add=7, fail=how), 2 * number), after_ms=1))
+        counts.bad_inputs += 1
+        counts.refused += 1
+        counts.effect(how)
+        if reply.code is Code.OK or reason(reply) != POISONS[how] or fold.box(BOX) != before:
+            counts.wrong += 1
+            counts.find(f"{how}: {reply}, {before} became {fold.box(BOX)}")
+        good = replied(fold.frame(call(BOX, Do(add=1), 2 * number + 1)))
+        counts.acked += 1
+        if good.code != Code.OK or fold.box(BOX).count != before.count + 1:
+            counts.lost += 1
+            counts.find(f"the call after {how} was not applied: {good}")
+    return counts
+
+
+CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
+    "messages": (mutate_messages, 20_000, 200_000),
+    "names": (break_names, 5_000, 20_000),
+    "records": (break_records, 5_000, 50_000),
+    "poison": (poison, 200, 1_000),
+}

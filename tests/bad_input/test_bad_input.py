@@ -1,0 +1,26 @@
+"""A small share of every campaign, the same in every run."""
+
+from pathlib import Path
+
+import pytest
+
+from actors.errors import Corrupt
+from actors.kernel.record import Fire, decode_frame, encode_frame, encode_record
+from tests.bad_input.campaigns import CAMPAIGNS
+
+SIZES = {"messages": 3_000, "names": 2_000, "records": 1_500, "poison": 100}
+
+
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_bad_input_gets_a_clear_answer_and_changes_nothing(name: str, tmp_path: Path) -> None:
+    counts = CAMPAIGNS[name][0](tmp_path, 7, SIZES[name])
+    assert counts.is_clean, counts.findings
+    assert counts.bad_inputs == SIZES[name]
+    assert counts.refused > SIZES[name] // 10
+
+
+def test_a_record_whose_text_is_no_utf_8_is_corrupt_though_its_checksum_fits() -> None:
+    record = encode_record(Fire("box/odd", "t", 1, 5)).replace(b"odd", b"\xff\xfe\xfd")
+    with pytest.raises(Corrupt, match="does not decode") as refused:
+        decode_frame("t", 0, 9, encode_frame("t", 0, "g1", 0, "", [record]))
+    assert refused.value.position == "0/9"
