@@ -10,7 +10,7 @@ import uuid
 import grpc
 import pytest
 
-from actors.errors import InvalidCommand, NotFound, Overloaded, PlatformError, Reject, Unavailable
+from actors.errors import DeadlineExceeded, InvalidCommand, NotFound, Overloaded, PlatformError, Reject, Unavailable
 from actors.kernel.layout import made_ms
 from actors.kernel.record import Position
 from actors.link import Lost
@@ -209,3 +209,9 @@ def test_what_no_gateway_described_is_known_by_its_code(
     assert type(found) is error
     if isinstance(found, Unavailable):
         assert found.reason == "OUTCOME_UNKNOWN"
+
+
+def test_a_call_that_ran_out_of_time_names_its_deadline_and_not_the_transports_words() -> None:
+    error = error_from_call(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", None)
+    assert (type(error), error.reason) == (DeadlineExceeded, "OUTCOME_UNKNOWN")
+    assert str(error) == "no answer came before the call's deadline (deadline_ms)"
