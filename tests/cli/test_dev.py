@@ -89,10 +89,11 @@ def test_a_record_without_end_is_told_before_its_process_is_ended_and_status_say
     assert " over 300 ms" in platform.errors
     assert "`hutong retry " in platform.errors
     with dev(folder, "--programs", str(program)) as platform:
+        until(lambda: platform("status").value["trouble"], platform)
         (trouble,) = platform("status").value["trouble"]
         assert trouble.count("halted at") == 1
         assert "over 300 ms" in trouble
-        error = platform("query", "programs/trap/traps/a", "done").error
+        error = platform("query", "programs/trap/traps/a", "done", "--deadline-ms", "500").error
         assert error["message"].count("halted at") == 1
         assert "over 300 ms" in error["message"]
 
