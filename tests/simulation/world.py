@@ -45,7 +45,7 @@ class Scale(NamedTuple):
     """By each client."""
 
 
-SHORT, LONG = Scale(4, 2, 5, 18), Scale(8, 3, 25, 10)
+SHORT, LONG = Scale(4, 2, 5, 18), Scale(8, 3, 42, 6)
 
 
 def scale_of(seed: int) -> Scale:
