@@ -98,7 +98,7 @@ class KafkaLog:
             self._ask(lambda admin: admin.delete(slice, min(below, span.end)))
 
     def reader(self) -> Reader:
-        return KafkaReader(self._cluster, self._facts)
+        return KafkaReader(self._cluster, self._facts, self.spans)
 
     def _facts(self, topics: Sequence[str]) -> dict[str, TopicFacts]:
         return self._ask(lambda admin: facts_of(admin, topics))

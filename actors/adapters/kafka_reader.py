@@ -21,8 +21,8 @@ from actors.adapters.kafka_library import (
 )
 from actors.adapters.kafka_topics import is_compacted
 from actors.adapters.reading import check_contiguous, slice_at, where
-from actors.errors import Corrupt, PlatformError
-from actors.ports import Fetched, Slice
+from actors.errors import Corrupt
+from actors.ports import Fetched, Slice, Span
 
 WAKE_MS_MAX = 250
 AWAY_MS_MIN = 1_000
@@ -36,9 +36,15 @@ class KafkaReader:
     kafka-python cannot be woken from its poll, so a poll that waits looks for `wake` every 250 ms.
     """
 
-    def __init__(self, cluster: Cluster, facts: Callable[[Sequence[str]], dict[str, TopicFacts]]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        facts: Callable[[Sequence[str]], dict[str, TopicFacts]],
+        spans: Callable[[Sequence[Slice]], dict[Slice, Span]],
+    ) -> None:
         self._cluster = cluster
         self._facts_of = facts
+        self._spans_of = spans
         self._positions: dict[Slice, int] = {}
         self._facts: dict[str, TopicFacts] = {}
         self._consumer: Consumer | None = None
@@ -137,7 +143,7 @@ class KafkaReader:
         try:
             polled = consumer.poll(timeout_ms=timeout_ms)
         except OffsetOutOfRange as error:
-            raise self._beyond(error) from error
+            return self._beyond(error)
         except LogTruncation as error:
             # It is said once of all slices concerned, and each is to stop, though our caller hears of one at a time.
             for slice in named_places(error, self._positions) or self._positions:
@@ -178,24 +184,32 @@ class KafkaReader:
                     position=where(slice, self._positions[slice]),
                 )
 
-    def _beyond(self, error: Exception) -> PlatformError:
-        at = self._place_of(error)
-        return Corrupt(f"the log does not hold {at}: frames were cut, or acknowledged frames are gone", position=at)
+    def _beyond(self, error: Exception) -> list[Fetched]:
+        """A broker was asked for an offset that it has not: ours, unless the request was damaged on its way.
+
+        A request has no checksum; so the broker is asked what it holds, and if that is ours it is fetched anew first.
+        """
+        slice = self._slice_of(error)
+        at, span = where(slice, self._positions[slice]), self._spans_of([slice])[slice]
+        if span.start <= self._positions[slice] <= span.end and self._damaged_again(slice) < DAMAGED_MAX:
+            return []
+        message = f"the log does not hold {at}: frames were cut, or acknowledged frames are gone"
+        raise Corrupt(message, position=at) from error
+
+    def _damaged_again(self, slice: Slice) -> int:
+        """How often in a row something of this slice came damaged, this time included."""
+        self._damage[slice] = self._damage.get(slice, 0) + 1
+        return self._damage[slice]
 
     def _slice_of(self, error: Exception) -> Slice:
         """The slice that an error of kafka-python is about."""
         named = named_places(error, self._positions)
         return named[0] if named else next(iter(self._positions))
 
-    def _place_of(self, error: Exception) -> str:
-        slice = self._slice_of(error)
-        return where(slice, self._positions[slice])
-
     def _damaged(self, consumer: Consumer, error: Exception) -> list[Fetched]:
         """What came does not have its checksum: it may have been damaged on its way, so it is fetched anew first."""
         slice = self._slice_of(error)
-        self._damage[slice] = self._damage.get(slice, 0) + 1
-        if self._damage[slice] >= DAMAGED_MAX:
+        if self._damaged_again(slice) >= DAMAGED_MAX:
             at = where(slice, self._positions[slice])
             raise Corrupt(f"the log is damaged at or after {at}: {error}", position=at) from error
         consumer.close(autocommit=False, timeout_ms=CONNECT_MS_MAX)

@@ -9,7 +9,7 @@ import pytest
 from actors.adapters.kafka_library import Cluster, TopicFacts, place
 from actors.adapters.kafka_reader import DAMAGED_MAX, KafkaReader
 from actors.errors import Corrupt
-from actors.ports import Slice
+from actors.ports import Slice, Span
 
 FIRST, SECOND = Slice("frames", 0), Slice("frames", 1)
 errors = import_module("kafka.errors")
@@ -72,9 +72,9 @@ def facts(topics: Sequence[str]) -> dict[str, TopicFacts]:
     return {topic: TopicFacts(f"id of {topic}", 2, {}) for topic in topics}
 
 
-def reader_of(brokers: Brokers) -> KafkaReader:
-    """A reader of both slices from 0 on."""
-    reader = KafkaReader(cast("Cluster", brokers), facts)
+def reader_of(brokers: Brokers, start: int = 5) -> KafkaReader:
+    """A reader of both slices from 0 on, of a log that begins at `start`."""
+    reader = KafkaReader(cast("Cluster", brokers), facts, lambda slices: dict.fromkeys(slices, Span(start, 9)))
     reader.assign({FIRST: 0, SECOND: 0})
     return reader
 
@@ -116,6 +116,16 @@ def test_a_slice_that_goes_on_is_not_sought_anew_when_another_comes_or_stops() -
     reader.assign({FIRST: 0})
     assert [fetched.offset for fetched in reader.poll(10)] == [1]
     assert brokers.sought == [(place(FIRST), 0), (place(SECOND), 0)]
+
+
+def test_an_offset_that_the_log_holds_is_asked_for_again_when_a_broker_denies_it() -> None:
+    denied = errors.OffsetOutOfRangeError({place(SECOND): 1})
+    reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), start=0)
+    assert [fetched.offset for fetched in (*reader.poll(10), *reader.poll(10))] == [0, 1]
+    reader = reader_of(Brokers(*[denied] * DAMAGED_MAX), start=0)
+    with pytest.raises(Corrupt) as corrupt:
+        reader.poll(10)
+    assert corrupt.value.position == "frames/1/0"
 
 
 def test_what_came_damaged_is_fetched_anew_by_a_new_connection_from_where_it_was() -> None:
