@@ -28,13 +28,16 @@ def _module(name: str, what: str, quick_s_max: float, full_s_max: float) -> Scen
 
 
 BUSY = (
-    _module("simulation", "simulated clusters from seeds; planted bugs", 90, 900),
+    Scenario(
+        "worlds", "simulated clusters from seeds; planted bugs", ("tests.simulation", "--only", "worlds"), 120, 1_200
+    ),
     _module("disk", "the embedded log, stores and snapshots on a failing disk", 120, 900),
     _module("bad_input", "mutated messages, bad ids, corrupt records, poison", 90, 420),
 )
 """The lane that computes."""
 
 WAITING = (
+    Scenario("more-worlds", "the other half of the seeds", ("tests.simulation", "--only", "more-worlds"), 60, 1_200),
     _module("kafka_faults", "one and three real Kafka brokers, killed, stalled, cut off", 120, 900),
     _module("killing", "hosts, Ray, log owner, supervisor killed under load", 240, 900),
     _module("linearizability", "histories of real clients, checked per entity", 90, 420),
