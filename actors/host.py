@@ -9,6 +9,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from actors.errors import Corrupt
 from actors.kernel.action import Push, Reply
 from actors.kernel.layout import Meta
 from actors.kernel.routing import partition_of
@@ -164,13 +165,19 @@ class HostCore:
         """The store holds this under the keys that were asked for."""
         ownership = self._of(number)
         if ownership is not None:
-            ownership.loaded(values)
+            try:
+                ownership.loaded(values)
+            except Corrupt as error:
+                self.halt(number, error.position, str(error))
 
     def scanned(self, number: int, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """The store holds these timers."""
         ownership = self._of(number)
         if ownership is not None:
-            ownership.scanned(pairs)
+            try:
+                ownership.scanned(pairs)
+            except Corrupt as error:
+                self.halt(number, error.position, str(error))
 
     def wrote(self, number: int, offset: int) -> None:
         """The store is at this watermark."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+
 from actors.errors import Corrupt
 from actors.kernel import layout
 from actors.kernel.action import Action, CancelTimer, Event, NeedState, Push, Reply, Send, SetTimer
@@ -233,7 +235,7 @@ class Ownership:
         self._home.emit(Load(self.number, list(keys)))
 
     def loaded(self, values: Mapping[bytes, bytes | None]) -> None:
-        """The store answered."""
+        """The store answered. Raises Corrupt when this is not what was written there."""
         self._loading = False
         if self.partition is not None and not self.ended:
             self.partition.admit(values)
@@ -447,10 +449,10 @@ class Ownership:
             self._append(self._slice, [encode_record(fire) for fire in fires], None, meta.release, meta.digest)
 
     def scanned(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
-        """The store's timers of the next minute, as frames that are not written yet have changed them."""
+        """The store's timers of the next minute, as frames not written yet have changed them. Raises Corrupt."""
         assert self._scanning_to_ms is not None
         full = len(pairs) >= self._scan_limit
-        horizon_ms = layout.timer_of(pairs[-1][0])[0] if full else self._scanning_to_ms
+        horizon_ms = _timer(self.number, *pairs[-1])[3] if full else self._scanning_to_ms
         # So many timers in one millisecond that a scan did not come past it: the next one takes more.
         stuck = full and horizon_ms <= self._timers.horizon_ms
         self._scan_limit = min(2 * self._scan_limit, SCAN_LIMIT_MAX) if stuck else SCAN_LIMIT
@@ -461,7 +463,7 @@ class Ownership:
             for key in applied.changes.deletes:
                 found.pop(key, None)
         self._scanning_to_ms = None
-        self._timers.extend(horizon_ms, [_timer(key, value) for key, value in sorted(found.items())])
+        self._timers.extend(horizon_ms, [_timer(self.number, *pair) for pair in sorted(found.items())])
 
     def next_due_ms(self) -> int | None:
         """When the next timer wants to be fired, of those in memory."""
@@ -490,6 +492,9 @@ class Ownership:
         self._home.emit(Halted(self.number, position, why))
 
 
-def _timer(key: bytes, value: bytes) -> tuple[str, str, int, int]:
-    due_ms, entity, name = layout.timer_of(key)
-    return entity, name, layout.decode_generation(value), due_ms
+def _timer(partition: int, key: bytes, value: bytes) -> tuple[str, str, int, int]:
+    try:
+        due_ms, entity, name = layout.timer_of(key)
+        return entity, name, layout.decode_generation(value), due_ms
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise layout.unreadable(partition, key, error) from error

@@ -90,9 +90,21 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     memory_bytes_max: int = 2 << 30
 
 
+def read_cluster(stored: bytes) -> ClusterSettings:
+    """The settings that were stored beside a log. Raises SetupError when they are not what was stored."""
+    try:
+        return msgspec.json.decode(stored, type=ClusterSettings)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise SetupError(
+            f"the cluster settings of this log do not decode: {error}. Bring the file back from a copy: without it "
+            "nobody knows how the log is laid out.",
+            reason="CLUSTER_SETTINGS_DAMAGED",
+        ) from error
+
+
 def check_same(stored: bytes, wanted: ClusterSettings) -> None:
     """Compare settings that were stored beside a log with the wanted ones. Raises SetupError naming each difference."""
-    before = msgspec.json.decode(stored, type=ClusterSettings)
+    before = read_cluster(stored)
     different = [
         f"{name}: stored {getattr(before, name)!r}, wanted {getattr(wanted, name)!r}"
         for name in ClusterSettings.__struct_fields__

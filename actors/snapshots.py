@@ -10,6 +10,7 @@ It does not choose when to take a snapshot, nor which one fits the log: the host
 """
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterable, MutableMapping
 from pathlib import Path
@@ -18,10 +19,13 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from actors.errors import Corrupt, NotFound
+from actors.errors import Corrupt, NotFound, SetupError
 from actors.ports import Objects
 
 FORMAT = 1
+_DIGEST = re.compile("[0-9a-f]{64}")
+_NAMED = re.compile(r"snapshots/\d{5,}/(manifests/\d{10,}-\d{20}-\d{20}\.json|files/\d{20}/[0-9a-f]{64})")
+"""What we store. Whatever else an operator put there is neither read nor deleted."""
 
 
 class Info(Struct, frozen=True, kw_only=True):
@@ -114,7 +118,7 @@ def newest(
     A manifest that is damaged is handed to `unreadable` and left out: an older snapshot does as well.
     """
     manifests: list[Manifest] = []
-    for name in reversed(objects.list(_manifests_prefix(partition))):
+    for name in reversed(_named(objects, _manifests_prefix(partition))):
         if below is not None and _rank(name).watermark >= below:
             continue
         try:
@@ -134,7 +138,7 @@ def read(objects: Objects, name: str) -> Manifest:
         raise Corrupt(f"the snapshot manifest {name} is not what was written", position=name)
     try:
         manifest = msgspec.json.decode(body, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupt(f"the snapshot manifest {name} does not decode: {error}", position=name) from error
     if manifest.info.format != FORMAT:
         raise Corrupt(
@@ -146,24 +150,29 @@ def read(objects: Objects, name: str) -> Manifest:
             f"the snapshot manifest {name} belongs to {_manifest_name(manifest.info)}",
             position=name,
         )
+    if not all(_DIGEST.fullmatch(file.sha256) for file in manifest.files):
+        raise Corrupt(f"the snapshot manifest {name} names a file by what is no hash", position=name)
     return manifest
 
 
 def restore(objects: Objects, manifest: Manifest, folder: Path) -> None:
     """Make `folder` (which must not exist) the store that was snapshot. Raises Corrupt naming the file that is not
-    what was written; then, as after a crash, `folder` does not exist.
+    what was written, SetupError when there is no room; then, as after a crash, `folder` does not exist.
     """
     assert not folder.exists(), f"a snapshot is restored into a fresh folder, {folder} exists"
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
+        part.mkdir(parents=True)
         for file in manifest.files:
             target = _inside(part, file, manifest)
             target.parent.mkdir(parents=True, exist_ok=True)
             _fetch(objects, manifest, file, target)
             _compare(manifest, file, hash_of(target))
         part.rename(folder)
+    except OSError as error:
+        message = f"cannot restore the snapshot {_manifest_name(manifest.info)} to {folder}: {error}. Make room for it."
+        raise SetupError(message, reason="STORE_NOT_USABLE") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -209,7 +218,7 @@ def prune(objects: Objects, partition: int, epoch: int, keep: int) -> int:
     """
     assert keep >= 1
     kept = {_manifest_name(manifest.info) for manifest in newest(objects, partition)[:keep]}
-    old = (name for name in objects.list(_manifests_prefix(partition)) if name < min(kept, default=""))
+    old = (name for name in _named(objects, _manifests_prefix(partition)) if name < min(kept, default=""))
     count = _delete(objects, [name for name in old if len(kept) == keep and _rank(name).epoch <= epoch])
     return count + _sweep(objects, partition, epoch)
 
@@ -219,7 +228,7 @@ def discard(objects: Objects, partition: int, from_watermark: int) -> int:
 
     For an operator who accepted the loss, while no host owns the partition. Returns how many snapshots went.
     """
-    names = objects.list(_manifests_prefix(partition))
+    names = _named(objects, _manifests_prefix(partition))
     return _delete(objects, (name for name in names if _rank(name).watermark >= from_watermark))
 
 
@@ -242,7 +251,7 @@ def _sweep(objects: Objects, partition: int, epoch: int) -> int:
     """Delete the files of epochs up to `epoch` that no manifest names; a damaged manifest keeps its epoch's files."""
     damaged: set[int] = set()
     named: set[str] = set()
-    for name in objects.list(_manifests_prefix(partition)):
+    for name in _named(objects, _manifests_prefix(partition)):
         try:
             manifest = read(objects, name)
         except (Corrupt, NotFound):
@@ -253,7 +262,7 @@ def _sweep(objects: Objects, partition: int, epoch: int) -> int:
         objects,
         (
             name
-            for name in objects.list(f"{_prefix(partition)}files/")
+            for name in _named(objects, f"{_prefix(partition)}files/")
             if name not in named and _epoch_of_file(name) <= epoch and _epoch_of_file(name) not in damaged
         ),
     )
@@ -292,9 +301,12 @@ def _compare(manifest: Manifest, file: File, digest: str) -> None:
 
 
 def _inside(folder: Path, file: File, manifest: Manifest) -> Path:
-    target = (folder / file.name).resolve()
+    name = _manifest_name(manifest.info)
+    try:
+        target = (folder / file.name).resolve()
+    except ValueError as error:
+        raise Corrupt(f"the snapshot {name} names a file {file.name!r}: {error}", position=name) from error
     if not target.is_relative_to(folder.resolve()):
-        name = _manifest_name(manifest.info)
         raise Corrupt(
             f"the snapshot {name} names the file {file.name} outside its folder",
             position=name,
@@ -306,6 +318,11 @@ def encode_manifest(manifest: Manifest) -> bytes:
     """A manifest as it is stored: its own hash on the first line, then JSON that a person can read."""
     body = msgspec.json.encode(manifest)
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def _named(objects: Objects, prefix: str) -> list[str]:
+    """The names of ours that begin with the prefix, in order."""
+    return [name for name in objects.list(prefix) if _NAMED.fullmatch(name)]
 
 
 def _prefix(partition: int) -> str:

@@ -58,7 +58,7 @@ class HostLink:
         while True:
             try:
                 await self._stream()
-            except (grpc.aio.AioRpcError, msgspec.MsgspecError):
+            except (grpc.aio.AioRpcError, msgspec.MsgspecError, UnicodeDecodeError):
                 pass  # the host is gone, or speaks another version of this: dial again
             except Exception as error:  # noqa: BLE001 - a mistake of ours is told, but must not cut the host off for good
                 facts = {"message": f"the stream to the host at {self.address} broke", "exception": error}

@@ -123,7 +123,7 @@ def _begin(archive: Archive, partition: int, wanted: int | None, span: Span, sta
             continue
         store = RocksStates().open(folder)
         stack.callback(store.close)
-        meta, buckets = stores.held(store)
+        meta, buckets = stores.held(store, partition)
         assert meta is not None, "a snapshot is taken of a store that was written"
         return Begin(meta, buckets, store.get)
     if span.start > 0:

@@ -155,7 +155,7 @@ class Child:
 
 
 def _facts(line: bytes) -> Mapping[str, Any] | None:
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         said = msgspec.json.decode(line, type=dict[str, Any])
         return said if "ready" in said else None
     return None

@@ -13,12 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-import msgspec
-
 from actors.cli import output, running, wiring
 from actors.cli.options import PORT_DEFAULT
 from actors.errors import PlatformError
-from actors.settings import ClusterSettings
+from actors.settings import read_cluster
 
 Verdict: TypeAlias = Literal["good", "look", "bad"]
 PYTHON_MIN = (3, 11)
@@ -171,8 +169,8 @@ def settings(folder: Path) -> Iterator[Finding]:
     if not path.is_file():
         return
     try:
-        cluster = msgspec.json.decode(path.read_bytes(), type=ClusterSettings)
-    except (msgspec.MsgspecError, PlatformError) as error:
+        cluster = read_cluster(path.read_bytes())
+    except PlatformError as error:
         then = "bring the file back from a copy: without it nobody knows how this log is laid out"
         yield Finding("cluster settings", "bad", f"{path}: {error}", then)
         return

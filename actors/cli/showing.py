@@ -42,8 +42,8 @@ class Shown:
         decoder = self._commands.get(entity.partition("/")[0])
         try:
             value: object = decoder.decode(packed) if decoder else msgspec.msgpack.decode(packed)
-        except msgspec.MsgspecError:
-            value = msgspec.msgpack.decode(packed)  # not what the entity takes today, but still what was asked
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            value = _anything(packed)  # not what the entity takes today, but still what was asked
         shown = plain(value)
         return cast("Facts", shown) if isinstance(shown, dict) else {"type": "", "value": shown}
 
@@ -179,6 +179,14 @@ def plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [plain(item) for item in cast("list[object]", value)]
     return msgspec.to_builtins(value, str_keys=True)
+
+
+def _anything(packed: bytes) -> object:
+    """What this says, whatever it is; its hex digits when it says nothing."""
+    try:
+        return msgspec.msgpack.decode(packed)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return packed.hex()
 
 
 def from_json(payload: bytes) -> object:

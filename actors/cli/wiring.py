@@ -23,7 +23,7 @@ from actors.kernel.record import encode_frame
 from actors.kernel.rules import Rules
 from actors.ports import Log, Slice
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
-from actors.settings import ClusterSettings, ProcessSettings, check_same
+from actors.settings import ClusterSettings, ProcessSettings, check_same, read_cluster
 
 if TYPE_CHECKING:
     from actors.adapters.ray_actors import ControllerConfig
@@ -167,7 +167,7 @@ def settled_cluster(
     """
     path = folder / SETTINGS_FILE
     stored = path.read_bytes() if path.exists() else None
-    cluster = ClusterSettings() if stored is None else msgspec.json.decode(stored, type=ClusterSettings)
+    cluster = ClusterSettings() if stored is None else read_cluster(stored)
     wanted = msgspec.structs.replace(
         cluster,
         partitions=cluster.partitions if partitions is None else partitions,

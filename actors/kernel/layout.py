@@ -9,6 +9,8 @@ from functools import cache
 import msgspec
 from msgspec import Raw, Struct
 
+from actors.errors import Corrupt
+
 META = b"m"
 ENTITY = b"e"
 _TIMER = b"t"
@@ -172,3 +174,9 @@ def made_ms(request_id: bytes) -> int:
 
 
 decode_generation = msgspec.msgpack.Decoder(int).decode
+
+
+def unreadable(partition: int, key: bytes, error: Exception) -> Corrupt:
+    """What to raise when the value under this key is not what a partition wrote there."""
+    why = f"the store of partition {partition} holds under {key!r} what does not decode: {error!r}"
+    return Corrupt(why, position=str(partition))

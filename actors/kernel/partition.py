@@ -114,15 +114,24 @@ class Partition:
         return keys
 
     def admit(self, values: Mapping[bytes, bytes | None]) -> None:
-        """Take in what the store holds under the keys that were asked for. What is in memory already stays."""
+        """Take in what the store holds under the keys that were asked for. What is in memory already stays.
+
+        Raises Corrupt when that is not what a partition writes, or the author's state does not take it.
+        """
         for key, value in values.items():
-            if key[:1] != layout.ENTITY:
-                self._loaded[key] = None if value is None else layout.decode_entry(value)
-                continue
-            entity = layout.entity_of(key)
-            found = self.rules.of(entity)
-            if found is not None and entity not in self.residents:
-                self.residents[entity] = _resident(found[0], value)
+            try:
+                self._admit(key, value)
+            except Exception as error:  # an author's __post_init__ may raise anything
+                raise layout.unreadable(self.number, key, error) from error
+
+    def _admit(self, key: bytes, value: bytes | None) -> None:
+        if key[:1] != layout.ENTITY:
+            self._loaded[key] = None if value is None else layout.decode_entry(value)
+            return
+        entity = layout.entity_of(key)
+        found = self.rules.of(entity)
+        if found is not None and entity not in self.residents:
+            self.residents[entity] = _resident(found[0], value)
 
     # -- a frame --------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.cli import main
-from actors.cli.wiring import keep, settled_cluster
+from actors.cli import main, running
+from actors.cli.wiring import SETTINGS_FILE, keep, settled_cluster
 from actors.errors import SetupError
 
 
@@ -39,3 +39,15 @@ def test_a_group_that_is_not_name_and_partitions_is_a_usage_error(
         main(["up", "--dir", str(tmp_path / "data"), "--group", given])
     assert ended.value.code == 2
     assert "NAME=PARTITIONS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stored", [b"{", b'{"groups": {"\xff\xfe": 1}}', b'{"partitions": "many"}'])
+def test_settings_that_do_not_decode_are_refused_with_what_to_do(tmp_path: Path, stored: bytes) -> None:
+    (tmp_path / SETTINGS_FILE).write_bytes(stored)
+    with pytest.raises(SetupError, match="from a copy"):
+        settled_cluster(tmp_path)
+
+
+def test_a_file_of_what_runs_that_does_not_decode_says_that_nothing_runs(tmp_path: Path) -> None:
+    (tmp_path / running.RUN_FILE).write_bytes(b'{"mode": "\xff\xfe"}')
+    assert running.read_run(tmp_path) is None

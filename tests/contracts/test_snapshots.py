@@ -1,5 +1,6 @@
 """What holds of snapshots, over every kind of store and at every step of a crash."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from actors.adapters.objects import FolderObjects
 from actors.adapters.rocksdb import RocksStates
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Batch, Objects, States
-from actors.snapshots import Info, Manifest
+from actors.snapshots import File, Info, Manifest
 
 INFO = Info(
     partition=3,
@@ -386,9 +387,9 @@ def test_hashes_are_computed_once_per_file_when_they_are_kept(source: Source) ->
     folder = source.checkpoint(a=b"1")
     snapshots.upload(objects, folder, INFO, hashes)
     (key,) = hashes
-    hashes[key] = "known"
+    hashes[key] = "0" * 64
     snapshots.upload(objects, folder, replace(INFO, watermark=11), hashes)
-    assert [file.sha256 for file in snapshots.newest(objects, 3)[0].files] == ["known"]
+    assert [file.sha256 for file in snapshots.newest(objects, 3)[0].files] == ["0" * 64]
 
 
 def test_an_object_store_that_is_away_is_not_taken_for_a_damaged_snapshot(source: Source, tmp_path: Path) -> None:
@@ -400,3 +401,40 @@ def test_an_object_store_that_is_away_is_not_taken_for_a_damaged_snapshot(source
     take(objects, source, (0, 1, 5))
     with pytest.raises(Unavailable):
         snapshots.restore(objects, snapshots.newest(objects, 3)[0], tmp_path / "into")
+
+
+def test_a_manifest_whose_text_is_no_utf_8_is_corrupt_though_its_hash_fits() -> None:
+    objects = MemoryObjects()
+    stored = snapshots.encode_manifest(Manifest(INFO, ()))
+    body = stored.partition(b"\n")[2].replace(b"rules", b"\xff\xfe")
+    name = "snapshots/00003/manifests/0000000000-00000000000000000011-00000000000000000006.json"
+    objects.put(name, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    with pytest.raises(Corrupt, match="does not decode"):
+        snapshots.read(objects, name)
+
+
+@pytest.mark.parametrize(
+    "file", [File("a\0b", "0" * 64, 1), File("a", "../../" + "0" * 58, 1), File("../a", "0" * 64, 1), File("a", "", 1)]
+)
+def test_a_manifest_of_files_that_cannot_be_is_corrupt(tmp_path: Path, file: File) -> None:
+    objects, manifest = MemoryObjects(), Manifest(INFO, (file,))
+    name = "snapshots/00003/manifests/0000000000-00000000000000000011-00000000000000000006.json"
+    objects.put(name, snapshots.encode_manifest(manifest))
+    with pytest.raises(Corrupt):
+        snapshots.restore(objects, snapshots.read(objects, name), tmp_path / "restored")
+
+
+def test_what_others_put_beside_snapshots_is_neither_read_nor_deleted(tmp_path: Path) -> None:
+    objects = MemoryObjects()
+    strange = ["snapshots/00003/files/mine", "snapshots/00003/manifests/copy of 11.json", "snapshots/00003/manifests/x"]
+    for name in strange:
+        objects.put(name, b"strange")
+    store = MemoryStates().open(tmp_path / "store")
+    store.write(Batch(puts={b"a": b"1"}))
+    store.checkpoint(tmp_path / "checkpoint")
+    snapshots.upload(objects, tmp_path / "checkpoint", INFO)
+    assert [manifest.info for manifest in snapshots.newest(objects, 3)] == [INFO]
+    snapshots.prune(objects, 3, INFO.epoch, keep=1)
+    assert set(strange) <= set(objects.list("snapshots/"))
+    assert snapshots.discard(objects, 3, 0) == 1
+    assert objects.list("snapshots/00003/manifests/") == sorted(strange[1:])

@@ -7,6 +7,7 @@ import asyncio
 
 import grpc
 import msgspec
+import pytest
 
 from actors.kernel.placement import Placed, Term
 from actors.kernel.record import body_sum
@@ -178,12 +179,13 @@ def test_a_stream_that_breaks_is_dialled_again() -> None:
     play(act)
 
 
-def test_a_message_that_is_no_message_does_not_cut_a_host_off() -> None:
+@pytest.mark.parametrize("message", [b"\xc1", b"\x93\x06\x00\xa2\xff\xfe"], ids=["no message", "no UTF-8"])
+def test_a_message_that_is_no_message_does_not_cut_a_host_off(message: bytes) -> None:
     async def act(scene: Scene) -> None:
         stub = scene.stub(await scene.gateway())
         host = await scene.scripted()
         await scene.gateways[0].ready(CLUSTER.partitions)
-        host.says(msgspec.Raw(b"\xc1"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - as if it were of another version
+        host.says(msgspec.Raw(message))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - as if it were of another version
         await host.linked(times=2)
         host.says(Owned(0, 1))
         calling = asyncio.ensure_future(stub.Invoke(request(jar_on(0))))

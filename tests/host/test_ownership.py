@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from actors.adapters.hosting import stores
 from actors.kernel import layout
 from actors.kernel.action import Code, Reply
 from actors.kernel.record import Check, Empty, Epoch, Fire, Slice, body_sum, decode_frame, encode_record
@@ -13,6 +14,7 @@ from actors.kernel.timers import RETRY_MS
 from actors.link import Absent, Answer, Ask, Lost, Owned, Pending, Replies
 from actors.ownership import ANSWERING, Phase
 from actors.ownership import RETRY_MS as APPEND_RETRY_MS
+from actors.ports import Batch
 from actors.settings import ProcessSettings
 from tests.host.driving import Driven, epoch
 from tests.kernel.box import RULES, Arming, Do, Sending
@@ -459,3 +461,37 @@ def test_residents_beyond_the_cap_leave_memory() -> None:
     host.tick(START_MS + 1)
     assert host.ownership.partition is not None
     assert len(host.ownership.partition.residents) == 2
+
+
+# -- a store that holds what nobody wrote -----------------------------------------------------------------------------
+
+
+def taken_over_with(host: Driven, key: bytes, value: bytes) -> Driven:
+    """The next host of the partition, after the store changed under this key."""
+    stores.write(host.stores[0], Batch(puts={key: value}), ())
+    again = Driven("h2")
+    again.stores, again.frames = host.stores, host.frames
+    again.serve(1, 2)
+    return again
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"\xc1", b"\x93\x01\x80\x81\xa2\xff\xfe\x93\x01\x02\xc4\x00", b"\x93\x01\xa1a\x80"]
+)
+def test_a_state_that_does_not_decode_halts_the_partition_and_names_its_key(host: Driven, value: bytes) -> None:
+    host.say(call(BOX, Do(add=5), 1))
+    host.acknowledge(offset=0)
+    again = taken_over_with(host, layout.entity_key(BOX), value)
+    again.say(call(BOX, Do(add=5), 2))
+    assert again.phase() == Phase.HALTED
+    assert again.halted[0].position == "0"
+    assert BOX in again.halted[0].why
+
+
+def test_a_timer_that_does_not_decode_halts_the_partition_and_names_its_key(host: Driven) -> None:
+    host.say(call(BOX, Do(add=5), 1))
+    host.acknowledge(offset=0)
+    again = taken_over_with(host, layout.timer_key(START_MS, BOX, "ring"), b"\xc1")
+    again.tick(START_MS + 1)
+    assert again.phase() == Phase.HALTED
+    assert "ring" in again.halted[0].why

@@ -3,8 +3,12 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from actors.adapters.rocksdb import RocksStates
+from actors.kernel import layout
 from actors.kernel.record import Slice
+from actors.ports import Batch
 from tests.hosting.stage import CLUSTER, Phases, Stage, added, new_log, play, put, put_all
 
 
@@ -117,5 +121,33 @@ def test_a_log_that_ends_before_the_store_halts_every_such_partition_and_says_wh
         async with stage.host() as host:
             why = await stage.halted(host, 0)
         assert "acknowledged records are gone" in why or "made anew" in why
+
+    play(act)
+
+
+@pytest.mark.parametrize("key", [layout.META, layout.bucket_key(7)])
+def test_a_store_whose_meta_does_not_decode_halts_its_partition_alone_and_can_be_put_right(
+    tmp_path: Path, key: bytes
+) -> None:
+    async def act() -> None:
+        stage = Stage(tmp_path)
+        async with stage.host() as host:
+            last = put_all(stage.log, 0, range(3))
+            await stage.serving(host, 0, last.offset - 1)
+        folder = tmp_path / "states" / "0000" / "host-1"
+        store = stage.states.open(folder)
+        good = store.get([key])[0]
+        store.write(Batch(puts={key: b"\xc1"}))
+        store.close()
+        async with stage.host() as host:
+            why = await stage.halted(host, 0)
+            assert "the store of partition 0 holds under" in why
+            await stage.serving(host, 1)
+            store = stage.states.open(folder)
+            store.write(Batch(puts={key: good}) if good else Batch(deletes=[key]))
+            store.close()
+            host.restart(0)
+            await stage.serving(host, 0, last.offset - 1)
+        assert added(stage.log, 0) == [0, 1, 2]
 
     play(act)

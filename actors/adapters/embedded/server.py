@@ -137,7 +137,7 @@ class LogService:
         self._connections.add(task)
         try:
             await self._serve(reader, writer)
-        except (OSError, EOFError, asyncio.CancelledError, msgspec.DecodeError, TimeoutError):
+        except (OSError, EOFError, asyncio.CancelledError, msgspec.DecodeError, UnicodeDecodeError, TimeoutError):
             pass  # it ended, it is to end, or it is no client of ours
         finally:
             self._connections.discard(task)

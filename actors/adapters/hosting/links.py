@@ -98,7 +98,7 @@ class Links:
             async for request in requests:
                 try:
                     messages = link.decode_from_gateway(request)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"not a link message: {error}")
                     return
                 self._told(gateway, messages)

@@ -340,7 +340,7 @@ class Hosting:
     def _halted(self, partition: int, position: str, why: str) -> None:
         self._report("partition halted", {"partition": partition, "position": position, "why": why})
         parts = position.split("/")
-        if len(parts) == len(Position.__struct_fields__):
+        if len(parts) == len(Position.__struct_fields__) and all(part.isdecimal() for part in parts):
             where = Position(*map(int, parts))
             if where not in self._verdicts or self._verdicts[where].word != "halted":
                 self._append_verdict(Verdict(where, "halted", why))
@@ -458,10 +458,9 @@ class Hosting:
 
     def _checkpoint(self, partition: int) -> None:
         store = self._stores[partition]
-        stored = store.get([layout.META])[0]
-        if stored is None or partition in self._uploading:
+        meta = stores.meta_of(store, partition)
+        if meta is None or partition in self._uploading:
             return  # one snapshot at a time; another is asked for after as many records
-        meta = layout.decode_meta(stored)
         folder = Path(self._config.states_dir) / f".snapshot-{partition:04}-{meta.watermark}-{self._config.name}"
         shutil.rmtree(folder, ignore_errors=True)
         store.checkpoint(folder)

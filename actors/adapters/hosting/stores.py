@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from actors import snapshots
 from actors.errors import Corrupt, NotFound, Unavailable
 from actors.kernel import layout
@@ -64,7 +66,7 @@ class Opener:
         span = self._log.spans([slice_])[slice_]
         topic_id = self._log.topic_id(self._topic)
         for store in self._kept(partition):
-            opened = _read(store, topic_id)
+            opened = _read(store, partition, topic_id)
             watermark = opened.meta.watermark if opened.meta else -1
             if watermark >= span.end:
                 store.close()
@@ -127,7 +129,7 @@ class Opener:
             try:
                 shutil.rmtree(target, ignore_errors=True)
                 snapshots.restore(self._objects, manifest, target)
-                return _read(self._states.open(target), topic_id)
+                return _read(self._states.open(target), partition, topic_id)
             except Corrupt as damage:
                 self._damaged(damage)
             except NotFound:
@@ -138,7 +140,7 @@ class Opener:
                 position=f"{partition}/{span.start}",
             )
         shutil.rmtree(target, ignore_errors=True)
-        return _read(self._states.open(target), topic_id)
+        return _read(self._states.open(target), partition, topic_id)
 
     def snapshot(self, partition: int, folder: Path, meta: Meta, keep: int) -> int:
         """Upload a checkpoint, remove it, read it back, keep the newest `keep` snapshots; returns its bytes.
@@ -187,16 +189,36 @@ def _age(folder: Path) -> tuple[int, str]:
     return folder.stat().st_mtime_ns, folder.name
 
 
-def _read(store: Store, topic_id: str) -> Opened:
-    return Opened(store, *held(store), topic_id)
+def _read(store: Store, partition: int, topic_id: str) -> Opened:
+    try:
+        return Opened(store, *held(store, partition), topic_id)
+    except BaseException:
+        store.close()  # or its lock would keep whoever tries next from it
+        raise
 
 
-def held(store: Store) -> tuple[Meta | None, dict[int, tuple[int, int]]]:
-    """What a store holds beside entities, timers and the window: its meta, and the window's counts by second."""
+def held(store: Store, partition: int) -> tuple[Meta | None, dict[int, tuple[int, int]]]:
+    """What a store holds beside entities, timers and the window: its meta, and the window's counts by second.
+
+    Raises Corrupt when that is not what was written.
+    """
+    meta = meta_of(store, partition)
+    buckets: dict[int, tuple[int, int]] = {}
+    for key, value in store.scan(*layout.BUCKETS, limit=BUCKETS_MAX):
+        try:
+            buckets[layout.bucket_of(key)] = layout.decode_bucket(value)
+        except msgspec.MsgspecError as error:
+            raise layout.unreadable(partition, key, error) from error
+    return meta, buckets
+
+
+def meta_of(store: Store, partition: int) -> Meta | None:
+    """The meta that a store holds, if it was ever written. Raises Corrupt when that is not what was written."""
     stored = store.get([layout.META])[0]
-    meta = None if stored is None else layout.decode_meta(stored)
-    pairs = store.scan(*layout.BUCKETS, limit=BUCKETS_MAX)
-    return meta, {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
+    try:
+        return None if stored is None else layout.decode_meta(stored)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise layout.unreadable(partition, layout.META, error) from error
 
 
 def write(store: Store, batch: Batch, swept_seconds: Sequence[int]) -> None:

@@ -65,5 +65,8 @@ def take_notes(folder: Path) -> Iterator[Note]:
             note = msgspec.json.decode(path.read_bytes(), type=Note)
         except FileNotFoundError:
             continue  # another host of this machine was quicker
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            path.unlink(missing_ok=True)  # a power cut took what it said: that record is tried again
+            continue
         yield note
         path.unlink(missing_ok=True)
