@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up everything the tests need, Kafka included, and runs them all: the linter, the formatter and both type checkers
-# (as tests, so that the closing line counts them), the unit tests, real Kafka, and the platform from end to end.
-# Options go to pytest: bash infra/test.sh -k broker. Plain `pytest` runs what needs nothing external, in a minute.
+# (as tests, so that the closing line counts them), the unit tests, real Kafka, the platform from end to end, and last the
+# quick sizes of the proof's campaigns. Options go to pytest, and then that is all: bash infra/test.sh -k broker. Plain
+# `pytest` runs what needs nothing external, in a minute.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,4 +16,7 @@ for tool in go strace; do
     fi
 done
 
-exec pytest -m "" "$@"
+pytest -m "" "$@"
+if [ $# -eq 0 ]; then
+    python -m tests.proof --quick
+fi

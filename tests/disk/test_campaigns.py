@@ -9,7 +9,6 @@ import pytest
 from actors.adapters.embedded.database import OFFSETS_MAX
 from actors.adapters.embedded.local import LocalLog
 from actors.kernel.record import Position
-from tests.disk.campaigns import CAMPAIGNS
 from tests.disk.cutting import cut_power
 from tests.disk.damage import FAULTS, damage
 from tests.disk.failing import fail_syncs, fill_the_disk
@@ -96,13 +95,3 @@ def _change_frame(folder: Path, topic: str) -> None:
         first = connection.execute("SELECT first FROM topics WHERE name = ?", (topic,)).fetchone()[0]
         connection.execute("UPDATE frames SET frame = x'00' WHERE place = ?", (first * OFFSETS_MAX,))
         connection.commit()
-
-
-@pytest.mark.disk
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", CAMPAIGNS)
-def test_the_campaign_finds_nothing(name: str, tmp_path: Path) -> None:
-    counts = CAMPAIGNS[name](tmp_path / name, SEED, False)
-    if counts.skipped:
-        pytest.skip("; ".join(counts.skipped))
-    check(counts, 4)
