@@ -118,7 +118,7 @@ def test_a_log_that_stands_still_is_named_and_what_it_took_is_answered_later() -
         scene.log.release()
         await scene.log.until(lambda: scene.log.calls(0))
         again = [await stub.Invoke(call, metadata=ANN) for call in (given, waiting)]
-        # Whether the first answers as a copy depends on which of its two records' answers comes first: both say the same.
+        # Whether the first answers as a copy depends on which of its two records is answered first: both say the same.
         assert not again[1].duplicate
         assert (b'"total":1' in again[0].payload, b'"total":3' in again[1].payload) == (True, True)
 
