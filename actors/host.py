@@ -23,12 +23,13 @@ from actors.work import FindEnd, Read, Tell, Work
 
 
 class PartitionStatus(Struct, frozen=True):
-    """How one partition stands in this host."""
+    """How one partition stands in this host; `chain` sums all that was said and changed up to the watermark."""
 
     partition: int
     phase: str
     epoch: int
     watermark: int
+    chain: int
     written: int
     now_ms: int
     resident: int
@@ -332,6 +333,7 @@ def _status(ownership: Ownership) -> PartitionStatus:
         phase=ownership.phase.value,
         epoch=partition.meta.owner.epoch if partition else -1,
         watermark=partition.meta.watermark if partition else -1,
+        chain=partition.meta.chain if partition else 0,
         written=ownership.written,
         now_ms=partition.meta.now_ms if partition else 0,
         resident=len(partition.residents) if partition else 0,

@@ -76,6 +76,19 @@ class Replay:
         """The offset of the frame that is to come next."""
         return self._partition.meta.watermark + 1
 
+    @property
+    def chain(self) -> int:
+        """The sum of all that was said and changed up to the last frame."""
+        return self._partition.meta.chain
+
+    def changed(self) -> Mapping[bytes, int]:
+        """The store's keys of the entities that these frames changed, with the offset of the last change of each."""
+        return self._kept.changed
+
+    def stored(self, key: bytes) -> bytes | None:
+        """What a store would hold under this key of an entity or of the window."""
+        return self._kept.get(key)
+
     def state_of(self, entity: str) -> object:
         """An entity's state as the records applied so far left it; None for a kind that is unknown."""
         resident = self._partition.residents.get(entity)
@@ -96,7 +109,8 @@ class Replay:
                 if position == stop_at:
                     return
                 yield self._step(position, fetched.stamp_ms, frame, record)
-            self._kept.write(partition.end(int.from_bytes(fetched.frame[4:8])), partition.window.floor_ms)
+            changes = partition.end(int.from_bytes(fetched.frame[4:8]))
+            self._kept.write(fetched.offset, changes, partition.window.floor_ms)
             partition.wrote(fetched.offset)
             partition.settled()
             if len(partition.residents) > RESIDENT_MAX:
@@ -137,6 +151,7 @@ class _Kept:
 
     def __init__(self, base: Base | None) -> None:
         self._base = base
+        self.changed: dict[bytes, int] = {}
         self._entities: dict[bytes, bytes] = {}
         self._window: dict[bytes, bytes] = {}
 
@@ -145,11 +160,12 @@ class _Kept:
         found = (self._entities if key[:1] == layout.ENTITY else self._window).get(key)
         return self._base([key])[0] if found is None and self._base is not None else found
 
-    def write(self, changes: Changes, floor_ms: int) -> None:
+    def write(self, offset: int, changes: Changes, floor_ms: int) -> None:
         """Take a frame's changes in. Window entries at or below the floor count for nothing, and go when many."""
         for key, value in changes.puts.items():
             if key[:1] == layout.ENTITY:
                 self._entities[key] = value
+                self.changed[key] = offset
             elif key.startswith((layout.WINDOW, layout.TIMELESS)):
                 self._window[key] = value
         if len(self._window) > 2 * ENTRIES_MAX:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rocksdict import (
+    AccessType,
     BlockBasedOptions,
     Cache,
     Checkpoint,
@@ -59,6 +60,18 @@ class RocksStates:
             rdict.close()
             raise _damaged(folder, "its manifest no longer names the tables that are there")
         return RocksStore(rdict, folder)
+
+    def follow(self, folder: Path, beside: Path) -> "RocksStore":
+        """The store in this folder as it is now, to be read only, while another process goes on writing it.
+
+        Nothing is written into `folder`; what has to be noted goes to `beside`. Raises Corrupt.
+        """
+        try:
+            beside.mkdir(parents=True, exist_ok=True)
+            access = AccessType.secondary(str(beside))
+            return RocksStore(Rdict(str(folder), self._options(), access_type=access), folder)
+        except Exception as error:
+            raise _explained(error, folder, "open") from error
 
     def _options(self) -> Options:
         options = Options(raw_mode=True)

@@ -212,18 +212,32 @@ def why(
 
 @app.command()
 def replay(
-    entity: EntityName,
+    entity: EntityName = "",
     at: Annotated[
         str, typer.Option(help="Show the state after this position (partition/offset/index) or time (ISO 8601, UTC).")
     ] = "",
     from_: Annotated[str, typer.Option("--from", help="With --at: show what changed from this place to that.")] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare what partitions hold with their replays; 1 when any differs.")
+    ] = False,
+    partition: Annotated[
+        int | None, typer.Option(min=0, metavar="PARTITION", help="With --verify: this partition alone.")
+    ] = None,
     folder: Folder = None,
     json: Json = False,
 ) -> None:
     """Tell an entity's history, from the log alone.
 
     Every record that touched it, what was decided, and the state it left; or its state at a place in between.
+    With --verify, compare live partitions and their snapshots with what the log says, while calls go on.
     """
+    if verify == bool(entity):
+        raise typer.BadParameter("Name an entity, or give --verify for partitions.")
+    if verify:
+        from actors.cli.verifying import verify as verify_partitions
+
+        verify_partitions(running.folder_of(folder), partition, json)
+        return
     from actors.cli.history import replay_entity
 
     replay_entity(running.folder_of(folder), entity, at, json, from_)
