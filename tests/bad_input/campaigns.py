@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from google.protobuf.message import DecodeError
 
 from actors.errors import Corrupt, InvalidCommand, NotFound
 from actors.kernel.action import Code
@@ -15,7 +14,6 @@ from actors.kernel.record import (
     Empty,
     Epoch,
     Fire,
-    Invoke,
     Read,
     Record,
     Sent,
@@ -27,17 +25,15 @@ from actors.settings import ClusterSettings, ProcessSettings
 from gateway.auth import caller_of
 from gateway.client import uuid7
 from gateway.routes import Routes
-from gateway.v1 import program_pb2 as pb
-from tests.bad_input.mutating import broken_bytes, odd_payload, odd_text
-from tests.gateway.jar import Command
+from tests.bad_input.messages import mutate_messages
+from tests.bad_input.mutating import broken_bytes, odd_text
+from tests.bad_input.wire import send_messages
 from tests.gateway.scene import registry
 from tests.kernel.box import Do
 from tests.kernel.folding import Fold, call, id_on, reason, replied
 from tests.proof.counts import Counts
 
 BOX = f"box/{id_on(0)}"
-FIELDS = ("amount", "note", "deep", "anything", "type", "amuont")
-COMMANDS = ("jar.put", "jar.put", "jar.put", "jar.refuse", "jar.shout", "jar.fly", "")
 POISONS = {
     "poison": "POISONED",
     "unspeakable": "POISONED",
@@ -53,8 +49,6 @@ POISONS = {
     "odd action": "POISONED",
     "many events": "TOO_MANY_EVENTS",
 }
-_decode_call = msgspec.msgpack.Decoder(Invoke).decode
-_decode_command = msgspec.msgpack.Decoder(Command).decode
 
 
 def routes() -> Routes:
@@ -73,36 +67,9 @@ def _refused(counts: Counts, what: str, act: Callable[[], object]) -> None:
         if not error.reason or not str(error):
             counts.wrong += 1
             counts.find(f"refused without a reason: {what}")
-    except DecodeError:
-        counts.refused += 1
-        counts.effect("no message")
     except Exception as error:  # noqa: BLE001 - whatever else comes out is the finding
         counts.crashes += 1
         counts.find(f"{type(error).__name__}: {error!s:.200} of {what:.300}")
-
-
-def mutate_messages(_: Path, seed: int, size: int) -> Counts:
-    """Calls whose bytes, names or payloads are broken; what is let through must decode in every partition."""
-    counts, chance, taking = Counts("messages", seed), random.Random(seed), routes()
-    good = pb.InvokeRequest(entity="jars/j1", command="jar.put", payload=b'{"amount":1}', request_id=uuid7(0))
-
-    def take(message: bytes) -> None:
-        asked = pb.InvokeRequest.FromString(message)
-        request_id = taking.request_id(asked.request_id)
-        _, record = taking.record(asked.entity, asked.command, asked.payload, request_id, "ann")
-        if asked.entity.startswith("jars/"):
-            _decode_command(_decode_call(record).command)
-        counts.effect("taken")
-
-    for _number in range(size):
-        message = pb.InvokeRequest()
-        message.CopyFrom(good)
-        message.command = chance.choice(COMMANDS)
-        message.payload = odd_payload(FIELDS, chance)
-        whole = message.SerializeToString()
-        bad = broken_bytes(whole, chance) if chance.random() < 0.5 else whole
-        _refused(counts, bad.hex(), partial(take, bad))
-    return counts
 
 
 def break_names(_: Path, seed: int, size: int) -> Counts:
@@ -183,6 +150,7 @@ def poison(_: Path, seed: int, size: int) -> Counts:
 
 CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
     "messages": (mutate_messages, 20_000, 200_000),
+    "wire": (send_messages, 300, 5_000),
     "names": (break_names, 5_000, 20_000),
     "records": (break_records, 5_000, 50_000),
     "poison": (poison, 200, 1_000),

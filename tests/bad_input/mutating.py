@@ -51,3 +51,63 @@ def odd_payload(names: tuple[str, ...], chance: random.Random) -> bytes:
     fields = (f'"{chance.choice(names)}":'.encode() + chance.choice(ODD_JSON) for _ in range(chance.randrange(1, 4)))
     payload = b"{" + b",".join(fields) + b"}"
     return broken_bytes(payload, chance) if chance.random() < 0.25 else payload
+
+
+ODD_INTS = (-(1 << 63), -(1 << 31), -2, -1, 0, 1, 2, (1 << 31) - 1, (1 << 63) - 1)
+
+
+def odd_int(bits: int, chance: random.Random) -> int:
+    """A number at some edge, of a field of so many bits."""
+    number = chance.choice(ODD_INTS)
+    return number if -(1 << bits - 1) <= number < 1 << bits - 1 else 0
+
+
+def odd_fields(whole: bytes, chance: random.Random) -> bytes:
+    """A protobuf message whose fields stand elsewhere, are gone, twice, unknown, or of another number; it still parses
+    mostly.
+    """
+    fields = _fields(whole)
+    if not fields:
+        return whole + _unknown(chance)
+    place = chance.randrange(len(fields))
+    match chance.randrange(5):
+        case 0:
+            fields.pop(place)
+        case 1:
+            fields.insert(place, chance.choice(fields))
+        case 2:
+            fields.insert(place, _unknown(chance))
+        case 3:
+            chance.shuffle(fields)
+        case _:
+            tag = chance.randrange(1, 8) << 3 | fields[place][0] & 7
+            fields[place] = bytes([tag]) + fields[place][1:]
+    return b"".join(fields)
+
+
+def _fields(whole: bytes) -> list[bytes]:
+    """The fields of a message of ours, each with its tag: tags of one byte, lengths of bytes and varints."""
+    fields: list[bytes] = []
+    at = 0
+    while at < len(whole):
+        value, end = _varint(whole, at + 1)
+        if whole[at] & 7 == 2:
+            end += value
+        fields.append(whole[at:end])
+        at = end
+    return fields
+
+
+def _varint(whole: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        value |= (whole[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+        if whole[at - 1] < 0x80:
+            return value, at
+
+
+def _unknown(chance: random.Random) -> bytes:
+    number, content = chance.randrange(8, 16), chance.randbytes(chance.randrange(9))
+    return bytes([number << 3 | 2, len(content)]) + content
