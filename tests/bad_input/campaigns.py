@@ -27,6 +27,7 @@ from gateway.client import uuid7
 from gateway.routes import Routes
 from tests.bad_input.messages import mutate_messages
 from tests.bad_input.mutating import broken_bytes, odd_text
+from tests.bad_input.stored import read_bad_records, read_bad_values, restore_bad_snapshots
 from tests.bad_input.wire import send_messages
 from tests.gateway.scene import registry
 from tests.kernel.box import Do
@@ -153,5 +154,8 @@ CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
     "wire": (send_messages, 300, 5_000),
     "names": (break_names, 5_000, 20_000),
     "records": (break_records, 5_000, 50_000),
+    "host records": (read_bad_records, 2_000, 20_000),
+    "values": (read_bad_values, 2_000, 20_000),
+    "snapshots": (restore_bad_snapshots, 500, 5_000),
     "poison": (poison, 200, 1_000),
 }

@@ -8,7 +8,16 @@ from actors.errors import Corrupt
 from actors.kernel.record import Fire, decode_frame, encode_frame, encode_record
 from tests.bad_input.campaigns import CAMPAIGNS
 
-SIZES = {"messages": 3_000, "wire": 64, "names": 2_000, "records": 1_500, "poison": 100}
+SIZES = {
+    "messages": 3_000,
+    "wire": 64,
+    "names": 2_000,
+    "records": 1_500,
+    "host records": 500,
+    "values": 500,
+    "snapshots": 200,
+    "poison": 100,
+}
 
 
 @pytest.mark.parametrize("name", CAMPAIGNS)

@@ -2,8 +2,8 @@
 
 from actors.adapters.hosting import stores
 from actors.adapters.memory_states import MemoryStore
+from actors.errors import Corrupt
 from actors.host import HostCore
-from actors.kernel import layout
 from actors.kernel.record import Epoch, Record, Slice, encode_frame, encode_record, frame_records
 from actors.kernel.rules import Rules
 from actors.link import FromHost
@@ -77,11 +77,12 @@ class Driven:
 
     def _open(self, partition: int) -> None:
         store = self.stores.setdefault(partition, MemoryStore({}))
-        stored = store.get([layout.META])[0]
-        meta = None if stored is None else layout.decode_meta(stored)
-        pairs = store.scan(*layout.BUCKETS, limit=1_000)
-        buckets = {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
-        self.core.opened(partition, meta, buckets, TOPIC_ID)
+        try:
+            meta, buckets = stores.held(store, partition)
+        except Corrupt as error:
+            self.core.halt(partition, error.position, str(error))
+        else:
+            self.core.opened(partition, meta, buckets, TOPIC_ID)
 
     # -- the log ------------------------------------------------------------------------------------------------------
 

@@ -129,7 +129,9 @@ class Opener:
             try:
                 shutil.rmtree(target, ignore_errors=True)
                 snapshots.restore(self._objects, manifest, target)
-                return _read(self._states.open(target), partition, topic_id)
+                opened = _read(self._states.open(target), partition, topic_id)
+                _check_restored(opened, manifest)
+                return opened
             except Corrupt as damage:
                 self._damaged(damage)
             except NotFound:
@@ -187,6 +189,18 @@ class Opener:
 
 def _age(folder: Path) -> tuple[int, str]:
     return folder.stat().st_mtime_ns, folder.name
+
+
+def _check_restored(opened: Opened, manifest: snapshots.Manifest) -> None:
+    """Raises Corrupt, with the store closed, when a snapshot is not of the watermark that it says."""
+    info, meta = manifest.info, opened.meta
+    if meta is None or (meta.watermark, meta.topic_id) != (info.watermark, info.topic_id):
+        opened.store.close()
+        found = "nothing" if meta is None else f"the states at offset {meta.watermark}"
+        raise Corrupt(
+            f"the snapshot of partition {info.partition} at offset {info.watermark} holds {found}",
+            position=f"{info.partition}/{info.watermark}",
+        )
 
 
 def _read(store: Store, partition: int, topic_id: str) -> Opened:
