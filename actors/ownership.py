@@ -23,6 +23,7 @@ from actors.kernel.record import Check, Epoch, Frame, Position, Record, Slice, d
 from actors.kernel.rules import Rules
 from actors.kernel.timers import HORIZON_MS, DueTimers
 from actors.link import Ask
+from actors.opening import unusable
 from actors.ports import Batch, Fetched
 from actors.questions import Questions
 from actors.settings import ClusterSettings, ProcessSettings
@@ -54,7 +55,6 @@ class Fence(NamedTuple):
 
 Purpose: TypeAlias = Slice | Fence | None
 """What a frame was for: an outbox lane, our epoch, or timers and checks, of which others come if they are lost."""
-
 
 APPLYING, ANSWERING = 1, 2
 
@@ -157,10 +157,10 @@ class Ownership:
         stop_at: Verdict | None,
     ) -> None:
         """The store is open and holds this. `skips` and `stop_at` are what operators and watchdogs said."""
-        if meta is not None and meta.topic_id != topic_id:
-            self.halt(str(meta.watermark), "the commands topic was made anew since these states were written")
-            return
         meta = meta or layout.Meta(topic_id=topic_id)
+        if why := unusable(meta, topic_id, self._home.rules.release):
+            self.halt(f"{self.number}/{meta.watermark}", why)
+            return
         meta.skips = sorted({*meta.skips, *skips})
         self.stop_at = stop_at
         self.partition = Partition(self.number, self._home.rules, self._home.route, meta, buckets)

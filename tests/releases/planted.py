@@ -1,0 +1,37 @@
+"""Changes of a rule that look harmless: the checksums of a golden log must find each."""
+
+import dataclasses
+from typing import Any
+
+from msgspec import structs
+
+from actors.entity import AnyEntity, Context, Decision
+from tests.releases.golden import RELEASES, changed
+
+
+class Planted:
+    """Kinds of which one was changed, and how often its rule was asked."""
+
+    def __init__(self, kind: str, nth: int) -> None:
+        """Its `evolve` forgets the nth event that it is asked to apply."""
+        self.asked = 0
+        self.kinds = changed(kind, lambda entity: self._forgetful(entity, nth))
+
+    def _forgetful(self, entity: AnyEntity, nth: int) -> AnyEntity:
+        def evolve(state: object, event: object) -> object:
+            self.asked += 1
+            return state if self.asked == nth else entity.evolve(state, event)
+
+        return dataclasses.replace(entity, evolve=evolve)
+
+
+def former_price() -> tuple[AnyEntity, ...]:
+    """The tariff takes the former release's price for ever."""
+
+    def change(entity: AnyEntity) -> AnyEntity:
+        def decide(state: object, command: object, ctx: Context) -> Decision[Any]:
+            return entity.decide(state, command, structs.replace(ctx, release=RELEASES[0]))
+
+        return dataclasses.replace(entity, decide=decide)
+
+    return changed("tariff", change)

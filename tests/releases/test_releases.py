@@ -1,0 +1,139 @@
+"""What releases promise: golden logs come to their checksums, and nobody applies what is of another release's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from actors.kernel.rules import Rules
+from actors.ownership import Phase
+from tests.releases.golden import CHAIN_EVERY, NAMES, RELEASES, Host, Kept, Rows, Sums, entities, read, sums_of
+from tests.releases.planted import Planted, former_price
+
+ROOT = Path(__file__).parents[2]
+KINDS = entities()
+OLDER, NEWER = (Rules(KINDS, release) for release in RELEASES)
+BOTH = [(name, number) for name in NAMES for number in range(2)]
+
+
+class Golden(NamedTuple):
+    """One partition of a golden log: its frames, its snapshot at the barrier, and what it must come to."""
+
+    number: int
+    frames: list[Kept]
+    at_barrier: Rows
+    sums: Sums
+
+
+@pytest.fixture(params=BOTH, ids=lambda param: f"{param[0]}-{param[1]}")
+def golden(request: pytest.FixtureRequest) -> Golden:
+    name, number = request.param
+    log, sums = read(name)
+    return Golden(number, log.frames[number], log.snapshots[number], sums[number])
+
+
+def test_a_golden_log_comes_to_its_checksums(golden: Golden) -> None:
+    assert sums_of(golden.number, golden.frames, OLDER, NEWER) == golden.sums
+
+
+def test_the_newest_release_alone_comes_to_the_same_from_the_beginning(golden: Golden) -> None:
+    host = Host(golden.number, NEWER).replay(golden.frames)
+    assert (host.sum(), host.chains) == (golden.sums.end, golden.sums.chains)
+
+
+def test_an_older_release_stops_just_before_the_first_frame_of_a_newer_one(golden: Golden) -> None:
+    host = Host(golden.number, OLDER).replay(golden.frames)
+    assert (host.ownership.phase, host.sum()) == (Phase.STOPPED, golden.sums.before)
+    assert host.rows == golden.at_barrier
+    host.frame(golden.sums.before.offset + 1, golden.frames[golden.sums.before.offset + 1])
+    assert host.sum() == golden.sums.before
+
+
+def test_the_snapshot_at_the_barrier_brings_an_older_release_no_further_and_a_newer_one_to_the_end(
+    golden: Golden,
+) -> None:
+    older = Host(golden.number, OLDER, golden.at_barrier).replay(golden.frames)
+    assert (older.ownership.phase, older.sum()) == (Phase.STOPPED, golden.sums.before)
+    assert Host(golden.number, NEWER, golden.at_barrier).replay(golden.frames).sum() == golden.sums.end
+
+
+def test_a_snapshot_between_serves_every_release_that_can_read_it(golden: Golden) -> None:
+    barrier = golden.sums.before.offset
+    before = Host(golden.number, OLDER).replay(golden.frames[: barrier // 2]).rows
+    assert Host(golden.number, OLDER, before).replay(golden.frames).sum() == golden.sums.before
+    assert Host(golden.number, NEWER, before).replay(golden.frames).sum() == golden.sums.end
+    after = Host(golden.number, NEWER, golden.at_barrier).replay(golden.frames[: barrier + 20]).rows
+    assert Host(golden.number, NEWER, after).replay(golden.frames).sum() == golden.sums.end
+
+
+def test_a_snapshot_of_a_newer_release_is_refused_by_an_older_one_which_names_both(golden: Golden) -> None:
+    first = golden.sums.before.offset + 2
+    rows = Host(golden.number, NEWER, golden.at_barrier).replay(golden.frames[:first]).rows
+    host = Host(golden.number, OLDER, rows).replay(golden.frames)
+    assert host.ownership.phase is Phase.HALTED
+    assert host.ownership.halted.startswith(f"halted at {golden.number}/{first - 1}: these states were written under")
+    assert "release 2, this host has release 1" in host.ownership.halted
+    assert (host.rows, host.ownership.applied_records) == (rows, 0)
+
+
+def test_a_snapshot_of_another_log_is_refused() -> None:
+    frames, rows = read("account")[0].frames[0], read("shop")[0].snapshots[0]
+    host = Host(0, NEWER, rows).replay(frames)
+    assert (host.ownership.phase, host.rows) == (Phase.HALTED, rows)
+    assert "acknowledged records are gone" in host.ownership.halted
+
+
+# -- the checksums can fail -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("account", "account"),
+        ("bike", "bike.station"),
+        ("bike", "bike.rider"),
+        ("session", "session"),
+        ("shop", "shop.sku"),
+        ("tariff", "tariff"),
+    ],
+)
+def test_a_rule_that_forgets_one_event_is_found_and_placed(name: str, kind: str) -> None:
+    log, sums = read(name)
+    planted = Planted(kind, nth=100)
+    host = Host(1, Rules(planted.kinds, RELEASES[-1])).replay(log.frames[1])
+    assert planted.asked > 100, "the rule was not asked"
+    assert host.sum().states != sums[1].end.states
+    same = [offset for offset, chain in sums[1].chains.items() if host.chains.get(offset) == chain]
+    assert 0 < len(same) < len(sums[1].chains), "the chain agrees up to the change, and never again"
+    assert max(map(int, same)) == (len(same) - 1) * CHAIN_EVERY
+
+
+def test_a_price_of_another_release_is_found() -> None:
+    log, sums = read("tariff")
+    host = Host(0, Rules(former_price(), RELEASES[-1])).replay(log.frames[0])
+    late = [int(offset) for offset, chain in sums[0].chains.items() if host.chains[offset] != chain]
+    assert min(late) > sums[0].before.offset, "the former price was right before the barrier"
+    assert host.sum() != sums[0].end
+
+
+# -- other processes --------------------------------------------------------------------------------------------------
+
+
+def _said_by(python: str, *arguments: str, **environment: str) -> dict[str, list[Sums]]:
+    command = [python, "-B", "-m", "tests.releases.golden", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=True)
+    return msgspec.convert(msgspec.json.decode(done.stdout)["sums"], dict[str, list[Sums]])
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "random"])
+def test_the_order_of_hashes_changes_nothing(seed: str) -> None:
+    assert _said_by(sys.executable, PYTHONHASHSEED=seed) == {name: read(name)[1] for name in NAMES}
+
+
+def test_a_rule_that_shows_the_order_of_hashes_is_found() -> None:
+    said = [_said_by(sys.executable, "account", "--plant-a-set", PYTHONHASHSEED=seed) for seed in ("0", "1")]
+    assert said[0] != said[1]
