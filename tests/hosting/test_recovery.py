@@ -5,11 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates
 from actors.kernel import layout
 from actors.kernel.record import Slice
 from actors.ports import Batch
+from actors.snapshots import Info, upload
 from tests.hosting.stage import CLUSTER, Phases, Stage, added, new_log, play, put, put_all
+
+ANOTHERS = Info(
+    partition=0,
+    watermark=0,
+    epoch=1,
+    topic_id="another",
+    frame_crc=7,
+    release=1,
+    digest="rules",
+    incarnation=0,
+    created_ms=1,
+)
 
 
 def test_a_new_partition_goes_through_the_four_phases(tmp_path: Path) -> None:
@@ -91,6 +105,23 @@ def test_without_store_and_snapshot_a_cut_log_halts_the_partition(tmp_path: Path
         async with stage.host() as host:
             assert "no store or snapshot reaches back" in await stage.halted(host, 0)
             await stage.serving(host, 1)
+
+    play(act)
+
+
+def test_a_snapshot_of_another_topic_is_left_alone_with_one_word_that_names_it(tmp_path: Path) -> None:
+    async def act() -> None:
+        stage = Stage(tmp_path)
+        last = put(stage.log, 0, "tally.add", n=3)
+        (tmp_path / "checkpoint").mkdir()
+        (tmp_path / "checkpoint" / "store").write_bytes(b"what another log's host wrote")
+        upload(open_objects(tmp_path / "objects"), tmp_path / "checkpoint", ANOTHERS)
+        async with stage.host() as host:
+            await stage.serving(host, 0, last.offset - 1)
+        assert added(stage.log, 0) == [3]
+        ((event, facts),) = stage.reports
+        assert event == "a snapshot cannot be used"
+        assert "partition 0 at offset 0 is of the topic another" in str(facts["why"])
 
     play(act)
 

@@ -101,7 +101,7 @@ class Hosting:
             config.states_dir,
             config.cluster.commands_topic,
             config.name,
-            lambda damage: report("a snapshot is damaged", {"why": str(damage)}),
+            lambda damage: report("a snapshot cannot be used", {"why": str(damage)}),
         )
         self._noting = asyncio.Lock()
         self._uploading: set[int] = set()

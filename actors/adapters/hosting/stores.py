@@ -119,8 +119,11 @@ class Opener:
         target = home / self._life
         for manifest in snapshots.newest(self._objects, partition, unreadable=self._damaged):
             watermark = manifest.info.watermark
-            if watermark < span.start or manifest.info.topic_id != topic_id:
+            if manifest.info.topic_id != topic_id:
+                self._damaged(_of_another_topic(manifest, topic_id))
                 continue
+            if watermark < span.start:
+                continue  # trimmed away beneath it
             if watermark >= span.end:
                 raise Corrupt(
                     f"a snapshot is at offset {watermark}, the log ends at {span.end}: acknowledged records are gone",
@@ -189,6 +192,15 @@ class Opener:
 
 def _age(folder: Path) -> tuple[int, str]:
     return folder.stat().st_mtime_ns, folder.name
+
+
+def _of_another_topic(manifest: snapshots.Manifest, topic_id: str) -> Corrupt:
+    info = manifest.info
+    return Corrupt(
+        f"the snapshot of partition {info.partition} at offset {info.watermark} is of the topic {info.topic_id}, "
+        f"the log's is {topic_id}",
+        position=f"{info.partition}/{info.watermark}",
+    )
 
 
 def _check_restored(opened: Opened, manifest: snapshots.Manifest) -> None:
