@@ -220,6 +220,11 @@ class Host:
         return Sum(self.meta.watermark, f"{self.meta.chain:08x}", states)
 
 
+def watermark_of(rows: Rows) -> int:
+    """The offset that a snapshot is of."""
+    return layout.decode_meta(dict(rows)[layout.META]).watermark
+
+
 def replayed(number: int, frames: Sequence[Kept], before: Rules, rules: Rules) -> tuple[Host, Host]:
     """A partition of a golden log, from its beginning: by a host of the older release up to the barrier, then on from
     there by one of the newer.

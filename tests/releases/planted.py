@@ -8,19 +8,34 @@ from msgspec import structs
 from actors.entity import AnyEntity, Context, Decision
 from tests.releases.golden import RELEASES, changed
 
+KINDS_OF = {
+    "account": ("account",),
+    "bike": ("bike.station", "bike.rider"),
+    "session": ("session",),
+    "shop": ("shop", "shop.customer", "shop.sku"),
+    "tariff": ("tariff",),
+}
+"""The kinds that each golden log speaks to, whose every event shows in some state."""
+
+FORGOTTEN = 10
+
 
 class Planted:
     """Kinds of which one was changed, and how often its rule was asked."""
 
     def __init__(self, kind: str, nth: int) -> None:
-        """Its `evolve` forgets the nth event that it is asked to apply."""
-        self.asked = 0
-        self.kinds = changed(kind, lambda entity: self._forgetful(entity, nth))
+        """Its `evolve` forgets some events from the nth on that it is asked for.
 
-    def _forgetful(self, entity: AnyEntity, nth: int) -> AnyEntity:
+        One alone might be of a record that was refused in the end.
+        """
+        self.nth = nth
+        self.asked = 0
+        self.kinds = changed(kind, self._forgetful)
+
+    def _forgetful(self, entity: AnyEntity) -> AnyEntity:
         def evolve(state: object, event: object) -> object:
             self.asked += 1
-            return state if self.asked == nth else entity.evolve(state, event)
+            return state if self.nth <= self.asked < self.nth + FORGOTTEN else entity.evolve(state, event)
 
         return dataclasses.replace(entity, evolve=evolve)
 

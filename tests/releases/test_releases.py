@@ -1,23 +1,22 @@
 """What releases promise: golden logs come to their checksums, and nobody applies what is of another release's."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pytest
 
 from actors.kernel.rules import Rules
 from actors.ownership import Phase
+from tests.releases import campaigns
+from tests.releases.campaigns import golden as golden_campaign
 from tests.releases.golden import CHAIN_EVERY, NAMES, RELEASES, Host, Kept, Rows, Sums, entities, read, sums_of
+from tests.releases.interpreters import THIS, others, sums_by
 from tests.releases.planted import Planted, former_price
 
-ROOT = Path(__file__).parents[2]
 KINDS = entities()
 OLDER, NEWER = (Rules(KINDS, release) for release in RELEASES)
-BOTH = [(name, number) for name in NAMES for number in range(2)]
+ALL = [(name, number) for name in NAMES for number in range(2)]
+TWO = [("bike", 1), ("tariff", 0)]
 
 
 class Golden(NamedTuple):
@@ -29,14 +28,19 @@ class Golden(NamedTuple):
     sums: Sums
 
 
-@pytest.fixture(params=BOTH, ids=lambda param: f"{param[0]}-{param[1]}")
+@pytest.fixture(params=TWO, ids=lambda param: f"{param[0]}-{param[1]}")
 def golden(request: pytest.FixtureRequest) -> Golden:
-    name, number = request.param
+    return _golden(*request.param)
+
+
+def _golden(name: str, number: int) -> Golden:
     log, sums = read(name)
     return Golden(number, log.frames[number], log.snapshots[number], sums[number])
 
 
-def test_a_golden_log_comes_to_its_checksums(golden: Golden) -> None:
+@pytest.mark.parametrize(("name", "number"), ALL)
+def test_a_golden_log_comes_to_its_checksums(name: str, number: int) -> None:
+    golden = _golden(name, number)
     assert sums_of(golden.number, golden.frames, OLDER, NEWER) == golden.sums
 
 
@@ -101,9 +105,9 @@ def test_a_snapshot_of_another_log_is_refused() -> None:
         ("tariff", "tariff"),
     ],
 )
-def test_a_rule_that_forgets_one_event_is_found_and_placed(name: str, kind: str) -> None:
+def test_a_rule_that_forgets_a_few_events_is_found_and_placed(name: str, kind: str) -> None:
     log, sums = read(name)
-    planted = Planted(kind, nth=100)
+    planted = Planted(kind, nth=90)
     host = Host(1, Rules(planted.kinds, RELEASES[-1])).replay(log.frames[1])
     assert planted.asked > 100, "the rule was not asked"
     assert host.sum().states != sums[1].end.states
@@ -123,17 +127,38 @@ def test_a_price_of_another_release_is_found() -> None:
 # -- other processes --------------------------------------------------------------------------------------------------
 
 
-def _said_by(python: str, *arguments: str, **environment: str) -> dict[str, list[Sums]]:
-    command = [python, "-B", "-m", "tests.releases.golden", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=True)
-    return msgspec.convert(msgspec.json.decode(done.stdout)["sums"], dict[str, list[Sums]])
-
-
 @pytest.mark.parametrize("seed", ["0", "1", "random"])
 def test_the_order_of_hashes_changes_nothing(seed: str) -> None:
-    assert _said_by(sys.executable, PYTHONHASHSEED=seed) == {name: read(name)[1] for name in NAMES}
+    assert sums_by(THIS, seed) == {name: read(name)[1] for name in NAMES}
 
 
 def test_a_rule_that_shows_the_order_of_hashes_is_found() -> None:
-    said = [_said_by(sys.executable, "account", "--plant-a-set", PYTHONHASHSEED=seed) for seed in ("0", "1")]
-    assert said[0] != said[1]
+    assert sums_by(THIS, "0", ["account", "--plant-a-set"]) != sums_by(THIS, "1", ["account", "--plant-a-set"])
+
+
+def test_another_python_comes_to_the_same() -> None:
+    pythons, why_not = others()
+    if not pythons:
+        pytest.skip(f"*** {'; '.join(why_not)}. `python -m tests.releases` installs it where it can. ***")
+    for python in pythons:
+        assert sums_by(python, "random") == {name: read(name)[1] for name in NAMES}
+
+
+# -- the campaigns ----------------------------------------------------------------------------------------------------
+
+
+def test_a_share_of_the_campaign_finds_nothing_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "NAMES", ("account", "tariff"))
+    counts = golden_campaign(tmp_path, seed=1, snapshots=1)
+    assert counts.is_clean, "\n".join(counts.findings)
+    assert counts.effects["the newer release went on from a snapshot"] == 8
+    assert counts.effects["found by its checksums"] == 3
+
+
+def test_a_checksum_that_differs_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = Planted("account", nth=7).kinds
+    monkeypatch.setattr(campaigns, "NAMES", ("account", "tariff"))
+    monkeypatch.setattr(campaigns, "entities", lambda: kinds)
+    counts = golden_campaign(tmp_path, seed=1, snapshots=0)
+    assert counts.findings
+    assert all("account, partition" in finding for finding in counts.findings)
