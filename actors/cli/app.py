@@ -218,7 +218,7 @@ def replay(
     ] = "",
     from_: Annotated[str, typer.Option("--from", help="With --at: show what changed from this place to that.")] = "",
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare what partitions hold with their replays; 1 when any differs.")
+        bool, typer.Option("--verify", help="Compare live partitions with their replays; exits with 1 if any differs.")
     ] = False,
     partition: Annotated[
         int | None, typer.Option(min=0, metavar="PARTITION", help="With --verify: this partition alone.")
@@ -229,7 +229,8 @@ def replay(
     """Tell an entity's history, from the log alone.
 
     Every record that touched it, what was decided, and the state it left; or its state at a place in between.
-    With --verify, compare live partitions and their snapshots with what the log says, while calls go on.
+    With --verify, no entity: each live partition, its store and its snapshots are compared with the log, replayed
+    from 0 and from each snapshot, while calls go on.
     """
     if verify == bool(entity):
         raise typer.BadParameter("Name an entity, or give --verify for partitions.")

@@ -7,7 +7,7 @@ store, so calls may go on meanwhile; snapshots at theirs. Nothing is written, an
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +91,9 @@ def verify(folder: Path, partition: int | None, as_json: bool) -> None:
         first = differing[0]
         position = f"{first['partition']}/{first['difference']['offset']}"
         output.refuse(Corrupt(_message(differing), position=position), as_json, partitions=rows)
+    damaged = [row for row in rows if row["damaged"]]
+    if damaged:
+        output.refuse(Corrupt(_damaged(damaged), position=str(damaged[0]["partition"])), as_json, partitions=rows)
     compared = sum(len(replay["compared"]) for row in rows for replay in row["replays"])
     text = f"{len(rows)} partitions are what their log says: {compared} comparisons, no difference"
     output.result({"partitions": rows, "comparisons": compared}, as_json, text)
@@ -115,14 +118,15 @@ def _partition(archive: Archive, number: int, live: PartitionStatus | None) -> F
     with contextlib.ExitStack() as stack:
         room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hutong-verify-")))
         notes: list[str] = []
-        points = list(_points(archive, number, live, room, stack, notes))
+        damaged: list[Corrupt] = []
+        points = list(_points(archive, number, live, room, stack, notes, damaged.append))
         slice_ = archive.commands(number)
         span = archive.log.spans([slice_])[slice_]
         usable = [point for point in points if point.buckets is not None and point.watermark >= span.start - 1]
         usable.sort(key=lambda point: point.watermark)
         begins: list[Point | None] = [*([None] if span.start == 0 else []), *usable]
         if span.start > 0:
-            notes.append(_trimmed(number, span, usable))
+            notes.append(_trimmed(number, span, usable, damaged))
         replays = [_verified(archive, slice_, begin, points) for begin in begins]
         found = [one.difference for one in replays if one.difference is not None]
         first = min(found, key=lambda one: one.offset, default=None)
@@ -133,16 +137,18 @@ def _partition(archive: Archive, number: int, live: PartitionStatus | None) -> F
             "phase": live.phase if live else "",
             "log": list(span),
             "notes": notes,
+            "damaged": [str(damage) for damage in damaged],
             "replays": [_replay_facts(one) for one in replays],
             "difference": None if first is None else _difference_facts(first),
         }
 
 
-def _trimmed(number: int, span: Span, usable: Sequence[Point]) -> str:
+def _trimmed(number: int, span: Span, usable: Sequence[Point], damaged: Sequence[Corrupt]) -> str:
     if not usable:
+        why = "".join(f" {damage}." for damage in damaged)
         raise SetupError(
             f"the log of partition {number} begins at offset {span.start}, and no snapshot reaches back to it: "
-            "there is nothing to replay from.",
+            f"there is nothing to replay from.{why}",
             reason="HISTORY_TRIMMED",
         )
     oldest = min(point.watermark for point in usable)
@@ -156,8 +162,9 @@ def _points(
     room: Path,
     stack: contextlib.ExitStack,
     notes: list[str],
+    damaged: Callable[[Corrupt], None],
 ) -> Iterator[Point]:
-    """The host's answer, its store, and the snapshots kept, each as it stands now."""
+    """The host's answer, its store, and the snapshots kept, each as it stands now; `damaged` is told of the others."""
     if live is None or live.watermark < 0:
         notes.append("no host answered for it: only what is stored is compared")
     else:
@@ -173,7 +180,7 @@ def _points(
             yield Point("its store", meta.watermark, meta.chain, None, store)
     objects = open_objects(str(Path(archive.run.folder) / "objects"))
     topic_id = archive.log.topic_id(archive.run.cluster.commands_topic)
-    for manifest in snapshots.newest(objects, number):
+    for manifest in snapshots.newest(objects, number, unreadable=damaged):
         if manifest.info.topic_id != topic_id:
             continue
         folder = room / f"{manifest.info.watermark}-{manifest.info.epoch}"
@@ -181,6 +188,9 @@ def _points(
             snapshots.restore(objects, manifest, folder)
         except NotFound:
             continue  # pruned since it was listed
+        except Corrupt as damage:
+            damaged(damage)
+            continue
         taken = states.open(folder)
         stack.callback(taken.close)
         held, buckets = stores.held(taken, number)
@@ -344,7 +354,8 @@ def _difference_facts(difference: Difference) -> Facts:
 
 def _lines(row: Facts) -> Iterator[str]:
     """One partition for a person."""
-    yield f"partition {row['partition']}: " + ("DIFFERS" if row["difference"] else "the same")
+    word = "DIFFERS" if row["difference"] else "a snapshot is DAMAGED" if row["damaged"] else "the same"
+    yield f"partition {row['partition']}: {word}"
     for replay in row["replays"]:
         for one in replay["compared"]:
             states = "" if one["entities"] is None else f", {one['entities']} states"
@@ -352,7 +363,7 @@ def _lines(row: Facts) -> Iterator[str]:
         if replay["difference"]:
             told = replay["difference"]
             yield f"  from {replay['from']}: differs from {told['with']} at or before offset {told['offset']}"
-    yield from (f"  {note}" for note in row["notes"])
+    yield from (f"  {note}" for note in (*row["damaged"], *row["notes"]))
 
 
 def _message(differing: Sequence[Facts]) -> str:
@@ -364,4 +375,12 @@ def _message(differing: Sequence[Facts]) -> str:
         f"partition {first['partition']} is not what its log says: {told['with']} differs from the replay "
         f"at or before offset {told['offset']} ({after}): {told['why']}{more}. "
         "A store that is damaged is rebuilt from its snapshot and the log when its folder is moved away."
+    )
+
+
+def _damaged(rows: Sequence[Facts]) -> str:
+    first, count = rows[0], sum(len(row["damaged"]) for row in rows)
+    return (
+        f"all that could be compared is the same, but snapshots are damaged: {count}, the first of partition "
+        f"{first['partition']}: {first['damaged'][0]}. A recovery takes an older one instead, if there is one."
     )

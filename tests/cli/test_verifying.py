@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from actors import snapshots
+from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates
 from actors.kernel import layout
 from actors.ports import Batch
@@ -112,6 +114,36 @@ def test_snapshots_are_compared_too_and_a_damaged_state_is_named_with_its_offset
     assert told.status == 1
     assert f"partition {partition}: DIFFERS" in told.out
     assert f"partition {partition} is not what its log says" in told.err
+
+
+def test_a_trimmed_log_is_replayed_from_its_snapshots_and_a_damaged_one_of_them_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "dev"
+    with dev(folder, "--programs", str(PROGRAMS), HUTONG_SNAPSHOT_RECORDS=SNAPSHOT_EVERY) as platform:
+        partition, row = _trimmed(platform)
+        assert row["replays"]
+        assert all(replay["from"].startswith("snapshot ") for replay in row["replays"])
+        assert any("was trimmed below offset" in note for note in row["notes"])
+        newest, *older = snapshots.newest(open_objects(folder / "objects"), partition)
+        shared = {file.sha256 for manifest in older for file in manifest.files}
+        file = next(file for file in newest.files if file.sha256 not in shared)
+        (damaged,) = (folder / "objects").rglob(file.sha256)
+        damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+        error = platform("replay", "--verify").error
+        told = hutong("replay", "--verify", "--partition", partition, "--dir", folder)
+    assert error.get("position") == str(partition), error
+    assert f"snapshots are damaged: 1, the first of partition {partition}: the file {file.name}" in error["message"]
+    assert told.status == 1
+    assert f"partition {partition}: a snapshot is DAMAGED\n" in told.out
+
+
+def _trimmed(platform: Platform) -> tuple[int, Any]:
+    """The partition of the trap, once its log was trimmed, and what was said of it."""
+    for _ in range(200):
+        partition, _ = _note(platform, *map(str, range(9)))
+        (row,) = platform("replay", "--verify", "--partition", partition).value["partitions"]
+        if row["log"][0] > 0:
+            return partition, row
+    raise AssertionError("it was never trimmed")
 
 
 def _with_snapshots(platform: Platform, partition: int, count: int) -> Any:
