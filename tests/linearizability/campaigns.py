@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,13 @@ from tests.cluster.stage import Platform
 from tests.killing.campaigns import HOSTS, Trouble, kill_gateway, kill_host, kill_log, move_partitions, stop_host
 from tests.killing.steady import Steady
 from tests.linearizability import judging
+from tests.linearizability.brokers import broker
 from tests.linearizability.checker import Violation, check
 from tests.linearizability.clients import Clients
 from tests.linearizability.history import Op, by_entity, write
 from tests.proof.counts import Counts, summed
 
+GATEWAYS = 2
 STEADY_PER_S = 20
 ENOUGH_S_MAX = 20.0
 UNKNOWN_SHARE_MIN = 0.005
@@ -46,14 +49,19 @@ def histories(folder: Path, seed: int, sizes: Sizes) -> Counts:
 
 def _on(log: str, folder: Path, seed: int, sizes: Sizes) -> Counts:
     counts = Counts(f"histories, {log} log", seed)
-    with Platform(folder / log, "--hosts", str(HOSTS), "--log", log) as platform:
-        history = asyncio.run(_record(platform, counts, log, sizes))
-    began_s = time.monotonic()
-    violations = check(history)
-    counts.figures[f"{log}_check_s"] = time.monotonic() - began_s
-    for violation in violations:
-        _blame(counts, violation)
-    _ask_porcupine(counts, log, folder, history, {violation.entity for violation in violations})
+    with ExitStack() as stack:
+        troubles: list[Trouble] = [kill_host, stop_host, kill_gateway]
+        if log == "kafka":
+            kafka = stack.enter_context(broker(folder / "broker"))
+            troubles += kafka.troubles()
+            address = kafka.address
+        else:
+            troubles.append(kill_log)
+            address = log
+        options = ("--hosts", str(HOSTS), "--gateways", str(GATEWAYS), "--log", address)
+        platform = stack.enter_context(Platform(folder / log, *options))
+        history = asyncio.run(_record(platform, counts, log, sizes, troubles))
+    _check(counts, log, folder, history)
     if not counts.is_clean:
         kept = Path(tempfile.mkdtemp(prefix="hutong-history-")) / f"{log}-{seed}.jsonl"
         write(kept, history)
@@ -61,14 +69,15 @@ def _on(log: str, folder: Path, seed: int, sizes: Sizes) -> Counts:
     return counts
 
 
-async def _record(platform: Platform, counts: Counts, log: str, sizes: Sizes) -> Sequence[Op]:
+async def _record(
+    platform: Platform, counts: Counts, log: str, sizes: Sizes, troubles: Sequence[Trouble]
+) -> Sequence[Op]:
     """What the clients saw while all the troubles came. A steady load beside them says when calls are answered."""
     chance = random.Random(counts.seed)
-    troubles: list[Trouble] = [kill_host, stop_host, kill_gateway, *([kill_log] if log == "embedded" else [])]
     async with Steady(platform.gateway, counts.seed, STEADY_PER_S) as steady:
         async with Clients(platform.gateway, counts.seed) as clients:
             await clients.enough(sizes.answered_min, ENOUGH_S_MAX)
-            await _play(platform, steady, counts, chance, troubles * sizes.rounds, sizes.moves)
+            await _play(platform, steady, counts, chance, [*troubles] * sizes.rounds, sizes.moves)
             await clients.enough(4 * sizes.answered_min, ENOUGH_S_MAX)
             for entity in await clients.last_reads():
                 counts.find(f"{entity} could not be read at the end")
@@ -89,6 +98,7 @@ async def _play(
     for trouble in plan:
         await trouble(platform, steady, seen, chance)
     counts.kills, counts.faults, counts.findings = seen.kills, seen.faults, [*counts.findings, *seen.findings]
+    counts.unseen += seen.unseen
 
 
 def _count(counts: Counts, log: str, clients: Clients, sizes: Sizes) -> None:
@@ -101,7 +111,6 @@ def _count(counts: Counts, log: str, clients: Clients, sizes: Sizes) -> None:
     counts.figures |= {f"{log}_adds": adds, f"{log}_reads": reads, f"{log}_unknown": unknown}
     counts.figures |= {
         f"{log}_unknown_happened": happened,
-        f"{log}_refused": clients.refused,
         f"{log}_unread": clients.unread,
     }
     for error in clients.errors:
@@ -110,6 +119,15 @@ def _count(counts: Counts, log: str, clients: Clients, sizes: Sizes) -> None:
         counts.find(f"too few calls succeeded: {adds} adds and {reads} reads, of each at least {sizes.answered_min}")
     if unknown < UNKNOWN_SHARE_MIN * adds:
         counts.find(f"too few adds went without an answer: {unknown} beside {adds}")
+
+
+def _check(counts: Counts, log: str, folder: Path, history: Sequence[Op]) -> None:
+    began_s = time.monotonic()
+    violations = check(history)
+    counts.figures[f"{log}_check_s"] = time.monotonic() - began_s
+    for violation in violations:
+        _blame(counts, violation)
+    _ask_porcupine(counts, log, folder, history, {violation.entity for violation in violations})
 
 
 def _blame(counts: Counts, violation: Violation) -> None:

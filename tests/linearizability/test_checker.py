@@ -83,6 +83,8 @@ def test_it_says_of_small_histories_what_trying_every_order_says() -> None:
     assert 500 < sum(said.values()) < 3_500, "both kinds were there"
 
 
+@pytest.mark.go
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("options", [(), ("-ordered",)])
 def test_porcupine_says_the_same(tmp_path: Path, options: tuple[str, ...]) -> None:
     try:

@@ -41,7 +41,7 @@ WAITING = (
     Scenario("more-worlds", "the other half of the seeds", ("tests.simulation", "--only", "more-worlds"), 60, 1_200),
     _module("kafka_faults", "one and three real Kafka brokers, killed, stalled, cut off", 120, 900),
     _module("killing", "hosts, Ray, log owner, supervisor killed under load", 240, 900),
-    _module("linearizability", "histories of real clients, checked per entity", 90, 420),
+    _module("linearizability", "histories of real clients, checked per entity", 120, 420),
 )
 """The lane that mostly waits for processes."""
 

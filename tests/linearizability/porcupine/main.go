@@ -105,26 +105,33 @@ func operations(history []op) []porcupine.Operation {
 	return found
 }
 
-// counter is the model. Two things keep the search from trying every subset of the adds without an answer, and neither
-// changes which histories are accepted: such an add does not make a total that another add was answered, since no total
-// is made twice; and once the highest total that anyone saw is reached it does nothing, as if it had never happened.
+// state is a counter's total, and how many reads have seen it.
+type state struct {
+	total int64
+	reads int
+}
+
+// counter is the model. Three things keep the search from trying what cannot be, and none changes which histories are
+// accepted: nothing is added to a total before all who were answered it have read it; an add without an answer does not
+// make a total that another add was answered, since no total is made twice; and once the highest total that anyone saw
+// is reached such an add does nothing, as if it had never happened.
 //
-// Where that is not enough, a third is `ordered`: the adds without an answer take effect in the order in which they
+// Where that is not enough, a fourth is `ordered`: the adds without an answer take effect in the order in which they
 // began. Of two that took effect the other way round, the later one may as well have stood in the place of the first.
 func counter(history []op, ordered bool) porcupine.Model {
-	claimed := make(map[int64]bool)
-	highest := int64(0)
-	for _, one := range history {
-		if one.answered() {
-			highest = max(highest, one.Total)
-			claimed[one.Total] = claimed[one.Total] || one.Kind == "add"
-		}
-	}
+	claimed, readers, highest := make(map[int64]bool), make(map[int64]int), int64(0)
 	var unknown []int64 // when the adds without an answer began
 	for _, one := range history {
-		if !one.answered() {
+		switch {
+		case !one.answered():
 			unknown = append(unknown, one.Began)
+			continue
+		case one.Kind == "add":
+			claimed[one.Total] = true
+		default:
+			readers[one.Total]++
 		}
+		highest = max(highest, one.Total)
 	}
 	slices.Sort(unknown)
 	makers := make(map[int64]int64) // a total that was not answered, and when the add that makes it began
@@ -133,24 +140,28 @@ func counter(history []op, ordered bool) porcupine.Model {
 			makers[total] = unknown[len(makers)]
 		}
 	}
+	step := func(now state, one op) (bool, state) {
+		next := now.total + 1
+		switch {
+		case one.Kind == "read":
+			return one.Total == now.total, state{now.total, now.reads + 1}
+		case !one.answered() && now.total == highest:
+			return true, now
+		case now.reads < readers[now.total]:
+			return false, now
+		case one.answered():
+			return one.Total == next, state{next, 0}
+		case ordered:
+			return makers[next] == one.Began, state{next, 0}
+		default:
+			return !claimed[next], state{next, 0}
+		}
+	}
 	return porcupine.Model{
-		Init: func() interface{} { return int64(0) },
-		Step: func(state, _, output interface{}) (bool, interface{}) {
-			total, one := state.(int64), output.(op)
-			switch {
-			case one.Kind == "read":
-				return one.Total == total, total
-			case one.answered():
-				return one.Total == total+1, total + 1
-			case total == highest:
-				return true, total
-			case ordered:
-				return makers[total+1] == one.Began, total + 1
-			default:
-				return !claimed[total+1], total + 1
-			}
-		},
-		Equal: func(a, b interface{}) bool { return a == b },
-		Hash:  func(state interface{}) uint64 { return uint64(state.(int64)) },
+		Init: func() interface{} { return state{} },
+		Step: func(now, _, output interface{}) (bool, interface{}) { return both(step(now.(state), output.(op))) },
+		Hash: func(now interface{}) uint64 { return uint64(now.(state).total) },
 	}
 }
+
+func both(fits bool, next state) (bool, interface{}) { return fits, next }
