@@ -134,7 +134,7 @@ def _expect_found(
     rules = Rules(kinds, RELEASES[-1])
     hosts = [Host(number, rules).replay(frames) for number, frames in enumerate(log.frames)]
     if any((host.sum(), host.chains) != (sum_.end, sum_.chains) for host, sum_ in zip(hosts, sums, strict=True)):
-        counts.fault("a rule changed", "found by its checksums")
+        counts.effect("a changed rule was found by its checksums")
     else:
         counts.find(f"{name}: a changed rule was not found: {what}")
 

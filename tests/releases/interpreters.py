@@ -85,9 +85,9 @@ def _candidates() -> Iterator[str]:
         path = shutil.which(f"python3.{minor}")
         if path is not None and "shims" not in Path(path).parts:  # pyenv's are slow, and refuse what is not switched on
             yield path
-    yield from (
-        str(path) for path in sorted(Path(_said("pyenv", "root") or "/nowhere").glob("versions/3.*/bin/python3"))
-    )
+    root = _said("pyenv", "root")
+    if root:
+        yield from (str(path) for path in sorted(Path(root).glob("versions/3.*/bin/python3")))
     yield from (line.split()[1] for line in _said("uv", "python", "list", "--only-installed").splitlines())
 
 

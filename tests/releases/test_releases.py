@@ -7,7 +7,7 @@ import pytest
 
 from actors.kernel.rules import Rules
 from actors.ownership import Phase
-from tests.releases import campaigns
+from tests.releases import campaigns, interpreters
 from tests.releases.campaigns import golden as golden_campaign
 from tests.releases.golden import CHAIN_EVERY, NAMES, RELEASES, Host, Kept, Rows, Sums, entities, read, sums_of
 from tests.releases.interpreters import THIS, others, sums_by
@@ -116,6 +116,14 @@ def test_a_rule_that_forgets_a_few_events_is_found_and_placed(name: str, kind: s
     assert max(map(int, same)) == (len(same) - 1) * CHAIN_EVERY
 
 
+def test_a_host_that_decides_otherwise_halts_at_the_next_check_on_the_log() -> None:
+    log, _ = read("bike")
+    host = Host(1, Rules(Planted("bike.rider", nth=90).kinds, RELEASES[-1])).replay(log.frames[1])
+    assert host.ownership.phase is Phase.HALTED
+    assert "replay diverged at or before offset 1024 of partition 1" in host.ownership.halted
+    assert host.meta.watermark == 1024
+
+
 def test_a_price_of_another_release_is_found() -> None:
     log, sums = read("tariff")
     host = Host(0, Rules(former_price(), RELEASES[-1])).replay(log.frames[0])
@@ -144,6 +152,13 @@ def test_another_python_comes_to_the_same() -> None:
         assert sums_by(python, "random") == {name: read(name)[1] for name in NAMES}
 
 
+def test_a_machine_without_another_python_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreters, "_found", dict)
+    assert others() == ([], ["other Pythons are SKIPPED: this machine has no CPython of another version from 3.11 on"])
+    monkeypatch.setattr(interpreters, "_found", lambda: {99: "/bin/false"})
+    assert others() == ([], ["Python 3.99 (/bin/false) is SKIPPED: it has no msgspec, and none was installed for it"])
+
+
 # -- the campaigns ----------------------------------------------------------------------------------------------------
 
 
@@ -152,7 +167,7 @@ def test_a_share_of_the_campaign_finds_nothing_wrong(tmp_path: Path, monkeypatch
     counts = golden_campaign(tmp_path, seed=1, snapshots=1)
     assert counts.is_clean, "\n".join(counts.findings)
     assert counts.effects["the newer release went on from a snapshot"] == 8
-    assert counts.effects["found by its checksums"] == 3
+    assert counts.effects["a changed rule was found by its checksums"] == 3
 
 
 def test_a_checksum_that_differs_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
