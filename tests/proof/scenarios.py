@@ -32,7 +32,7 @@ BUSY = (
         "worlds", "simulated clusters from seeds; planted bugs", ("tests.simulation", "--only", "worlds"), 120, 1_200
     ),
     _module("disk", "the embedded log, stores and snapshots on a failing disk", 120, 900),
-    _module("releases", "golden logs under both releases, any snapshot, other Pythons and hash seeds", 60, 180),
+    _module("releases", "golden logs under both releases, any snapshot, other Pythons and hash seeds", 90, 300),
     _module("bad_input", "mutated messages, bad ids, corrupt records, poison", 90, 420),
 )
 """The lane that computes."""

@@ -1,15 +1,34 @@
 """What releases promise: golden logs come to their checksums, and nobody applies what is of another release's."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from actors.kernel import layout
+from actors.kernel.record import Slice
+from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.ownership import Phase
+from actors.ports import Fetched
+from actors.replaying import Replay
 from tests.releases import campaigns, interpreters
 from tests.releases.campaigns import golden as golden_campaign
-from tests.releases.golden import CHAIN_EVERY, NAMES, RELEASES, Host, Kept, Rows, Sums, entities, read, sums_of
+from tests.releases.golden import (
+    CHAIN_EVERY,
+    NAMES,
+    PARTITIONS,
+    RELEASES,
+    TOPIC,
+    Host,
+    Kept,
+    Rows,
+    Sums,
+    entities,
+    read,
+    sums_of,
+)
 from tests.releases.interpreters import THIS, others, sums_by
 from tests.releases.planted import Planted, former_price
 
@@ -47,6 +66,17 @@ def test_a_golden_log_comes_to_its_checksums(name: str, number: int) -> None:
 def test_the_newest_release_alone_comes_to_the_same_from_the_beginning(golden: Golden) -> None:
     host = Host(golden.number, NEWER).replay(golden.frames)
     assert (host.sum(), host.chains) == (golden.sums.end, golden.sums.chains)
+
+
+def test_the_replay_that_tells_history_comes_to_the_same_chain_as_a_host(golden: Golden) -> None:
+    slice_ = Slice(TOPIC, golden.number)
+    frames = [Fetched(slice_, offset, kept.stamp_ms, kept.frame) for offset, kept in enumerate(golden.frames)]
+    replay = Replay(*slice_, NEWER, partial(partition_of, partitions=PARTITIONS, groups={}))
+    records = sum(1 for _ in replay.steps(frames))
+    assert (records, f"{replay.chain:08x}") == (golden.sums.records, golden.sums.end.chain)
+    stored = Host(golden.number, NEWER).replay(golden.frames).store
+    differing = [key for key in replay.changed() if stored.get([key]) != [replay.stored(key)]]
+    assert (differing, len(replay.changed())) == ([], len(stored.scan(*layout.ENTITIES, limit=1_000_000)))
 
 
 def test_an_older_release_stops_just_before_the_first_frame_of_a_newer_one(golden: Golden) -> None:
