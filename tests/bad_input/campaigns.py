@@ -25,6 +25,7 @@ from actors.settings import ClusterSettings, ProcessSettings
 from gateway.auth import caller_of
 from gateway.client import uuid7
 from gateway.routes import Routes
+from tests.bad_input.halts import halt_partitions
 from tests.bad_input.messages import mutate_messages
 from tests.bad_input.mutating import broken_bytes, odd_text
 from tests.bad_input.stored import read_bad_records, read_bad_values, restore_bad_snapshots
@@ -150,12 +151,13 @@ def poison(_: Path, seed: int, size: int) -> Counts:
 
 
 CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
-    "messages": (mutate_messages, 20_000, 200_000),
-    "wire": (send_messages, 300, 5_000),
-    "names": (break_names, 5_000, 20_000),
-    "records": (break_records, 5_000, 50_000),
-    "host records": (read_bad_records, 2_000, 20_000),
-    "values": (read_bad_values, 2_000, 20_000),
+    "messages": (mutate_messages, 20_000, 300_000),
+    "wire": (send_messages, 300, 10_000),
+    "names": (break_names, 5_000, 50_000),
+    "records": (break_records, 5_000, 100_000),
+    "host records": (read_bad_records, 2_000, 60_000),
+    "values": (read_bad_values, 2_000, 30_000),
     "snapshots": (restore_bad_snapshots, 500, 5_000),
-    "poison": (poison, 200, 1_000),
+    "poison": (poison, 200, 2_000),
+    "halts": (halt_partitions, 3, 12),
 }

@@ -7,6 +7,7 @@ import pytest
 from actors.errors import Corrupt
 from actors.kernel.record import Fire, decode_frame, encode_frame, encode_record
 from tests.bad_input.campaigns import CAMPAIGNS
+from tests.bad_input.halts import halt_partitions
 
 SIZES = {
     "messages": 3_000,
@@ -20,12 +21,24 @@ SIZES = {
 }
 
 
-@pytest.mark.parametrize("name", CAMPAIGNS)
+@pytest.mark.parametrize("name", SIZES)
 def test_bad_input_gets_a_clear_answer_and_changes_nothing(name: str, tmp_path: Path) -> None:
     counts = CAMPAIGNS[name][0](tmp_path, 7, SIZES[name])
     assert counts.is_clean, counts.findings
     assert counts.bad_inputs == SIZES[name]
     assert counts.refused > SIZES[name] // 10
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(240)
+def test_code_that_loops_recurses_or_fills_memory_halts_its_partition_alone_until_it_is_skipped(tmp_path: Path) -> None:
+    counts = halt_partitions(tmp_path, 7, 3)
+    assert counts.is_clean, counts.findings
+    assert set(counts.faults) == {"code: loop", "code: recurse", "code: fill"}
+
+
+def test_every_campaign_is_tried_here() -> None:
+    assert {*SIZES, "halts"} == {*CAMPAIGNS}
 
 
 def test_a_record_whose_text_is_no_utf_8_is_corrupt_though_its_checksum_fits() -> None:

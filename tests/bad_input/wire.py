@@ -24,7 +24,7 @@ from tests.bad_input.messages import Mutant, judge, judge_results, mutant, reaso
 from tests.gateway.scene import CLUSTER, PROCESS, Scene, jar_on, registry, request, scene
 from tests.proof.counts import Counts
 
-AT_ONCE = 16
+AT_ONCE = 64
 ANSWER_S_MAX = 20.0
 LISTEN_S = 0.3
 CALLER = (("hutong-caller", "ann"),)

@@ -1,5 +1,6 @@
 """A tally that counts what it is told, and misbehaves on request, as an author's code may."""
 
+from itertools import repeat
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
@@ -40,10 +41,23 @@ def decide(tally: Tally, command: Command, ctx: Context) -> Decision[Added]:
             filled = [bytes(1 << 20)]
             while True:
                 filled.append(bytes(len(filled) << 20))
+        case Break("loop in C"):
+            return accept(Added(sum(repeat(0))))
+        case Break("recurse in C"):
+            return accept(reply={"total": len(repr(_nested()))})
+        case Break("fill at once"):
+            return accept(reply={"total": len(bytes(1 << 40))})
         case Break(how):
             raise ZeroDivisionError(how)
         case _:
             assert_never(command)
+
+
+def _nested() -> list[object]:
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    return nested
 
 
 def evolve(tally: Tally, event: Added) -> Tally:
