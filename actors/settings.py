@@ -74,6 +74,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     metadata_bytes_max: int = 8 * 1024
     queueing_ms_max: int = 20
     queueing_streamed_ms_max: int = 100
+    queueing_accept_ms_max: int = 500
+    calls_per_connection_max: int = 100
     queueing_window_ms: int = 1_000
     queueing_window_calls: int = 2_000
     overload_retry_ms: int = 500

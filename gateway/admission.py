@@ -22,6 +22,8 @@ KEYS_MAX = 2_000
 OTHERS = "~others"
 """Stands for all tenants above `TENANTS_MAX` of a window."""
 HOUR_MS = 3_600_000
+ACCEPT = "accept"
+"""The place where calls wait to be accepted."""
 
 
 def level_of(priority: int, caller: str, now_ms: int) -> int:
@@ -41,6 +43,9 @@ class Limits(Struct, frozen=True):
     streamed_ms_max: int = 100
     """A stream pushes back by itself, and how much it has in flight is its client's choice: 9,600 calls at 40,000 a
     second stand somewhere for 240 ms, and nothing is wrong. Calls one by one cannot push back."""
+    accept_ms_max: int = 500
+    """The line in front of the gateway. To take a call out of it is most of what the call costs there, refused or not:
+    to refuse pays once those that wait would be late. How long the line gets is bounded for each connection."""
     window_ms: int = 1_000
     window_calls: int = 2_000
 
@@ -118,7 +123,7 @@ class Admission:
         self._admitted = 0
         self._waits: dict[tuple[str, bool], tuple[float, int]] = {}
         self._left = 0
-        self._refused_hot = 0
+        self._keyed = 0
         self._levels: dict[str, dict[int, int]] = {}
         self._keys: dict[str, int] = {}
 
@@ -131,15 +136,13 @@ class Admission:
 
     def admit(self, tenant: str, level: int, key: str) -> str:
         """Whether a call is let in while `active`: empty, or the reason why not."""
+        if not self.admit_level(tenant, level):
+            return "OVERLOADED"
+        return "" if self.admit_key(key) else "KEY_SHARE"
+
+    def admit_level(self, tenant: str, level: int) -> bool:
+        """Whether a call's level lets it in while `active`: the first half of `admit`, before its key is known."""
         self._arrived += 1
-        keys = self._keys
-        count = keys.get(key, 0)
-        if count or len(keys) < KEYS_MAX:
-            keys[key] = count + 1
-        hot = self._hot.get(key)
-        if hot is not None and not hot.passes(0):
-            self._refused_hot += 1
-            return "KEY_SHARE"
         levels = self._levels.get(tenant)
         if levels is None:
             if len(self._levels) >= TENANTS_MAX:
@@ -148,9 +151,22 @@ class Admission:
         levels[level] = levels.get(level, 0) + 1
         cursor = self._cursors.get(tenant)
         if cursor is not None and not cursor.passes(level):
-            return "OVERLOADED"
+            return False
         self._admitted += 1
-        return ""
+        return True
+
+    def admit_key(self, key: str) -> bool:
+        """Whether its key lets in a call whose level has: the second half of `admit`."""
+        self._keyed += 1
+        keys = self._keys
+        count = keys.get(key, 0)
+        if count or len(keys) < KEYS_MAX:
+            keys[key] = count + 1
+        hot = self._hot.get(key)
+        if hot is None or hot.passes(0):
+            return True
+        self._admitted -= 1
+        return False
 
     def level(self, tenant: str) -> int:
         """The level below which none of this tenant's calls are let in now."""
@@ -186,11 +202,15 @@ class Admission:
         return window
 
     def _queueing_ms(self) -> float:
-        """The mean of the worst place; that of streamed calls in the measure of calls one by one."""
+        """The mean of the worst place, in the measure of calls one by one that were accepted."""
+        waits = [(place, streamed, total / count) for (place, streamed), (total, count) in self._waits.items() if count]
+        waits += [(place, False, waited_ms) for place, waited_ms in self._kept_ms.items()]
+        return max((waited_ms * self._measure(place, streamed) for place, streamed, waited_ms in waits), default=0.0)
+
+    def _measure(self, place: str, streamed: bool) -> float:
         limits = self._limits
-        measure = {False: 1.0, True: limits.queueing_ms_max / limits.streamed_ms_max}
-        means_ms = [measure[streamed] * total / count for (_, streamed), (total, count) in self._waits.items() if count]
-        return max((*means_ms, *self._kept_ms.values()), default=0.0)
+        own_ms = limits.accept_ms_max if place == ACCEPT else limits.streamed_ms_max if streamed else 0
+        return limits.queueing_ms_max / own_ms if own_ms else 1.0
 
     def _choose(self, overloaded: bool, elapsed_ms: int) -> None:
         """Expect less after an overloaded window and a little more after another, and find the lines for that."""
@@ -205,8 +225,8 @@ class Admission:
         self.active = overloaded or self._arrived > expected
         self._hot = self._hot_keys(expected) if self.active else {}
         # What hot keys will be refused from now on is among the levels that were counted, and need not be cut twice.
-        cut = sum(self._keys[key] * (1 - cursor.part) for key, cursor in self._hot.items()) - self._refused_hot
-        self._cursors = self._lines(expected + max(cut, 0)) if self.active else {}
+        cut = sum(self._keys[key] * (1 - cursor.part) for key, cursor in self._hot.items()) * self._arrived_per_keyed
+        self._cursors = self._lines(expected + cut) if self.active else {}
 
     def _lines(self, expected: float) -> dict[str, Cursor]:
         """Each tenant that asks for more than its share gets a line of its own, at that share."""
@@ -215,6 +235,11 @@ class Admission:
         found = {tenant: cursor_for(levels, share) for tenant, levels in self._levels.items()}
         return {tenant: cursor for tenant, cursor in found.items() if cursor is not None}
 
+    @property
+    def _arrived_per_keyed(self) -> float:
+        """Keys are counted of what the levels let in; for how many arrivals each of those stands."""
+        return self._arrived / max(self._keyed, 1)
+
     def _hot_keys(self, expected: float) -> dict[str, Cursor]:
         """Keys that ask for far more than the others; what each may have is a part of what it asked for."""
         demands = self._keys
@@ -222,5 +247,6 @@ class Admission:
             return {}
         counted = sum(demands.values())
         usual = (counted - max(demands.values())) / (len(demands) - 1)
-        share = max(fill(demands, expected * counted / max(self._arrived, 1)), KEY_PARTS * usual)
+        counted_part = counted / max(self._keyed, 1)
+        share = max(fill(demands, expected * counted_part / self._arrived_per_keyed), KEY_PARTS * usual)
         return {key: Cursor(0, share / demand) for key, demand in demands.items() if demand > share}

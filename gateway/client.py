@@ -4,8 +4,8 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Self, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 import grpc
 import msgspec
@@ -39,6 +39,7 @@ _OPTIONS = [
     ("grpc.enable_http_proxy", 0),
 ]
 
+T = TypeVar("T")
 Payload: TypeAlias = Mapping[str, Any] | bytes
 CallTuple: TypeAlias = tuple[str, str, Payload]
 """(entity, command, payload)."""
@@ -150,13 +151,15 @@ class Client:
     async def _try(self, request: pb.InvokeRequest, deadline_ms: int) -> Answer | PlatformError:
         call = self._stub.Invoke(request, timeout=deadline_ms / 1_000, metadata=self._metadata)
         try:
-            response = await call
+            response = await _answered(call)
             if not self._knows_time or self._shedding.is_holding:
                 self._learn(await call.trailing_metadata())
             return _answer(request.request_id, response)
         except grpc.aio.AioRpcError as error:
             self._learn(error.trailing_metadata())
             return error_from(error)
+        except Unavailable as error:
+            return error
 
     def _wait_s(self, error: PlatformError, attempt: int, give_up_at: float) -> float:
         """How long to wait before the next try; raises the error when there is none."""
@@ -226,11 +229,11 @@ class Client:
             while answered < len(open_):
                 while sent < len(open_) and sent - answered <= window - batch and self._shedding.admits(_now_ms()):
                     some = open_[sent : sent + batch]
-                    await call.write(many.batch(some, self.new_request_id))
+                    await _answered(call.write(many.batch(some, self.new_request_id)))
                     sent += len(some)
                 if sent == answered:
                     return _kept_back()
-                results = await call.read()
+                results = await _answered(call.read())
                 if results is grpc.aio.EOF:
                     break
                 for result in results.results:
@@ -239,13 +242,15 @@ class Client:
                 self._shedding.learn(results.level, results.own_level, _now_ms())
             else:
                 await call.done_writing()
-                if await call.read() is grpc.aio.EOF and not self._knows_time:
+                if await _answered(call.read()) is grpc.aio.EOF and not self._knows_time:
                     self._learn(await call.trailing_metadata())
             if answered < len(open_):  # it ended early, and says why when it is asked
                 self._learn(await call.trailing_metadata())
                 again = error_from_call(await call.code(), await call.details(), await call.trailing_metadata())
         except grpc.aio.AioRpcError as error:
             again = error_from(error)
+        except Unavailable as error:
+            again = error
         except (asyncio.InvalidStateError, grpc.aio.UsageError):
             again = Unavailable("the stream broke", outcome="OUTCOME_UNKNOWN")
         finally:
@@ -274,10 +279,14 @@ class Client:
         attempt = 0
         while True:
             try:
-                answer = await self._stub.Query(request, timeout=deadline_ms / 1_000, metadata=self._metadata)
+                answer = await _answered(
+                    self._stub.Query(request, timeout=deadline_ms / 1_000, metadata=self._metadata)
+                )
                 return View(answer.payload, _position(answer.position))
             except grpc.aio.AioRpcError as error:
                 wait_s = self._wait_s(error_from(error), attempt, give_up_at)
+            except Unavailable as error:
+                wait_s = self._wait_s(error, attempt, give_up_at)
             attempt += 1
             await asyncio.sleep(wait_s)
 
@@ -304,16 +313,32 @@ class Client:
         while True:
             call = self._stub.Listen(pb.ListenRequest(entity=entity, cursor=cursor), metadata=self._metadata)
             try:
-                async for push in call:
+                while (push := await _answered(call.read())) is not grpc.aio.EOF:
                     attempt, cursor = 0, push.cursor
                     yield Pushed(push.cursor, push.payload)
                 error: PlatformError = Unavailable("the stream ended", outcome="NOT_APPENDED")
             except grpc.aio.AioRpcError as broken:
                 error = error_from(broken)
+            except Unavailable as given_up:
+                error = given_up
             finally:
                 call.cancel()
             await asyncio.sleep(self._wait_s(error, attempt, float("inf")))
             attempt += 1
+
+
+async def _answered(call: Awaitable[T]) -> T:
+    """A call's answer. When a gateway gives a call up with CANCELLED, gRPC raises CancelledError: our task goes on.
+
+    Raises Unavailable then.
+    """
+    try:
+        return await call
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Unavailable("the gateway gave the call up", outcome=UNKNOWN) from None
 
 
 def uuid7(now_ms: int) -> str:

@@ -3,20 +3,21 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import time
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from actors.errors import Overloaded
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
-from gateway.admission import Admission, Limits, level_of
+from gateway.admission import ACCEPT, Admission, Limits, level_of
 from gateway.auth import Caller
 from gateway.deadlines import now_ms as clock_ms
-from gateway.shedding import level_text
-from gateway.status import LEVEL_METADATA, status_of
+from gateway.status import status_of
+from gateway.v1 import program_pb2 as pb
+from gateway.v1 import program_pb2_grpc
 
 PROBE_MS = 100
 PROBE_MS_MAX = 1_000
@@ -49,6 +50,7 @@ class Door:
         limits = Limits(
             process.queueing_ms_max,
             process.queueing_streamed_ms_max,
+            process.queueing_accept_ms_max,
             process.queueing_window_ms,
             process.queueing_window_calls,
         )
@@ -69,17 +71,25 @@ class Door:
         """So many calls came while the door did not choose."""
         self._admission.count(calls)
 
-    def let_in(self, caller: Caller, key: str) -> None:
-        """Raises TurnedAway when this call is."""
+    def meet(self, caller: Caller) -> None:
+        """Count a call before its message is read. Raises TurnedAway when its level does not let it in."""
         admission = self._admission
         if not admission.active:
             admission.count(1)
             return
         own = level_of(caller.priority, caller.name, wall_ms())
-        refused = self.refused(caller.tenant, own, key)
+        passes = admission.admit_level(caller.tenant, own)
         self.look(clock_ms())
-        if refused is not None:
-            raise TurnedAway(refused, self._statuses[refused.reason], (admission.level(caller.tenant), own))
+        if not passes:
+            raise self._turned_away("OVERLOADED", admission.level(caller.tenant), own)
+
+    def check_key(self, caller: Caller, key: str) -> None:
+        """Raises TurnedAway when a call that was met is one too many for its entity."""
+        if self._admission.active and not self._admission.admit_key(key):
+            raise self._turned_away("KEY_SHARE", *self.levels(caller))
+
+    def _turned_away(self, reason: str, level: int, own: int) -> TurnedAway:
+        return TurnedAway(self._errors[reason], self._statuses[reason], (level, own))
 
     def refused(self, tenant: str, level: int, key: str) -> Overloaded | None:
         """Why a call of this level is turned away while the door chooses; None when it is let in."""
@@ -109,14 +119,16 @@ class Door:
 
 
 class Probe:
-    """Asks this gateway for its health, as a stranger would, while it has calls: nobody else sees the queue before us.
+    """Makes a call of this gateway's own, while there are others: nobody else sees the queue before us.
 
-    gRPC accepts a call per round of the event loop and keeps the others where no program can count them.
+    gRPC accepts one call of a method per round of the event loop and keeps the others in a line for each method, where
+    no program can count them. So the probe is an `Invoke`, which the doorkeeper knows by its metadata.
     """
 
     def __init__(self, door: Door) -> None:
         self._door = door
         self.address = f"unix-abstract:hutong-{os.getpid()}-{id(self):x}"
+        self.metadata = ("hutong-probe", secrets.token_hex(16))
         self._asking: asyncio.Task[None] | None = None
         self._asked_at = 0.0
         self._channel: grpc.aio.Channel | None = None
@@ -126,7 +138,7 @@ class Probe:
         since_ms = (time.perf_counter() - self._asked_at) * 1_000
         if self._asking is not None and not self._asking.done():
             if since_ms > PROBE_MS:
-                self._door.keep("gateway", since_ms)
+                self._door.keep(ACCEPT, since_ms)
         elif since_ms > PROBE_MS:
             self._asked_at = time.perf_counter()
             self._asking = asyncio.ensure_future(self._ask())
@@ -134,15 +146,18 @@ class Probe:
     async def _ask(self) -> None:
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(self.address)
-        stub: Any = health_pb2_grpc.HealthStub(self._channel)
-        try:
-            await stub.Check(health_pb2.HealthCheckRequest(), timeout=PROBE_MS_MAX / 1_000)
-            waited_ms = (time.perf_counter() - self._asked_at) * 1_000
-        except grpc.aio.AioRpcError as error:
-            is_full = error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
-            waited_ms = PROBE_MS_MAX if is_full else 0.0
-        self._door.waited("gateway", waited_ms, 1, streamed=False)
-        self._door.keep("gateway", 0.0)
+        stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
+        call = stub.Invoke(pb.InvokeRequest(), timeout=PROBE_MS_MAX / 1_000, metadata=(self.metadata,))
+        code = (
+            await call.code()
+        )  # gRPC gives a line that is too long up with CANCELLED: awaiting the call would raise that
+        waited_ms = (time.perf_counter() - self._asked_at) * 1_000
+        if code is grpc.StatusCode.UNAVAILABLE:
+            waited_ms = 0.0  # not served yet, or no more
+        elif code is not grpc.StatusCode.OK:
+            waited_ms = PROBE_MS_MAX
+        self._door.waited(ACCEPT, waited_ms, 1, streamed=False)
+        self._door.keep(ACCEPT, 0.0)
 
     async def stop(self) -> None:
         """Ask no more."""
@@ -152,9 +167,3 @@ class Probe:
                 await self._asking
         if self._channel is not None:
             await self._channel.close()
-
-
-def level_trailer(levels: tuple[int, int]) -> tuple[tuple[str, str], ...]:
-    """What an answer says of the level: nothing while the door is open."""
-    level, own = levels
-    return ((LEVEL_METADATA, level_text(level, own)),) if level else ()

@@ -18,13 +18,15 @@ from actors.ports import Log
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
+from gateway.doorkeeper import Doorkeeper
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.program import ProgramService
 from gateway.v1 import program_pb2, program_pb2_grpc
 
 SERVICE_NAME: str = program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name
-STREAMS_MAX = 1_000
+ACCEPT_MAX = 10_000
+"""With more calls waiting to be accepted gRPC gives some up at random, whoever called: for memory's sake alone."""
 KEEPALIVE_MS = 30_000
 PING_MS_MIN = 10_000
 COLLECT_EVERY = (20_000, 20, 50)
@@ -65,7 +67,9 @@ class Gateway:
         self.ingress = Ingress(config.name, parts.log, config.cluster, config.process, config.token, parts.sensor)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            options=_options(config.process), maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max
+            interceptors=[Doorkeeper(self.ingress.door, self.ingress.probe, parts.sensor)],
+            options=_options(config.process),
+            maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max,
         )
         routes = Routes(parts.registry, config.cluster, config.process)
         self._service = ProgramService(self.ingress, routes, config.process, parts.sensor)
@@ -120,7 +124,9 @@ def _options(process: ProcessSettings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", process.metadata_bytes_max),
         # Between the two limits gRPC refuses at random, the more likely the larger: one limit is one answer.
         ("grpc.absolute_max_metadata_size", process.metadata_bytes_max),
-        ("grpc.max_concurrent_streams", STREAMS_MAX),
+        ("grpc.max_concurrent_streams", process.calls_per_connection_max),
+        ("grpc.server.max_pending_requests", ACCEPT_MAX),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * ACCEPT_MAX),
         # A client that vanished is found out; one that asks too often whether we are there is sent away.
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_MS // 3),

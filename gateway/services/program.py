@@ -14,18 +14,16 @@ from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.auth import Caller, caller_of
 from gateway.deadlines import deadline_ms, each_call_ms, now_ms
-from gateway.door import SAID, TurnedAway, level_trailer
+from gateway.door import TurnedAway
+from gateway.doorkeeper import level_trailer, trailer, turn_away
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener
 from gateway.pending import Call
 from gateway.routes import Route, Routes, text_of
-from gateway.status import REQUEST_METADATA, STATUS_METADATA, TIME_METADATA, code_of, message_of, refusal_of, status_of
+from gateway.status import STATUS_METADATA, code_of, message_of, refusal_of, status_of
 from gateway.streams import CallStream
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
-
-REQUEST_CHARS_MAX = 128
-"""Metadata cannot hold whatever a client wrote as its request id: what does not fit is told in the status alone."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -71,7 +69,7 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
                 raise refusal_of(reply, partition)
         except PlatformError as error:
             await self._refuse(context, "Invoke", began, error, request_id)
-        context.set_trailing_metadata((*_trailer(request_id), *level_trailer(self._ingress.door.levels(caller))))
+        context.set_trailing_metadata((*trailer(request_id), *level_trailer(self._ingress.door.levels(caller))))
         self._sensor.call_done("Invoke", "OK", time.perf_counter() - began)
         response = pb.InvokeResponse(payload=reply.payload, duplicate=reply.duplicate, request_id=request_id)
         position = response.position
@@ -94,7 +92,7 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             await self._serve(stream, stream.run(request_iterator, context))
         except PlatformError as error:
             await self._refuse(context, "InvokeStream", began, error, "")
-        context.set_trailing_metadata(_trailer(""))
+        context.set_trailing_metadata(trailer(""))
 
     async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:
         """One question."""
@@ -111,7 +109,7 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
                 position, payload = await self._ask(route, request, until_ms)
         except PlatformError as error:
             await self._refuse(context, "Query", began, error, "")
-        context.set_trailing_metadata(_trailer(""))
+        context.set_trailing_metadata(trailer(""))
         self._sensor.call_done("Query", "OK", time.perf_counter() - began)
         return pb.QueryResponse(payload=payload, position=position)
 
@@ -182,17 +180,14 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
 
     async def _let_in(self, context: Context, method: str, entity: str, request_id: str) -> Caller:
         """The caller, if its call is let in; else it is answered here, before anything else is looked at."""
+        door = self._ingress.door
         try:
             caller = self._caller(context)
-            self._ingress.door.let_in(caller, entity)
+            if method != "Invoke":  # the doorkeeper has met those
+                door.meet(caller)
+            door.check_key(caller, entity)
         except TurnedAway as away:
-            code = code_of(away.error)
-            self._sensor.calls_refused(away.error.reason, 1)
-            self._sensor.stream_answered(method, code.name, 1)
-            told = (*_trailer(request_id), *level_trailer(away.levels))
-            await context.abort(
-                code, SAID[away.error.reason], trailing_metadata=(*told, (STATUS_METADATA, away.status))
-            )
+            await turn_away(context, method, away, request_id, self._sensor)
         except PlatformError as error:
             self._sensor.calls_refused(error.reason, 1)
             await self._refuse(context, method, time.perf_counter(), error, request_id)
@@ -204,15 +199,9 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         code = code_of(error)
         self._sensor.call_done(method, code.name, time.perf_counter() - began)
         status = status_of(error, request_id).SerializeToString()
-        trailer = (*_trailer(request_id), (STATUS_METADATA, status))
-        await context.abort(code, message_of(error), trailing_metadata=trailer)
+        told = (*trailer(request_id), (STATUS_METADATA, status))
+        await context.abort(code, message_of(error), trailing_metadata=told)
         raise AssertionError("abort raises")
-
-
-def _trailer(request_id: str) -> tuple[tuple[str, str], ...]:
-    now = (TIME_METADATA, str(time.time_ns() // 1_000_000))
-    fits = request_id.isascii() and request_id.isprintable() and len(request_id) <= REQUEST_CHARS_MAX
-    return (now, (REQUEST_METADATA, request_id)) if request_id and fits else (now,)
 
 
 def _describe(registry: Registry, program: str) -> bytes:

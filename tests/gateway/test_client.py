@@ -6,6 +6,8 @@
 import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
@@ -17,8 +19,9 @@ from actors.link import Lost
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.client import Answer, Client, error_from_call, uuid7
-from gateway.server import Gateway, GatewayConfig, GatewayParts
-from tests.gateway.scene import CLUSTER, TOKEN, Scene, jar_on, play, registry
+from gateway.server import SERVICE_NAME, Gateway, GatewayConfig, GatewayParts
+from gateway.v1 import program_pb2 as pb
+from tests.gateway.scene import CLUSTER, TOKEN, WAIT_S, Scene, jar_on, play, registry
 
 
 async def client_of(scene: Scene, process: ProcessSettings | None = None) -> Client:
@@ -215,3 +218,81 @@ def test_a_call_that_ran_out_of_time_names_its_deadline_and_not_the_transports_w
     error = error_from_call(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", None)
     assert (type(error), error.reason) == (DeadlineExceeded, "OUTCOME_UNKNOWN")
     assert str(error) == "no answer came before the call's deadline (deadline_ms)"
+
+
+def gives_up(seen: set[str]) -> grpc.aio.Server:
+    """A server that ends the first call of each method with CANCELLED, as gRPC does when its line is too long."""
+
+    async def first(context: Any, method: str) -> None:
+        if method not in seen:
+            seen.add(method)
+            await context.abort(grpc.StatusCode.CANCELLED)
+
+    async def invoke(request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
+        await first(context, "Invoke")
+        return pb.InvokeResponse(payload=b"1", request_id=request.request_id)
+
+    async def query(request: pb.QueryRequest, context: Any) -> pb.QueryResponse:
+        await first(context, "Query")
+        return pb.QueryResponse(payload=request.args)
+
+    async def many(batches: AsyncIterator[pb.InvokeBatch], context: Any) -> AsyncIterator[pb.InvokeResultBatch]:
+        await first(context, "InvokeStream")
+        async for batch in batches:
+            done = pb.InvokeResponse(payload=b"3")
+            yield pb.InvokeResultBatch(
+                results=[pb.InvokeResult(request_id=call.request_id, response=done) for call in batch.calls]
+            )
+
+    async def listen(request: pb.ListenRequest, context: Any) -> AsyncIterator[pb.ListenResponse]:
+        await first(context, "Listen")
+        yield pb.ListenResponse(cursor=request.cursor + 1, payload=b"4")
+
+    server = grpc.aio.server()
+    methods: Any = {
+        "Invoke": grpc.unary_unary_rpc_method_handler(
+            invoke, pb.InvokeRequest.FromString, pb.InvokeResponse.SerializeToString
+        ),
+        "Query": grpc.unary_unary_rpc_method_handler(
+            query, pb.QueryRequest.FromString, pb.QueryResponse.SerializeToString
+        ),
+        "InvokeStream": grpc.stream_stream_rpc_method_handler(
+            many, pb.InvokeBatch.FromString, pb.InvokeResultBatch.SerializeToString
+        ),
+        "Listen": grpc.unary_stream_rpc_method_handler(
+            listen, pb.ListenRequest.FromString, pb.ListenResponse.SerializeToString
+        ),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, methods),))
+    return server
+
+
+def test_a_call_that_a_gateway_gives_up_is_tried_again_and_ends_nobodys_task() -> None:
+    async def act() -> None:
+        seen: set[str] = set()
+        server = gives_up(seen)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with Client(f"127.0.0.1:{port}", seed=1) as client:
+            assert (await client.invoke("a/b", "c")).value == 1
+            assert (await client.query("a/b", "c", b"2")).value == 2
+            many = await client.invoke_many([("a/b", "c", b"{}")] * 3)
+            assert [isinstance(one, Answer) and one.value for one in many] == [3, 3, 3]
+            assert (await anext(client.listen("a/b"))).payload == b"4"
+        await server.stop(0)
+        assert seen == {"Invoke", "Query", "InvokeStream", "Listen"}
+
+    asyncio.run(asyncio.wait_for(act(), WAIT_S))
+
+
+def test_to_end_ones_own_task_ends_its_call() -> None:
+    async def act(scene: Scene) -> None:
+        async with await client_of(scene) as client:
+            scene.log.holding = []
+            calling = asyncio.ensure_future(client.invoke(jar_on(0), "jar.put", {"amount": 1}))
+            await scene.log.until(lambda: scene.log.holding)
+            calling.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await calling
+
+    play(act)

@@ -116,3 +116,15 @@ def test_a_client_keeps_its_calls_back_while_they_would_be_turned_away() -> None
             assert isinstance(await client.invoke(jar_on(0), "jar.put", {"amount": 1}), Answer)
 
     play(act)
+
+
+def test_the_probe_is_known_by_its_secret_and_reaches_no_entity() -> None:
+    async def act(scene: Scene) -> None:
+        stub = await scene.served(NEVER)
+        probe = scene.gateways[0].ingress.probe
+        assert await stub.Invoke(pb.InvokeRequest(), metadata=(probe.metadata,)) == pb.InvokeResponse()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Invoke(pb.InvokeRequest(), metadata=((probe.metadata[0], "0" * 32),))
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+    play(act)

@@ -13,8 +13,11 @@ END_STREAM, ACK, END_HEADERS = 1, 1, 4
 CANCEL = 8
 WINDOW = 65_535
 FRAME_BYTES_MAX = 16_384
-STREAMS_MAX = 900
-"""Fewer than a gateway allows on one connection, so that none is turned away for that."""
+CALLS_MAX = 100
+"""Calls at a time, until the gateway has said how many it takes."""
+CALLS_PART = 0.9
+"""Of those, how many are used: the gateway forgets a call a moment after its client does."""
+MAX_CONCURRENT_STREAMS = 3
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -61,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._left = b""
         self._room = WINDOW
         self._next = 1
+        self._calls_max = CALLS_MAX
         self.open: dict[int, float] = {}
         self.seen: Counter[int] = Counter()
         self.closed = asyncio.Event()
@@ -91,7 +95,8 @@ class Connection(asyncio.Protocol):
     @property
     def has_room(self) -> bool:
         """Whether another small call can be sent."""
-        return self._room > FRAME_BYTES_MAX and len(self.open) < STREAMS_MAX and not self.closed.is_set()
+        is_free = len(self.open) < CALLS_PART * self._calls_max
+        return is_free and self._room > FRAME_BYTES_MAX and not self.closed.is_set()
 
     def send(self, data: bytes) -> None:
         """Send these bytes, whatever they are."""
@@ -104,10 +109,10 @@ class Connection(asyncio.Protocol):
         stream, self._next = self._next, self._next + 2
         return stream
 
-    def call(self, block: bytes, body: bytes, *, ends: bool = True) -> int:
-        """Make a call with one message; returns its stream."""
+    def call(self, block: bytes, body: bytes, *, ends: bool = True, since: float | None = None) -> int:
+        """Make a call with one message, wanted since then; returns its stream."""
         stream = self.begin()
-        self.open[stream] = time.perf_counter()
+        self.open[stream] = time.perf_counter() if since is None else since
         parts = [frame(HEADERS, END_HEADERS, stream, block)]
         for start in range(0, len(body), FRAME_BYTES_MAX):
             part = body[start : start + FRAME_BYTES_MAX]
@@ -144,6 +149,9 @@ class Connection(asyncio.Protocol):
         elif kind == WINDOW_UPDATE and stream == 0:
             self._room += int.from_bytes(payload, "big")
         elif kind in (SETTINGS, PING) and not flags & ACK:
+            if kind == SETTINGS:
+                said = dict(struct.unpack_from(">HI", payload, at) for at in range(0, len(payload), 6))
+                self._calls_max = said.get(MAX_CONCURRENT_STREAMS, self._calls_max)
             self.send(frame(kind, ACK, 0, payload if kind == PING else b""))
 
     def _end(self, stream: int, status: int) -> None:

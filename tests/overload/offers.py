@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -21,6 +21,8 @@ from tests.overload.http2 import Connection, header_block, message
 KEYS = 400
 GOOD_MS = 1_000.0
 """An answer that comes later is nobody's any more."""
+ROOM_MS_MAX = 200.0
+"""A caller that finds no room on its connections or in its stream for so long does without, as with a pool of them."""
 TICK_S = 0.005
 BEHIND_S_MAX = 0.05
 """What this process could not offer in time for longer than this is not offered: a burst is another trouble."""
@@ -58,7 +60,7 @@ class Said(Struct):
     refused: int = 0
     unknown: int = 0
     kept: int = 0
-    """Not sent: kept back below the level, or no room was left on the way."""
+    """Not sent: kept back below the level, or there was no room on the way for `ROOM_MS_MAX`."""
     waits_ms: list[float] = field(default_factory=list[float])
 
     def ended(self, status: int, waited_ms: float) -> None:
@@ -73,6 +75,38 @@ class Said(Struct):
             self.refused += 1
         else:
             self.unknown += 1
+
+
+class Waiting:
+    """Calls that are offered and not sent yet: a connection carries so many at a time, and a stream pushes back."""
+
+    def __init__(self, said: Said) -> None:
+        self._said = said
+        self._line: deque[tuple[bytes, float]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def offer(self, block: bytes, now: float) -> None:
+        """One more."""
+        self._said.offered += 1
+        self._line.append((block, now))
+
+    def first(self, now: float) -> tuple[bytes, float] | None:
+        """The next to go and when it was offered; what has waited too long never goes."""
+        while self._line and (now - self._line[0][1]) * 1_000 > ROOM_MS_MAX:
+            self._line.popleft()
+            self._said.kept += 1
+        return self._line[0] if self._line else None
+
+    def gone(self) -> None:
+        """The next is on its way."""
+        self._line.popleft()
+
+    def give_up(self) -> None:
+        """None of them goes any more."""
+        self._said.kept += len(self._line)
+        self._line.clear()
 
 
 def invoke(number: int) -> pb.InvokeRequest:
@@ -114,27 +148,31 @@ class Unary:
             self.said[name].ended(status, waited_ms)
         self._done.set()
 
-    def _send(self, name: str, block: bytes) -> bool:
+    def _send(self, name: str, block: bytes, since: float | None = None) -> bool:
         nth = self._own[name] + self._random.randrange(CONNECTIONS)
         connection = self._connections[nth]
         if not connection.has_room:
             return False
         body = message(invoke(self._random.randrange(KEYS)).SerializeToString())
-        self._whose[nth, connection.call(block, body)] = name
+        self._whose[nth, connection.call(block, body, since=since)] = name
         return True
 
     async def offer(self, seconds: float) -> None:
-        """Send at each group's pace for so long; then wait until all are answered, for 3 s at most."""
+        """Offer at each group's pace for so long; then wait until all are answered, for 3 s at most."""
         names, blocks, rates = zip(*self._blocks, strict=True)
+        waiting = {name: Waiting(said) for name, said in self.said.items()}
         owed, last, until = 0.0, time.perf_counter(), time.perf_counter() + seconds
         while (now := time.perf_counter()) < until:
             owed, last = min(owed + sum(rates) * (now - last), sum(rates) * BEHIND_S_MAX), now
             for nth in self._random.choices(range(len(names)), rates, k=int(owed)):
-                said = self.said[names[nth]]
-                said.offered += 1
-                said.kept += not self._send(names[nth], blocks[nth])
+                waiting[names[nth]].offer(blocks[nth], now)
             owed -= int(owed)
+            for name, line in waiting.items():
+                while (first := line.first(now)) and self._send(name, *first):
+                    line.gone()
             await asyncio.sleep(TICK_S)
+        for line in waiting.values():
+            line.give_up()
         end = time.perf_counter() + 3
         while self._whose and (left_s := end - time.perf_counter()) > 0:
             self._done.clear()
@@ -159,9 +197,10 @@ class Unary:
 
 
 class Streamed:
-    """Callers with a stream each, who keep their calls back as the level says."""
+    """Callers with a stream each, who keep their calls back as the level says, if they heed it."""
 
-    def __init__(self, address: str, groups: Sequence[Group]) -> None:
+    def __init__(self, address: str, groups: Sequence[Group], *, heeds: bool = True) -> None:
+        self._heeds = heeds
         self._address = address
         self._groups = groups
         self.said = {group.name: Said() for group in groups}
@@ -180,22 +219,23 @@ class Streamed:
             stream = stub.InvokeStream(metadata=group.metadata(nth))
             reading = asyncio.ensure_future(self._read(stream, said, shedding, sent_at))
             writing: asyncio.Future[Any] | None = None
+            waiting = Waiting(said)
             owed, last, until = 0.0, time.perf_counter(), time.perf_counter() + seconds
             while (now := time.perf_counter()) < until and not reading.done():
                 owed, last = owed + group.per_s / group.callers * (now - last), now
-                count, owed = int(owed), owed - int(owed)
-                said.offered += count
-                if writing is not None and not writing.done():
-                    said.kept += count  # the last message has not gone: the stream pushes back
-                else:
-                    room = max(OPEN_MAX - len(sent_at), 0)
-                    admitted = sum(shedding.admits(int(now * 1_000)) for _ in range(count))
-                    calls = [invoke(nth * 31 + n) for n in range(min(admitted, room))]
-                    said.kept += count - len(calls)
+                for _ in range(int(owed)):
+                    if not self._heeds or shedding.admits(int(now * 1_000)):
+                        waiting.offer(b"", now)
+                    else:
+                        said.offered += 1
+                        said.kept += 1
+                owed -= int(owed)
+                if writing is None or writing.done():  # else the last message has not gone: the stream pushes back
+                    calls = self._next(waiting, sent_at, now)
                     if calls:
-                        sent_at |= dict.fromkeys((call.request_id for call in calls), now)
                         writing = asyncio.ensure_future(stream.write(pb.InvokeBatch(calls=calls)))
                 await asyncio.sleep(4 * TICK_S)
+            waiting.give_up()
             if writing is not None:
                 await asyncio.wait([writing], timeout=3)
             await stream.done_writing()
@@ -203,6 +243,16 @@ class Streamed:
             said.unknown += len(sent_at)
             stream.cancel()
             await asyncio.wait([reading], timeout=3)
+
+    def _next(self, waiting: Waiting, sent_at: dict[str, float], now: float) -> list[pb.InvokeRequest]:
+        """As many of the calls that wait as may be on the way."""
+        calls: list[pb.InvokeRequest] = []
+        while len(sent_at) < OPEN_MAX and (first := waiting.first(now)):
+            call = invoke(len(sent_at))
+            sent_at[call.request_id] = first[1]
+            calls.append(call)
+            waiting.gone()
+        return calls
 
     async def _read(self, stream: Any, said: Said, shedding: Shedding, sent_at: dict[str, float]) -> None:
         try:
