@@ -5,10 +5,12 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from tests.cluster.stage import Platform
 from tests.killing.campaigns import HOSTS, Trouble, kill_gateway, kill_host, kill_log, move_partitions, stop_host
@@ -18,31 +20,33 @@ from tests.linearizability.brokers import broker
 from tests.linearizability.checker import Violation, check
 from tests.linearizability.clients import Clients
 from tests.linearizability.history import Op, by_entity, write
+from tests.linearizability.simulated import PLANTED
 from tests.proof.counts import Counts, summed
 
 GATEWAYS = 2
 STEADY_PER_S = 20
 ENOUGH_S_MAX = 20.0
 UNKNOWN_SHARE_MIN = 0.005
+ADDS_MIN = 3
+"""Fewer make no history that one can lie about."""
 
 
 class Sizes(NamedTuple):
-    """On which logs, how often each trouble comes, and how many ops of each kind must be answered."""
+    """How often each trouble comes on each log, and how many ops of each kind must be answered."""
 
-    logs: tuple[str, ...]
-    rounds: int
+    rounds: Mapping[str, int]
     moves: int
     answered_min: int
 
 
-QUICK = Sizes(("embedded",), rounds=1, moves=2, answered_min=1_000)
-FULL = Sizes(("embedded", "kafka"), rounds=3, moves=6, answered_min=5_000)
+QUICK = Sizes({"embedded": 1}, moves=2, answered_min=1_000)
+FULL = Sizes({"embedded": 3, "kafka": 2}, moves=6, answered_min=5_000)
 
 
 def histories(folder: Path, seed: int, sizes: Sizes) -> Counts:
     """On each log: record, under faults, what clients see, and check it."""
     folder.mkdir(parents=True, exist_ok=True)
-    counts = summed("histories", [_on(log, folder, seed, sizes) for log in sizes.logs])
+    counts = summed("histories", [_on(log, folder, seed, sizes) for log in sizes.rounds])
     counts.seed = seed
     return counts
 
@@ -77,7 +81,7 @@ async def _record(
     async with Steady(platform.gateway, counts.seed, STEADY_PER_S) as steady:
         async with Clients(platform.gateway, counts.seed) as clients:
             await clients.enough(sizes.answered_min, ENOUGH_S_MAX)
-            await _play(platform, steady, counts, chance, [*troubles] * sizes.rounds, sizes.moves)
+            await _play(platform, steady, counts, chance, [*troubles] * sizes.rounds[log], sizes.moves)
             await clients.enough(4 * sizes.answered_min, ENOUGH_S_MAX)
             for entity in await clients.last_reads():
                 counts.find(f"{entity} could not be read at the end")
@@ -122,12 +126,27 @@ def _count(counts: Counts, log: str, clients: Clients, sizes: Sizes) -> None:
 
 
 def _check(counts: Counts, log: str, folder: Path, history: Sequence[Op]) -> None:
+    """Both checkers, each also on lies that are planted in a copy of what one counter's clients saw."""
+    with_lies = [*history, *_planted(history)]
     began_s = time.monotonic()
-    violations = check(history)
+    violations = check(with_lies)
     counts.figures[f"{log}_check_s"] = time.monotonic() - began_s
     for violation in violations:
-        _blame(counts, violation)
-    _ask_porcupine(counts, log, folder, history, {violation.entity for violation in violations})
+        if violation.entity not in PLANTED:
+            _blame(counts, violation)
+    found = {violation.entity for violation in violations}
+    for kind in PLANTED.keys() - found:
+        counts.find(f"a planted {kind} was not found")
+    _ask_porcupine(counts, log, folder, with_lies, found)
+
+
+def _planted(history: Sequence[Op]) -> list[Op]:
+    """Each lie, in a counter of its own: what was seen of one whose every call was answered, and the lie."""
+    quiet = [ops for ops in by_entity(history).values() if all(op.answered for op in ops)]
+    seen = max(quiet, key=lambda ops: sum(op.kind == "add" for op in ops), default=())
+    if sum(op.kind == "add" for op in seen) < ADDS_MIN:
+        return []
+    return [replace(op, entity=kind) for kind, plant in PLANTED.items() for op in plant(seen)]
 
 
 def _blame(counts: Counts, violation: Violation) -> None:

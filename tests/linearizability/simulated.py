@@ -77,22 +77,21 @@ def add_applied_twice(history: Sequence[Op]) -> list[Op]:
 
 def stale_read(history: Sequence[Op]) -> list[Op]:
     """A read after all else does not see the last add that was answered."""
-    end_ns = max(op.ended_ns for op in history if op.answered)
-    return [*history, _read(history, _adds(history)[-1].total - 1, end_ns + 1)]
+    return [*history, _read(history, _adds(history)[-1].total - 1, _end_ns(history) + 1)]
 
 
 def read_from_the_future(history: Sequence[Op]) -> list[Op]:
     """A read ended before the last add that was answered began, and sees it."""
     last = _adds(history)[-1]
-    shifted = [op if op.total < last.total else _later(op) for op in history]
-    return [*shifted, _read(history, last.total, 2 * SPAN_NS)]
+    shifted = [op if op.total < last.total else _later(history, op) for op in history]
+    return [*shifted, _read(history, last.total, _end_ns(history) + 1)]
 
 
 def real_time_inversion(history: Sequence[Op]) -> list[Op]:
     """The last add was answered the total before, by which another add was answered long after it."""
     *_, before, last = _adds(history)
     rest = [op for op in history if not op.answered or op.total < before.total]
-    return [*rest, replace(before, total=last.total), replace(_later(last), total=before.total)]
+    return [*rest, replace(before, total=last.total), replace(_later(history, last), total=before.total)]
 
 
 PLANTED: Mapping[str, Callable[[Sequence[Op]], list[Op]]] = {
@@ -105,8 +104,14 @@ PLANTED: Mapping[str, Callable[[Sequence[Op]], list[Op]]] = {
 """What the check calls it, and how it is planted."""
 
 
-def _later(op: Op) -> Op:
-    return replace(op, began_ns=op.began_ns + 10 * SPAN_NS, ended_ns=op.ended_ns + 10 * SPAN_NS) if op.answered else op
+def _end_ns(history: Sequence[Op]) -> int:
+    return max(op.ended_ns for op in history if op.answered)
+
+
+def _later(history: Sequence[Op], op: Op) -> Op:
+    """The same long after all else had ended, if it ended."""
+    by_ns = 10 + 2 * (_end_ns(history) - min(op.began_ns for op in history))
+    return replace(op, began_ns=op.began_ns + by_ns, ended_ns=op.ended_ns + by_ns) if op.answered else op
 
 
 def _read(history: Sequence[Op], total: int, began_ns: int) -> Op:
