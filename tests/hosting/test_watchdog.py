@@ -117,6 +117,17 @@ def test_a_record_without_end_is_told_with_its_position_and_what_to_do(tmp_path:
     assert "`hutong retry 9/5/0`, or `hutong skip 9/5/0`" in said
 
 
+def test_a_host_that_died_before_its_watchdog_began_leaves_a_note_all_the_same(tmp_path: Path) -> None:
+    progress, notes = tmp_path / "progress", tmp_path / "notes"
+    notes.mkdir()
+    progress.write_bytes(watchdog.PROGRESS.pack(9, 5, 0, watchdog.APPLYING))
+    with subprocess.Popen([sys.executable, "-c", ""]) as host:
+        host.wait(WAIT_S)
+    arguments = [sys.executable, "-I", watchdog.__file__, str(progress), str(host.pid), str(notes), "100"]
+    subprocess.run(arguments, check=True, timeout=WAIT_S)
+    assert '"died": true' in (notes / f"{host.pid}.json").read_text()
+
+
 def test_code_that_fills_memory_halts_its_record_and_the_host_lives_on(tmp_path: Path) -> None:
     with log_in(tmp_path) as log:
         bad = put(log, 0, "tally.break", how="fill")

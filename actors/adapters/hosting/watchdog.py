@@ -26,11 +26,15 @@ APPLYING = 1
 def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> None:
     """Watch until the host has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal comes to us too, and is the host's to answer
-    host = os.pidfd_open(host_pid)
     with (
         Path(progress_file).open("rb") as file,
         mmap.mmap(file.fileno(), PROGRESS.size, access=mmap.ACCESS_READ) as view,
     ):
+        try:
+            host = os.pidfd_open(host_pid)
+        except ProcessLookupError:  # it has ended before we began
+            _note_death(view, host_pid, notes)
+            return
         seen = PROGRESS.unpack(view[: PROGRESS.size])
         same_ms = 0
         look_every_ms = min(LOOK_EVERY_MS_MAX, max(decide_ms_max // LOOKS_MIN, 1))
@@ -49,10 +53,15 @@ def main(progress_file: str, host_pid: int, notes: Path, decide_ms_max: int) -> 
                     _tell(f"a view of partition {now[0]} took process {host_pid} over {decide_ms_max} ms: it is ended")
                 signal.pidfd_send_signal(host, signal.SIGKILL)
                 return
-        last = PROGRESS.unpack(view[: PROGRESS.size])
-        if last[3] == APPLYING:
-            why = f"process {host_pid} ended while it applied this record, at {time.time():.0f}"
-            _note(notes, host_pid, last, why, died=True)
+        _note_death(view, host_pid, notes)
+
+
+def _note_death(view: mmap.mmap, host_pid: int, notes: Path) -> None:
+    """Leave a note if the host has ended in the middle of a record."""
+    last = PROGRESS.unpack(view[: PROGRESS.size])
+    if last[3] == APPLYING:
+        why = f"process {host_pid} ended while it applied this record, at {time.time():.0f}"
+        _note(notes, host_pid, last, why, died=True)
 
 
 def _halt(progress: tuple[int, ...], why: str) -> str:
