@@ -34,6 +34,7 @@ BUSY = (
     _module("disk", "the embedded log, stores and snapshots on a failing disk", 120, 900),
     _module("releases", "golden logs under both releases, any snapshot, other Pythons and hash seeds", 90, 300),
     _module("bad_input", "mutated messages, bad ids, corrupt records, poison", 90, 420),
+    _module("linearizability", "histories of real clients, checked per entity", 120, 420),
 )
 """The lane that computes."""
 
@@ -41,7 +42,6 @@ WAITING = (
     Scenario("more-worlds", "the other half of the seeds", ("tests.simulation", "--only", "more-worlds"), 60, 1_200),
     _module("kafka_faults", "one and three real Kafka brokers, killed, stalled, cut off", 120, 900),
     _module("killing", "hosts, Ray, log owner, supervisor killed under load", 240, 900),
-    _module("linearizability", "histories of real clients, checked per entity", 120, 420),
 )
 """The lane that mostly waits for processes."""
 
