@@ -18,9 +18,10 @@ from tests.killing.steady import Steady
 from tests.linearizability import judging
 from tests.linearizability.brokers import broker
 from tests.linearizability.checker import Violation, check
-from tests.linearizability.clients import Clients
+from tests.linearizability.clients import HOT_KEYS, Clients
 from tests.linearizability.history import Op, by_entity, write
 from tests.linearizability.simulated import PLANTED
+from tests.linearizability.waking import wakes_robbed
 from tests.proof.counts import Counts, summed
 
 GATEWAYS = 2
@@ -54,7 +55,7 @@ def histories(folder: Path, seed: int, sizes: Sizes) -> Counts:
 def _on(log: str, folder: Path, seed: int, sizes: Sizes) -> Counts:
     counts = Counts(f"histories, {log} log", seed)
     with ExitStack() as stack:
-        troubles: list[Trouble] = [kill_host, stop_host, kill_gateway]
+        troubles: list[Trouble] = [kill_host, stop_host, wakes_robbed(HOT_KEYS), kill_gateway]
         if log == "kafka":
             kafka = stack.enter_context(broker(folder / "broker"))
             troubles += kafka.troubles()

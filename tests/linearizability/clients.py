@@ -21,7 +21,9 @@ LAST_READ_MS = 30_000
 LAST_READS_AT_ONCE = 32
 LOOK_S = 0.05
 OPS_MAX = 200_000
-ENTITIES = tuple(f"programs/tally/tallys/h{number}" for number in range(HOT + COLD))
+KEYS = tuple(f"h{number}" for number in range(HOT + COLD))
+HOT_KEYS = KEYS[:HOT]
+ENTITIES = tuple(f"programs/tally/tallys/{key}" for key in KEYS)
 
 
 class Patience(NamedTuple):
