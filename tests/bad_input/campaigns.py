@@ -151,13 +151,13 @@ def poison(_: Path, seed: int, size: int) -> Counts:
 
 
 CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
-    "messages": (mutate_messages, 20_000, 300_000),
+    "messages": (mutate_messages, 20_000, 400_000),
     "wire": (send_messages, 300, 10_000),
-    "names": (break_names, 5_000, 50_000),
-    "records": (break_records, 5_000, 100_000),
+    "names": (break_names, 5_000, 100_000),
+    "records": (break_records, 5_000, 200_000),
     "host records": (read_bad_records, 2_000, 60_000),
-    "values": (read_bad_values, 2_000, 30_000),
-    "snapshots": (restore_bad_snapshots, 500, 5_000),
+    "values": (read_bad_values, 2_000, 60_000),
+    "snapshots": (restore_bad_snapshots, 500, 20_000),
     "poison": (poison, 200, 2_000),
     "halts": (halt_partitions, 3, 12),
 }

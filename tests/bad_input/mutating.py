@@ -22,6 +22,11 @@ ODD_JSON = (
     b"1.5",
 )
 
+BIG = 300_000
+"""Characters: more than a payload may hold."""
+BIG_JSON = (b'"' + b"x" * BIG + b'"', b"[" * (BIG // 2), b'{"a":' * (BIG // 8), b"9" * BIG, b"[" + b"0," * BIG + b"0]")
+BIG_CHANCE = 0.002
+
 
 def broken_bytes(whole: bytes, chance: random.Random) -> bytes:
     """Cut, flipped, doubled, lengthened or spliced; never what it was."""
@@ -42,13 +47,14 @@ def broken_bytes(whole: bytes, chance: random.Random) -> bytes:
 def odd_text(text: str, chance: random.Random) -> str:
     """The text with something odd in it, or instead of it."""
     place = chance.randrange(len(text) + 1)
-    odd = chance.choice(ODD_TEXTS)
+    odd = "x" * BIG if chance.random() < BIG_CHANCE else chance.choice(ODD_TEXTS)
     return odd if chance.random() < 0.3 else text[:place] + odd + text[place + chance.randrange(3) :]
 
 
 def odd_payload(names: tuple[str, ...], chance: random.Random) -> bytes:
     """A JSON object whose fields hold odd values; one in four is broken as bytes too."""
-    fields = (f'"{chance.choice(names)}":'.encode() + chance.choice(ODD_JSON) for _ in range(chance.randrange(1, 4)))
+    values = BIG_JSON if chance.random() < BIG_CHANCE else ODD_JSON
+    fields = (f'"{chance.choice(names)}":'.encode() + chance.choice(values) for _ in range(chance.randrange(1, 4)))
     payload = b"{" + b",".join(fields) + b"}"
     return broken_bytes(payload, chance) if chance.random() < 0.25 else payload
 
