@@ -1,6 +1,8 @@
 """More calls than can be done, and clients that mean harm, against a real platform: what it does, what a no costs."""
 
 import asyncio
+import os
+import signal
 import statistics
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -24,6 +26,7 @@ NORMAL_MS = 50.0
 NORMAL_TIMES = 10
 STREAMS, STREAM_CALLS = 8, 600
 STREAMED_PER_S = 30_000
+STALLED_PER_S = 500
 SHUT = {"HUTONG_QUEUEING_MS_MAX": "0", "HUTONG_QUEUEING_WINDOW_MS": "50", "HUTONG_QUEUEING_WINDOW_CALLS": "200"}
 """Settings of a gateway whose door lets fewer in with each moment."""
 SHUT_PART, SHUT_TRIES = 0.9, 12
@@ -38,10 +41,11 @@ class Size(NamedTuple):
     load_s: float
     attack_s: float
     connections: int
+    stall_s: float
 
 
-QUICK = Size(warm_s=1, measure_s=1, load_s=5, attack_s=1, connections=100)
-FULL = Size(warm_s=5, measure_s=6, load_s=30, attack_s=8, connections=500)
+QUICK = Size(warm_s=1, measure_s=1, load_s=5, attack_s=1, connections=100, stall_s=3)
+FULL = Size(warm_s=5, measure_s=6, load_s=30, attack_s=8, connections=500, stall_s=30)
 
 
 class Cost(NamedTuple):
@@ -187,7 +191,36 @@ def hostile(folder: Path, seed: int, size: Size) -> Counts:
     return _on_platform(folder, counts, play)
 
 
-CAMPAIGNS = {"unary": unary, "streams": streams, "refusals": refusals, "hostile": hostile}
+def stalled(folder: Path, seed: int, size: Size) -> Counts:
+    """The log stands still in the middle of a load that is no overload, and goes on."""
+    counts = Counts("stalled log", seed)
+
+    async def play(platform: Platform) -> list[Said]:
+        log = platform.processes("log")[0].pid
+        gateway = platform.processes("gateway-")[0].pid
+        async with Unary(platform.gateway, [Group("one", 64, 20, STALLED_PER_S)], seed) as calls:
+            offering = asyncio.ensure_future(calls.offer(2 * size.warm_s + size.stall_s))
+            await asyncio.sleep(size.warm_s)
+            before_bytes = processes.rss_bytes(gateway)
+            os.kill(log, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(size.stall_s)
+                counts.figures["stalled log: gateway memory / before"] = processes.rss_bytes(gateway) / before_bytes
+            finally:
+                os.kill(log, signal.SIGCONT)
+            counts.figures["stalled log: normal again s"] = await _normal_s(platform, counts)
+            await offering
+        said = calls.said["one"]
+        if said.good + said.late < said.offered:
+            counts.fault("log stalled")
+        counts.figures["stalled log: answered"] = (said.good + said.late) / max(said.offered, 1)
+        return [said]
+
+    return _on_platform(folder, counts, play)
+
+
+CAMPAIGNS = {"unary": unary, "streams": streams, "refusals": refusals, "hostile": hostile, "stalled": stalled}
+FULL_ONLY = ("refusals", "stalled")
 
 
 # --- the platform under it ---

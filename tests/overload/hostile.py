@@ -30,6 +30,7 @@ RESETS_PER_S_MAX = 20_000
 PINGS_AT_ONCE = 500
 PINGS_PER_S_MAX = 50_000
 SLOW_CALLS = 600
+STREAMS = 1_000
 METADATA_BYTES = 64 << 10
 BIG_BYTES = 64 << 20
 TRIES_PER_S_MAX = 200
@@ -118,6 +119,21 @@ async def slow_readers(address: str, seconds: float, connections: int) -> Effect
     return {"slow readers": len(made), "slow readers' streams still held": held}
 
 
+async def many_streams(address: str, seconds: float, connections: int) -> Effects:
+    """A thousand streams over one connection, whatever the gateway said of how many it takes; they stay open."""
+    del connections
+    heard = Heard()
+    connection = await Connection.to(address, heard.ended)
+    block = header_block("InvokeStream", [("hutong-deadline-ms", "60000")], timeout_ms=60_000)
+    body = message(pb.InvokeBatch(calls=[pb.InvokeRequest(entity="tallys/none")]).SerializeToString())
+    for _ in range(STREAMS):
+        connection.call(block, body, ends=False)
+    await asyncio.sleep(seconds)
+    held = len(connection.open)
+    connection.close()
+    return {"streams over one connection": STREAMS, "streams over one connection, refused": STREAMS - held}
+
+
 async def ping_flood(address: str, seconds: float, connections: int) -> Effects:
     """Ask far too often whether the gateway is there."""
     del connections
@@ -192,6 +208,7 @@ ATTACKS: Mapping[str, Callable[[str, float, int], Awaitable[Effects]]] = {
     "rapid resets": rapid_reset,
     "idle connections": idle_connections,
     "slow readers": slow_readers,
+    "many streams": many_streams,
     "a flood of pings": ping_flood,
     "huge metadata": huge_metadata,
     "huge messages": huge_messages,

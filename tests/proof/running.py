@@ -18,10 +18,13 @@ S = TypeVar("S")
 
 def run(
     name: str,
-    campaigns: Mapping[str, tuple[Callable[[Path, int, S], Counts], S, S]],
+    campaigns: Mapping[str, tuple[Callable[[Path, int, S], Counts], S | None, S]],
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Run the campaigns, each (function of a folder, a seed and its size; quick size; full size); the exit code."""
+    """Run the campaigns, each (function of a folder, a seed and its size; quick size; full size); the exit code.
+
+    One without a quick size is left out of a quick run, and said to be, unless it is asked for by name.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m {name}")
     parser.add_argument("--full", action="store_true", help="the whole sizes; else the quick ones")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
@@ -32,9 +35,12 @@ def run(
     done: list[Counts] = []
     for one in [options.only] if options.only else campaigns:
         function, quick, full = campaigns[one]
+        if quick is None and not options.full and not options.only:
+            done.append(Counts(one, options.seed, skipped=[f"{one} runs with --full, or --only {one}"]))
+            continue
         with tempfile.TemporaryDirectory(prefix=f"hutong-{one}-") as folder:
             began = time.monotonic()
-            counts = function(Path(folder) / one, options.seed, full if options.full else quick)
+            counts = function(Path(folder) / one, options.seed, full if options.full or quick is None else quick)
             counts.seconds = time.monotonic() - began
         done.append(counts)
         print(line_of(counts), flush=True)
