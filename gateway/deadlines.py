@@ -1,4 +1,4 @@
-"""Until when a call may take. Pure; times are milliseconds of a clock that never goes back."""
+"""Until when a call may take; times are milliseconds of a clock that never goes back."""
 
 import time
 from collections.abc import Iterable

@@ -48,11 +48,11 @@ class Door:
 
     def __init__(self, process: ProcessSettings, sensor: Sensor) -> None:
         limits = Limits(
-            process.queueing_ms_max,
-            process.queueing_streamed_ms_max,
-            process.queueing_accept_ms_max,
-            process.queueing_window_ms,
-            process.queueing_window_calls,
+            queueing_ms_max=process.queueing_ms_max,
+            streamed_ms_max=process.queueing_streamed_ms_max,
+            accept_ms_max=process.queueing_accept_ms_max,
+            window_ms=process.queueing_window_ms,
+            window_calls=process.queueing_window_calls,
         )
         self._admission = Admission(limits, clock_ms())
         self._sensor = sensor
@@ -148,9 +148,8 @@ class Probe:
             self._channel = grpc.aio.insecure_channel(self.address)
         stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
         call = stub.Invoke(pb.InvokeRequest(), timeout=PROBE_MS_MAX / 1_000, metadata=(self.metadata,))
-        code = (
-            await call.code()
-        )  # gRPC gives a line that is too long up with CANCELLED: awaiting the call would raise that
+        # gRPC gives a line that is too long up with CANCELLED: awaiting the call would raise that.
+        code = await call.code()
         waited_ms = (time.perf_counter() - self._asked_at) * 1_000
         if code is grpc.StatusCode.UNAVAILABLE:
             waited_ms = 0.0  # not served yet, or no more

@@ -82,9 +82,8 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
         """Many calls at a time."""
         began = time.perf_counter()
         try:
-            left_s: float | None = cast(
-                "Any", context
-            ).time_remaining()  # None when there is none, whatever its type says
+            # None when there is none, whatever its type says.
+            left_s: float | None = cast("Any", context).time_remaining()
             until_ms = None if left_s is None else deadline_ms(left_s, self._process)
             call_ms = each_call_ms(context.invocation_metadata(), self._process)
             caller = self._caller(context)

@@ -1,4 +1,4 @@
-"""S3: the power is cut at a random write or sync of the log's own writer; what was acknowledged is there afterwards."""
+"""The power is cut at a random write or sync of the log's own writer; what was acknowledged is there afterwards."""
 
 import itertools
 import time

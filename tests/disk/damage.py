@@ -1,4 +1,4 @@
-"""S3: the files of a closed or killed log are changed at random; what is read is right, or the damage is named.
+"""The files of a closed or killed log are changed at random; what is read is right, or the damage is named.
 
 A case is one fault in one file of one log. The log is opened by the product and read whole: each slice gives exactly
 what was acknowledged, or an error that names it; and after a fault that was seen, nothing is acknowledged that is lost.

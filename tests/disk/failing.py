@@ -1,4 +1,4 @@
-"""S3: syncs that fail, a disk that is full for a while, calls that are interrupted, cut short or slow."""
+"""Syncs that fail, a disk that is full for a while, calls that are interrupted, cut short or slow."""
 
 import itertools
 import resource
@@ -19,7 +19,6 @@ from tests.disk.truth import SLICES, TOPICS, WAIT_S, Truth, append, compare, end
 from tests.proof.counts import Counts
 
 FULL_EVERY = 50
-FULL_LONG = 40
 SYNC = "fsync,fdatasync"
 _names = itertools.count()
 

@@ -1,4 +1,4 @@
-"""S2: the log's owner is killed, at random moments and at each of its first syncs, while real clients append."""
+"""The log's owner is killed, at random moments and at each of its first syncs, while real clients append."""
 
 import signal
 import threading

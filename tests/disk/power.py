@@ -21,7 +21,7 @@ class Content:
     """A file: what is on the disk for certain, and what was done since, in order."""
 
     def __init__(self, synced: bytes, exists: bool) -> None:
-        """`is_certain` says that the name is on the disk."""
+        """`exists` says that the name is on the disk for certain; a file that was just made has none there yet."""
         self.synced = bytearray(synced)
         self.pending: list[Write] = []
         self.is_certain = exists

@@ -1,4 +1,4 @@
-"""A share of each campaign; with the marker `disk`, the quick size of each."""
+"""A share of each campaign, but of those that need strace; and damage that a real host meets."""
 
 import sqlite3
 from contextlib import closing

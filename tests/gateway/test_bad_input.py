@@ -41,7 +41,6 @@ def put(**fields: object) -> pb.InvokeRequest:
 
 
 PUT, ID = b'{"amount":1}', "INVALID_REQUEST_ID"
-DEEP = b'{"anything":' + b"[" * 200 + b"]" * 200 + b"}"
 WRONG = {
     "an unknown kind": Wrong(request("cups/c1"), NOT_FOUND, "NO_SUCH_KIND", says="cups"),
     "no entity": Wrong(request(""), NOT_FOUND, "NO_SUCH_KIND"),

@@ -1,4 +1,4 @@
-"""`python -m tests.kafka_faults [--quick|--full] [--only NAME] [--seed N] [--report PATH]`: every campaign on Kafka."""
+"""`python -m tests.kafka_faults [--full] [--only NAME] [--seed N] [--report PATH]`: every campaign on Kafka."""
 
 import logging
 import sys

@@ -14,7 +14,6 @@ from tests.simulation.host import SimHost
 
 DIAL_MS_MAX = 300
 LATE_MS_MAX = 500
-CLOG_MS_MAX = 2_000
 BROKEN = -1
 """The life of a stream that neither end knows yet to be broken."""
 
