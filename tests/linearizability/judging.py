@@ -49,7 +49,7 @@ def build(folder: Path) -> Path:
         raise Away(f"the library was not fetched: {error.stderr.strip()[-300:]}") from None
     program = folder / "judge"
     done = subprocess.run(
-        [go, "build", "-o", str(program), "."],
+        [go, "build", "-buildvcs=false", "-o", str(program), "."],
         cwd=SOURCE,
         check=False,
         capture_output=True,

@@ -83,6 +83,12 @@ def test_it_says_of_small_histories_what_trying_every_order_says() -> None:
     assert 500 < sum(said.values()) < 3_500, "both kinds were there"
 
 
+def test_without_go_it_is_said_that_porcupine_was_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Away, match="Go was not found"):
+        build(tmp_path)
+
+
 @pytest.mark.go
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("options", [(), ("-ordered",)])
