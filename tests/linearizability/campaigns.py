@@ -136,6 +136,7 @@ def _check(counts: Counts, log: str, folder: Path, history: Sequence[Op]) -> Non
         if violation.entity not in PLANTED:
             _blame(counts, violation)
     found = {violation.entity for violation in violations}
+    counts.figures[f"{log}_lies_found"] = len(PLANTED.keys() & found)
     for kind in PLANTED.keys() - found:
         counts.find(f"a planted {kind} was not found")
     _ask_porcupine(counts, log, folder, with_lies, found)
@@ -170,7 +171,7 @@ def _ask_porcupine(counts: Counts, log: str, folder: Path, history: Sequence[Op]
         counts.skipped.append(f"PORCUPINE WAS NOT ASKED of the {log} log's history: {away}; our own check ran")
         return
     counts.figures[f"{log}_porcupine_s"] = time.monotonic() - began_s
-    said = Counter(one.verdict for one in verdicts.values())
+    said = Counter(one.verdict for entity, one in verdicts.items() if entity not in PLANTED)
     counts.figures |= {f"{log}_porcupine_{verdict.lower()}": number for verdict, number in said.items()}
     counts.figures[f"{log}_porcupine_ordered"] = sum(one.ordered for one in verdicts.values())
     if len(verdicts) != len(by_entity(history)):
