@@ -275,37 +275,33 @@ class Client:
             request.at_least.CopyFrom(
                 pb.Position(partition=at_least.partition, offset=at_least.offset, index=at_least.index)
             )
-        give_up_at = time.monotonic() + deadline_ms / 1_000
-        attempt = 0
-        while True:
-            try:
-                answer = await _answered(
-                    self._stub.Query(request, timeout=deadline_ms / 1_000, metadata=self._metadata)
-                )
-                return View(answer.payload, _position(answer.position))
-            except grpc.aio.AioRpcError as error:
-                wait_s = self._wait_s(error_from(error), attempt, give_up_at)
-            except Unavailable as error:
-                wait_s = self._wait_s(error, attempt, give_up_at)
-            attempt += 1
-            await asyncio.sleep(wait_s)
+        answer = await self._ask(self._stub.Query, request, deadline_ms)
+        return View(answer.payload, _position(answer.position))
 
     async def describe(self, program: str = "") -> Mapping[str, Any]:
         """What a program, or the platform itself, takes and tells."""
-        try:
-            answer = await self._stub.Describe(pb.DescribeRequest(program=program), timeout=DEADLINE_MS / 1_000)
-        except grpc.aio.AioRpcError as error:
-            raise error_from(error) from None
+        answer = await self._ask(self._stub.Describe, pb.DescribeRequest(program=program), DEADLINE_MS)
         described: dict[str, Any] = msgspec.json.decode(answer.description)
         return described
 
     async def programs(self) -> list[str]:
         """The names of the programs that run here."""
-        try:
-            answer = await self._stub.Describe(pb.DescribeRequest(), timeout=DEADLINE_MS / 1_000)
-        except grpc.aio.AioRpcError as error:
-            raise error_from(error) from None
+        answer = await self._ask(self._stub.Describe, pb.DescribeRequest(), DEADLINE_MS)
         return list(answer.programs)
+
+    async def _ask(self, method: Any, request: object, deadline_ms: int) -> Any:
+        """Ask what changes nothing, again and again within the deadline."""
+        give_up_at = time.monotonic() + deadline_ms / 1_000
+        attempt = 0
+        while True:
+            try:
+                return await _answered(method(request, timeout=deadline_ms / 1_000, metadata=self._metadata))
+            except grpc.aio.AioRpcError as broken:
+                error = error_from(broken)
+            except Unavailable as given_up:
+                error = given_up
+            await asyncio.sleep(self._wait_s(error, attempt, give_up_at))
+            attempt += 1
 
     async def listen(self, entity: str, cursor: int = 0) -> AsyncIterator[Pushed]:
         """An entity's pushes above `cursor`, for ever: dials again, without loss or repeat, when a gateway goes."""
@@ -379,9 +375,7 @@ def _doubted(error: PlatformError) -> PlatformError:
 
 
 def _answer(name: str, response: pb.InvokeResponse) -> Answer:
-    position = response.position
-    where = Position(position.partition, position.offset, position.index)
-    return Answer(response.payload, where, response.duplicate, name)
+    return Answer(response.payload, _position(response.position), response.duplicate, name)
 
 
 class _Many:

@@ -5,7 +5,6 @@ what was acknowledged, or an error that names it; and after a fault that was see
 """
 
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -206,7 +205,7 @@ FAULTS: Mapping[str, Fault] = {
 def damage(folder: Path, seed: int, cases: Mapping[str, int]) -> Counts:
     """So many cases of each kind of fault, over logs in different states."""
     counts = Counts("damaged files of the log", seed)
-    began, chance = time.monotonic(), Random(seed)
+    chance = Random(seed)
     logs = bases(folder / "bases", seed)
     for kind, number in cases.items():
         for n in range(number):
@@ -218,7 +217,6 @@ def damage(folder: Path, seed: int, cases: Mapping[str, int]) -> Counts:
             files, what = changed
             _case(folder / "case", base, files, f"{kind} in a log that was {base.name}: {what}", kind, counts)
     shutil.rmtree(folder, ignore_errors=True)
-    counts.seconds = time.monotonic() - began
     return counts
 
 

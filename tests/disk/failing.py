@@ -3,7 +3,6 @@
 import itertools
 import resource
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -41,10 +40,8 @@ class _Nth:
 def fail_syncs(folder: Path, seed: int, syncs: range) -> Counts:
     """Fail the nth sync, for each n, and lose what it was about, as Linux does: the log ends and does not try again."""
     counts = Counts("a failed sync ends the log", seed)
-    began = time.monotonic()
     for n in syncs:
         _fail_sync(folder / f"sync-{n}", seed + n, n, counts)
-    counts.seconds = time.monotonic() - began
     return counts
 
 
@@ -126,7 +123,6 @@ class _Full:
 def fill_the_disk(folder: Path, seed: int, appends: int) -> Counts:
     """Have no space every now and then: those appends are refused for certain, the others go on."""
     counts, chance, truth, full = Counts("a disk that is full", seed), Random(seed), Truth(), _Full()
-    began = time.monotonic()
     LocalLog(folder).close()
     disk = PowerDisk(f"full-{next(_names)}", full)
     try:
@@ -150,7 +146,6 @@ def fill_the_disk(folder: Path, seed: int, appends: int) -> Counts:
         counts.find(f"{len(truth.unknown)} unknown, {len(truth.refused)} refused, {truth.acked_count} acknowledged")
     _compare_all(folder, counts, truth)
     truth.count(counts)
-    counts.seconds = time.monotonic() - began
     return counts
 
 
@@ -160,7 +155,6 @@ def fill_the_disk(folder: Path, seed: int, appends: int) -> Counts:
 def fail_calls(folder: Path, seed: int, *, full: bool) -> Counts:
     """Make the real process's system calls fail, be interrupted, cut short or slow."""
     counts = Counts("failing system calls of the real process", seed)
-    began = time.monotonic()
     if not has_strace():
         counts.skipped.append(NO_STRACE)
         return counts
@@ -176,7 +170,6 @@ def fail_calls(folder: Path, seed: int, *, full: bool) -> Counts:
     _goes_on(folder / "eintr", seed, "pwrite64,pread64:error=EINTR:when=9+7", "EINTR", appends, counts)
     _goes_on(folder / "2ms", seed, f"{SYNC}:delay_enter=2000", "sync slowed by 2 ms", appends, counts)
     _goes_on(folder / "200ms", seed, f"{SYNC}:delay_enter=200000:when=12+", "sync slowed by 200 ms", 20, counts)
-    counts.seconds = time.monotonic() - began
     return counts
 
 

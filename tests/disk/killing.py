@@ -130,13 +130,11 @@ def _check_closed(folder: Path, counts: Counts, truth: Truth) -> None:
 def kill_at_syncs(folder: Path, seed: int, syncs: range) -> Counts:
     """Kill the owner as it enters its nth sync, for each n; each time on a new log, from its first moment on."""
     counts = Counts("kill -9 at each sync", seed)
-    began = time.monotonic()
     if not has_strace():
         counts.skipped.append(NO_STRACE)
         return counts
     for n in syncs:
         _kill_at_sync(folder / f"sync-{n}", seed, n, counts)
-    counts.seconds = time.monotonic() - began
     return counts
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -169,7 +168,6 @@ def _damage(path: Path, chance: Random) -> None:
 def recover(folder: Path, seed: int, cases: int) -> Counts:
     """So many cases, the kinds in turn."""
     counts, chance = Counts("damaged stores, snapshots and logs under a host", seed), Random(seed)
-    began = time.monotonic()
     kept = _keep(folder)
     kinds = list(FAULTS)
     for n in range(cases):
@@ -186,7 +184,6 @@ def recover(folder: Path, seed: int, cases: int) -> Counts:
             continue
         counts.fault(kind, effect.partition(":")[0])
         shutil.rmtree(now)
-    counts.seconds = time.monotonic() - began
     return counts
 
 

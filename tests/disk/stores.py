@@ -1,7 +1,6 @@
 """The RocksDB store alone, files flipped, truncated or gone: it opens with a state it once had, or names the damage."""
 
 import shutil
-import time
 from pathlib import Path
 from random import Random
 
@@ -62,7 +61,6 @@ def change_a_file(files: dict[str, bytes], chance: Random) -> tuple[dict[str, by
 def damage_stores(folder: Path, seed: int, cases: int) -> Counts:
     """So many cases of one damaged file each."""
     counts, chance = Counts("damaged stores", seed), Random(seed)
-    began = time.monotonic()
     files, states = _make(folder), _states()
     engine = RocksStates()
     for n in range(cases):
@@ -86,7 +84,6 @@ def damage_stores(folder: Path, seed: int, cases: int) -> Counts:
         else:
             counts.unseen += 1
         shutil.rmtree(place)
-    counts.seconds = time.monotonic() - began
     return counts
 
 

@@ -38,7 +38,7 @@ def settle(counts: Counts, log: Log, load: Load, follower: Follower, slices: Seq
     afterwards.stop()
     truth = load.truth
     counts.acked += len(truth.acked)
-    counts.figures["commands in the acknowledged frames"] = commands_in(truth.acked)
+    counts.figures[f"{counts.scenario}: commands in the acknowledged frames"] = commands_in(truth.acked)
     counts.unknown += len(truth.unknown)
     counts.refused += len(truth.refused)
     for name, found in (("while it happened", follower.found), ("afterwards", afterwards.found)):

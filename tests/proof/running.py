@@ -36,12 +36,12 @@ def run(
     for one in [options.only] if options.only else campaigns:
         function, quick, full = campaigns[one]
         if quick is None and not options.full and not options.only:
-            done.append(Counts(one, options.seed, skipped=[f"{one} runs with --full, or --only {one}"]))
-            continue
-        with tempfile.TemporaryDirectory(prefix=f"hutong-{one}-") as folder:
-            began = time.monotonic()
-            counts = function(Path(folder) / one, options.seed, full if options.full or quick is None else quick)
-            counts.seconds = time.monotonic() - began
+            counts = Counts(one, options.seed, skipped=[f"{one} runs with --full, or --only {one}"])
+        else:
+            with tempfile.TemporaryDirectory(prefix=f"hutong-{one}-") as folder:
+                began = time.monotonic()
+                counts = function(Path(folder) / one, options.seed, full if options.full or quick is None else quick)
+                counts.seconds = time.monotonic() - began
         done.append(counts)
         print(line_of(counts), flush=True)
         for said in (*counts.findings, *counts.short, *counts.skipped):

@@ -54,8 +54,5 @@ ALONE = (
 
 def read_report(path: Path, name: str) -> list[Counts]:
     """The counts of a scenario, of each of its campaigns."""
-    said: list[dict[str, Any]] | dict[str, Any] = msgspec.json.decode(path.read_bytes())
-    if not isinstance(said, list):
-        parts: dict[str, dict[str, Any]] = said.get("scenarios", {"": said})
-        said = list(parts.values())
+    said: list[dict[str, Any]] = msgspec.json.decode(path.read_bytes())
     return [msgspec.convert({"scenario": name, **one}, Counts, strict=False) for one in said]
