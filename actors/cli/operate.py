@@ -148,10 +148,11 @@ def _await(archive: Archive, where: Position, offset: int) -> str:
                 if verdict.position == where and verdict.word == "halted":
                     return f"halted at {where}: {verdict.why}"
         stands = _stands(archive, where.partition)
-        if not stands:
-            return ""
-        if not stands.startswith((f"halted at {where}:", f"halted at {where.partition}/{where.offset}:")):
+        if stands and not stands.startswith((f"halted at {where}:", f"halted at {where.partition}/{where.offset}:")):
             return stands
+        # Not halted is not enough: a host that is taking the partition over may have read what stood before the answer.
+        if _serves(archive, where.partition):
+            return ""
         if time.monotonic() > give_up_at:
             return stands
         time.sleep(LOOK_S)
@@ -214,9 +215,10 @@ def _hosts(run: Run) -> list[str]:
     return [process.role for process in run.processes if process.role.startswith("host-") and running.alive(process)]
 
 
-def _serves(archive: Archive, partition: int, host: str) -> bool:
+def _serves(archive: Archive, partition: int, host: str = "") -> bool:
+    """Whether the partition is served, by this host if one is named."""
     placed = read_placement(archive)[0].get(partition)
-    if placed is None or placed.host != host:
+    if placed is None or placed.host != (host or placed.host):
         return False
     answer = ask_host(placed.address, wiring.token_of(Path(archive.run.folder)))
     mine = (one for one in answer if one.partition == partition) if isinstance(answer, list) else ()

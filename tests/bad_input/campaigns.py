@@ -159,5 +159,5 @@ CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
     "values": (read_bad_values, 2_000, 60_000),
     "snapshots": (restore_bad_snapshots, 500, 20_000),
     "poison": (poison, 200, 2_000),
-    "halts": (halt_partitions, 3, 12),
+    "halts": (halt_partitions, 3, 18),
 }
