@@ -8,6 +8,7 @@ from actors.errors import Corrupt
 from actors.kernel.record import Fire, decode_frame, encode_frame, encode_record
 from tests.bad_input.campaigns import CAMPAIGNS
 from tests.bad_input.halts import halt_partitions
+from tests.bad_input.stored import restore_bad_snapshots
 
 SIZES = {
     "messages": 3_000,
@@ -35,6 +36,12 @@ def test_code_that_loops_recurses_or_fills_memory_halts_its_partition_alone_unti
     counts = halt_partitions(tmp_path, 7, 3)
     assert counts.is_clean, counts.findings
     assert set(counts.faults) == {"code: loop", "code: recurse", "code: fill"}
+
+
+def test_a_manifest_that_was_made_to_name_another_topic_is_told_of(tmp_path: Path) -> None:
+    """This seed found that an older snapshot was taken without a word."""
+    counts = restore_bad_snapshots(tmp_path, 1479996287, 500)
+    assert counts.is_clean, counts.findings
 
 
 def test_every_campaign_is_tried_here() -> None:
