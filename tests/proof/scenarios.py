@@ -33,7 +33,7 @@ BUSY = (
     ),
     _module("disk", "the embedded log, stores and snapshots on a failing disk", 120, 900),
     _module("releases", "golden logs under both releases, any snapshot, other Pythons and hash seeds", 90, 300),
-    _module("bad_input", "mutated messages, bad ids, corrupt records, poison", 90, 420),
+    _module("bad_input", "mutated messages, bad ids, corrupt records, code that raises or never ends", 150, 420),
     _module("linearizability", "histories of real clients, checked per entity", 120, 420),
 )
 """The lane that computes."""
