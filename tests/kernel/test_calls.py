@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from actors.errors import Corrupt
+from actors.kernel import layout
 from actors.kernel.action import Action, Code, Event, Push, Reply, SetTimer
 from actors.kernel.inbox import REPLY_BYTES_MAX, WINDOW_MS
 from actors.kernel.layout import MS
 from actors.kernel.partition import DEAD_LETTER, DeadLetter
 from actors.kernel.record import body_sum
 from tests.kernel.box import Arming, Do, Sending
-from tests.kernel.folding import START_MS, Fold, call, decode_event, id_on, only, reason, replied, sends, uuid4
+from tests.kernel.folding import START_MS, Fold, call, decode_event, id_on, only, reason, replied, sends, uuid4, uuid7
 
 BOX = f"box/{id_on(0)}"
 SHELF = id_on(0, "s")
@@ -109,6 +110,47 @@ def test_within_the_window_nothing_is_forgotten() -> None:
     assert answers(fold.frame(call(BOX, Do(add=5, answer="a"), 1))) == answers(first)
 
 
+def test_an_answer_is_kept_for_ten_minutes_of_the_logs_time_and_until_its_second_is_over() -> None:
+    fold = Fold()
+    one = call(BOX, Do(add=5), 1)
+    fold.frame(one)
+    fold.frame(at_ms=START_MS + 600_999)
+    assert replied(fold.frame(one)).duplicate
+    fold.frame(at_ms=START_MS + 601_000)
+    assert replied(fold.frame(one)).code == Code.REQUEST_ID_TOO_OLD
+
+
+def test_an_id_made_at_the_last_moment_that_left_the_window_is_too_old_and_the_next_one_is_not() -> None:
+    fold = Fold()
+    fold.frame(call(BOX, Do(), 1))
+    fold.frame(after_ms=WINDOW_MS + MS)
+    floor_ms = fold.partition.window.floor_ms
+    assert replied(fold.frame(call(BOX, Do(add=5), 2, floor_ms))).code == Code.REQUEST_ID_TOO_OLD
+    assert replied(fold.frame(call(BOX, Do(add=5), 2, floor_ms + 1))).code == Code.OK
+    assert fold.box(BOX).total == 5
+
+
+@pytest.mark.parametrize("into_ms", [0, 1, 500, MS - 2])
+def test_the_whole_second_that_left_the_window_is_too_old(into_ms: int) -> None:
+    fold = Fold()
+    one = call(BOX, Do(add=5), 1, START_MS + into_ms)
+    fold.frame(one)
+    fold.frame(after_ms=WINDOW_MS + MS)
+    assert replied(fold.frame(one)).code == Code.REQUEST_ID_TOO_OLD
+    assert fold.box(BOX).total == 5
+
+
+def test_an_id_without_a_time_that_left_the_window_runs_again_though_the_store_holds_it_still() -> None:
+    fold = Fold()
+    one = msgspec.structs.replace(call(BOX, Do(add=5), 1), request_id=uuid4(1))
+    fold.frame(one)
+    fold.reopen()
+    fold.frame(call(BOX, Do(), 2, START_MS + WINDOW_MS + MS), after_ms=WINDOW_MS + MS, write=False)
+    assert layout.window_key(one.request_id, one.caller) in fold.stored()
+    assert not replied(fold.frame(one)).duplicate
+    assert fold.box(BOX).total == 10
+
+
 def test_the_window_lets_its_oldest_seconds_go_when_it_holds_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.kernel.inbox.ENTRIES_MAX", 3)
     fold = Fold()
@@ -165,6 +207,41 @@ def test_an_old_id_that_was_never_here_runs_while_nothing_was_forgotten() -> Non
     assert replied(fold.frame(call(BOX, Do(add=5), 1, START_MS - 2 * WINDOW_MS))).code == Code.OK
     assert replied(fold.frame(call(BOX, Do(add=5), 1, START_MS - 2 * WINDOW_MS))).code == Code.REQUEST_ID_TOO_OLD
     assert fold.box(BOX).count == 1
+
+
+# -- what is in memory of the window ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("into_ms", [0, MS - 1])
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_call_of_a_second_that_left_memory_is_found_in_the_store(
+    into_ms: int, reopened: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.kernel.inbox.RECENT_MAX", 1)
+    fold = Fold()
+    one = call(BOX, Do(add=5), 1, START_MS + into_ms)
+    fold.frame(one)
+    if reopened:
+        fold.reopen()
+    else:
+        fold.frame(call(BOX, Do(), 2, START_MS + MS), after_ms=MS)
+    assert fold.partition.keys(one)[:1] == [layout.window_key(one.request_id, one.caller)]
+    assert replied(fold.frame(one)).duplicate
+    assert fold.box(BOX).total == 5
+
+
+@pytest.mark.parametrize("timeless", [False, True])
+def test_a_call_that_is_not_written_yet_stays_in_memory(timeless: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.kernel.inbox.RECENT_MAX", 1)
+    fold = Fold()
+    fold.frame(call(BOX, Do(), 1))
+    request_id = uuid4(1) if timeless else uuid7(2, START_MS + MS)
+    one = msgspec.structs.replace(call(BOX, Do(add=5), 2), request_id=request_id)
+    fold.frame(one, after_ms=MS, write=False)
+    fold.frame(call(BOX, Do(), 3, START_MS + 2 * MS), after_ms=MS, write=False)
+    fold.partition.wrote(0)
+    assert replied(fold.frame(one, write=False)).duplicate
+    assert fold.box(BOX).total == 5
 
 
 # -- what is recalled for a new owner's gateways -----------------------------------------------------------------------

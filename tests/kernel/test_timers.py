@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import pytest
+
 from actors.kernel import layout
 from actors.kernel.action import Action, CancelTimer, Event, SetTimer
 from actors.kernel.partition import DEAD_LETTER
@@ -82,6 +84,17 @@ def test_a_replaced_timer_fires_at_its_new_generation_only() -> None:
     fire(fold, generation=2, at_ms=LATE_MS)
     assert fold.box(BOX).total == 10
     assert scheduled(fold) == {}
+
+
+@pytest.mark.parametrize("due_ms", [DUE_MS - 500, DUE_MS])
+def test_a_late_fire_of_a_former_arming_does_not_fire_the_present_one(due_ms: int) -> None:
+    fold = armed()
+    fold.frame(call(BOX, Do(arm=(Arming("t", due_ms, Do(add=10)),)), 2))
+    assert fire(fold) == []
+    assert fold.box(BOX).total == 0
+    assert list(scheduled(fold)) == [layout.timer_key(due_ms, BOX, "t")]
+    fire(fold, generation=2)
+    assert fold.box(BOX).total == 10
 
 
 def test_a_cancelled_timer_does_not_fire() -> None:
