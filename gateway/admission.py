@@ -4,6 +4,7 @@ It watches how long calls stand in queues, chooses by business and user priority
 tenant and no key from taking the part of others. It never looks into a call and never waits.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import NamedTuple
@@ -19,6 +20,7 @@ CALLS_MIN = 50
 """Fewer calls in a window than this cannot be a crowd: if they wait, the log or a host is slow or away."""
 TENANTS_MAX = 256
 KEYS_MAX = 2_000
+NEWCOMERS = "~new"
 OTHERS = "~others"
 """Stands for all tenants above `TENANTS_MAX` of a window."""
 HOUR_MS = 3_600_000
@@ -30,8 +32,10 @@ def level_of(priority: int, caller: str, now_ms: int) -> int:
     """The compound level of a caller's calls, of 128 × 128; more is more important.
 
     Within a priority the callers stand in an order that changes with each hour, so that nobody is always the first to
-    be turned away; within the hour a caller is either served or not, which is better than half of each visit.
+    be turned away; within the hour a caller is either served or not, which is better than half of each visit. Those
+    who gave no name (theirs begins with ~) share one place.
     """
+    caller = "" if caller.startswith("~") else caller
     salted = f"{now_ms // HOUR_MS}/{caller}".encode(errors="replace")
     return priority * USER_LEVELS + blake2b(salted, digest_size=1).digest()[0] % USER_LEVELS
 
@@ -114,6 +118,9 @@ class Admission:
         self._began_ms = now_ms
         self._rate_per_ms = 0.0
         self._cursors: dict[str, Cursor] = {}
+        self._known: set[str] = set()
+        """Who was counted in the window before; a tenant that was not has asked for nothing less than its share yet."""
+        self._newcomers: Cursor | None = None
         self._hot: dict[str, Cursor] = {}
         self._kept_ms: dict[str, float] = {}
         self._clear()
@@ -149,11 +156,17 @@ class Admission:
                 tenant = OTHERS
             levels = self._levels.setdefault(tenant, {})
         levels[level] = levels.get(level, 0) + 1
-        cursor = self._cursors.get(tenant)
-        if cursor is not None and not cursor.passes(level):
+        line = self._line(tenant)
+        if line is not None and not line.passes(level):
             return False
         self._admitted += 1
         return True
+
+    def _line(self, tenant: str) -> Cursor | None:
+        """Where a tenant stands: at its own line, at that of all above `TENANTS_MAX`, or at the newcomers'."""
+        if tenant not in self._known and tenant not in self._levels and len(self._levels) >= TENANTS_MAX:
+            tenant = OTHERS
+        return self._cursors.get(tenant) if tenant in self._known else self._newcomers
 
     def admit_key(self, key: str) -> bool:
         """Whether its key lets in a call whose level has: the second half of `admit`."""
@@ -170,8 +183,8 @@ class Admission:
 
     def level(self, tenant: str) -> int:
         """The level below which none of this tenant's calls are let in now."""
-        cursor = self._cursors.get(tenant) or (self._cursors.get(OTHERS) if tenant not in self._levels else None)
-        return cursor.level if cursor is not None else 0
+        line = self._line(tenant)
+        return line.level if line is not None else 0
 
     # -- what is seen ---------------------------------------------------------------------------------------------
 
@@ -226,14 +239,23 @@ class Admission:
         self._hot = self._hot_keys(expected) if self.active else {}
         # What hot keys will be refused from now on is among the levels that were counted, and need not be cut twice.
         cut = sum(self._keys[key] * (1 - cursor.part) for key, cursor in self._hot.items()) * self._arrived_per_keyed
-        self._cursors = self._lines(expected + cut) if self.active else {}
+        self._draw_lines(expected + cut)
 
-    def _lines(self, expected: float) -> dict[str, Cursor]:
-        """Each tenant that asks for more than its share gets a line of its own, at that share."""
+    def _draw_lines(self, expected: float) -> None:
+        """Each tenant that asks for more than its share gets a line of its own, at that share.
+
+        Who was not there in the window before shares one part with all such: else a new name would be a free pass.
+        """
         demands = {tenant: sum(levels.values()) for tenant, levels in self._levels.items()}
+        new: Counter[int] = Counter()
+        for tenant in demands.keys() - self._known:
+            new.update(self._levels[tenant])
+        grouped = {tenant: demand for tenant, demand in demands.items() if tenant in self._known}
         share = fill(demands, expected)
         found = {tenant: cursor_for(levels, share) for tenant, levels in self._levels.items()}
-        return {tenant: cursor for tenant, cursor in found.items() if cursor is not None}
+        self._newcomers = cursor_for(new, fill({**grouped, NEWCOMERS: new.total()}, expected)) if self.active else None
+        self._cursors = {tenant: line for tenant, line in found.items() if line is not None} if self.active else {}
+        self._known = set(demands) if self.active else set()
 
     @property
     def _arrived_per_keyed(self) -> float:

@@ -54,7 +54,7 @@ fi
     fail "pip could not install uv; see above"
 uv=(env "VIRTUAL_ENV=$PWD/.venv" .venv/bin/python -m uv pip)
 "${uv[@]}" sync --quiet --require-hashes "$lock" infra/requirements-build.txt ||
-    fail "could not install what $lock names; see above"
+    fail "could not install what $lock names; see above. Behind a proxy with a certificate of its own: SSL_CERT_FILE=FILE"
 "${uv[@]}" install --quiet --no-deps --no-build-isolation --editable . ||
     fail "could not install the project itself; see above"
 

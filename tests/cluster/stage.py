@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -116,6 +117,13 @@ class Platform:
         )
         said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return said
+
+    def some_move(self, chance: random.Random) -> tuple[str, str]:
+        """Some partition, and a host that it could move to: another one than it has."""
+        status = self.operate("status")
+        row = chance.choice(status["partitions"])
+        others = [host["name"] for host in status["hosts"] if host["name"] != row["host"]]
+        return str(row["partition"]), chance.choice(others)
 
     def run(self) -> Run:
         """What it says of itself now."""

@@ -1,5 +1,7 @@
 """The door by itself: when it chooses, whom, and how it opens again. Time is given."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +142,37 @@ def test_a_greedy_tenant_leaves_the_others_their_share() -> None:
     assert not any(said[2_000:])
     assert said[:2_000].count("OVERLOADED") > 500
     assert play.door.level("greedy") > play.door.level("modest") == 0
+
+
+def test_a_tenant_with_a_new_name_in_each_window_gets_no_more_than_one_that_keeps_its_name() -> None:
+    def let_in(name_of: Callable[[int], str]) -> tuple[float, float, int]:
+        play, came, windows = Play(), (0, 0), list[tuple[int, int]]()
+        for nth in range(40):
+            offered = calls(300, "modest") + calls(2_000, name_of(nth))
+            said = play.window(offered, 60 if sum(came) > 600 else 1)
+            came = said[:300].count(""), said[300:].count("")
+            windows.append(came)
+        modest, greedy = (sum(counts) / 20 for counts in zip(*windows[20:], strict=True))
+        return modest, greedy, play.door.level("somebody-else")
+
+    modest, greedy, _ = let_in(lambda _: "greedy")
+    assert modest > 270
+    modest_beside, renamed, level = let_in(lambda nth: f"greedy-{nth}")
+    assert (modest_beside, renamed) == (pytest.approx(modest, abs=10), pytest.approx(greedy, rel=0.3))
+    assert level > 0
+
+
+def test_the_level_is_told_to_tenants_above_the_bound() -> None:
+    play = Play()
+    for _ in range(8):
+        play.window([(f"tenant-{nth}", nth % 90, "k") for nth in range(3 * TENANTS_MAX)], 30)
+    for nth in range(TENANTS_MAX):
+        play.door.admit(f"tenant-{nth}", 0, "k")
+    assert play.door.level(f"tenant-{2 * TENANTS_MAX}") > 0
+
+
+def test_callers_without_a_name_share_one_place() -> None:
+    assert level_of(64, "~gateway-1/ipv4:127.0.0.1:5", 0) == level_of(64, "~gateway-2/other", 0) == level_of(64, "", 0)
 
 
 def test_a_hot_key_is_cut_before_anybody_is_turned_away_for_its_level() -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from actors.errors import PlatformError
+from actors.errors import Overloaded, PlatformError
 from gateway.client import Client
 from loadtests.bench import processes
 from tests.cluster.stage import Platform
@@ -266,7 +266,10 @@ async def _flood(platform: Platform, seconds: float, said: Said) -> float:
             while time.perf_counter() < until:
                 answers = await client.invoke_many(calls)
                 said.good += sum(not isinstance(answer, PlatformError) for answer in answers)
-                said.unknown += sum(isinstance(answer, PlatformError) for answer in answers)
+                said.refused += sum(isinstance(answer, Overloaded) for answer in answers)
+                said.unknown += sum(
+                    isinstance(answer, PlatformError) and not isinstance(answer, Overloaded) for answer in answers
+                )
 
         await asyncio.gather(*(one(nth) for nth in range(STREAMS)))
     return (said.good - before) / (time.perf_counter() - began)
@@ -355,7 +358,7 @@ async def _served(platform: Platform, said: Said, counts: Counts, name: str) -> 
             await calling
     counts.figures[f"good client under {name}: served"] = len(waits_ms) / max(len(waits_ms) + failed, 1)
     counts.figures[f"good client under {name}: p99 ms"] = (
-        statistics.quantiles([*waits_ms, *waits_ms], n=100)[98] if waits_ms else 0.0
+        statistics.quantiles(waits_ms, n=100, method="inclusive")[98] if len(waits_ms) > 1 else 0.0
     )
     if failed > len(waits_ms) / 100:
         counts.short.append(f"under {name}, {failed} of {len(waits_ms) + failed} calls of a good client failed")

@@ -7,9 +7,14 @@ from msgspec import Struct
 from tests.proof.counts import Counts, summed
 
 COLUMNS = ("scenario", "acknowledged", "lost", "twice", "wrong", "faults", "bad inputs", "figures", "seconds")
+LEGEND = (
+    "A fault counts when its effect was seen. Wrong: whatever a check found, each with its seed. Short: a figure below "
+    "its bar, which fails nothing. Lost, twice and wrong must be 0."
+)
 _STYLE = (
     "body{font:15px/1.5 system-ui;margin:2rem auto;max-width:75rem;padding:0 1rem}table{border-collapse:collapse}"
     "td,th{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left;vertical-align:top}"
+    ".bad td{background:#fdd}"
 )
 
 
@@ -17,7 +22,7 @@ class Report(Struct):
     """One run of the proof."""
 
     date: str
-    full: bool
+    command: str
     seconds: int
     scenarios: list[Counts]
 
@@ -27,9 +32,12 @@ def headline(report: Report) -> str:
     total = summed("all", report.scenarios)
     recoveries_ms = [part.figures["host_recovery_ms_p99"] for part in report.scenarios if _recovers(part)]
     faults = sum(total.faults.values())
-    said = (
+    bad = [part.scenario for part in report.scenarios if not part.is_clean]
+    said = f"NOT CLEAN ({', '.join(bad)}): " if bad else "CLEAN: "
+    said += (
         f"{total.acked + total.unknown:,} commands accepted, {total.acked:,} acked, {total.lost} lost, {total.twice} "
-        f"applied twice; {faults:,} faults of {len(total.faults)} kinds survived; {total.bad_inputs:,} bad inputs, "
+        f"applied twice, {_wrong(total)} wrong; {faults:,} faults of {len(total.faults)} kinds"
+        f"{'' if bad else ' survived'}; {total.bad_inputs:,} bad inputs, "
         f"{total.crashes} crashes; longest unavailability {total.unavailable_ms_max / 1_000:.1f} s"
     )
     if recoveries_ms:
@@ -37,6 +45,10 @@ def headline(report: Report) -> str:
     if total.planted:
         said += f"; {total.found} of {total.planted} planted bugs found"
     return said
+
+
+def _wrong(part: Counts) -> int:
+    return part.wrong + len(part.findings)
 
 
 def _recovers(part: Counts) -> bool:
@@ -50,7 +62,7 @@ def _rows(report: Report) -> list[list[str]]:
             f"{part.acked:,}",
             str(part.lost),
             str(part.twice),
-            str(part.wrong + part.crashes + len(part.findings)),
+            str(_wrong(part) + part.crashes),
             ", ".join(f"{number:,} {kind}" for kind, number in sorted(part.faults.items(), key=lambda one: -one[1])),
             f"{part.bad_inputs:,}" if part.bad_inputs else "",
             "; ".join(f"{name} {value:,.4g}" for name, value in part.figures.items()),
@@ -65,7 +77,7 @@ def as_markdown(report: Report) -> str:
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     lines += ["| " + " | ".join(row) + " |" for row in _rows(report)]
     told = [f"- {part.scenario}: {line}" for part in report.scenarios for line in _told(part)]
-    command = f"`bash infra/prove.sh --{'full' if report.full else 'quick'}`, {report.date}, {report.seconds} s"
+    command = f"`{report.command}`, {report.date}, {report.seconds} s"
     return "\n".join([*lines, "", *told, *([""] if told else []), command])
 
 
@@ -80,14 +92,16 @@ def _told(part: Counts) -> list[str]:
 def as_html(report: Report) -> str:
     """The same as a page."""
     head = "".join(f"<th>{escape(column)}</th>" for column in COLUMNS)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in _rows(report))
+    rows = "".join(
+        ("<tr>" if part.is_clean else "<tr class=bad>") + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for part, row in zip(report.scenarios, _rows(report), strict=True)
+    )
     told = "".join(
         f"<li>{escape(part.scenario)}: {escape(line)}</li>" for part in report.scenarios for line in _told(part)
     )
-    size = "full" if report.full else "quick"
     return (
         f"<!doctype html><meta charset=utf-8><title>Hutong: the proof</title><style>{_STYLE}</style>"
         f"<h1>Hutong: the proof</h1><p>{escape(headline(report))}</p>"
-        f"<p><code>bash infra/prove.sh --{size}</code>, {report.date}, {report.seconds} s</p>"
-        f"<table><tr>{head}</tr>{rows}</table><ul>{told}</ul>\n"
+        f"<p><code>{report.command}</code>, {report.date}, {report.seconds} s</p>"
+        f"<table><tr>{head}</tr>{rows}</table><ul>{told}</ul><p>{escape(LEGEND)}</p>\n"
     )

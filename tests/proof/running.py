@@ -25,9 +25,17 @@ def run(
 
     One without a quick size is left out of a quick run, and said to be, unless it is asked for by name.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m {name}")
-    parser.add_argument("--full", action="store_true", help="the whole sizes; else the quick ones")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
+    told = "\n".join(f"  {one}: {(call.__doc__ or '').splitlines()[0]}" for one, (call, _, _) in campaigns.items())
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {name}",
+        description=f"Campaigns:\n{told}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="the quick sizes (the default)")
+    size.add_argument("--full", action="store_true", help="the whole sizes")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31), help="what chance is drawn from")
     parser.add_argument("--only", choices=campaigns, help="one campaign")
     parser.add_argument("--report", type=Path, help="where the counts are written as JSON")
     options = parser.parse_args(arguments)

@@ -9,6 +9,24 @@ import msgspec
 from tests.proof.counts import Counts
 
 
+class Least(NamedTuple):
+    """What a scenario must have come to: a run that hardly did anything proves nothing."""
+
+    acked: int = 0
+    faults: int = 0
+    bad_inputs: int = 0
+    planted: int = 0
+
+    def missing(self, counts: Counts) -> list[str]:
+        """What falls below, in words."""
+        seen = Least(counts.acked, sum(counts.faults.values()), counts.bad_inputs, counts.planted)
+        return [
+            f"only {has:,} {name.replace('_', ' ')}, where at least {least:,} belong"
+            for name, has, least in zip(self._fields, seen, self, strict=True)
+            if has < least
+        ]
+
+
 class Scenario(NamedTuple):
     """A command that takes `--full` and `--report PATH`; it is ended after so many seconds."""
 
@@ -17,37 +35,109 @@ class Scenario(NamedTuple):
     arguments: tuple[str, ...]
     quick_s_max: float
     full_s_max: float
+    quick: Least
+    full: Least
 
     def command(self, report: Path, *, full: bool) -> list[str]:
         """What is run."""
         return [sys.executable, "-m", *self.arguments, *(["--full"] if full else []), "--report", str(report)]
 
 
-def _module(name: str, what: str, quick_s_max: float, full_s_max: float) -> Scenario:
-    return Scenario(name, what, (f"tests.{name}",), quick_s_max, full_s_max)
+def _module(name: str, what: str, quick_s_max: float, full_s_max: float, quick: Least, full: Least) -> Scenario:
+    return Scenario(name, what, (f"tests.{name}",), quick_s_max, full_s_max, quick, full)
 
 
 BUSY = (
     Scenario(
-        "worlds", "simulated clusters from seeds; planted bugs", ("tests.simulation", "--only", "worlds"), 120, 1_200
+        "worlds",
+        "simulated clusters from seeds; planted bugs",
+        ("tests.simulation", "--only", "worlds"),
+        quick_s_max=120,
+        full_s_max=1_200,
+        quick=Least(acked=25_000, faults=20_000, planted=15),
+        full=Least(acked=1_200_000, faults=100_000, planted=15),
     ),
-    _module("disk", "the embedded log, stores and snapshots on a failing disk", 120, 900),
-    _module("releases", "golden logs under both releases, any snapshot, other Pythons and hash seeds", 90, 300),
-    _module("bad_input", "mutated messages, bad ids, corrupt records, code that raises or never ends", 150, 420),
-    _module("linearizability", "histories of real clients, checked per entity", 120, 420),
+    _module(
+        "disk",
+        "the embedded log, stores and snapshots on a failing disk",
+        quick_s_max=120,
+        full_s_max=900,
+        quick=Least(acked=10_000, faults=300),
+        full=Least(acked=30_000, faults=1_300),
+    ),
+    _module(
+        "releases",
+        "golden logs under both releases, any snapshot, other Pythons and hash seeds",
+        quick_s_max=90,
+        full_s_max=300,
+        quick=Least(),
+        full=Least(),
+    ),
+    _module(
+        "bad_input",
+        "mutated messages, bad ids, corrupt records, code that raises or never ends",
+        quick_s_max=150,
+        full_s_max=420,
+        quick=Least(bad_inputs=30_000),
+        full=Least(bad_inputs=270_000),
+    ),
+    _module(
+        "linearizability",
+        "histories of real clients, checked per entity",
+        quick_s_max=120,
+        full_s_max=420,
+        quick=Least(acked=1_500, faults=4),
+        full=Least(acked=10_000, faults=20),
+    ),
 )
 """The lane that computes."""
 
 WAITING = (
-    Scenario("more-worlds", "the other half of the seeds", ("tests.simulation", "--only", "more-worlds"), 60, 1_200),
-    _module("kafka_faults", "one and three real Kafka brokers, killed, stalled, cut off", 120, 900),
-    _module("killing", "hosts, Ray, log owner, supervisor killed under load", 240, 900),
+    Scenario(
+        "more-worlds",
+        "the other half of the seeds",
+        ("tests.simulation", "--only", "more-worlds"),
+        quick_s_max=60,
+        full_s_max=1_200,
+        quick=Least(acked=4_000, faults=1_000),
+        full=Least(acked=1_250_000, faults=100_000),
+    ),
+    _module(
+        "kafka_faults",
+        "one and three real Kafka brokers, killed, stalled, cut off",
+        quick_s_max=120,
+        full_s_max=900,
+        quick=Least(acked=2_000, faults=10),
+        full=Least(acked=20_000, faults=30),
+    ),
+    _module(
+        "killing",
+        "hosts, Ray, log owner, supervisor killed under load",
+        quick_s_max=240,
+        full_s_max=900,
+        quick=Least(acked=8_000, faults=12),
+        full=Least(acked=40_000, faults=120),
+    ),
 )
 """The lane that mostly waits for processes."""
 
 ALONE = (
-    _module("overload", "twice and five times the capacity; hostile clients", 90, 420),
-    _module("soak", "even load; nothing grows", 90, 420),
+    _module(
+        "overload",
+        "twice and five times the capacity; hostile clients",
+        quick_s_max=150,
+        full_s_max=600,
+        quick=Least(acked=20_000, faults=5),
+        full=Least(acked=200_000, faults=7),
+    ),
+    _module(
+        "soak",
+        "even load; nothing grows",
+        quick_s_max=90,
+        full_s_max=420,
+        quick=Least(acked=5_000),
+        full=Least(acked=60_000, faults=5),
+    ),
 )
 """Run one after the other once the lanes are done: they measure."""
 

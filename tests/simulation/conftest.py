@@ -11,6 +11,7 @@ import pytest
 from tests.simulation.counts import Counts
 
 SEEDS = "300"
+WORLD = "test_everything_holds_and_settles"
 CHECK_EVERY = 16
 RECENT_MAX = 16
 GARBAGE = (100_000, 20, 100)
@@ -38,6 +39,7 @@ class Tally:
             "commands_acked": counts.acked,
             "commands_succeeded": counts.succeeded,
             "commands_unknown_settled": counts.unknown_settled,
+            "commands_not_appended": counts.not_appended,
             "lost": counts.lost,
             "applied_twice": counts.applied_twice,
             "bad_inputs": counts.bad_inputs,
@@ -71,12 +73,30 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TALLY] = Tally()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`--seed` is for one world, without the tests beside the worlds."""
+    if config.getoption("--seed", None) is not None:
+        here = Path(__file__).parent
+        beside = [item for item in items if here in item.path.parents and not item.name.startswith(WORLD)]
+        config.hook.pytest_deselected(items=beside)
+        items[:] = [item for item in items if item not in beside]
+
+
+def _seeds(said: str) -> range:
+    """The seeds that `--seeds` names."""
+    first, _, last = said.rpartition(":")
+    found = range(int(first or 0), int(last)) if (first or "0").isdecimal() and last.isdecimal() else range(0)
+    if not found:
+        raise pytest.UsageError("--seeds takes a number of worlds, or FROM:TO with FROM below TO")
+    return found
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test a world."""
     if "seed" in metafunc.fixturenames:
         seed: int | None = metafunc.config.getoption("--seed", None)
-        first, _, last = str(metafunc.config.getoption("--seeds", SEEDS)).rpartition(":")
-        metafunc.parametrize("seed", range(int(first or 0), int(last)) if seed is None else [seed])
+        seeds = _seeds(str(metafunc.config.getoption("--seeds", SEEDS))) if seed is None else [seed]
+        metafunc.parametrize("seed", seeds)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import traceback
 from collections.abc import Iterator
 
 from tests.simulation.checks import check
@@ -19,8 +20,12 @@ def run(world: World) -> World:
         check(world)
     except BaseException as error:
         if isinstance(error, Exception):
-            small = shrink(world)
-            error.add_note(small.story() if small is not None else world.story())
+            small = shrink(world, kind_of(error))
+            if small is None:
+                error.add_note(f"it could not be made smaller:\n{world.story()}")
+            else:
+                world, fails_with = small
+                error.add_note(f"the smallest world that fails alike ends with {fails_with}\n{world.story()}")
         raise
     return world
 
@@ -35,18 +40,29 @@ def failure(world: World) -> Exception | None:
     return None
 
 
-def shrink(world: World, for_s: float = SHRINK_S) -> World | None:
-    """The same seed with fewer commands and faults, as far as it still fails; None if it does not fail again."""
+def kind_of(error: Exception) -> str:
+    """What was found wrong: the check that raised it, or the step of the world."""
+    frames = traceback.extract_tb(error.__traceback__)
+    names = (frame.name for frame in frames if "simulation" in frame.filename)
+    return next((name for name in names if name not in ("run", "failure", "check")), type(error).__name__)
+
+
+def shrink(world: World, kind: str, for_s: float = SHRINK_S) -> tuple[World, str] | None:
+    """The same seed with fewer commands and faults, as far as it still fails in the same way, and with what.
+
+    None if it does not fail again.
+    """
     until = time.monotonic() + for_s
     faults, scale = world.drawn, world.scale
-    smallest: World | None = None
+    smallest: tuple[World, str] | None = None
     tries = 0
     while tries < SHRINK_MAX and time.monotonic() < until:
         for milder, smaller in [(faults, scale)] if smallest is None else _milder(faults, scale):
             tries += 1
             tried = World(world.seed, milder, smaller)
-            if failure(tried) is not None:
-                faults, scale, smallest = milder, smaller, tried
+            error = failure(tried)
+            if error is not None and kind_of(error) == kind:
+                faults, scale, smallest = milder, smaller, (tried, f"{type(error).__name__}: {error}")
                 break
             if tries >= SHRINK_MAX or time.monotonic() > until:
                 return smallest

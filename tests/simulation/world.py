@@ -70,7 +70,8 @@ class World:
         self.scale = scale_of(seed) if scale is None else scale
         self.chance = Random(seed)
         self.fate = Random(f"the fate of {seed}")
-        self.drawn = draw(self.fate) if faults is None else faults
+        drawn = draw(self.fate)  # also when others are given: what is drawn after it must be the same
+        self.drawn = drawn if faults is None else faults
         self.faults = self.drawn
         self.clock = Clock()
         self.notes: deque[str] = deque(maxlen=NOTES_MAX)
@@ -150,7 +151,8 @@ class World:
         """What to know about a failure."""
         return "\n".join(
             [
-                f"World({self.seed}, {self.drawn.told()}, {self.scale})",
+                "from tests.simulation.faults import Faults; from tests.simulation.world import Scale, World",
+                f"World({self.seed}, {self.drawn.told()}, {self.scale}).run()",
                 f"what had an effect: {self.counts.felt}",
                 f"its last {len(self.notes)} events:",
                 *self.notes,

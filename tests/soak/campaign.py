@@ -58,9 +58,8 @@ async def _play(platform: Platform, counts: Counts, minutes: float) -> list[Samp
             samples.append(await asyncio.to_thread(_look, platform, now_s - began))
             if now_s - moved_s >= MOVE_EVERY_S:
                 moved_s = now_s
-                hosts = [process.role for process in platform.processes("host-") if running.alive(process)]
-                order = ("move", str(chance.randrange(16)), chance.choice(hosts))
-                done = await asyncio.to_thread(platform.operate, *order)
+                order = await asyncio.to_thread(platform.some_move, chance)
+                done = await asyncio.to_thread(platform.operate, "move", *order)
                 if "error" in done:
                     counts.find(f"not moved: {done}")
                 else:
