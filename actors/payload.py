@@ -4,7 +4,7 @@ The gateway's hot path, and its guard: whatever is let through here decodes in e
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -30,12 +30,13 @@ _decode_any = msgspec.json.Decoder().decode
 class Payloads:
     """The payloads of one entity's commands: JSON objects of a command's fields, without its tag."""
 
-    __slots__ = ("_bytes_max", "_commands", "_kind")
+    __slots__ = ("_bytes_max", "_commands", "_fields", "_kind")
 
     def __init__(self, entity: AnyEntity, bytes_max: int = BYTES_MAX_DEFAULT) -> None:
         self._kind = entity.kind
         self._bytes_max = bytes_max
         self._commands = {tag_of(struct): _compile(struct) for struct in structs_of(entity.command)}
+        self._fields = {tag_of(struct): struct.__struct_encode_fields__ for struct in structs_of(entity.command)}
 
     def decode(self, command: str, payload: bytes) -> bytes:
         """The msgpack of the command with this tag and these fields; an empty payload is one without fields.
@@ -62,7 +63,7 @@ class Payloads:
         except InvalidCommand:
             raise
         except Exception as error:  # an author's __post_init__ may raise anything
-            raise _explained(error, payload) from error
+            raise _explained(error, payload, self._fields[command]) from error
 
 
 def describe(entity: AnyEntity) -> dict[str, object]:
@@ -229,8 +230,8 @@ def _below(path: str, name: str | int) -> str:
     return f"{path}[{name}]" if isinstance(name, int) else f"{path}.{name}"
 
 
-def _explained(error: Exception, payload: bytes) -> InvalidCommand:
-    """The caller's view of what a decoder or an encoder refused."""
+def _explained(error: Exception, payload: bytes, fields: Sequence[str]) -> InvalidCommand:
+    """The caller's view of what a decoder or an encoder refused; `fields` are the command's own."""
     if isinstance(error, RecursionError):
         return InvalidCommand("the payload is nested too deep", field="$")
     if isinstance(error, UnicodeError):
@@ -243,10 +244,14 @@ def _explained(error: Exception, payload: bytes) -> InvalidCommand:
     message = str(error)
     at = _AT.search(message)
     path = at[1] if at else "$"
+    told = _short(message[: at.start()].removesuffix(" - at ") if at else message)
     named = _NAMED.search(message)
     if named:
+        told += f"; the command takes {', '.join(fields) or 'no fields'}" if path == "$" else ""
         path = f"{path}.{named[1]}"
-    return InvalidCommand(_short(message[: at.start()].removesuffix(" - at ") if at else message), field=_short(path))
+    elif isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
+        told = f"the payload is no JSON object: {told}; the command takes {', '.join(fields) or 'no fields'}"
+    return InvalidCommand(told, field=_short(path))
 
 
 def _short(text: str) -> str:

@@ -355,6 +355,12 @@ def _difference_facts(difference: Difference) -> Facts:
 def _lines(row: Facts) -> Iterator[str]:
     """One partition for a person."""
     word = "DIFFERS" if row["difference"] else "a snapshot is DAMAGED" if row["damaged"] else "the same"
+    if word == "the same":
+        compared = [one["watermark"] for replay in row["replays"] for one in replay["compared"]]
+        begins = ", ".join(str(replay["from"]) for replay in row["replays"])
+        yield f"partition {row['partition']}: the same as its log from {begins}, at offset {max(compared, default=-1)}"
+        yield from (f"  {note}" for note in row["notes"])
+        return
     yield f"partition {row['partition']}: {word}"
     for replay in row["replays"]:
         for one in replay["compared"]:

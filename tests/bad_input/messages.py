@@ -33,12 +33,13 @@ from tests.proof.counts import Counts
 
 FIELDS = ("amount", "note", "deep", "anything", "type", "amuont")
 COMMANDS = ("jar.put", "jar.put", "jar.put", "jar.refuse", "jar.shout", "jar.fly", "")
-METHODS = ("Invoke", "Invoke", "InvokeStream", "Query", "Listen")
+METHODS = ("Invoke", "Invoke", "InvokeStream", "Query", "Listen", "Describe")
 MESSAGES: dict[str, type[Message]] = {
     "Invoke": pb.InvokeRequest,
     "InvokeStream": pb.InvokeBatch,
     "Query": pb.QueryRequest,
     "Listen": pb.ListenRequest,
+    "Describe": pb.DescribeRequest,
 }
 CLUSTER = ClusterSettings(partitions=2)
 NOT_CLEAR = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
@@ -77,6 +78,8 @@ def _message(method: str, chance: random.Random) -> Message:
             return pb.InvokeBatch(calls=[_call(chance) for _ in range(chance.randrange(5))])
         case "Query":
             return _query(chance)
+        case "Describe":
+            return pb.DescribeRequest(program=_odd(chance.choice(("", "shop", "cafe")), chance))
         case _:
             entity = _odd("sessions/s1" if chance.random() < 0.5 else "jars/j1", chance)
             return pb.ListenRequest(entity=entity, cursor=odd_int(64, chance))
@@ -280,5 +283,7 @@ async def _ask(service: ProgramService, bad: Mutant, asking: Asking) -> None:
             await service.InvokeStream(_once(pb.InvokeBatch.FromString(bad.written)), context)
         case "Query":
             await service.Query(pb.QueryRequest.FromString(bad.written), context)
+        case "Describe":
+            await service.Describe(pb.DescribeRequest.FromString(bad.written), context)
         case _:
             await service.Listen(pb.ListenRequest.FromString(bad.written), context)

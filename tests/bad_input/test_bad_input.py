@@ -6,8 +6,10 @@ import pytest
 
 from actors.errors import Corrupt
 from actors.kernel.record import Fire, decode_frame, encode_frame, encode_record
+from gateway.v1 import program_pb2
 from tests.bad_input.campaigns import CAMPAIGNS
 from tests.bad_input.halts import halt_partitions
+from tests.bad_input.messages import MESSAGES, METHODS
 from tests.bad_input.stored import restore_bad_snapshots
 
 SIZES = {
@@ -46,6 +48,11 @@ def test_a_manifest_that_was_made_to_name_another_topic_is_told_of(tmp_path: Pat
 
 def test_every_campaign_is_tried_here() -> None:
     assert {*SIZES, "halts"} == {*CAMPAIGNS}
+
+
+def test_every_method_of_the_gateway_is_tried() -> None:
+    services = program_pb2.DESCRIPTOR.services_by_name.values()
+    assert {method.name for service in services for method in service.methods} == {*MESSAGES} == {*METHODS}
 
 
 def test_a_record_whose_text_is_no_utf_8_is_corrupt_though_its_checksum_fits() -> None:

@@ -213,3 +213,13 @@ def test_every_entity_that_ships_can_be_described_as_json() -> None:
         description = msgspec.json.decode(msgspec.json.encode(describe(entity)))
         names = {schema["$ref"] for schema in [*description["commands"].values(), *description["events"].values()]}
         assert names <= {f"#/types/{name}" for name in description["types"]}
+
+
+def test_what_is_no_json_and_what_has_another_field_is_told_what_the_command_takes() -> None:
+    no_json = refused("card.flat", b"ann")
+    assert str(no_json).startswith("the payload is no JSON object: ")
+    assert str(no_json).endswith("; the command takes howMany, big, name, ratio")
+    unknown = refused("card.flat", b'{"howMany":1,"nmae":"ann"}')
+    assert (unknown.field, "takes howMany, big, name, ratio" in str(unknown)) == ("$.nmae", True)
+    below = refused("card.deep", b'{"size":{"width":1,"wdith":2}}')
+    assert (below.field, "takes" in str(below)) == ("$.size.wdith", False)
