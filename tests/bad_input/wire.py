@@ -87,7 +87,8 @@ async def _send(channel: Any, bad: Mutant) -> Answered:
     if bad.method == "InvokeStream":
         call = channel.stream_stream(path)(metadata=CALLER, timeout=ANSWER_S_MAX)
     elif bad.method == "Listen":
-        call = channel.unary_stream(path)(bad.written, metadata=CALLER, timeout=LISTEN_S)
+        wait_s = LISTEN_S if _listens(bad) else ANSWER_S_MAX
+        call = channel.unary_stream(path)(bad.written, metadata=CALLER, timeout=wait_s)
     else:
         call = channel.unary_unary(path)(bad.written, metadata=CALLER, timeout=ANSWER_S_MAX)
     try:

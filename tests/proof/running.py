@@ -1,6 +1,7 @@
 """The command line that every folder of campaigns shares: run them, say what was counted, write the report."""
 
 import argparse
+import functools
 import logging
 import random
 import tempfile
@@ -25,7 +26,7 @@ def run(
 
     One without a quick size is left out of a quick run, and said to be, unless it is asked for by name.
     """
-    told = "\n".join(f"  {one}: {(call.__doc__ or '').splitlines()[0]}" for one, (call, _, _) in campaigns.items())
+    told = "\n".join(f"  {one}  {_about(function)}".rstrip() for one, (function, _, _) in campaigns.items())
     parser = argparse.ArgumentParser(
         prog=f"python -m {name}",
         description=f"Campaigns:\n{told}",
@@ -57,6 +58,13 @@ def run(
         if options.report:
             options.report.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
     return 0 if all(counts.is_clean for counts in done) else 1
+
+
+def _about(function: Callable[..., Counts]) -> str:
+    """The first line of what is said of a campaign; some are another one's function with an argument."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return (function.__doc__ or "").partition("\n")[0]
 
 
 def line_of(counts: Counts) -> str:
