@@ -26,6 +26,7 @@ def check(world: World) -> None:
     sends_may_overtake(world, replays)
     answers_are_one(world, replays)
     clients_were_told_the_truth(world, replays)
+    what_was_not_appended_is_not_there(world)
     calls_took_effect_in_real_time(world, replays)
     looks_saw_the_truth(world, replays)
     fences_held(replays)
@@ -130,8 +131,12 @@ def clients_were_told_the_truth(world: World, replays: list[Replayed]) -> None:
                 continue
             counts.acked += 1
             counts.succeeded += reply.code == Code.OK
-            counts.lost += (client.name, request_id) not in first
             require(reply.code in DECIDED, f"{client.name} was told {reply.code}")
+            if (client.name, request_id) not in first:
+                counts.lost += 1
+                continue
+            heard, should = _answer(reply), _answer(first[client.name, request_id][1])
+            require(heard == should, f"{client.name} was told {heard} and a replay says {should}")
         for request_id, again in client.reused.items():
             refused = again is None or again.code in (Code.REQUEST_ID_REUSED, Code.REQUEST_ID_TOO_OLD)
             # A new owner looks ids up without their bodies, so what comes back may also be the first body's answer.
@@ -141,6 +146,18 @@ def clients_were_told_the_truth(world: World, replays: list[Replayed]) -> None:
     counts.accepted, counts.applied_twice = len(first), len(twice)
     require(not counts.lost, f"{counts.lost} calls were acknowledged and are not on the log")
     require(not twice, f"decided more than once: {twice[:3]}")
+
+
+def what_was_not_appended_is_not_there(world: World) -> None:
+    """A call that a gateway says it has not appended, every time it was tried there, is in none of its frames."""
+    refused = {name for client in world.clients for name, tries in client.tries.items() if not tries}
+    world.counts.not_appended = len(refused)
+    if not refused:
+        return
+    for number in range(world.scale.partitions):
+        for _, frame in read_all(world.log.slices.get(Slice(world.cluster.commands_topic, number), [])):
+            there = refused.intersection((frame.producer, call) for call in frame.records if isinstance(call, Invoke))
+            require(not there, f"said to be not appended and there: {there}")
 
 
 def enough_succeeded(world: World) -> None:

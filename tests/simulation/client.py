@@ -5,7 +5,7 @@ from functools import partial
 from random import Random
 from typing import NamedTuple, Protocol
 
-from actors.errors import PlatformError
+from actors.errors import Outcome, PlatformError
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from tests.simulation.clock import Clock
@@ -67,6 +67,8 @@ class SimClient:
         """By partition: the greatest offset that a call of ours is known to stand at."""
         self.reused: dict[bytes, Reply | None] = {}
         """By request id: what came back to the same id with another body."""
+        self.tries: dict[tuple[str, Invoke], int] = {}
+        """By gateway and call: how many tries were made there, without those that it says it has not appended."""
         self._asks = asks
         self._world = world
         self._clock = world.clock
@@ -127,10 +129,17 @@ class SimClient:
     def _invoke(
         self, gateway: SimGateway, record: Invoke, deadline_ms: int, settled: Callable[[Reply | None], None]
     ) -> None:
+        name = (gateway.name, record)
+        self.tries[name] = self.tries.get(name, 0) + 1
+        told = partial(self._told, name, settled)
         try:
-            gateway.invoke(record, deadline_ms, settled, streamed=self._world.chance.random() < 0.5)
-        except PlatformError:
-            self._clock.after(20, partial(settled, None))
+            gateway.invoke(record, deadline_ms, told, streamed=self._world.chance.random() < 0.5)
+        except PlatformError:  # refused before the log
+            self._clock.after(20, partial(told, "NOT_APPENDED"))
+
+    def _told(self, name: tuple[str, Invoke], settled: Callable[[Reply | None], None], what: Reply | Outcome) -> None:
+        self.tries[name] -= what == "NOT_APPENDED"
+        settled(what if isinstance(what, Reply) else None)
 
     def _double(self, call: Call) -> None:
         """The same call through another gateway at the same time, as a proxy might do."""

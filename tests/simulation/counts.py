@@ -17,6 +17,8 @@ class Counts(Struct):
     """Calls that were answered with OK."""
     unknown_settled: int = 0
     """Calls whose client had given up, and learnt in the end what became of them."""
+    not_appended: int = 0
+    """Calls of which a gateway said, every time, that it has not appended them."""
     lost: int = 0
     applied_twice: int = 0
     bad_inputs: int = 0

@@ -14,8 +14,8 @@ from gateway.pending import DEADLINE_STEP_MS, Call, PendingTable
 from tests.simulation.clock import Clock
 from tests.simulation.log import SimLog
 
-Settled = Callable[[Reply | None], None]
-"""Called with the reply, or None when the call's time was over."""
+Settled = Callable[[Reply | Outcome], None]
+"""Called with the reply, or with what is known of the call when its time was over."""
 
 
 class Surroundings(Protocol):
@@ -52,7 +52,7 @@ class Waiting:
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:  # noqa: ARG002 - a waiter is told both
         """There will be no answer here: the client asks again."""
-        self._told(None)
+        self._told("NOT_APPENDED" if error.reason == "NOT_APPENDED" else "OUTCOME_UNKNOWN")
 
 
 class Asked(NamedTuple):

@@ -4,7 +4,7 @@ Each takes a `MonkeyPatch` and breaks one promise, as a change that looks harmle
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from actors import entity, snapshots
 from actors.kernel import layout
-from actors.kernel.action import Code, NeedState
+from actors.kernel.action import Code, NeedState, Reply
 from actors.kernel.cascade import Cascade, Refused, Task
 from actors.kernel.inbox import Changes, Sources, Window
 from actors.kernel.outbox import Outbox
@@ -23,6 +23,7 @@ from actors.kernel.timers import DueTimers
 from actors.link import Answer
 from actors.ownership import Ownership
 from actors.ports import Fetched
+from gateway.pending import Expired, PendingTable
 from tests.simulation.gateway import SimGateway
 from tests.simulation.host import SimHost
 from tests.simulation.log import SimLog
@@ -318,6 +319,38 @@ def a_new_owner_scans_no_timers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ownership, "scanned", none)
 
 
+def answers_are_swapped(patch: pytest.MonkeyPatch) -> None:
+    """Of two answers that come together, each goes to the other's caller."""
+    replied = PendingTable.replied
+
+    def swapped(table: PendingTable, partition: int, replies: Iterable[Reply]) -> Any:
+        settled = replied(table, partition, replies)
+        others = settled[1:] + settled[:1]
+        return [(call, reply) for (call, _), (_, reply) in zip(settled, others, strict=True)]
+
+    patch.setattr(PendingTable, "replied", swapped)
+
+
+def a_failed_append_is_taken_for_certain(patch: pytest.MonkeyPatch) -> None:
+    """A frame that may be on the log counts as if it were not."""
+    append_failed = PendingTable.append_failed
+
+    def certainly(table: PendingTable, partition: int, now_ms: int, _: object) -> None:
+        append_failed(table, partition, now_ms, "NOT_APPENDED")
+
+    patch.setattr(PendingTable, "append_failed", certainly)
+
+
+def what_is_unknown_is_said_to_be_not_appended(patch: pytest.MonkeyPatch) -> None:
+    """A call whose time is over is given up for certain."""
+    expire = PendingTable.expire
+
+    def certainly(table: PendingTable, now_ms: int) -> list[Expired]:
+        return [expired._replace(outcome="NOT_APPENDED") for expired in expire(table, now_ms)]
+
+    patch.setattr(PendingTable, "expire", certainly)
+
+
 PLANTED: dict[str, tuple[Plant, ...]] = {
     "dedupe off": (
         the_window_is_off,
@@ -350,5 +383,8 @@ ALSO_PLANTED: tuple[Plant, ...] = (
     a_timer_that_fired_stays,
     a_timer_fires_once_and_is_not_asked_again,
     a_new_owner_scans_no_timers,
+    answers_are_swapped,
+    a_failed_append_is_taken_for_certain,
+    what_is_unknown_is_said_to_be_not_appended,
 )
 """More of them, beyond the fifteen."""
