@@ -14,7 +14,7 @@ from actors.kernel.action import Push
 from actors.link import Answer, Ask, Attach, Detach, Lost, Owned, Pushes
 from gateway.client import Client, Pushed
 from gateway.v1 import program_pb2 as pb
-from tests.gateway.scene import Scene, ScriptedHost, play, reason_of, refused
+from tests.gateway.scene import WAIT_S, Scene, ScriptedHost, play, reason_of, refused
 
 SESSION = "sessions/s1"
 
@@ -34,8 +34,16 @@ async def push(client: Client, *payloads: Any) -> None:
 
 
 async def hear(pushes: AsyncIterator[Pushed], count: int) -> list[tuple[int, Any]]:
-    """The next pushes."""
-    return [(pushed.cursor, pushed.value) for pushed in [await anext(pushes) for _ in range(count)]]
+    """The next pushes. What does not come is missed after a while, and the test says what came before it."""
+    heard: list[tuple[int, Any]] = []
+    for _ in range(count):
+        try:
+            async with asyncio.timeout(WAIT_S):
+                pushed = await anext(pushes)
+        except TimeoutError:
+            raise AssertionError(f"{len(heard)} of {count} pushes came, the last of them {heard[-3:]}") from None
+        heard.append((pushed.cursor, pushed.value))
+    return heard
 
 
 def test_a_listener_gets_what_was_pushed_before_and_what_is_pushed_after() -> None:
