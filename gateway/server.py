@@ -18,6 +18,7 @@ from actors.ports import Log
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
+from gateway.answering import Answering
 from gateway.doorkeeper import Doorkeeper
 from gateway.ingress import Ingress
 from gateway.routes import Routes
@@ -58,6 +59,22 @@ class GatewayParts(NamedTuple):
     sensor: Sensor
 
 
+class Served(NamedTuple):
+    """A service of a gateway: its full name, and how protobuf's generated code adds it to a server."""
+
+    name: str
+    service: Answering
+    add: Callable[[Any, grpc.aio.Server], None]
+
+
+def services(ingress: Ingress, config: GatewayConfig, parts: GatewayParts) -> list[Served]:
+    """Every service of ours."""
+    routes = Routes(parts.registry, config.cluster, config.process)
+    program = ProgramService(ingress, routes, config.process, parts.sensor)
+    generated: Any = program_pb2_grpc
+    return [Served(SERVICE_NAME, program, generated.add_ProgramServiceServicer_to_server)]
+
+
 class Gateway:
     """A gateway on the running event loop."""
 
@@ -71,13 +88,12 @@ class Gateway:
             options=_options(config.process),
             maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max,
         )
-        routes = Routes(parts.registry, config.cluster, config.process)
-        self._service = ProgramService(self.ingress, routes, config.process, parts.sensor)
-        add_to_server: Any = program_pb2_grpc.add_ProgramServiceServicer_to_server  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - generated
-        add_to_server(self._service, self._server)
+        self._services = services(self.ingress, config, parts)
+        for served in self._services:
+            served.add(served.service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.reflection:
-            names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*(served.name for served in self._services), health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> int:
@@ -96,8 +112,8 @@ class Gateway:
             raise SetupError(
                 f"{address} is in use. Choose another port with --port, or stop what uses it.", reason="PORT_IN_USE"
             ) from error
-        for service in ("", SERVICE_NAME):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        for name in ("", *(served.name for served in self._services)):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._server.add_insecure_port(self.ingress.probe.address)
         self.ingress.start()
         await self._server.start()
@@ -111,7 +127,8 @@ class Gateway:
         """Take no more calls, answer those in flight, send streams elsewhere, then end."""
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.ensure_future(self._server.stop(self._config.process.drain_ms_max / 1_000))
-        self._service.drain()
+        for served in self._services:
+            served.service.drain()
         await stopping
         await self.ingress.stop()
 

@@ -1,10 +1,9 @@
 """`ProgramService`: calls, queries and pushes of mini programs. Translates between protobuf and the ingress."""
 
 import time
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, NoReturn, TypeAlias, cast
+from collections.abc import AsyncIterator
+from typing import Any, cast
 
-import grpc
 import msgspec
 
 from actors.errors import InvalidCommand, NotFound, PlatformError
@@ -12,45 +11,32 @@ from actors.payload import describe
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
-from gateway.auth import Caller, caller_of
+from gateway.answering import Answering, Context, level_trailer, trailer
 from gateway.deadlines import deadline_ms, each_call_ms, now_ms
-from gateway.door import TurnedAway
-from gateway.doorkeeper import level_trailer, trailer, turn_away
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener
 from gateway.pending import Call
 from gateway.routes import Route, Routes, text_of
-from gateway.status import STATUS_METADATA, code_of, message_of, refusal_of, status_of
+from gateway.status import refusal_of
 from gateway.streams import CallStream
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-
-class ProgramService(program_pb2_grpc.ProgramServiceServicer):
+class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
     """See `protos/gateway/v1/program.proto`."""
 
     def __init__(self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor) -> None:
-        self._ingress = ingress
+        super().__init__(ingress, sensor)
         self._routes = routes
         self._process = process
-        self._sensor = sensor
         self._described: dict[str, bytes] = {}
-        self._streams: dict[CallStream | Listener, None] = {}
-        self._draining = False
-
-    def drain(self) -> None:
-        """End every stream in good order, and each that still begins; calls go on."""
-        self._draining = True
-        for stream in self._streams:
-            stream.drain()
 
     async def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
         """One call."""
         began = time.perf_counter()
         request_id = request.request_id
-        caller = await self._let_in(context, "Invoke", request.entity, request_id)
+        caller = await self.let_in(context, "Invoke", request.entity, request_id, is_met=True)
         try:
             try:
                 name, key = caller.name, self._routes.request_id(request_id)
@@ -68,7 +54,7 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             if reply.code:
                 raise refusal_of(reply, partition)
         except PlatformError as error:
-            await self._refuse(context, "Invoke", began, error, request_id)
+            await self.refuse(context, "Invoke", began, error, request_id)
         context.set_trailing_metadata((*trailer(request_id), *level_trailer(self._ingress.door.levels(caller))))
         self._sensor.call_done("Invoke", "OK", time.perf_counter() - began)
         response = pb.InvokeResponse(payload=reply.payload, duplicate=reply.duplicate, request_id=request_id)
@@ -86,11 +72,11 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             left_s: float | None = cast("Any", context).time_remaining()
             until_ms = None if left_s is None else deadline_ms(left_s, self._process)
             call_ms = each_call_ms(context.invocation_metadata(), self._process)
-            caller = self._caller(context)
+            caller = self.caller(context)
             stream = CallStream(self._ingress, self._routes, caller, self._sensor, call_ms, until_ms)
-            await self._serve(stream, stream.run(request_iterator, context))
+            await self.serve(stream, stream.run(request_iterator, context))
         except PlatformError as error:
-            await self._refuse(context, "InvokeStream", began, error, "")
+            await self.refuse(context, "InvokeStream", began, error, "")
         context.set_trailing_metadata(trailer(""))
 
     async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:
@@ -102,12 +88,12 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             _check_args(request.args)
             until_ms = deadline_ms(context.time_remaining(), self._process)
             if request.linearizable:
-                caller = await self._let_in(context, "Query", request.entity, "")
+                caller = await self.let_in(context, "Query", request.entity, "", is_met=False)
                 position, payload = await self._read(route, request, caller.name, until_ms)
             else:
                 position, payload = await self._ask(route, request, until_ms)
         except PlatformError as error:
-            await self._refuse(context, "Query", began, error, "")
+            await self.refuse(context, "Query", began, error, "")
         context.set_trailing_metadata(trailer(""))
         self._sensor.call_done("Query", "OK", time.perf_counter() - began)
         return pb.QueryResponse(payload=payload, position=position)
@@ -143,7 +129,7 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             error = NotFound(
                 f"there is no program {request.program[:100]!r}; there are {known}", reason="NO_SUCH_PROGRAM"
             )
-            await self._refuse(context, "Describe", began, error, "")
+            await self.refuse(context, "Describe", began, error, "")
         description = self._described.get(request.program)
         if description is None:
             description = self._described[request.program] = _describe(registry, request.program)
@@ -157,50 +143,9 @@ class ProgramService(program_pb2_grpc.ProgramServiceServicer):
             route = self._routes.to(request.entity)
             self._routes.check_view(route, "pushes")
             listener = Listener(self._ingress, route, request.cursor)
-            await self._serve(listener, listener.run(context))
+            await self.serve(listener, listener.run(context))
         except PlatformError as error:
-            await self._refuse(context, "Listen", began, error, "")
-
-    # -- common ---------------------------------------------------------------------------------------------------
-
-    async def _serve(self, stream: CallStream | Listener, running: Coroutine[Any, Any, None]) -> None:
-        """Run a stream where `drain` finds it."""
-        self._streams[stream] = None
-        if self._draining:
-            stream.drain()
-        try:
-            await running
-        finally:
-            del self._streams[stream]
-
-    def _caller(self, context: Context) -> Caller:
-        caller = caller_of(context.invocation_metadata())
-        return caller if caller.name else caller._replace(name=f"~{self._ingress.name}/{context.peer()}")
-
-    async def _let_in(self, context: Context, method: str, entity: str, request_id: str) -> Caller:
-        """The caller, if its call is let in; else it is answered here, before anything else is looked at."""
-        door = self._ingress.door
-        try:
-            caller = self._caller(context)
-            if method != "Invoke":  # the doorkeeper has met those
-                door.meet(caller)
-            door.check_key(caller, entity)
-        except TurnedAway as away:
-            await turn_away(context, method, away, request_id, self._sensor)
-        except PlatformError as error:
-            self._sensor.calls_refused(error.reason, 1)
-            await self._refuse(context, method, time.perf_counter(), error, request_id)
-        return caller
-
-    async def _refuse(
-        self, context: Context, method: str, began: float, error: PlatformError, request_id: str
-    ) -> NoReturn:
-        code = code_of(error)
-        self._sensor.call_done(method, code.name, time.perf_counter() - began)
-        status = status_of(error, request_id).SerializeToString()
-        told = (*trailer(request_id), (STATUS_METADATA, status))
-        await context.abort(code, message_of(error), trailing_metadata=told)
-        raise AssertionError("abort raises")
+            await self.refuse(context, "Listen", began, error, "")
 
 
 def _describe(registry: Registry, program: str) -> bytes:

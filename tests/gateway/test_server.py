@@ -150,7 +150,7 @@ def test_idle_streams_do_not_keep_a_gateway_from_ending() -> None:
         await stream.write(pb.InvokeBatch(calls=[request(jar_on(0))]))
         assert (await stream.read()).results
         listening = stub.Listen(pb.ListenRequest(entity="sessions/s1"))
-        await scene.log.until(lambda: len(scene.gateways[0]._service._streams) == 2)
+        await scene.log.until(lambda: len(scene.gateways[0]._services[0].service._streams) == 2)
         await scene.gateways[0].stop()
         for call in (stream, listening):
             assert await call.code() is grpc.StatusCode.UNAVAILABLE
@@ -161,7 +161,7 @@ def test_idle_streams_do_not_keep_a_gateway_from_ending() -> None:
 def test_a_stream_that_comes_while_a_gateway_ends_is_sent_elsewhere_at_once() -> None:
     async def act(scene: Scene) -> None:
         stub = await scene.served()
-        scene.gateways[0]._service.drain()
+        scene.gateways[0]._services[0].service.drain()
         stream = stub.InvokeStream()
         listening = stub.Listen(pb.ListenRequest(entity="sessions/s1"))
         for call in (stream, listening):

@@ -189,7 +189,7 @@ def test_a_client_that_goes_away_leaves_no_stream_behind() -> None:
     async def act(scene: Scene) -> None:
         stub = scene.stub(await scene.gateway())
         await scene.scripted()
-        service = scene.gateways[0]._service
+        service = scene.gateways[0]._services[0].service
         stream = stub.InvokeStream()
         await stream.write(pb.InvokeBatch(calls=[request(jar_on(0)) for _ in range(3)]))
         await scene.log.until(lambda: scene.log.calls(0))
