@@ -96,6 +96,7 @@ def behind(folder: Path, seed: int, sizes: Sizes) -> Counts:
         for _ in range(sizes.behind):
             asyncio.run(_recover(platform, counts))
         asyncio.run(_check_behind(platform, counts, sizes.behind))
+    counts.figures["behind_recovery_ms_p99"] = _p99(counts.recovery_ms)
     if counts.recovery_ms and max(counts.recovery_ms) > RECOVERY_MS_MAX:
         counts.short.append(f"recovery at {BEHIND} behind took {max(counts.recovery_ms):.0f} ms at most")
     return counts
