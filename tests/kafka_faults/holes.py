@@ -147,7 +147,7 @@ async def _elected_by_force(counts: Counts, stage: Stage, cluster: Cluster) -> N
         cluster.kill(ahead)
         await asyncio.to_thread(cluster.restart, behind)
         forced = await asyncio.to_thread(seen, lambda: leader_of(cluster, slow) == behind, HALT_S_MAX)
-        ended = (await asyncio.to_thread(log.spans, [slow]))[slow].end if forced else last.offset
+        ended = await asyncio.to_thread(_end_of, log, slow) if forced else last.offset
         if ended >= last.offset:
             counts.unseen += 1
             return
@@ -162,6 +162,21 @@ async def _elected_by_force(counts: Counts, stage: Stage, cluster: Cluster) -> N
         why = await _halted(stage, host, 1)
         _judge(counts, "unclean election, between two lives", why, "acknowledged records are gone")
     counts.acked += 5 * FRAMES
+
+
+def _end_of(log: Log, slice: Slice) -> int:
+    """Where a partition ends: brokers that have just found another leader are asked until they know of it."""
+    ends: list[int] = []
+
+    def told() -> bool:
+        try:
+            ends.append(log.spans([slice])[slice].end)
+        except Unavailable:
+            return False
+        return True
+
+    assert seen(told, HALT_S_MAX), f"nobody says where {slice} ends"
+    return ends[-1]
 
 
 def _careless_topic(cluster: Cluster) -> None:

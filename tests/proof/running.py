@@ -6,6 +6,7 @@ import logging
 import random
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ import msgspec
 from tests.proof.counts import Counts
 
 S = TypeVar("S")
+TRACE_CHARS = 3_000
 
 
 def run(
@@ -49,7 +51,8 @@ def run(
         else:
             with tempfile.TemporaryDirectory(prefix=f"hutong-{one}-") as folder:
                 began = time.monotonic()
-                counts = function(Path(folder) / one, options.seed, full if options.full or quick is None else quick)
+                size = full if options.full or quick is None else quick
+                counts = _played(one, function, Path(folder) / one, options.seed, size)
                 counts.seconds = time.monotonic() - began
         done.append(counts)
         print(line_of(counts), flush=True)
@@ -58,6 +61,16 @@ def run(
         if options.report:
             options.report.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
     return 0 if all(counts.is_clean for counts in done) else 1
+
+
+def _played(name: str, function: Callable[[Path, int, S], Counts], folder: Path, seed: int, size: S) -> Counts:
+    """What a campaign counted. One that breaks off is a finding, and the others go on."""
+    try:
+        return function(folder, seed, size)
+    except Exception:  # noqa: BLE001 - whatever it is
+        counts = Counts(name, seed)
+        counts.find(f"it broke off: {traceback.format_exc()[-TRACE_CHARS:]}")
+        return counts
 
 
 def _about(function: Callable[..., Counts]) -> str:
