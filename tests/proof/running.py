@@ -35,9 +35,9 @@ def run(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="the quick sizes (the default)")
-    size.add_argument("--full", action="store_true", help="the whole sizes")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--quick", action="store_true", help="the quick sizes (the default)")
+    which.add_argument("--full", action="store_true", help="the whole sizes")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31), help="what chance is drawn from")
     parser.add_argument("--only", choices=campaigns, help="one campaign")
     parser.add_argument("--report", type=Path, help="where the counts are written as JSON")
