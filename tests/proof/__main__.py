@@ -18,8 +18,9 @@ import msgspec
 
 from tests.proof import page
 from tests.proof.counts import Counts, summed
-from tests.proof.scenarios import ALONE, BUSY, WAITING, Scenario, read_report
+from tests.proof.scenarios import ALONE, PAIRED, Scenario, read_report
 
+LANES = 2
 TAIL_LINES = 15
 END_S_MAX = 10.0
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="small sizes, about four minutes (the default)")
     size.add_argument("--full", action="store_true", help="the whole sizes, about forty minutes")
-    names = [scenario.name for scenario in (*BUSY, *WAITING, *ALONE)]
+    names = [scenario.name for scenario in (*PAIRED, *ALONE)]
     parser.add_argument("--only", action="append", choices=names, help="this one alone; may be given again")
     parser.add_argument("--folder", type=Path, default=Path(".proof"), help="where the report is written")
     options = parser.parse_args(arguments)
@@ -69,13 +70,11 @@ class Run:
 
     def lanes(self, wanted: Sequence[str]) -> list[Counts]:
         """Two lanes side by side, then what measures, one after the other."""
-
-        def lane(scenarios: Sequence[Scenario]) -> list[Counts]:
-            return [self._one(scenario) for scenario in scenarios if scenario.name in wanted]
-
-        with concurrent.futures.ThreadPoolExecutor(2) as lanes:
-            busy, waiting = lanes.map(lane, (BUSY, WAITING))
-        return [*busy, *waiting, *lane(ALONE)]
+        paired = [scenario for scenario in PAIRED if scenario.name in wanted]
+        alone = [scenario for scenario in ALONE if scenario.name in wanted]
+        with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
+            done = list(lanes.map(self._one, paired))
+        return [*done, *map(self._one, alone)]
 
     def _one(self, scenario: Scenario) -> Counts:
         """Run a scenario to its end, or to its time's; what it counted."""
