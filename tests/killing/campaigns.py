@@ -95,11 +95,8 @@ def behind(folder: Path, seed: int, sizes: Sizes) -> Counts:
     counts = Counts("behind", seed)
     with Platform(folder, "--hosts", "1") as platform:
         for nth in range(sizes.behind):
-            if (
-                nth
-            ):  # a host that ends soon after its start is taken for one that keeps crashing: that is another matter
-                time.sleep(STEADY_MS / 1_000)
-            asyncio.run(_recover(platform, counts))
+            # A host that ends soon after its start is taken for one that keeps crashing: that is another matter.
+            asyncio.run(_recover(platform, counts, STEADY_MS / 1_000 if nth else 0))
         asyncio.run(_check_behind(platform, counts, sizes.behind))
     counts.figures["behind_recovery_ms_p99"] = _p99(counts.recovery_ms)
     if counts.recovery_ms and max(counts.recovery_ms) > RECOVERY_MS_MAX:
@@ -255,8 +252,9 @@ async def kill_up(platform: Platform, steady: Steady, counts: Counts) -> None:
 # -- far behind -------------------------------------------------------------------------------------------------------
 
 
-async def _recover(platform: Platform, counts: Counts) -> None:
+async def _recover(platform: Platform, counts: Counts, after_s: float) -> None:
     """Stop the host, let 10,000 commands come, kill it, and wait until all of them are answered."""
+    await asyncio.sleep(after_s)
     victim = _alive(platform, "host-")[0]
     async with Client(platform.gateway) as client:
         os.kill(victim.pid, signal.SIGSTOP)
