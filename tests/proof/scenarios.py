@@ -56,14 +56,6 @@ PAIRED = (
         quick=Least(acked=10_000, faults=300),
         full=Least(acked=30_000, faults=1_300),
     ),
-    _module(
-        "kafka_faults",
-        "one and three real Kafka brokers, killed, stalled, cut off",
-        quick_s_max=120,
-        full_s_max=1_200,
-        quick=Least(acked=2_000, faults=10),
-        full=Least(acked=20_000, faults=30),
-    ),
     Scenario(
         "worlds",
         "simulated clusters from seeds; planted bugs",
@@ -73,14 +65,6 @@ PAIRED = (
         quick=Least(acked=25_000, faults=20_000, planted=15),
         full=Least(acked=1_200_000, faults=100_000, planted=15),
     ),
-    _module(
-        "killing",
-        "hosts, Ray, log owner, supervisor killed under load",
-        quick_s_max=240,
-        full_s_max=1_200,
-        quick=Least(acked=8_000, faults=12),
-        full=Least(acked=40_000, faults=120),
-    ),
     Scenario(
         "more-worlds",
         "the other half of the seeds",
@@ -89,6 +73,22 @@ PAIRED = (
         full_s_max=1_200,
         quick=Least(acked=4_000, faults=1_000),
         full=Least(acked=1_250_000, faults=100_000),
+    ),
+    _module(
+        "killing",
+        "hosts, Ray, log owner, supervisor killed under load",
+        quick_s_max=240,
+        full_s_max=1_200,
+        quick=Least(acked=8_000, faults=12),
+        full=Least(acked=40_000, faults=120),
+    ),
+    _module(
+        "kafka_faults",
+        "one and three real Kafka brokers, killed, stalled, cut off",
+        quick_s_max=120,
+        full_s_max=1_200,
+        quick=Least(acked=2_000, faults=10),
+        full=Least(acked=20_000, faults=30),
     ),
     _module(
         "linearizability",
@@ -115,7 +115,7 @@ PAIRED = (
         full=Least(),
     ),
 )
-"""Two at a time, in this order: the longest first, and one that computes beside one that waits for processes."""
+"""Two at a time, in this order: first what computes, then what kills processes and looks at how long others wait."""
 
 ALONE = (
     _module(
