@@ -52,7 +52,7 @@ class Sizes(NamedTuple):
 
 
 FULL = Sizes(40, 20, 60, 10, 10, 2, 3, 3, 10, HEAD_AWAY_S)
-QUICK = Sizes(4, 1, 10, 1, 1, 1, 0, 0, 1, 0.0)
+QUICK = Sizes(2, 1, 4, 1, 1, 1, 0, 0, 1, 0.0)
 Trouble: TypeAlias = Callable[[Platform, Steady, Counts, random.Random], Awaitable[None]]
 
 

@@ -79,7 +79,7 @@ PAIRED = (
         "hosts, Ray, log owner, supervisor killed under load",
         quick_s_max=240,
         full_s_max=1_200,
-        quick=Least(acked=8_000, faults=12),
+        quick=Least(acked=6_000, faults=8),
         full=Least(acked=40_000, faults=120),
     ),
     _module(
@@ -131,7 +131,7 @@ ALONE = (
         "even load; nothing grows",
         quick_s_max=90,
         full_s_max=420,
-        quick=Least(acked=5_000),
+        quick=Least(acked=3_000),
         full=Least(acked=60_000, faults=5),
     ),
 )

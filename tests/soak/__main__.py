@@ -5,11 +5,11 @@ import sys
 from tests.proof.running import run
 from tests.soak.campaign import soak
 
-QUICK_MINUTES, FULL_MINUTES = 0.5, 4.0
+QUICK_MINUTES, FULL_MINUTES = 0.25, 4.0
 
 
 def main(arguments: list[str]) -> int:
-    """Half a minute, four with --full, or so many hours."""
+    """A quarter of a minute, four with --full, or so many hours."""
     minutes = FULL_MINUTES
     if "--hours" in arguments:
         at = arguments.index("--hours")
