@@ -8,6 +8,8 @@ import pytest
 from gateway.client import uuid7
 from tests.cli.running import Platform, hutong
 
+pytestmark = pytest.mark.cluster
+
 
 def test_a_call_is_answered_with_its_place_and_its_id(platform: Platform) -> None:
     answer = platform.call("trap/traps/call", "trap.do", what="send", to="x")

@@ -16,6 +16,8 @@ from actors.cli.running import Run
 from actors.settings import ClusterSettings
 from tests.cli.running import PROGRAMS, Platform, dev, hutong
 
+pytestmark = pytest.mark.cluster
+
 SAID_S_MAX = 20.0
 LOOK_S = 0.02
 

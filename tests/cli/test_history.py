@@ -11,6 +11,8 @@ from actors.cli import tracing
 from gateway.client import uuid7
 from tests.cli.running import Platform
 
+pytestmark = pytest.mark.cluster
+
 SHOP = "programs/shop/shops"
 
 

@@ -18,6 +18,8 @@ from actors.settings import ClusterSettings
 from infra.kafka.broker import Cluster
 from tests.cli.running import PROGRAMS, Platform, dev, hutong
 
+pytestmark = pytest.mark.cluster
+
 
 def _traps(platform: Platform, entity: str) -> Any:
     return platform("query", f"programs/trap/traps/{entity}", "done").value["value"]["done"]

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors import snapshots
 from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates
@@ -15,6 +17,8 @@ from actors.kernel import layout
 from actors.ports import Batch
 from gateway.client import Client
 from tests.cli.running import PROGRAMS, Platform, dev, hutong
+
+pytestmark = pytest.mark.cluster
 
 TRAP = "trap/traps/held"
 SNAPSHOT_EVERY = "8"

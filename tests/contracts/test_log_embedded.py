@@ -141,6 +141,7 @@ def test_the_owner_ends_cleanly_and_keeps_its_port(tmp_path: Path) -> None:
     assert owner.end() == 0
 
 
+@pytest.mark.cluster
 def test_the_owner_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
     script = (
         "import sys, pathlib, time; from tests.contracts.log_owner import LogOwner;"
@@ -193,6 +194,7 @@ def test_a_client_that_is_closed_while_it_connects_ends(owner: LogOwner) -> None
         logs[-1].append(SLICE, b"late").result(WAIT_S)
 
 
+@pytest.mark.cluster
 def test_no_acknowledged_frame_is_lost_by_kills_under_load(owner: LogOwner) -> None:
     """Every frame is acknowledged, refused or unknown; what was acknowledged stands where it was said to stand."""
     log = owner.client()

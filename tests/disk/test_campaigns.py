@@ -19,6 +19,8 @@ from tests.disk.stores import damage_stores
 from tests.hosting.stage import CLUSTER, Stage, play, put_all, say
 from tests.proof.counts import Counts
 
+pytestmark = pytest.mark.cluster
+
 SEED = 1
 
 
