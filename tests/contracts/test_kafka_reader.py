@@ -1,5 +1,6 @@
 """What the reader makes of what kafka-python says, without brokers: nobody can have it say these things at will."""
 
+import itertools
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, cast
@@ -72,9 +73,10 @@ def facts(topics: Sequence[str]) -> dict[str, TopicFacts]:
     return {topic: TopicFacts(f"id of {topic}", 2, {}) for topic in topics}
 
 
-def reader_of(brokers: Brokers, start: int = 5) -> KafkaReader:
-    """A reader of both slices from 0 on, of a log that begins at `start`."""
-    reader = KafkaReader(cast("Cluster", brokers), facts, lambda slices: dict.fromkeys(slices, Span(start, 9)))
+def reader_of(brokers: Brokers, *starts: int) -> KafkaReader:
+    """A reader of both slices from 0 on, of a log that is said to begin at these places, one after the other."""
+    said = itertools.chain(starts, itertools.repeat(starts[-1] if starts else 5))
+    reader = KafkaReader(cast("Cluster", brokers), facts, lambda slices: dict.fromkeys(slices, Span(next(said), 9)))
     reader.assign({FIRST: 0, SECOND: 0})
     return reader
 
@@ -120,12 +122,20 @@ def test_a_slice_that_goes_on_is_not_sought_anew_when_another_comes_or_stops() -
 
 def test_an_offset_that_the_log_holds_is_asked_for_again_when_a_broker_denies_it() -> None:
     denied = errors.OffsetOutOfRangeError({place(SECOND): 1})
-    reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), start=0)
+    reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), 0)
     assert [fetched.offset for fetched in (*reader.poll(10), *reader.poll(10))] == [0, 1]
-    reader = reader_of(Brokers(*[denied] * DAMAGED_MAX), start=0)
+    reader = reader_of(Brokers(*[denied] * DAMAGED_MAX), 0)
     with pytest.raises(Corrupt) as corrupt:
         reader.poll(10)
     assert corrupt.value.position == "frames/1/0"
+
+
+def test_one_word_of_the_brokers_is_not_enough_to_believe_that_frames_are_gone() -> None:
+    denied = errors.OffsetOutOfRangeError({place(SECOND): 1})
+    reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), 7, 0)
+    assert [fetched.offset for fetched in (*reader.poll(10), *reader.poll(10))] == [0, 1]
+    with pytest.raises(Corrupt):
+        reader_of(Brokers(denied), 7, 7, 0).poll(10)
 
 
 def test_what_came_damaged_is_fetched_anew_by_a_new_connection_from_where_it_was() -> None:
