@@ -13,6 +13,8 @@ from actors.adapters.prometheus import LABEL_VALUES_MAX, LABELS, PrometheusSenso
 from actors.errors import SetupError
 from actors.sensor import Sensor
 
+pytestmark = pytest.mark.slow
+
 VALUES: dict[str, object] = {"str": "word", "int": 3, "float": 0.25}
 
 

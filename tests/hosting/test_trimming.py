@@ -18,6 +18,8 @@ from actors.ports import Log
 from actors.snapshots import newest
 from tests.hosting.stage import CLUSTER, Stage, added, play, put
 
+pytestmark = pytest.mark.slow
+
 SLICE = Slice(CLUSTER.commands_topic, 0)
 KEPT = 2
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import pytest
+
 from actors.adapters.embedded.local import LocalLog
 from actors.adapters.hosting import watchdog
 from actors.adapters.rocksdb import RocksStates
@@ -16,6 +18,8 @@ from actors.kernel.record import Position
 from actors.ownership import ANSWERING
 from actors.verdicts import Verdict
 from tests.hosting.stage import CLUSTER, Stage, added, play, put, say, verdicts
+
+pytestmark = pytest.mark.slow
 
 HOST = Path(__file__).with_name("bad_host.py")
 ROOT = Path(__file__).parents[2]

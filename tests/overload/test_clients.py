@@ -2,10 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from tests.gateway.scene import Scene, jar_on, play, request
 from tests.overload.hostile import ATTACKS
 from tests.overload.http2 import Connection, header_block, message
 from tests.overload.offers import EXHAUSTED, GOOD_MS, OK, Said
+
+pytestmark = pytest.mark.slow
 
 NOT_FOUND = 5
 

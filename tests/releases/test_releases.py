@@ -165,15 +165,18 @@ def test_a_price_of_another_release_is_found() -> None:
 # -- other processes --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["0", "1", "random"])
 def test_the_order_of_hashes_changes_nothing(seed: str) -> None:
     assert sums_by(THIS, seed) == {name: read(name)[1] for name in NAMES}
 
 
+@pytest.mark.slow
 def test_a_rule_that_shows_the_order_of_hashes_is_found() -> None:
     assert sums_by(THIS, "0", ["account", "--plant-a-set"]) != sums_by(THIS, "1", ["account", "--plant-a-set"])
 
 
+@pytest.mark.slow
 def test_another_python_comes_to_the_same() -> None:
     pythons, why_not = others()
     if not pythons:
@@ -192,6 +195,7 @@ def test_a_machine_without_another_python_says_so(monkeypatch: pytest.MonkeyPatc
 # -- the campaigns ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_share_of_the_campaign_finds_nothing_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaigns, "NAMES", ("account", "tariff"))
     counts = golden_campaign(tmp_path, seed=1, snapshots=1)

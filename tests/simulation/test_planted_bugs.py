@@ -18,6 +18,8 @@ from tests.simulation.running import failure
 from tests.simulation.test_worlds import digests
 from tests.simulation.world import World
 
+pytestmark = pytest.mark.slow
+
 SEEDS_MAX = 400
 FOUND_S_MAX = 50.0
 

@@ -45,6 +45,7 @@ def digests(seeds: list[int], hash_seed: str, *more: str) -> bytes:
     return subprocess.check_output(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": hash_seed})
 
 
+@pytest.mark.slow
 def test_worlds_are_the_same_in_another_process_under_another_order_of_sets() -> None:
     assert (
         digests([3, 7], "1") == digests([3, 7], "2") == "".join(f"{digest(run(World(n)))}\n" for n in (3, 7)).encode()
