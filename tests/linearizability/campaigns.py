@@ -1,6 +1,7 @@
 """A platform in trouble, real clients that note what they see, and what both checkers say of their histories."""
 
 import asyncio
+import itertools
 import random
 import tempfile
 import time
@@ -143,12 +144,20 @@ def _check(counts: Counts, log: str, folder: Path, history: Sequence[Op]) -> Non
 
 
 def _planted(history: Sequence[Op]) -> list[Op]:
-    """Each lie, in a counter of its own: what was seen of one whose every call was answered, and the lie."""
-    quiet = [ops for ops in by_entity(history).values() if all(op.answered for op in ops)]
-    seen = max(quiet, key=lambda ops: sum(op.kind == "add" for op in ops), default=())
+    """Each lie in a counter of its own, after what was seen of one until a call of it went without an answer."""
+    seen = max(map(_calm, by_entity(history).values()), key=lambda ops: sum(op.kind == "add" for op in ops), default=())
     if sum(op.kind == "add" for op in seen) < ADDS_MIN:
         return []
     return [replace(op, entity=kind) for kind, plant in PLANTED.items() for op in plant(seen)]
+
+
+def _calm(ops: Sequence[Op]) -> Sequence[Op]:
+    """What ended before the first call without an answer began, as far as all totals are there."""
+    until_ns = min((op.began_ns for op in ops if not op.answered), default=None)
+    ended = [op for op in ops if op.answered and (until_ns is None or op.ended_ns < until_ns)]
+    totals = {op.total for op in ended if op.kind == "add"}
+    last = next(total for total in itertools.count() if total + 1 not in totals)
+    return [op for op in ended if op.total <= last]
 
 
 def _blame(counts: Counts, violation: Violation) -> None:
