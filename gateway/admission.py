@@ -16,6 +16,10 @@ ALPHA = 0.05
 BETA = 0.01
 KEY_PARTS = 3
 """A key is hot when it asks for more than so many times what the others ask for on average."""
+CALM_MS = 2_000
+DOUBLE_MS = 1_000
+DOUBLINGS_MAX = 6
+"""After so long without an overloaded window `BETA` doubles in every `DOUBLE_MS`, so many times."""
 CALLS_MIN = 50
 """Fewer calls in a window than this cannot be a crowd: if they wait, the log or a host is slow or away."""
 TENANTS_MAX = 256
@@ -50,6 +54,10 @@ class Limits(Struct, frozen=True):
     accept_ms_max: int = 500
     """The line in front of the gateway. To take a call out of it is most of what the call costs there, refused or not:
     to refuse pays once those that wait would be late. How long the line gets is bounded for each connection."""
+    line_min: int = 100
+    """Fewer that stand in one place at a time are no crowd: to turn some of them away would not help the others. On a
+    machine that is busy with something else ten calls a second wait for long, too, and however few were let in, the
+    door would close further."""
     window_ms: int = 1_000
     window_calls: int = 2_000
 
@@ -117,6 +125,8 @@ class Admission:
         self._limits = limits
         self._began_ms = now_ms
         self._rate_per_ms = 0.0
+        self._calm_ms = 0
+        """How long no window has been overloaded."""
         self._cursors: dict[str, Cursor] = {}
         self._known: set[str] = set()
         """Who was counted in the window before; a tenant that was not has asked for nothing less than its share yet."""
@@ -204,8 +214,10 @@ class Admission:
         limits = self._limits
         if elapsed_ms < limits.window_ms and (min(self._arrived, self._left) < limits.window_calls or elapsed_ms < 1):
             return None
-        queueing_ms = self._queueing_ms()
-        overloaded = self._arrived >= CALLS_MIN and queueing_ms >= limits.queueing_ms_max
+        places = self._places(elapsed_ms)
+        queueing_ms = max((waited_ms for waited_ms, _ in places), default=0.0)
+        crowded = any(waited_ms >= limits.queueing_ms_max and line >= limits.line_min for waited_ms, line in places)
+        overloaded = crowded and self._arrived >= CALLS_MIN
         if overloaded or self.active:
             self._choose(overloaded, elapsed_ms)
         level = max((cursor.level for cursor in self._cursors.values()), default=0)
@@ -214,11 +226,20 @@ class Admission:
         self._clear()
         return window
 
-    def _queueing_ms(self) -> float:
-        """The mean of the worst place, in the measure of calls one by one that were accepted."""
-        waits = [(place, streamed, total / count) for (place, streamed), (total, count) in self._waits.items() if count]
-        waits += [(place, False, waited_ms) for place, waited_ms in self._kept_ms.items()]
-        return max((waited_ms * self._measure(place, streamed) for place, streamed, waited_ms in waits), default=0.0)
+    def _places(self, elapsed_ms: int) -> list[tuple[float, float]]:
+        """For each place the mean wait, in the measure of calls one by one that were accepted, and how many stood there
+        at a time on average, by Little's law.
+        """
+        seen = [
+            (total_ms / count * self._measure(place, streamed), total_ms / elapsed_ms)
+            for (place, streamed), (total_ms, count) in self._waits.items()
+            if count
+        ]
+        kept = [
+            (waited_ms * self._measure(place, False), waited_ms * self._arrived / elapsed_ms)
+            for place, waited_ms in self._kept_ms.items()
+        ]
+        return seen + kept
 
     def _measure(self, place: str, streamed: bool) -> float:
         limits = self._limits
@@ -226,14 +247,22 @@ class Admission:
         return limits.queueing_ms_max / own_ms if own_ms else 1.0
 
     def _choose(self, overloaded: bool, elapsed_ms: int) -> None:
-        """Expect less after an overloaded window and a little more after another, and find the lines for that."""
+        """Expect less after an overloaded window and more after another, and find the lines for that.
+
+        A little more at first, since the bound is near while the crowd is there; then ever more, since what was cut for
+        the sake of a moment's trouble would else be missing for minutes, with all who were turned away asking again.
+        """
         admitted_per_ms = self._admitted / elapsed_ms
         if overloaded:
             former_per_ms = min(self._rate_per_ms, admitted_per_ms) if self.active else admitted_per_ms
             self._rate_per_ms = max(former_per_ms, admitted_per_ms / 2) * (1 - ALPHA)
+            self._calm_ms = 0
         else:
-            # One percent of what came, not of what was let in: else a door that has closed too far would stay so.
-            self._rate_per_ms = max(self._rate_per_ms, admitted_per_ms) + BETA * self._arrived / elapsed_ms
+            # A part of what came, not of what was let in: else a door that has closed too far would stay so.
+            doublings = min(max(self._calm_ms - CALM_MS, 0) // DOUBLE_MS, DOUBLINGS_MAX)
+            more_per_ms = BETA * (1 << doublings) * self._arrived / elapsed_ms
+            self._rate_per_ms = max(self._rate_per_ms, admitted_per_ms) + more_per_ms
+            self._calm_ms += elapsed_ms
         expected = self._rate_per_ms * elapsed_ms
         self.active = overloaded or self._arrived > expected
         self._hot = self._hot_keys(expected) if self.active else {}

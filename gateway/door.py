@@ -51,6 +51,7 @@ class Door:
             queueing_ms_max=process.queueing_ms_max,
             streamed_ms_max=process.queueing_streamed_ms_max,
             accept_ms_max=process.queueing_accept_ms_max,
+            line_min=process.queueing_line_min,
             window_ms=process.queueing_window_ms,
             window_calls=process.queueing_window_calls,
         )

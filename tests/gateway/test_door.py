@@ -17,7 +17,7 @@ from gateway.shedding import levels_from
 from gateway.v1 import program_pb2 as pb
 from tests.gateway.scene import Scene, detail, jar_on, play, reason_of, request, status_in
 
-ALWAYS = ProcessSettings(queueing_ms_max=0, queueing_window_calls=60, overload_retry_ms=7)
+ALWAYS = ProcessSettings(queueing_ms_max=0, queueing_line_min=0, queueing_window_calls=60, overload_retry_ms=7)
 """Every queue is too long."""
 NEVER = ProcessSettings(queueing_ms_max=60_000)
 ROUNDS_MAX = 50
