@@ -16,8 +16,8 @@ ALPHA = 0.05
 BETA = 0.01
 KEY_PARTS = 3
 """A key is hot when it asks for more than so many times what the others ask for on average."""
-CALM_MS = 2_000
-DOUBLE_MS = 1_000
+CALM_MS = 1_000
+DOUBLE_MS = 500
 DOUBLINGS_MAX = 6
 """After so long without an overloaded window `BETA` doubles in every `DOUBLE_MS`, so many times."""
 CALLS_MIN = 50
