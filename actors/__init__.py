@@ -1,5 +1,17 @@
 """Hutong: mini programs as virtual actors on an event log. An author needs the names below and nothing else."""
 
-from actors.entity import CancelTimer, Context, Decision, Entity, Push, Ref, Reject, Send, SetTimer, accept
+from actors.entity import CancelTimer, Context, Decision, Entity, Owed, Push, Ref, Reject, Send, SetTimer, accept
 
-__all__ = ["CancelTimer", "Context", "Decision", "Entity", "Push", "Ref", "Reject", "Send", "SetTimer", "accept"]
+__all__ = [
+    "CancelTimer",
+    "Context",
+    "Decision",
+    "Entity",
+    "Owed",
+    "Push",
+    "Ref",
+    "Reject",
+    "Send",
+    "SetTimer",
+    "accept",
+]

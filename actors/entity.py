@@ -7,13 +7,25 @@ An entity is a state, the commands that may be asked of it, the events that happ
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from actors.errors import Reject
 
-__all__ = ["CancelTimer", "Context", "Decision", "Entity", "Push", "Ref", "Reject", "Send", "SetTimer", "accept"]
+__all__ = [
+    "CancelTimer",
+    "Context",
+    "Decision",
+    "Entity",
+    "Owed",
+    "Push",
+    "Ref",
+    "Reject",
+    "Send",
+    "SetTimer",
+    "accept",
+]
 
 S = TypeVar("S")
 C = TypeVar("C")
@@ -111,6 +123,20 @@ class Decision(Struct, Generic[E_co], frozen=True):
 def accept(*events: E, reply: object | None = None, actions: tuple[Action, ...] = ()) -> Decision[E]:
     """Accept the command: `events` happen in order, `reply` answers the caller, `actions` are carried out."""
     return Decision(events, reply, actions)
+
+
+class Owed(Struct, frozen=True, kw_only=True):
+    """The base of every event that states a debt, of the person whose entity it is. Charging is not the program's.
+
+    `amount_minor` is in the currency's smallest unit (fen, cents); `to` is the merchant, and `reference` names the one
+    thing that is owed for: the same debt stated twice has the same reference.
+    """
+
+    amount_minor: Annotated[int, Meta(ge=1)]
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    to: str
+    what_for: str
+    reference: str
 
 
 View: TypeAlias = Callable[[S, Any], object]

@@ -26,7 +26,8 @@ def registry() -> Registry:
 
 
 def test_the_programs_that_ship_are_found_beside_the_platforms_own_entities(registry: Registry) -> None:
-    assert list(registry.programs) == ["bike", "shop", "voucher"]
+    assert {"bike", "shop", "voucher"} <= set(registry.programs)
+    assert set(registry.programs) - {"voucher"} == {folder.name for folder in shipped_programs()}
     assert {"session", "merchant", "bike.station", "bike.rider", "shop", "shop.customer"} < set(registry.entities)
 
 
@@ -50,7 +51,7 @@ def test_a_resource_name_leads_to_its_entity_and_back(registry: Registry, name: 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("programs/bik/stations/1", "no program 'bik'; there are bike, shop, voucher"),
+        ("programs/bik/stations/1", "no program 'bik'; there are bike, "),
         ("programs/bike/station/1", "there are riders, stations"),
         ("session/1", "there are merchants, sessions, and programs/<program>/<collection>/<id>"),
         ("programs", "there are merchants, sessions"),
