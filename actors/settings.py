@@ -13,7 +13,7 @@ from actors.ports import Topic
 
 PARTITIONS_MAX = 1_024
 ROUTING_HASH = "crc32"
-FORMAT = 1
+FORMAT = 2
 
 
 class ClusterSettings(Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class ClusterSettings(Struct, frozen=True, kw_only=True):
     commands_topic: str = "hutong.commands.v1"
     placement_topic: str = "hutong.placement.v1"
     control_topic: str = "hutong.control.v1"
-    events_topic: str = "hutong.events.{kind}.v1"
+    events_topic: str = "hutong.events.{area}.v1"
 
     def __post_init__(self) -> None:
         if (self.routing_hash, self.format) != (ROUTING_HASH, FORMAT):
@@ -47,16 +47,21 @@ class ClusterSettings(Struct, frozen=True, kw_only=True):
             raise SetupError("the groups take every partition; leave at least one for the default group")
 
     def events_topic_of(self, kind: str) -> str:
-        """The topic that carries the events of entities of this kind."""
-        return self.events_topic.format(kind=kind)
+        """The topic that carries the events of entities of this kind, and of every other kind of its area.
+
+        An area is what stands before the first dot of a kind: a program, or a part of the platform itself. So a
+        topic takes as many partitions as there are areas, not kinds, and an append one frame.
+        """
+        return self.events_topic.format(area=kind.partition(".")[0])
 
     def topics(self, kinds: tuple[str, ...]) -> tuple[Topic, ...]:
         """Every topic of a platform that has entities of these kinds."""
+        events = dict.fromkeys(self.events_topic_of(kind) for kind in (*kinds, "dead-letter"))
         return (
             Topic(self.commands_topic, self.partitions),
             Topic(self.placement_topic, 1, compacted=True),
             Topic(self.control_topic, 1, compacted=True),
-            *(Topic(self.events_topic_of(kind), self.partitions) for kind in (*kinds, "dead-letter")),
+            *(Topic(name, self.partitions) for name in events),
         )
 
 

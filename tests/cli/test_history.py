@@ -171,7 +171,7 @@ def test_why_reads_as_text(platform: Platform) -> None:
     text = platform.text("why", _buy(platform, "m5")["request_id"])
     assert 'decided    accepted, reply {"outcome":"sold"}' in text
     assert "             units: 10 → 8" in text
-    assert "told       the topic hutong.events.shop.sku.v1" in text
+    assert "told       the topic hutong.events.shop.v1" in text
 
 
 # -- replay -----------------------------------------------------------------------------------------------------------

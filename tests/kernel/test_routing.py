@@ -43,10 +43,22 @@ def test_a_group_has_a_name_of_its_own(name: str) -> None:
         ClusterSettings(groups={name: 1})
 
 
-@pytest.mark.parametrize("stored", [b'{"routing_hash": "murmur2"}', b'{"format": 2}'])
+@pytest.mark.parametrize("stored", [b'{"routing_hash": "murmur2"}', b'{"format": 1}'])
 def test_what_another_release_routed_or_wrote_is_refused(stored: bytes) -> None:
     with pytest.raises(SetupError):
         msgspec.json.decode(stored, type=ClusterSettings)
+
+
+def test_kinds_of_one_area_share_a_topic_of_events() -> None:
+    cluster = ClusterSettings(partitions=4)
+    topics = cluster.topics(("shop", "shop.sku", "shop.customer", "session"))
+    assert [topic.name for topic in topics if topic.name.startswith("hutong.events.")] == [
+        "hutong.events.shop.v1",
+        "hutong.events.session.v1",
+        "hutong.events.dead-letter.v1",
+    ]
+    assert {topic.partitions for topic in topics if not topic.compacted} == {4}
+    assert cluster.events_topic_of("shop.sku") == cluster.events_topic_of("shop") == "hutong.events.shop.v1"
 
 
 def test_a_group_has_a_partition() -> None:

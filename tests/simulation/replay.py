@@ -53,8 +53,8 @@ class Replayed:
         self.store = MemoryStore({})
         self.first: dict[Key, tuple[Invoke, Reply]] = {}
         """By call: its first copy on the log and the answer to it."""
-        self.events: dict[str, list[bytes]] = {}
-        """By kind: every event, encoded, in order."""
+        self.events: list[tuple[str, bytes]] = []
+        """Every event in order: its kind, and how it is encoded."""
         self.views: dict[tuple[int, str], bytes] = {}
         """By (offset, entity): a shop's totals after that frame."""
         self.sent: dict[tuple[int, int], bytes] = {}
@@ -120,7 +120,7 @@ class Replayed:
                     self.first.setdefault(key, (record, action))
                     self.decided[key] = self.decided.get(key, 0) + (action.code != Code.REQUEST_ID_TOO_OLD)
                 case Event(kind=kind, record=encoded):
-                    self.events.setdefault(kind, []).append(encoded)
+                    self.events.append((kind, encoded))
                 case Send(destination, seq, encoded):
                     self.sent[destination, seq] = encoded
                 case _:
