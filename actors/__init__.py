@@ -1,6 +1,20 @@
 """Hutong: mini programs as virtual actors on an event log. An author needs the names below and nothing else."""
 
-from actors.entity import CancelTimer, Context, Decision, Entity, Owed, Push, Ref, Reject, Send, SetTimer, accept
+from actors.entity import (
+    CancelTimer,
+    Context,
+    Decision,
+    Entity,
+    Owed,
+    Push,
+    Ref,
+    Reject,
+    Send,
+    SetTimer,
+    Stage,
+    accept,
+    after,
+)
 
 __all__ = [
     "CancelTimer",
@@ -13,5 +27,7 @@ __all__ = [
     "Reject",
     "Send",
     "SetTimer",
+    "Stage",
     "accept",
+    "after",
 ]

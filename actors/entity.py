@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 from msgspec import Meta, Struct
 
 from actors.errors import Reject
+from actors.lifecycle import Stage, Table, after
 
 __all__ = [
     "CancelTimer",
@@ -24,7 +25,9 @@ __all__ = [
     "Reject",
     "Send",
     "SetTimer",
+    "Stage",
     "accept",
+    "after",
 ]
 
 S = TypeVar("S")
@@ -154,6 +157,8 @@ class Entity(Generic[S, C, E]):
     log for ever. `kind` is `program` or `program.noun`; its entities are addressed as
     `programs/<program>/<collection>/<id>`, where `collection` defaults to the noun with an s.
     `views` are what a query may ask: pure functions of (state, args); a state without views is private.
+    `life` has its state machines as tables, each by the name of what goes through it: the gateway serves them, and they
+    are checked when the entity is loaded.
     `routing` names the key that chooses the partition (the id itself by default): entities with one routing key share
     a partition, and sends between them are atomic.
     """
@@ -167,6 +172,7 @@ class Entity(Generic[S, C, E]):
     views: Mapping[str, View[S]] = field(default_factory=dict[str, View[S]])
     routing: Callable[[str], str] = _itself
     collection: str = ""
+    life: Mapping[str, Table] = field(default_factory=dict[str, Table])
     passivate_after_ms: int = PASSIVATE_AFTER_MS_DEFAULT
     state_bytes_max: int = STATE_BYTES_MAX_DEFAULT
     timers_max: int = TIMERS_MAX_DEFAULT

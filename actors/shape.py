@@ -13,6 +13,7 @@ from msgspec import inspect as types
 
 from actors.entity import AnyEntity
 from actors.errors import SetupError
+from actors.lifecycle import flaws
 
 KIND = re.compile(r"[a-z][a-z0-9-]{0,62}(\.[a-z][a-z0-9-]{0,62}){0,3}")
 COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -39,6 +40,7 @@ def check_entity(entity: AnyEntity, where: str = "") -> None:
         _check_names(entity)
         _check_tags(entity, "command", entity.command)
         _check_tags(entity, "event", entity.event)
+        _check_life(entity)
         if not isinstance(entity.initial, Struct):
             raise TypeError(f"its initial state must be a msgspec Struct, not {type(entity.initial).__name__}")
         for struct in (*structs_of(entity.command), *structs_of(entity.event)):
@@ -67,7 +69,7 @@ def canonical(value: object, what: str, type_: object = None) -> bytes:
 
 
 def _check_names(entity: AnyEntity) -> None:
-    if not KIND.fullmatch(entity.kind) or entity.kind in KINDS_RESERVED:
+    if not KIND.fullmatch(entity.kind) or entity.program in KINDS_RESERVED:
         raise ValueError(
             "a kind is lower-case letters, digits and hyphens, as `program` or `program.noun`, and not `dead-letter`"
         )
@@ -89,6 +91,12 @@ def _check_tags(entity: AnyEntity, role: str, union: object) -> None:
     twice = {tag for tag in tags if tags.count(tag) > 1}
     if twice:
         raise ValueError(f"two {role}s share the tag {min(twice)!r}")
+
+
+def _check_life(entity: AnyEntity) -> None:
+    found = [f"{flaw} in the life of its {name}" for name, table in entity.life.items() for flaw in flaws(table)]
+    if found:
+        raise ValueError(found[0])
 
 
 def _check_type(struct: type[Struct], *, named: bool) -> None:

@@ -5,8 +5,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.domain.lifecycle import Stage, after
-from actors.entity import Context, Decision, Entity, accept
+from actors.entity import Context, Decision, Entity, Stage, accept, after
 
 LIFE = {
     "none": Stage({"open": "open"}),
@@ -116,4 +115,13 @@ def view_merchant(merchant: Merchant, _: object) -> object:
     return merchant
 
 
-MERCHANT = Entity("merchant", Merchant(), Command, Event, decide, evolve, views={"merchant": view_merchant})
+MERCHANT = Entity(
+    "merchant",
+    Merchant(),
+    Command,
+    Event,
+    decide,
+    evolve,
+    views={"merchant": view_merchant},
+    life={"merchant": LIFE},
+)

@@ -10,8 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.domain.lifecycle import Stage, after
-from actors.entity import CancelTimer, Context, Decision, Entity, Reject, SetTimer, accept
+from actors.entity import CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
 from actors.entity import Push as PushOut
 
 HIDDEN_MS_MAX = 5 * 60_000
@@ -305,6 +304,7 @@ SESSION = Entity(
     decide,
     evolve,
     views={"session": view_session, "pushes": view_pushes},
+    life={"session": LIFE, "page": PAGE_LIFE},
     state_bytes_max=640 * 1024,
     timers_max=1,
 )

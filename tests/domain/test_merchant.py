@@ -32,11 +32,6 @@ def test_every_move_does_what_the_table_says(state: str, move: str) -> None:
         assert scenario.state.state == expected
 
 
-def test_a_state_is_terminal_exactly_when_nothing_leads_out_of_it() -> None:
-    for state, stage in LIFE.items():
-        assert stage.terminal == (set(stage.moves.values()) <= {state})
-
-
 def test_a_merchant_is_opened_with_a_name_at_the_logs_time() -> None:
     scenario = Scenario(MERCHANT)
     assert scenario.when(Open("Ann's")).events == (m.Opened("Ann's", NOW_MS),)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from actors import Push as PushOut
 from actors import Reject
 from actors.domain import session as s
-from actors.domain.lifecycle import Table
 from actors.domain.session import SESSION, Acknowledge, Close, EnterPage, Hide, LeavePage, Open, Push, RenderPage, Show
 from actors.testing import NOW_MS, Scenario
 
@@ -34,13 +33,6 @@ def left_alone(scenario: Scenario[s.Session, s.Command, s.Event]) -> list[s.Even
         assert list(scenario.timers) == ["look"]
         events += scenario.fire("look").events
     return events
-
-
-@pytest.mark.parametrize("table", [s.LIFE, s.PAGE_LIFE])
-def test_a_state_is_terminal_exactly_when_nothing_leads_out_of_it(table: Table) -> None:
-    for state, stage in table.items():
-        assert set(stage.moves.values()) <= set(table)
-        assert stage.terminal == (set(stage.moves.values()) <= {state})
 
 
 @pytest.mark.parametrize("state", s.LIFE)

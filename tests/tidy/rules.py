@@ -109,7 +109,7 @@ def calls(node: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 # --- imports point down ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("actors.errors", "actors.raised"),
+    ("actors.errors", "actors.lifecycle", "actors.raised"),
     ("actors", "actors.entity"),
     ("infra",),
     ("actors.domain", "actors.programs"),

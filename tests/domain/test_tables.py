@@ -1,0 +1,68 @@
+"""Every life of every entity of the platform: walked from its first state, and checked when it is loaded."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors import Reject, Stage, after
+from actors.domain import ENTITIES
+from actors.domain.merchant import LIFE, MERCHANT
+from actors.errors import SetupError
+from actors.lifecycle import Table, flaws
+from actors.shape import check_entity
+
+TABLES = [pytest.param(table, id=f"{entity.kind}-{name}") for entity in ENTITIES for name, table in entity.life.items()]
+
+
+def test_every_entity_that_has_a_state_by_name_has_a_life_that_begins_with_it() -> None:
+    for entity in ENTITIES:
+        state = getattr(entity.initial, "state", None)
+        if state is not None:
+            assert state in [next(iter(table)) for table in entity.life.values()], entity.kind
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_move_of_every_state_leads_where_the_table_says_or_is_refused(table: Table) -> None:
+    moves = {move for stage in table.values() for move in stage.moves}
+    assert moves
+    for state, stage in table.items():
+        for move in moves:
+            if move in stage.moves:
+                assert after(table, state, move) in table
+            else:
+                with pytest.raises(Reject, match="wrong_state"):
+                    after(table, state, move)
+
+
+@pytest.mark.parametrize("table", TABLES)
+@given(chosen=st.lists(st.integers(0, 99), max_size=30))
+def test_a_walk_ends_where_the_table_says_and_nowhere_else(table: Table, chosen: list[int]) -> None:
+    state = next(iter(table))
+    for number in chosen:
+        stage = table[state]
+        possible = sorted(stage.moves)
+        onward = after(table, state, possible[number % len(possible)]) if possible else state
+        assert not stage.terminal or onward == state
+        state = onward
+    assert table[state].terminal == (set(table[state].moves.values()) <= {state})
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_state_is_out_of_reach_and_no_move_leads_out_of_the_table(table: Table) -> None:
+    assert list(flaws(table)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"open": Stage({"close": "gone"})}, "close leads from open to gone"),
+        ({"lost": Stage({"find": "open"})}, "nothing leads to lost"),
+        ({"closed": Stage({"open": "open"}, terminal=True)}, "closed is marked as an end and is left"),
+        ({"closed": Stage({"close": "closed"})}, "closed is an end without the mark"),
+    ],
+)
+def test_a_table_that_does_not_hold_together_is_refused_when_it_is_loaded(change: Table, told: str) -> None:
+    with pytest.raises(SetupError, match=told):
+        check_entity(replace(MERCHANT, life={"merchant": {**LIFE, **change}}))
