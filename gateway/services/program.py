@@ -7,6 +7,7 @@ from typing import Any, cast
 import msgspec
 
 from actors.errors import InvalidCommand, NotFound, PlatformError
+from actors.lifecycle import Table
 from actors.payload import describe
 from actors.registry import Registry
 from actors.sensor import Sensor
@@ -136,6 +137,18 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
         self._sensor.call_done("Describe", "OK", time.perf_counter() - began)
         return pb.DescribeResponse(description=description, programs=sorted(registry.programs))
 
+    async def ListTransitions(self, request: pb.ListTransitionsRequest, context: Context) -> pb.ListTransitionsResponse:
+        """The state machines of a kind."""
+        began = time.perf_counter()
+        entities = self._routes.registry.entities
+        entity = entities.get(request.kind)
+        if entity is None:
+            known = ", ".join(sorted(entities))
+            error = NotFound(f"there is no kind {request.kind[:100]!r}; there are {known}", reason="NO_SUCH_KIND")
+            await self.refuse(context, "ListTransitions", began, error, "")
+        self._sensor.call_done("ListTransitions", "OK", time.perf_counter() - began)
+        return pb.ListTransitionsResponse(lives=[_life(name, table) for name, table in entity.life.items()])
+
     async def Listen(self, request: pb.ListenRequest, context: Context) -> None:
         """The pushes of one entity."""
         began = time.perf_counter()
@@ -156,6 +169,19 @@ def _describe(registry: Registry, program: str) -> bytes:
         owned = {entity.kind for found in registry.programs.values() for entity in found.entities}
         entities = [entity for kind, entity in registry.entities.items() if kind not in owned]
     return msgspec.json.encode({entity.kind: describe(entity) for entity in entities})
+
+
+def _life(name: str, table: Table) -> pb.Life:
+    """A table as it is served."""
+    states = [
+        pb.LifeState(
+            name=state,
+            terminal=stage.terminal,
+            transitions=[pb.Transition(move=move, to=to) for move, to in stage.moves.items()],
+        )
+        for state, stage in table.items()
+    ]
+    return pb.Life(name=name, states=states)
 
 
 def _check_args(args: bytes) -> None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18gateway/v1/program.proto\x12\ngateway.v1\x1a\x17google/rpc/status.proto\"U\n\rInvokeRequest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x02 \x01(\t\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"p\n\x0eInvokeResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"<\n\x08Position\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\r\n\x05index\x18\x03 \x01(\x05\"7\n\x0bInvokeBatch\x12(\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x19.gateway.v1.InvokeRequest\"`\n\x11InvokeResultBatch\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.gateway.v1.InvokeResult\x12\r\n\x05level\x18\x02 \x01(\x05\x12\x11\n\town_level\x18\x03 \x01(\x05\"\x82\x01\n\x0cInvokeResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x08response\x18\x02 \x01(\x0b\x32\x1a.gateway.v1.InvokeResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"x\n\x0cQueryRequest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0c\n\x04view\x18\x02 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x03 \x01(\x0c\x12&\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x14\n\x0clinearizable\x18\x05 \x01(\x08\"H\n\rQueryResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.gateway.v1.Position\"\"\n\x0f\x44\x65scribeRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\"9\n\x10\x44\x65scribeResponse\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\x0c\x12\x10\n\x08programs\x18\x02 \x03(\t\"/\n\rListenRequest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x03\"1\n\x0eListenResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x03\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x32\xe5\x02\n\x0eProgramService\x12?\n\x06Invoke\x12\x19.gateway.v1.InvokeRequest\x1a\x1a.gateway.v1.InvokeResponse\x12J\n\x0cInvokeStream\x12\x17.gateway.v1.InvokeBatch\x1a\x1d.gateway.v1.InvokeResultBatch(\x01\x30\x01\x12<\n\x05Query\x12\x18.gateway.v1.QueryRequest\x1a\x19.gateway.v1.QueryResponse\x12\x45\n\x08\x44\x65scribe\x12\x1b.gateway.v1.DescribeRequest\x1a\x1c.gateway.v1.DescribeResponse\x12\x41\n\x06Listen\x12\x19.gateway.v1.ListenRequest\x1a\x1a.gateway.v1.ListenResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18gateway/v1/program.proto\x12\ngateway.v1\x1a\x17google/rpc/status.proto\"U\n\rInvokeRequest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x02 \x01(\t\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"p\n\x0eInvokeResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"<\n\x08Position\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\r\n\x05index\x18\x03 \x01(\x05\"7\n\x0bInvokeBatch\x12(\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x19.gateway.v1.InvokeRequest\"`\n\x11InvokeResultBatch\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.gateway.v1.InvokeResult\x12\r\n\x05level\x18\x02 \x01(\x05\x12\x11\n\town_level\x18\x03 \x01(\x05\"\x82\x01\n\x0cInvokeResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x08response\x18\x02 \x01(\x0b\x32\x1a.gateway.v1.InvokeResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"x\n\x0cQueryRequest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0c\n\x04view\x18\x02 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x03 \x01(\x0c\x12&\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x14\n\x0clinearizable\x18\x05 \x01(\x08\"H\n\rQueryResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.gateway.v1.Position\"\"\n\x0f\x44\x65scribeRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\"9\n\x10\x44\x65scribeResponse\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\x0c\x12\x10\n\x08programs\x18\x02 \x03(\t\"&\n\x16ListTransitionsRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\":\n\x17ListTransitionsResponse\x12\x1f\n\x05lives\x18\x01 \x03(\x0b\x32\x10.gateway.v1.Life\";\n\x04Life\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x06states\x18\x02 \x03(\x0b\x32\x15.gateway.v1.LifeState\"X\n\tLifeState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08terminal\x18\x02 \x01(\x08\x12+\n\x0btransitions\x18\x03 \x03(\x0b\x32\x16.gateway.v1.Transition\"&\n\nTransition\x12\x0c\n\x04move\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\"/\n\rListenRequest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x03\"1\n\x0eListenResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x03\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x32\xc1\x03\n\x0eProgramService\x12?\n\x06Invoke\x12\x19.gateway.v1.InvokeRequest\x1a\x1a.gateway.v1.InvokeResponse\x12J\n\x0cInvokeStream\x12\x17.gateway.v1.InvokeBatch\x1a\x1d.gateway.v1.InvokeResultBatch(\x01\x30\x01\x12<\n\x05Query\x12\x18.gateway.v1.QueryRequest\x1a\x19.gateway.v1.QueryResponse\x12\x45\n\x08\x44\x65scribe\x12\x1b.gateway.v1.DescribeRequest\x1a\x1c.gateway.v1.DescribeResponse\x12Z\n\x0fListTransitions\x12\".gateway.v1.ListTransitionsRequest\x1a#.gateway.v1.ListTransitionsResponse\x12\x41\n\x06Listen\x12\x19.gateway.v1.ListenRequest\x1a\x1a.gateway.v1.ListenResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,10 +52,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIBEREQUEST']._serialized_end=846
   _globals['_DESCRIBERESPONSE']._serialized_start=848
   _globals['_DESCRIBERESPONSE']._serialized_end=905
-  _globals['_LISTENREQUEST']._serialized_start=907
-  _globals['_LISTENREQUEST']._serialized_end=954
-  _globals['_LISTENRESPONSE']._serialized_start=956
-  _globals['_LISTENRESPONSE']._serialized_end=1005
-  _globals['_PROGRAMSERVICE']._serialized_start=1008
-  _globals['_PROGRAMSERVICE']._serialized_end=1365
+  _globals['_LISTTRANSITIONSREQUEST']._serialized_start=907
+  _globals['_LISTTRANSITIONSREQUEST']._serialized_end=945
+  _globals['_LISTTRANSITIONSRESPONSE']._serialized_start=947
+  _globals['_LISTTRANSITIONSRESPONSE']._serialized_end=1005
+  _globals['_LIFE']._serialized_start=1007
+  _globals['_LIFE']._serialized_end=1066
+  _globals['_LIFESTATE']._serialized_start=1068
+  _globals['_LIFESTATE']._serialized_end=1156
+  _globals['_TRANSITION']._serialized_start=1158
+  _globals['_TRANSITION']._serialized_end=1196
+  _globals['_LISTENREQUEST']._serialized_start=1198
+  _globals['_LISTENREQUEST']._serialized_end=1245
+  _globals['_LISTENRESPONSE']._serialized_start=1247
+  _globals['_LISTENRESPONSE']._serialized_end=1296
+  _globals['_PROGRAMSERVICE']._serialized_start=1299
+  _globals['_PROGRAMSERVICE']._serialized_end=1748
 # @@protoc_insertion_point(module_scope)

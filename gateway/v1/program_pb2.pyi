@@ -103,6 +103,44 @@ class DescribeResponse(_message.Message):
     programs: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, description: _Optional[bytes] = ..., programs: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class ListTransitionsRequest(_message.Message):
+    __slots__ = ("kind",)
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    def __init__(self, kind: _Optional[str] = ...) -> None: ...
+
+class ListTransitionsResponse(_message.Message):
+    __slots__ = ("lives",)
+    LIVES_FIELD_NUMBER: _ClassVar[int]
+    lives: _containers.RepeatedCompositeFieldContainer[Life]
+    def __init__(self, lives: _Optional[_Iterable[_Union[Life, _Mapping]]] = ...) -> None: ...
+
+class Life(_message.Message):
+    __slots__ = ("name", "states")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    states: _containers.RepeatedCompositeFieldContainer[LifeState]
+    def __init__(self, name: _Optional[str] = ..., states: _Optional[_Iterable[_Union[LifeState, _Mapping]]] = ...) -> None: ...
+
+class LifeState(_message.Message):
+    __slots__ = ("name", "terminal", "transitions")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TERMINAL_FIELD_NUMBER: _ClassVar[int]
+    TRANSITIONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    terminal: bool
+    transitions: _containers.RepeatedCompositeFieldContainer[Transition]
+    def __init__(self, name: _Optional[str] = ..., terminal: _Optional[bool] = ..., transitions: _Optional[_Iterable[_Union[Transition, _Mapping]]] = ...) -> None: ...
+
+class Transition(_message.Message):
+    __slots__ = ("move", "to")
+    MOVE_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    move: str
+    to: str
+    def __init__(self, move: _Optional[str] = ..., to: _Optional[str] = ...) -> None: ...
+
 class ListenRequest(_message.Message):
     __slots__ = ("entity", "cursor")
     ENTITY_FIELD_NUMBER: _ClassVar[int]

@@ -77,6 +77,11 @@ class ProgramServiceStub:
                 request_serializer=gateway_dot_v1_dot_program__pb2.DescribeRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_program__pb2.DescribeResponse.FromString,
                 _registered_method=True)
+        self.ListTransitions = channel.unary_unary(
+                '/gateway.v1.ProgramService/ListTransitions',
+                request_serializer=gateway_dot_v1_dot_program__pb2.ListTransitionsRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_program__pb2.ListTransitionsResponse.FromString,
+                _registered_method=True)
         self.Listen = channel.unary_stream(
                 '/gateway.v1.ProgramService/Listen',
                 request_serializer=gateway_dot_v1_dot_program__pb2.ListenRequest.SerializeToString,
@@ -143,6 +148,14 @@ class ProgramServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTransitions(self, request, context):
+        """The state machines of a kind of entity, as tables: which move leads from which state to which, and which states are
+        never left. A move that is not in the table is refused with FAILED_PRECONDITION and the reason `wrong_state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Listen(self, request, context):
         """The pushes of one entity, such as a session, from a cursor on, each once and in order. It goes on until one side
         ends; when the gateway does, or the entity's partition is halted, with UNAVAILABLE. Listen again from the last one's
@@ -174,6 +187,11 @@ def add_ProgramServiceServicer_to_server(servicer, server):
                     servicer.Describe,
                     request_deserializer=gateway_dot_v1_dot_program__pb2.DescribeRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_program__pb2.DescribeResponse.SerializeToString,
+            ),
+            'ListTransitions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransitions,
+                    request_deserializer=gateway_dot_v1_dot_program__pb2.ListTransitionsRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_program__pb2.ListTransitionsResponse.SerializeToString,
             ),
             'Listen': grpc.unary_stream_rpc_method_handler(
                     servicer.Listen,
@@ -312,6 +330,33 @@ class ProgramService:
             '/gateway.v1.ProgramService/Describe',
             gateway_dot_v1_dot_program__pb2.DescribeRequest.SerializeToString,
             gateway_dot_v1_dot_program__pb2.DescribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.ProgramService/ListTransitions',
+            gateway_dot_v1_dot_program__pb2.ListTransitionsRequest.SerializeToString,
+            gateway_dot_v1_dot_program__pb2.ListTransitionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

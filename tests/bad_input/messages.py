@@ -33,13 +33,14 @@ from tests.proof.counts import Counts
 
 FIELDS = ("amount", "note", "deep", "anything", "type", "amuont")
 COMMANDS = ("jar.put", "jar.put", "jar.put", "jar.refuse", "jar.shout", "jar.fly", "")
-METHODS = ("Invoke", "Invoke", "InvokeStream", "Query", "Listen", "Describe")
+METHODS = ("Invoke", "Invoke", "InvokeStream", "Query", "Listen", "Describe", "ListTransitions")
 MESSAGES: dict[str, type[Message]] = {
     "Invoke": pb.InvokeRequest,
     "InvokeStream": pb.InvokeBatch,
     "Query": pb.QueryRequest,
     "Listen": pb.ListenRequest,
     "Describe": pb.DescribeRequest,
+    "ListTransitions": pb.ListTransitionsRequest,
 }
 CLUSTER = ClusterSettings(partitions=2)
 NOT_CLEAR = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
@@ -80,6 +81,8 @@ def _message(method: str, chance: random.Random) -> Message:
             return _query(chance)
         case "Describe":
             return pb.DescribeRequest(program=_odd(chance.choice(("", "shop", "cafe")), chance))
+        case "ListTransitions":
+            return pb.ListTransitionsRequest(kind=_odd(chance.choice(("session", "jar", "")), chance))
         case _:
             entity = _odd("sessions/s1" if chance.random() < 0.5 else "jars/j1", chance)
             return pb.ListenRequest(entity=entity, cursor=odd_int(64, chance))
@@ -285,5 +288,7 @@ async def _ask(service: ProgramService, bad: Mutant, asking: Asking) -> None:
             await service.Query(pb.QueryRequest.FromString(bad.written), context)
         case "Describe":
             await service.Describe(pb.DescribeRequest.FromString(bad.written), context)
+        case "ListTransitions":
+            await service.ListTransitions(pb.ListTransitionsRequest.FromString(bad.written), context)
         case _:
             await service.Listen(pb.ListenRequest.FromString(bad.written), context)

@@ -8,6 +8,8 @@ import grpc
 import msgspec
 import pytest
 
+from actors import Stage
+from actors.domain import ENTITIES
 from actors.kernel.record import decode_frame
 from actors.ports import Slice
 from gateway.v1 import program_pb2 as pb
@@ -235,6 +237,27 @@ def test_describe_tells_commands_events_and_views_with_their_schemas() -> None:
         assert set(jar["commands"]) == {"jar.put", "jar.refuse", "jar.crash", "jar.shout"}
         assert (set(jar["events"]), jar["views"]) == ({"jar.added"}, ["look"])
         assert "amount" in str(jar["commands"]["jar.put"]) + str(jar["types"])
+
+    play(act)
+
+
+def test_the_tables_of_a_kind_are_served_as_its_entity_has_them() -> None:
+    async def act(scene: Scene) -> None:
+        stub = await scene.served()
+        for entity in ENTITIES:
+            answer = await stub.ListTransitions(pb.ListTransitionsRequest(kind=entity.kind))
+            served = {
+                life.name: {
+                    state.name: Stage({one.move: one.to for one in state.transitions}, state.terminal)
+                    for state in life.states
+                }
+                for life in answer.lives
+            }
+            assert served == entity.life
+            assert [list(table) for table in served.values()] == [list(table) for table in entity.life.values()]
+        assert not (await stub.ListTransitions(pb.ListTransitionsRequest(kind="jar"))).lives
+        code, status = await refused(stub.ListTransitions(pb.ListTransitionsRequest(kind="jug")))
+        assert (code, reason_of(status)) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_KIND")
 
     play(act)
 
