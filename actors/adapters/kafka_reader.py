@@ -26,9 +26,13 @@ from actors.ports import Fetched, Slice, Span
 
 WAKE_MS_MAX = 250
 AWAY_MS_MIN = 1_000
-OPINIONS = 2
-DAMAGED_MAX = 3
+OPINIONS = 4
+"""So often the brokers must say that they do not hold our place before it is believed: what turns bits does not stop
+after one."""
+DAMAGED_MAX = 5
 """What came damaged from the brokers so often in a row is damaged there."""
+AGAIN_MS = 100
+"""Between two such answers."""
 
 
 class KafkaReader:
@@ -188,20 +192,24 @@ class KafkaReader:
     def _beyond(self, error: Exception) -> list[Fetched]:
         """A broker was asked for an offset that it has not: ours, unless the request was damaged on its way.
 
-        Neither a request nor an answer about offsets has a checksum; so the brokers are asked what they hold, twice
-        before it is believed that ours is not among it, and if it is, it is fetched anew first.
+        Neither a request nor an answer about offsets has a checksum; so the brokers are asked what they hold,
+        several times before it is believed that ours is not among it, and if it is, it is fetched anew first.
         """
         slice = self._slice_of(error)
         at = where(slice, self._positions[slice])
-        if any(self._is_held(slice) for _ in range(OPINIONS)) and self._damaged_again(slice) < DAMAGED_MAX:
+        if self._is_held(slice) and self._damaged_again(slice) < DAMAGED_MAX:
             return []
         message = f"the log does not hold {at}: frames were cut, or acknowledged frames are gone"
         raise Corrupt(message, position=at) from error
 
     def _is_held(self, slice: Slice) -> bool:
-        """Whether the brokers say that the log reaches our place."""
-        span = self._spans_of([slice])[slice]
-        return span.start <= self._positions[slice] <= span.end
+        """Whether the brokers say once, of the times that they are asked, that the log reaches our place."""
+        for _ in range(OPINIONS):
+            span = self._spans_of([slice])[slice]
+            if span.start <= self._positions[slice] <= span.end:
+                return True
+            self._wake.wait(AGAIN_MS / 1000)
+        return False
 
     def _damaged_again(self, slice: Slice) -> int:
         """How often in a row something of this slice came damaged, this time included."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import pytest
 
 from actors.adapters.kafka_library import Cluster, TopicFacts, place
-from actors.adapters.kafka_reader import DAMAGED_MAX, KafkaReader
+from actors.adapters.kafka_reader import DAMAGED_MAX, OPINIONS, KafkaReader
 from actors.errors import Corrupt
 from actors.ports import Slice, Span
 
@@ -130,12 +130,12 @@ def test_an_offset_that_the_log_holds_is_asked_for_again_when_a_broker_denies_it
     assert corrupt.value.position == "frames/1/0"
 
 
-def test_one_word_of_the_brokers_is_not_enough_to_believe_that_frames_are_gone() -> None:
+def test_a_few_words_of_the_brokers_are_not_enough_to_believe_that_frames_are_gone() -> None:
     denied = errors.OffsetOutOfRangeError({place(SECOND): 1})
-    reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), 7, 0)
+    reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), *[7] * (OPINIONS - 1), 0)
     assert [fetched.offset for fetched in (*reader.poll(10), *reader.poll(10))] == [0, 1]
     with pytest.raises(Corrupt):
-        reader_of(Brokers(denied), 7, 7, 0).poll(10)
+        reader_of(Brokers(denied), *[7] * OPINIONS, 0).poll(10)
 
 
 def test_what_came_damaged_is_fetched_anew_by_a_new_connection_from_where_it_was() -> None:
