@@ -1,0 +1,403 @@
+"""Jump: who presses long enough leaps onto the next platform. Scores are computed here; a board ranks all players.
+
+A board is a tree: a player's new best is counted by the leaf that shares its routing key, so both are one record. Leaf
+and branch keep only what they have not told yet, and tell it once a second; every send arrives exactly once, so the
+root's counts are exact. A board's name says how many leaves it has, since routing hangs on it: `<season>-<leaves>`.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Annotated, TypeAlias, assert_never
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from actors import Context, Decision, Entity, Reject, Send, SetTimer, accept
+
+LEAVES_MAX = 65_536
+FAN_IN = 64
+"""Leaves that share a branch."""
+TOP = 100
+TELL_MS = 1_000
+PRESSES_MAX = 512
+PRESS_MS_MAX = 5_000
+SCORE_MAX = 2 + 4 + 6 + 8 * (PRESSES_MAX - 3)
+"""That of a game whose every leap hits the centre: every score there can be has a count of its own at the root."""
+FLIGHT_MS = 300
+"""What a leap takes beside the press."""
+GAME_MS_MAX = 3_600_000
+RESTART_MS_MIN = 1_000
+"""A game that was begun cannot be left for another sooner: nobody looks through seeds for an easy one."""
+CENTRE_MS = 5
+PLATFORMS_IN_BLOCK = 16
+
+PressMs: TypeAlias = Annotated[int, Meta(ge=1, le=PRESS_MS_MAX)]
+Counts: TypeAlias = dict[int, int]
+"""How many more players (or fewer) have this score as their best."""
+Entry: TypeAlias = tuple[int, int, str]
+"""(score, when it was reached, the player)."""
+
+# -- a player of one board: `<openid>/<board>` ------------------------------------------------------------------------
+
+
+class Start(Struct, frozen=True, tag="jump.start"):
+    """Begin a game. Its platforms stand where the seed that comes back says."""
+
+
+class Finish(Struct, frozen=True, tag="jump.finish"):
+    """How the game of this seed was played: how long each press was, and the score that the player saw."""
+
+    seed: Annotated[str, Meta(max_length=64)]
+    presses_ms: Annotated[tuple[PressMs, ...], Meta(min_length=1, max_length=PRESSES_MAX)]
+    score: int
+
+
+class Started(Struct, frozen=True, tag="jump.started"):
+    seed: str
+    at_ms: int
+
+
+class Finished(Struct, frozen=True, tag="jump.finished"):
+    seed: str
+    score: int
+
+
+class Player(Struct, frozen=True, array_like=True):
+    """`seed` is that of the game that goes on, or empty; `best` is -1 before the first game ended."""
+
+    seed: str = ""
+    started_ms: int = 0
+    finished: str = ""
+    best: int = -1
+    games: int = 0
+
+
+PlayerCommand: TypeAlias = Start | Finish
+PlayerEvent: TypeAlias = Started | Finished
+
+
+def decide_player(player: Player, command: PlayerCommand, ctx: Context) -> Decision[PlayerEvent]:
+    name, _, board = ctx.entity_id.partition("/")
+    if not leaves_of(board):
+        raise Reject("no_such_board", board=board)
+    match command:
+        case Start():
+            if player.seed and ctx.now_ms < player.started_ms + RESTART_MS_MIN:
+                raise Reject("too_soon", wait_ms=str(player.started_ms + RESTART_MS_MIN - ctx.now_ms))
+            seed = ctx.id()[:16]
+            return accept(Started(seed, ctx.now_ms), reply={"seed": seed})
+        case Finish(seed, presses_ms, claimed):
+            _check_game(player, seed, sum(presses_ms) + FLIGHT_MS * len(presses_ms), ctx.now_ms)
+            score = score_of(seed, presses_ms)
+            if score != claimed:
+                raise Reject("other_score", score=str(score))
+            return accept(
+                Finished(seed, score),
+                reply={"score": score, "best": max(score, player.best)},
+                actions=_better(player, score, name, board, ctx.now_ms),
+            )
+        case _:
+            assert_never(command)
+
+
+def _check_game(player: Player, seed: str, played_ms: int, now_ms: int) -> None:
+    """This game is the one that goes on, and the log's time since its start is neither too short nor too long."""
+    if seed and seed == player.finished:
+        raise Reject("game_finished")
+    if not player.seed:
+        raise Reject("no_game")
+    if seed != player.seed:
+        raise Reject("other_game")
+    elapsed_ms = now_ms - player.started_ms
+    if elapsed_ms < played_ms:
+        raise Reject("too_fast", elapsed_ms=str(elapsed_ms), played_ms=str(played_ms))
+    if elapsed_ms > GAME_MS_MAX:
+        raise Reject("too_late", elapsed_ms=str(elapsed_ms))
+
+
+def score_of(seed: str, presses_ms: tuple[int, ...]) -> int:
+    """What a game is worth: 1 for each platform reached, 2, 4, 6, 8, 8 … for centres hit one after the other.
+
+    The first leap beside a platform is the last of a game: a press after it rejects.
+    """
+    score = bonus = 0
+    for n, (press_ms, (centre_ms, half_ms)) in enumerate(zip(presses_ms, platforms(seed), strict=False)):
+        off_ms = abs(press_ms - centre_ms)
+        if off_ms > half_ms:
+            if n + 1 < len(presses_ms):
+                raise Reject("pressed_after_the_fall", leap=str(n + 1))
+            break
+        bonus = min(bonus + 2, 8) if off_ms <= CENTRE_MS else 0
+        score += bonus or 1
+    return score
+
+
+def platforms(seed: str) -> Iterator[tuple[int, int]]:
+    """Where a game's platforms stand: the press that hits the centre of each, and how much it may be off."""
+    for block in range(PRESSES_MAX // PLATFORMS_IN_BLOCK):
+        noise = hashlib.sha256(f"{seed}/{block}".encode()).digest()
+        for n in range(0, 2 * PLATFORMS_IN_BLOCK, 2):
+            yield 200 + 3 * noise[n], 20 + noise[n + 1] % 60
+
+
+def _better(player: Player, score: int, name: str, board: str, now_ms: int) -> tuple[Send["LeafCommand"], ...]:
+    if score <= player.best:
+        return ()
+    return (Send(LEAF.at(leaf_of(name, board)), Count(name, player.best, score, now_ms)),)
+
+
+def evolve_player(player: Player, event: PlayerEvent) -> Player:
+    match event:
+        case Started(seed, at_ms):
+            return replace(player, seed=seed, started_ms=at_ms)
+        case Finished(seed, score):
+            return Player(finished=seed, best=max(score, player.best), games=player.games + 1)
+        case _:
+            assert_never(event)
+
+
+def leaves_of(board: str) -> int:
+    """How many leaves a board of this name has; 0 if no board can be named so."""
+    season, _, leaves = board.rpartition("-")
+    if not season or "/" in season or not leaves.isdecimal() or not leaves.isascii() or len(leaves) > len("65536"):
+        return 0
+    count = int(leaves)
+    return count if str(count) == leaves and count <= LEAVES_MAX else 0
+
+
+def leaf_of(player: str, board: str) -> str:
+    """The leaf that counts this player."""
+    return f"{board}/{zlib.crc32(player.encode()) % leaves_of(board)}"
+
+
+def route_player(player_id: str) -> str:
+    """The routing key of the player's leaf; of an id without a board, which rejects every command, the id itself."""
+    name, _, board = player_id.partition("/")
+    return leaf_of(name, board) if leaves_of(board) else player_id
+
+
+# -- a leaf and a branch of a board: `<board>/<number>` ---------------------------------------------------------------
+
+
+class Count(Struct, frozen=True, tag="jump.leaf.count"):
+    """A player's: my best was `before` (-1 for none), and is `score` since `at_ms`."""
+
+    player: str
+    before: int
+    score: int
+    at_ms: int
+
+
+class TellBranch(Struct, frozen=True, tag="jump.leaf.tell"):
+    """The timer's: tell the branch what was counted since the last time."""
+
+
+class Counted(Struct, frozen=True, tag="jump.leaf.counted"):
+    player: str
+    before: int
+    score: int
+    at_ms: int
+
+
+class ToldBranch(Struct, frozen=True, tag="jump.leaf.told"):
+    pass
+
+
+class Sum(Struct, frozen=True):
+    """What was counted below since the last time, and the best entries that came in meanwhile."""
+
+    counts: Counts
+    best: tuple[Entry, ...]
+
+
+class AddToBranch(Sum, frozen=True, tag="jump.branch.add"):
+    pass
+
+
+class TellBoard(Struct, frozen=True, tag="jump.branch.tell"):
+    """The timer's: tell the root."""
+
+
+class AddedToBranch(Sum, frozen=True, tag="jump.branch.added"):
+    pass
+
+
+class ToldBoard(Struct, frozen=True, tag="jump.branch.told"):
+    pass
+
+
+class Untold(Struct, frozen=True, array_like=True):
+    """What a leaf or a branch has not told yet. `best` is in no order, and cut to the best when it has twice as many.
+
+    Nobody misses what was cut: a hundred others, whose bests only grow, are above it for good.
+    """
+
+    counts: Counts = {}
+    best: tuple[Entry, ...] = ()
+
+
+LeafCommand: TypeAlias = Count | TellBranch
+LeafEvent: TypeAlias = Counted | ToldBranch
+BranchCommand: TypeAlias = AddToBranch | TellBoard
+BranchEvent: TypeAlias = AddedToBranch | ToldBoard
+
+
+def decide_leaf(untold: Untold, command: LeafCommand, ctx: Context) -> Decision[LeafEvent]:
+    board, _, number = ctx.entity_id.rpartition("/")
+    match command:
+        case Count(player, before, score, at_ms):
+            if ctx.sender != f"jump.player/{player}/{board}":
+                raise Reject("not_for_clients")
+            return accept(Counted(player, before, score, at_ms), actions=_later(untold, TellBranch(), ctx))
+        case TellBranch():
+            _only_from(ctx.sender == f"jump.leaf/{ctx.entity_id}")
+            branch = BRANCH.at(f"{board}/{int(number) // FAN_IN}")
+            return accept(ToldBranch(), actions=(Send(branch, AddToBranch(untold.counts, top(untold.best))),))
+        case _:
+            assert_never(command)
+
+
+def evolve_leaf(untold: Untold, event: LeafEvent) -> Untold:
+    match event:
+        case Counted(player, before, score, at_ms):
+            counts = {score: 1} if before < 0 else {before: -1, score: 1}
+            return _with(untold, counts, ((score, at_ms, player),))
+        case ToldBranch():
+            return Untold()
+        case _:
+            assert_never(event)
+
+
+def decide_branch(untold: Untold, command: BranchCommand, ctx: Context) -> Decision[BranchEvent]:
+    board, _, number = ctx.entity_id.rpartition("/")
+    match command:
+        case AddToBranch(counts, best):
+            leaf = ctx.sender.removeprefix(f"jump.leaf/{board}/")
+            _only_from(leaf.isdecimal() and str(int(leaf) // FAN_IN) == number)
+            return accept(AddedToBranch(counts, best), actions=_later(untold, TellBoard(), ctx))
+        case TellBoard():
+            _only_from(ctx.sender == f"jump.branch/{ctx.entity_id}")
+            send = Send(BOARD.at(board), AddToBoard(untold.counts, top(untold.best)))
+            return accept(ToldBoard(), actions=(send,))
+        case _:
+            assert_never(command)
+
+
+def evolve_branch(untold: Untold, event: BranchEvent) -> Untold:
+    match event:
+        case AddedToBranch(counts, best):
+            return _with(untold, counts, best)
+        case ToldBoard():
+            return Untold()
+        case _:
+            assert_never(event)
+
+
+def _only_from(expected: bool) -> None:
+    if not expected:
+        raise Reject("not_for_clients")
+
+
+def _later(untold: Untold, tell: TellBranch | TellBoard, ctx: Context) -> tuple[SetTimer, ...]:
+    """The timer, when this is the first to be told: a tree in which nothing happens is silent."""
+    return () if untold.best else (SetTimer("tell", ctx.now_ms + TELL_MS, tell),)
+
+
+def _with(untold: Untold, counts: Counts, best: tuple[Entry, ...]) -> Untold:
+    total = dict(untold.counts)
+    for score, players in counts.items():
+        total[score] = total.get(score, 0) + players
+    entries = untold.best + best
+    return Untold(total, entries if len(entries) <= 2 * TOP else top(entries))
+
+
+def top(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The best of these, one a player: the higher score first, and of equal ones the earlier."""
+    ranked = sorted(entries, key=lambda entry: (-entry[0], entry[1], entry[2]))
+    first: dict[str, Entry] = {}
+    for entry in ranked:
+        if len(first) == TOP:
+            break
+        first.setdefault(entry[2], entry)
+    return tuple(first.values())
+
+
+# -- the board: `<season>-<leaves>` -----------------------------------------------------------------------------------
+
+
+class AddToBoard(Sum, frozen=True, tag="jump.board.add"):
+    pass
+
+
+class AddedToBoard(Sum, frozen=True, tag="jump.board.added"):
+    pass
+
+
+class Board(Struct, frozen=True, array_like=True):
+    """`players[n]` is how many players have n as their best score; it is as long as it must be."""
+
+    players: tuple[int, ...] = ()
+    best: tuple[Entry, ...] = ()
+
+
+def decide_board(_: Board, command: AddToBoard, ctx: Context) -> Decision[AddedToBoard]:
+    _only_from(ctx.sender.startswith(f"jump.branch/{ctx.entity_id}/"))
+    return accept(AddedToBoard(command.counts, command.best))
+
+
+def evolve_board(board: Board, event: AddedToBoard) -> Board:
+    players = list(board.players)
+    players += [0] * (max(event.counts) + 1 - len(players))
+    for score, more in event.counts.items():
+        players[score] += more
+    return Board(tuple(players), top(board.best + event.best))
+
+
+def view_top(board: Board, _: object) -> object:
+    """The hundred best, in order, and how many players there are."""
+    best = [{"player": player, "score": score, "at_ms": at_ms} for score, at_ms, player in board.best]
+    return {"players": sum(board.players), "top": best}
+
+
+def view_rank(board: Board, args: dict[str, object]) -> object:
+    """The rank of a best score: 1 and the players above it. Without a whole number as `score` there is none."""
+    score = args.get("score")
+    if type(score) is not int or not 0 <= score <= SCORE_MAX:
+        return {"rank": None, "players": sum(board.players)}
+    return {"rank": 1 + sum(board.players[score + 1 :]), "players": sum(board.players)}
+
+
+PLAYER = Entity(
+    "jump.player",
+    Player(),
+    PlayerCommand,
+    PlayerEvent,
+    decide_player,
+    evolve_player,
+    views={"player": lambda player, _: {"best": player.best, "games": player.games, "playing": player.seed != ""}},
+    routing=route_player,
+)
+LEAF: Entity[Untold, LeafCommand, LeafEvent] = Entity(
+    "jump.leaf", Untold(), LeafCommand, LeafEvent, decide_leaf, evolve_leaf, collection="leaves"
+)
+BRANCH: Entity[Untold, BranchCommand, BranchEvent] = Entity(
+    "jump.branch",
+    Untold(),
+    BranchCommand,
+    BranchEvent,
+    decide_branch,
+    evolve_branch,
+    collection="branches",
+    routing=lambda branch_id: f"{branch_id}/branch",
+)
+BOARD = Entity(
+    "jump.board",
+    Board(),
+    AddToBoard,
+    AddedToBoard,
+    decide_board,
+    evolve_board,
+    views={"top": view_top, "rank": view_rank},
+)
+ENTITIES = (PLAYER, LEAF, BRANCH, BOARD)
