@@ -13,6 +13,8 @@ from actors.errors import Corrupt
 from actors.ports import Slice, Span
 
 FIRST, SECOND = Slice("frames", 0), Slice("frames", 1)
+LONG_MS = 10_000
+"""For a poll that ends sooner, with what it was to give or raise."""
 errors = import_module("kafka.errors")
 
 
@@ -133,16 +135,16 @@ def test_an_offset_that_the_log_holds_is_asked_for_again_when_a_broker_denies_it
 def test_a_few_words_of_the_brokers_are_not_enough_to_believe_that_frames_are_gone() -> None:
     denied = errors.OffsetOutOfRangeError({place(SECOND): 1})
     reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), *[7] * (OPINIONS - 1), 0)
-    assert [fetched.offset for fetched in (*reader.poll(10), *reader.poll(10))] == [0, 1]
+    assert [fetched.offset for fetched in (*reader.poll(LONG_MS), *reader.poll(LONG_MS))] == [0, 1]
     with pytest.raises(Corrupt):
-        reader_of(Brokers(denied), *[7] * OPINIONS, 0).poll(10)
+        reader_of(Brokers(denied), *[7] * OPINIONS, 0).poll(LONG_MS)
 
 
 def test_what_came_damaged_is_fetched_anew_by_a_new_connection_from_where_it_was() -> None:
     damaged = errors.CorruptRecordError(f"Record batch for partition {place(SECOND)} at offset 1 failed crc check")
     brokers = Brokers(rows(SECOND, 0), damaged, rows(SECOND, 1))
     reader = reader_of(brokers)
-    assert [fetched.offset for fetched in (*reader.poll(10), *reader.poll(10))] == [0, 1]
+    assert [fetched.offset for fetched in (*reader.poll(LONG_MS), *reader.poll(LONG_MS))] == [0, 1]
     assert brokers.connected == 2
     assert brokers.sought[2:] == [(place(FIRST), 0), (place(SECOND), 1)]
 
@@ -151,7 +153,7 @@ def test_what_always_comes_damaged_stops_the_slice_that_it_is_of() -> None:
     damaged = errors.CorruptRecordError(f"Record batch for partition {place(SECOND)} at offset 0 failed crc check")
     reader = reader_of(Brokers(*[damaged] * DAMAGED_MAX))
     with pytest.raises(Corrupt) as corrupt:
-        reader.poll(10)
+        reader.poll(LONG_MS)
     assert corrupt.value.position == "frames/1/0"
 
 
