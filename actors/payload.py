@@ -66,6 +66,19 @@ class Payloads:
             raise _explained(error, payload, self._fields[command]) from error
 
 
+def checked(command: Struct) -> bytes:
+    """The msgpack of a command that was made here, of values from elsewhere.
+
+    Raises InvalidCommand, with the field's path, for one that its own type would not take.
+    """
+    try:
+        written = _encode(command)
+        msgspec.msgpack.decode(written, type=type(command))
+    except Exception as error:  # an author's __post_init__ may raise anything
+        raise _explained(error, b"{}", command.__struct_encode_fields__) from error
+    return written
+
+
 def describe(entity: AnyEntity) -> dict[str, object]:
     """What an entity takes, says and shows: JSON Schema of its commands and events by tag, and its views' names.
 

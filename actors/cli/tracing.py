@@ -12,6 +12,7 @@ from actors.kernel.action import Send
 from actors.kernel.record import Frame, Invoke, Position, Read, Record, decode_frame, encode_record
 from actors.ports import Slice, Span
 from actors.replaying import Step
+from actors.steps import STEPS_MAX, step_id
 
 CLOCKS_DIFFER_MS = 90_000
 """An id may be dated so much ahead of the log: a gateway takes 60 s, and owners' clocks differ."""
@@ -43,7 +44,10 @@ class Trace(NamedTuple):
 
 
 def trace(archive: Archive, what: str) -> list[Trace]:
-    """The calls of this request id, or the record at this position. Raises NotFound, InvalidCommand."""
+    """The calls of this request id and of the steps they took, or the record at this position.
+
+    Raises NotFound, InvalidCommand.
+    """
     if "/" in what:
         copy = _at(archive, position_of(what))
         if not isinstance(copy.record, Invoke | Read):
@@ -51,10 +55,12 @@ def trace(archive: Archive, what: str) -> list[Trace]:
         request_id = copy.record.request_id
     else:
         request_id = _uuid(what)
-    found: dict[tuple[int, str], list[Copy]] = {}
-    for copy in _copies(archive, request_id):
+    names = [step_id(request_id, n) for n in range(STEPS_MAX)]
+    found: dict[tuple[int, int, str], list[Copy]] = {}
+    for copy in _copies(archive, names):
         assert isinstance(copy.record, Invoke | Read)
-        found.setdefault((copy.position.partition, copy.record.caller), []).append(copy)
+        step = names.index(copy.record.request_id)
+        found.setdefault((step, copy.position.partition, copy.record.caller), []).append(copy)
     if not found:
         trimmed = [str(slice_.partition) for slice_, span in archive.spans().items() if span.start > 0]
         if trimmed:
@@ -69,7 +75,7 @@ def trace(archive: Archive, what: str) -> list[Trace]:
             "Nothing was decided, and the call can be made again.",
             reason="NO_SUCH_REQUEST",
         )
-    return [_decided(archive, copies) for copies in found.values()]
+    return [_decided(archive, found[step]) for step in sorted(found)]
 
 
 def position_of(text: str) -> Position:
@@ -101,9 +107,9 @@ def _at(archive: Archive, position: Position) -> Copy:
     raise NotFound(f"the log has no record at {position}; {held}", reason="NO_SUCH_POSITION")
 
 
-def _copies(archive: Archive, request_id: bytes) -> Iterator[Copy]:
-    """Every record that names this id. The time in a UUIDv7 bounds the search; others are looked for everywhere."""
-    made_ms = layout.made_ms(request_id)
+def _copies(archive: Archive, names: Sequence[bytes]) -> Iterator[Copy]:
+    """Every record of one of these ids. The time in a UUIDv7 bounds the search; others are looked for everywhere."""
+    made_ms = layout.made_ms(names[0])
     for slice_, span in archive.spans().items():
         start, end = span
         if made_ms >= 0:
@@ -113,12 +119,12 @@ def _copies(archive: Archive, request_id: bytes) -> Iterator[Copy]:
             continue
         frames = read_slice(archive.log, slice_, start, end)
         for fetched in progress(frames, f"searching partition {slice_.partition}", end):
-            # A frame is decoded only when the id's bytes stand in it somewhere.
-            if request_id not in fetched.frame:
+            # A frame is decoded only when an id's bytes stand in it somewhere.
+            if not any(name in fetched.frame for name in names):
                 continue
             frame = decode_frame(*slice_, fetched.offset, fetched.frame)
             for index, record in enumerate(frame.records):
-                if isinstance(record, Invoke | Read) and record.request_id == request_id:
+                if isinstance(record, Invoke | Read) and record.request_id in names:
                     position = Position(slice_.partition, fetched.offset, index)
                     yield Copy(position, fetched.stamp_ms, frame, record)
 

@@ -1,6 +1,10 @@
 """The platform's own entities. Pure: they know nothing of hosts, logs, clocks or the network."""
 
+from actors.domain.catalog.name import NAME
+from actors.domain.catalog.program import PROGRAM
+from actors.domain.catalog.review import REVIEW
+from actors.domain.developer import ACCOUNT
 from actors.domain.merchant import MERCHANT
 from actors.domain.session import SESSION
 
-ENTITIES = (SESSION, MERCHANT)
+ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW)

@@ -75,7 +75,7 @@ class TestLog(MemoryLog):
         """What the next appends of commands fail with; OUTCOME_UNKNOWN ones are in the log all the same."""
         self.holding: list[Callable[[], None]] | None = None
         """Appends that wait for `release`, when it is a list."""
-        self.create(CLUSTER.topics(("jar", "session", "merchant")))
+        self.create(CLUSTER.topics(tuple(registry().entities)))
 
     def append(self, slice: Slice, frame: bytes, key: bytes | None = None) -> "Future[Appended]":
         if slice.topic != CLUSTER.commands_topic:

@@ -1,0 +1,329 @@
+"""A program of an account: its versions from upload to retirement, its review, and what each person is shown."""
+
+import zlib
+from typing import Annotated, Literal, TypeAlias, assert_never
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from actors.domain.catalog import versions
+from actors.domain.catalog.review import LANES, Enter, Leave, Taken
+from actors.domain.catalog.versions import UNDER_REVIEW, Person, Rule, Version, check_wider, shows
+from actors.domain.developer import ACCOUNT, AddProgram, check_id
+from actors.entity import Action, Context, Decision, Entity, Ref, Reject, Send, Stage, accept, after
+
+LIFE = {
+    "none": Stage({"register": "registered"}),
+    "registered": Stage({"register": "registered"}, terminal=True),
+}
+VERSIONS_MAX = 20
+
+Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Code: TypeAlias = Annotated[int, Meta(ge=1, lt=1 << 31)]
+Reason: TypeAlias = Annotated[str, Meta(max_length=500)]
+
+
+class Register(Struct, frozen=True, tag="catalog.program.register"):
+    title: Title
+    category: Title
+    programs_max: Annotated[int, Meta(ge=1, le=1_000)] = 50
+
+
+class Upload(Struct, frozen=True, tag="catalog.program.upload"):
+    """`hash` is the SHA-256 of the package, in hex; `code` grows from version to version."""
+
+    code: Code
+    name: Title
+    hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Submit(Struct, frozen=True, tag="catalog.program.submit"):
+    code: Code
+
+
+class Withdraw(Struct, frozen=True, tag="catalog.program.withdraw"):
+    code: Code
+
+
+class NotQueued(Struct, frozen=True, tag="catalog.program.not-queued"):
+    """The lane had no room."""
+
+    code: int
+    n: int
+
+
+class Judge(Struct, frozen=True, tag="catalog.program.judge"):
+    code: Code
+    verdict: Literal["approve", "reject", "defer"]
+    reason: Reason = ""
+
+
+class SetGray(Struct, frozen=True, tag="catalog.program.set-gray"):
+    code: Code
+    rule: Rule
+
+
+class Release(Struct, frozen=True, tag="catalog.program.release"):
+    code: Code
+
+
+class Rollback(Struct, frozen=True, tag="catalog.program.rollback"):
+    code: Code
+    last_max: Annotated[int, Meta(ge=1, le=10)] = 5
+
+
+class Registered(Struct, frozen=True, tag="catalog.program.registered"):
+    program: str
+    title: str
+    category: str
+
+
+class Uploaded(Struct, frozen=True, tag="catalog.program.uploaded"):
+    code: int
+    name: str
+    hash: str
+
+
+class Submitted(Struct, frozen=True, tag="catalog.program.submitted"):
+    code: int
+    at_ms: int
+
+
+class Withdrawn(Struct, frozen=True, tag="catalog.program.withdrawn"):
+    code: int
+    reason: str
+
+
+class ReviewBegun(Struct, frozen=True, tag="catalog.program.review-begun"):
+    code: int
+
+
+class Judged(Struct, frozen=True, tag="catalog.program.judged"):
+    code: int
+    state: str
+    reason: str
+    by: str
+
+
+class GraySet(Struct, frozen=True, tag="catalog.program.gray-set"):
+    code: int
+    rule: Rule
+
+
+class Released(Struct, frozen=True, tag="catalog.program.released"):
+    """Also what a rollback is: `code` is what everybody is shown from now on."""
+
+    code: int
+    hash: str
+    title: str
+    category: str
+
+
+Command: TypeAlias = Register | Upload | Submit | Withdraw | NotQueued | Taken | Judge | SetGray | Release | Rollback
+Event: TypeAlias = Registered | Uploaded | Submitted | Withdrawn | ReviewBegun | Judged | GraySet | Released
+
+
+class Program(Struct, frozen=True):
+    """`live` and `gray` are codes, 0 for none; `former` are those that were live, the latest last."""
+
+    state: str = "none"
+    program: str = ""
+    title: str = ""
+    category: str = ""
+    versions: tuple[Version, ...] = ()
+    newest: int = 0
+    live: int = 0
+    gray: int = 0
+    former: tuple[int, ...] = ()
+
+
+FORMER_MAX = 10
+
+
+def decide(program: Program, command: Command, ctx: Context) -> Decision[Event]:
+    if isinstance(command, Register):
+        return _registered(program, command, ctx)
+    if program.state == "none":
+        raise Reject("no_such_program")
+    match command:
+        case Upload(code, name, hash):
+            return _uploaded(program, Uploaded(code, name, hash))
+        case Submit() | Withdraw() | NotQueued() | Taken() | Judge():
+            return _reviewed(program, command, ctx)
+        case SetGray(code, rule):
+            version = _to_publish(program, code, "gray")
+            if program.gray not in (0, code):
+                raise Reject("gray_busy", code=str(program.gray))
+            check_wider(version.rule, rule)
+            same = version.state == "gray" and version.rule == rule
+            return accept() if same else accept(GraySet(code, rule))
+        case Release(code):
+            version = _to_publish(program, code, "release")
+            return accept() if code == program.live else accept(_release(program, version))
+        case Rollback(code, last_max):
+            if code == program.live:
+                return accept()
+            if code not in program.former[-last_max:]:
+                raise Reject("not_among_the_last", last=" ".join(map(str, program.former[-last_max:])))
+            return accept(_release(program, _version(program, code)))
+        case _:
+            assert_never(command)
+
+
+def _registered(program: Program, command: Register, ctx: Context) -> Decision[Event]:
+    account, _, name = ctx.entity_id.partition("/")
+    check_id(name)
+    if after(LIFE, program.state, "register") == program.state:
+        return accept()
+    counted = Send(ACCOUNT.at(account), AddProgram(name, command.programs_max))
+    return accept(Registered(name, command.title, command.category), actions=(counted,))
+
+
+def _uploaded(program: Program, event: Uploaded) -> Decision[Event]:
+    known = next((one for one in program.versions if one.code == event.code), None)
+    if known is not None and (known.name, known.hash) == (event.name, event.hash):
+        return accept()
+    if event.code <= program.newest:
+        raise Reject("version_not_growing", newest=str(program.newest))
+    return accept(event)
+
+
+def _reviewed(
+    program: Program, command: Submit | Withdraw | NotQueued | Taken | Judge, ctx: Context
+) -> Decision[Event]:
+    version, lane = _version(program, command.code), lane_of(ctx.entity_id)
+    match command:
+        case Submit(code):
+            after(versions.LIFE, version.state, "submit")
+            busy = [one.code for one in program.versions if one.state in UNDER_REVIEW and one.code != code]
+            if busy:
+                raise Reject("review_busy", code=str(busy[0]))
+            n = version.n + 1
+            entering: Action = Send(lane, Enter(ctx.entity_id, code, n), NotQueued(code, n))
+            return accept(Submitted(code, ctx.now_ms), actions=(entering,))
+        case Withdraw(code):
+            after(versions.LIFE, version.state, "withdraw")
+            return accept(Withdrawn(code, ""), actions=(Send(lane, Leave(ctx.entity_id, version.n)),))
+        case NotQueued(code, n) | Taken(code, n) if ctx.sender != str(lane):
+            raise Reject("not_for_clients", code=str(code), n=str(n))
+        case NotQueued(code, n):
+            is_waiting = version.state == "waiting" and version.n == n
+            return accept(Withdrawn(code, "review_full")) if is_waiting else accept()
+        case Taken(code, n):
+            # What was withdrawn meanwhile is not taken; the lane forgot it by taking it.
+            return accept(ReviewBegun(code)) if version.state == "waiting" and version.n == n else accept()
+        case Judge(code, verdict, reason):
+            state = after(versions.LIFE, version.state, verdict)
+            if verdict != "approve" and not reason:
+                raise Reject("reason_missing")
+            return accept(Judged(code, state, reason, ctx.caller))
+        case _:
+            assert_never(command)
+
+
+def _to_publish(program: Program, code: int, move: str) -> Version:
+    version = _version(program, code)
+    after(versions.LIFE, version.state, move)
+    if code < program.live:
+        raise Reject("older_than_live", live=str(program.live))
+    return version
+
+
+def _release(program: Program, version: Version) -> Released:
+    return Released(version.code, version.hash, program.title, program.category)
+
+
+def _version(program: Program, code: int) -> Version:
+    for version in program.versions:
+        if version.code == code:
+            return version
+    raise Reject("no_such_version", code=str(code))
+
+
+def lane_of(program: str) -> Ref[Enter | Leave]:
+    """The lane that a program's versions wait in."""
+    return Ref("catalog.review", str(zlib.crc32(program.encode()) % LANES))
+
+
+def evolve(program: Program, event: Event) -> Program:
+    match event:
+        case Registered(name, title, category):
+            return replace(program, state="registered", program=name, title=title, category=category)
+        case Uploaded(code, name, hash):
+            kept = (*_room(program), Version(code, name, hash))
+            return replace(program, versions=kept, newest=code)
+        case Submitted(code, at_ms):
+            n = _version(program, code).n + 1
+            return _with(program, code, state="waiting", n=n, submitted_ms=at_ms, reason="")
+        case Withdrawn(code, reason):
+            return _with(program, code, state="withdrawn", reason=reason)
+        case ReviewBegun(code):
+            return _with(program, code, state="in_review")
+        case Judged(code, state, reason):
+            return _with(program, code, state=state, reason=reason)
+        case GraySet(code, rule):
+            return replace(_with(program, code, state="gray", rule=rule), gray=code)
+        case Released(code):
+            return _published(program, code)
+        case _:
+            assert_never(event)
+
+
+def _published(program: Program, code: int) -> Program:
+    """What was shown to all or to a part retires, and what was shown to all can be gone back to."""
+    made = program
+    for old in (program.live, program.gray):
+        if old not in (0, code):
+            made = _with(made, old, state="retired", rule=Rule())
+    former = tuple(one for one in program.former if one != code)
+    if program.live:
+        former = (*former, program.live)[-FORMER_MAX:]
+    return replace(_with(made, code, state="released", rule=Rule()), live=code, gray=0, former=former)
+
+
+def _room(program: Program) -> tuple[Version, ...]:
+    """The versions without the oldest of those that nobody needs, when there are too many."""
+    if len(program.versions) < VERSIONS_MAX:
+        return program.versions
+    needed = (program.live, program.gray, *program.former)
+    spare = [one for one in program.versions if one.code not in needed and one.state not in UNDER_REVIEW]
+    return tuple(one for one in program.versions if one is not spare[0])
+
+
+def _with(program: Program, code: int, **changes: object) -> Program:
+    made = tuple(replace(one, **changes) if one.code == code else one for one in program.versions)
+    return replace(program, versions=made)
+
+
+def view_program(program: Program, _: object) -> object:
+    """All there is to know of a program."""
+    return program
+
+
+def view_shown(program: Program, args: object) -> object:
+    """The version that this person is shown; code 0 when there is none."""
+    person = msgspec.convert(args, Person)
+    for code in (program.gray, program.live):
+        version = next((one for one in program.versions if one.code == code), None)
+        if version is not None and (code == program.live or shows(program.program, version, person)):
+            return {"code": version.code, "name": version.name, "hash": version.hash}
+    return {"code": 0, "name": "", "hash": ""}
+
+
+def _account_of(entity_id: str) -> str:
+    return entity_id.partition("/")[0]
+
+
+PROGRAM = Entity(
+    "catalog.program",
+    Program(),
+    Command,
+    Event,
+    decide,
+    evolve,
+    views={"program": view_program, "shown": view_shown},
+    routing=_account_of,
+    collection="catalog",
+    life={"program": LIFE, "version": versions.LIFE},
+)

@@ -1,0 +1,105 @@
+"""What a typed service is made of: each method says in a few lines which entities it asks and what it answers.
+
+A call that asks several takes steps. Each is a call of its own to the log, by an id that follows from the call's: so a
+retry at any gateway repeats the steps that were taken and goes on with the others.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from actors.entity import Ref
+from actors.errors import PlatformError
+from actors.kernel.record import Invoke, Position, encode_record
+from actors.payload import checked
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
+from actors.steps import step_id
+from gateway.answering import Answering, Context, level_trailer, trailer
+from gateway.deadlines import deadline_ms, now_ms
+from gateway.ingress import Ingress, Single
+from gateway.pending import Call
+from gateway.routes import Route, Routes, text_of
+from gateway.status import refusal_of
+
+C = TypeVar("C", bound=Struct)
+M = TypeVar("M")
+T = TypeVar("T")
+Work = Callable[["Steps"], Awaitable[M]]
+
+
+class Answer(NamedTuple):
+    """What a step came to: the entity's reply as JSON, and where it was decided."""
+
+    payload: bytes
+    position: Position
+    duplicate: bool
+
+    @property
+    def value(self) -> Any:
+        """The reply as Python values; None when there was none."""
+        return msgspec.json.decode(self.payload) if self.payload else None
+
+
+class Steps:
+    """The steps of one call."""
+
+    def __init__(self, ingress: Ingress, routes: Routes, caller: str, request_id: bytes, until_ms: int) -> None:
+        self._ingress = ingress
+        self._routes = routes
+        self._caller = caller
+        self._request_id = request_id
+        self._until_ms = until_ms
+
+    async def ask(self, to: Ref[C], command: C, n: int = 0) -> Answer:
+        """Ask the entity for the command, as the call's n-th step. Raises what the answer stands for."""
+        route = self._route(to)
+        name = step_id(self._request_id, n)
+        record = encode_record(Invoke(route.entity, checked(command), name, self._caller))
+        waiter = Single()
+        key, partition = (self._caller, name), route.partition
+        self._ingress.submit(
+            Call(key, partition, record, [waiter], self._until_ms, streamed=False, arrived_ms=now_ms())
+        )
+        reply = await waiter.future
+        if reply.code:
+            raise refusal_of(reply, partition)
+        return Answer(reply.payload, Position(partition, reply.offset, reply.index), reply.duplicate)
+
+    async def look(self, at: Ref[Any], view: str, as_type: type[T], **args: object) -> T:
+        """What the entity's view shows now. It may be older than what another gateway has just answered."""
+        route = self._route(at)
+        left_s = max(self._until_ms - now_ms(), 1) / 1_000
+        asked = msgspec.json.encode(args)
+        answer = await self._ingress.query(route.partition, route.entity, view, asked, -1, left_s)
+        return msgspec.json.decode(answer.payload, type=as_type)
+
+    def _route(self, to: Ref[Any]) -> Route:
+        return self._routes.to(self._routes.registry.name_of(str(to)))
+
+
+class TypedService(Answering):
+    """The base of a service whose methods take steps."""
+
+    def __init__(self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor) -> None:
+        super().__init__(ingress, sensor)
+        self._routes = routes
+        self._process = process
+
+    async def answer(self, context: Context, method: str, about: Ref[Any], request_id: str, work: Work[M]) -> M:
+        """Answer a call with what its work returns or the error that it raises; `about` is what it is asked of."""
+        began = time.perf_counter()
+        caller = await self.let_in(context, method, str(about), request_id, is_met=False)
+        try:
+            key = self._routes.request_id(request_id)
+            request_id = request_id or text_of(key)
+            until_ms = deadline_ms(context.time_remaining(), self._process)
+            answered = await work(Steps(self._ingress, self._routes, caller.name, key, until_ms))
+        except PlatformError as error:
+            await self.refuse(context, method, began, error, request_id)
+        context.set_trailing_metadata((*trailer(request_id), *level_trailer(self._ingress.door.levels(caller))))
+        self._sensor.call_done(method, "OK", time.perf_counter() - began)
+        return answered

@@ -1,0 +1,184 @@
+from gateway.v1 import program_pb2 as _program_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class OpenAccountRequest(_message.Message):
+    __slots__ = ("account", "name", "admin", "request_id")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    name: str
+    admin: str
+    request_id: str
+    def __init__(self, account: _Optional[str] = ..., name: _Optional[str] = ..., admin: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class RegisterProgramRequest(_message.Message):
+    __slots__ = ("account", "program", "title", "category", "request_id")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    program: str
+    title: str
+    category: str
+    request_id: str
+    def __init__(self, account: _Optional[str] = ..., program: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class UploadVersionRequest(_message.Message):
+    __slots__ = ("program", "code", "name", "hash", "request_id")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    code: int
+    name: str
+    hash: str
+    request_id: str
+    def __init__(self, program: _Optional[str] = ..., code: _Optional[int] = ..., name: _Optional[str] = ..., hash: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class VersionRequest(_message.Message):
+    __slots__ = ("program", "code", "request_id")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    code: int
+    request_id: str
+    def __init__(self, program: _Optional[str] = ..., code: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class TakeReviewRequest(_message.Message):
+    __slots__ = ("lane", "request_id")
+    LANE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    lane: int
+    request_id: str
+    def __init__(self, lane: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class TakeReviewResponse(_message.Message):
+    __slots__ = ("program", "code")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    code: int
+    def __init__(self, program: _Optional[str] = ..., code: _Optional[int] = ...) -> None: ...
+
+class JudgeVersionRequest(_message.Message):
+    __slots__ = ("program", "code", "verdict", "reason", "request_id")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    code: int
+    verdict: str
+    reason: str
+    request_id: str
+    def __init__(self, program: _Optional[str] = ..., code: _Optional[int] = ..., verdict: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class SetGrayRequest(_message.Message):
+    __slots__ = ("program", "code", "gray", "request_id")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    GRAY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    code: int
+    gray: Gray
+    request_id: str
+    def __init__(self, program: _Optional[str] = ..., code: _Optional[int] = ..., gray: _Optional[_Union[Gray, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class Gray(_message.Message):
+    __slots__ = ("share", "persons", "cities", "cohorts")
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    PERSONS_FIELD_NUMBER: _ClassVar[int]
+    CITIES_FIELD_NUMBER: _ClassVar[int]
+    COHORTS_FIELD_NUMBER: _ClassVar[int]
+    share: int
+    persons: _containers.RepeatedScalarFieldContainer[str]
+    cities: _containers.RepeatedScalarFieldContainer[str]
+    cohorts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, share: _Optional[int] = ..., persons: _Optional[_Iterable[str]] = ..., cities: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CatalogChange(_message.Message):
+    __slots__ = ("position", "duplicate")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    position: _program_pb2.Position
+    duplicate: bool
+    def __init__(self, position: _Optional[_Union[_program_pb2.Position, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+
+class GetProgramRequest(_message.Message):
+    __slots__ = ("program",)
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    def __init__(self, program: _Optional[str] = ...) -> None: ...
+
+class GetProgramResponse(_message.Message):
+    __slots__ = ("account", "title", "category", "live", "gray", "versions", "lane", "position")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    GRAY_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    LANE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    title: str
+    category: str
+    live: int
+    gray: int
+    versions: _containers.RepeatedCompositeFieldContainer[Version]
+    lane: int
+    position: int
+    def __init__(self, account: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., live: _Optional[int] = ..., gray: _Optional[int] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., lane: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
+
+class Version(_message.Message):
+    __slots__ = ("code", "name", "hash", "state", "reason", "gray")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    GRAY_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    name: str
+    hash: str
+    state: str
+    reason: str
+    gray: Gray
+    def __init__(self, code: _Optional[int] = ..., name: _Optional[str] = ..., hash: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., gray: _Optional[_Union[Gray, _Mapping]] = ...) -> None: ...
+
+class GetShownRequest(_message.Message):
+    __slots__ = ("program", "openid", "city", "cohorts")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    OPENID_FIELD_NUMBER: _ClassVar[int]
+    CITY_FIELD_NUMBER: _ClassVar[int]
+    COHORTS_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    openid: str
+    city: str
+    cohorts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, program: _Optional[str] = ..., openid: _Optional[str] = ..., city: _Optional[str] = ..., cohorts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetShownResponse(_message.Message):
+    __slots__ = ("code", "name", "hash")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    name: str
+    hash: str
+    def __init__(self, code: _Optional[int] = ..., name: _Optional[str] = ..., hash: _Optional[str] = ...) -> None: ...
