@@ -110,7 +110,7 @@ def calls(node: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("actors.errors", "actors.lifecycle", "actors.raised"),
-    ("actors", "actors.entity", "actors.shares"),
+    ("actors", "actors.entity", "actors.geohash", "actors.shares"),
     ("infra",),
     ("actors.domain", "actors.programs"),
     ("actors.kernel",),
