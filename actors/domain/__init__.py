@@ -4,7 +4,8 @@ from actors.domain.catalog.name import NAME
 from actors.domain.catalog.program import PROGRAM
 from actors.domain.catalog.review import REVIEW
 from actors.domain.developer import ACCOUNT
+from actors.domain.friends import FRIENDS
 from actors.domain.merchant import MERCHANT
 from actors.domain.session import SESSION
 
-ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW)
+ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS)
