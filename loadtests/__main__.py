@@ -29,6 +29,24 @@ def bench(
     command.run(log, as_json=json, quick=quick)
 
 
+@app.command()
+def board(
+    players: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1_000, max=2_000_000, help="How many players finish a game each.")
+    ] = 1_000_000,
+    leaves: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=65_536, help="The leaves of the board.")] = 1_024,
+    log: Annotated[str, typer.Option(help="embedded or kafka: the log of the platform.")] = "embedded",
+    hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=16, help="How many hosts to run.")] = 1,
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+) -> None:
+    """Count everybody's score on one board, and time its top and ranks meanwhile and after, in some minutes."""
+    from loadtests.city.board import Load, run
+
+    if log not in ("embedded", "kafka"):
+        raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
+    run(Load(players, leaves, log, hosts), as_json=json)
+
+
 if __name__ == "__main__":
     try:
         app()

@@ -1,0 +1,1 @@
+"""A city's load: what its programs reach with very many people."""

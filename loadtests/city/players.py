@@ -1,0 +1,163 @@
+"""The players of a board, and who looks at it: they start games, play them, finish them, and ask. Run as a worker."""
+
+import asyncio
+import random
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import islice
+
+import msgspec
+
+from actors.errors import PlatformError, SetupError
+from actors.programs.jump.program import CENTRE_MS, FLIGHT_MS, PRESS_MS_MAX, platforms
+from gateway.client import CallTuple, Client, View
+from loadtests.bench import worker
+from loadtests.bench.worker import Answer, Question
+
+STREAMS = 16
+STREAM_BATCH = 600
+LEAPS_MAX = 20
+CENTRES = 0.2
+"""The share of leaps that hit the centre."""
+LOOKS_MAX = 20_000
+LOOK_EVERY_S = 0.02
+LOOK_S_MAX = 150.0
+READY_MS_MAX = 60_000
+_decode = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class Players:
+    """So many players, each of whom plays one game. Names and games follow from their numbers alone."""
+
+    def __init__(self) -> None:
+        self._games: list[bytes] = []
+        self._lasts_ms = 0
+
+    async def start(self, question: Question) -> Answer:
+        """Every player starts a game, and plays it once the seed is there."""
+        count, board = int(question["count"]), str(question["board"])
+        self._games, self._lasts_ms = [b""] * count, 0
+        began = time.monotonic()
+        address = str(question["address"])
+        await _streamed(address, count, lambda n: (player(n, board), "jump.start", b""), self._seeded)
+        seconds = time.monotonic() - began
+        await asyncio.sleep(self._lasts_ms / 1_000)  # a game lasts its time: who was last to start has played by then
+        return {"seconds": seconds}
+
+    def _seeded(self, n: int, reply: bytes) -> None:
+        seed = _decode(reply)["seed"]
+        presses_ms, score = game(n, seed)
+        self._lasts_ms = max(self._lasts_ms, sum(presses_ms) + FLIGHT_MS * len(presses_ms))
+        self._games[n] = msgspec.json.encode({"seed": seed, "presses_ms": presses_ms, "score": score})
+
+    async def finish(self, question: Question) -> Answer:
+        """Every game is finished, as fast as it goes."""
+        board = str(question["board"])
+        began = time.monotonic()
+        await _streamed(
+            str(question["address"]),
+            len(self._games),
+            lambda n: (player(n, board), "jump.finish", self._games[n]),
+            lambda _n, _reply: None,
+        )
+        ended = time.monotonic()
+        return {"seconds": ended - began, "began": began, "ended": ended}
+
+
+async def _streamed(
+    address: str, count: int, call: Callable[[int], CallTuple], take: Callable[[int, bytes], None]
+) -> None:
+    """So many calls over streams, each answer taken. Raises what a call came to if it was refused."""
+    async with Client(address) as client:
+        batches: Iterator[int] = iter(range(0, count, STREAM_BATCH))
+
+        async def stream() -> None:
+            for first in batches:
+                numbers = range(first, min(first + STREAM_BATCH, count))
+                outcomes = await client.invoke_many([call(n) for n in numbers])
+                for n, outcome in zip(numbers, outcomes, strict=True):
+                    if isinstance(outcome, PlatformError):
+                        raise outcome
+                    take(n, outcome.payload)
+
+        await asyncio.gather(*(stream() for _ in range(STREAMS)))
+
+
+def player(n: int, board: str) -> str:
+    """The n-th player of a board."""
+    return f"programs/jump/players/p{n:08d}/{board}"
+
+
+def game(n: int, seed: str) -> tuple[list[int], int]:
+    """The n-th player's presses in the game of this seed, which end with a fall, and their score."""
+    chance = random.Random(n)
+    leaps = chance.randrange(LEAPS_MAX)
+    presses_ms: list[int] = []
+    score = bonus = 0
+    for centre_ms, _ in islice(platforms(seed), leaps):
+        centred = chance.random() < CENTRES
+        bonus = min(bonus + 2, 8) if centred else 0
+        score += bonus or 1
+        presses_ms.append(centre_ms if centred else centre_ms + CENTRE_MS + 1)
+    return [*presses_ms, PRESS_MS_MAX // 4], score
+
+
+async def first(question: Question) -> Answer:
+    """One good answer, however long it takes."""
+    async with Client(str(question["address"])) as client:
+        await client.query("programs/jump/boards/none-1", "top", deadline_ms=READY_MS_MAX)
+    return {}
+
+
+async def look(question: Question) -> Answer:
+    """Ask for the top and for a rank in turn, until the board has so many players or it took too long."""
+    board, players = f"programs/jump/boards/{question['board']}", int(question["players"])
+    until, least = time.monotonic() + LOOK_S_MAX, int(question["looks_min"])
+    tops_s: list[float] = []
+    ranks_s: list[float] = []
+    complete_at = 0.0
+    async with Client(str(question["address"])) as client:
+        while len(tops_s) < LOOKS_MAX and time.monotonic() < until and not (complete_at and len(tops_s) >= least):
+            top = (await _timed(client.query(board, "top"), tops_s)).value
+            score = top["top"][len(tops_s) % len(top["top"])]["score"] if top["top"] else len(tops_s) % LEAPS_MAX
+            await _timed(client.query(board, "rank", {"score": score // 2}), ranks_s)
+            if top["players"] == players and not complete_at:
+                complete_at = time.monotonic()
+            await asyncio.sleep(LOOK_EVERY_S)
+    return {"complete_at": complete_at, **_told("top", tops_s), **_told("rank", ranks_s)}
+
+
+async def _timed(asked: Awaitable[View], times_s: list[float]) -> View:
+    began = time.perf_counter()
+    view = await asked
+    times_s.append(time.perf_counter() - began)
+    return view
+
+
+def _told(what: str, times_s: Sequence[float]) -> Answer:
+    """The times of one query: median, the 99th of a hundred, the longest, and how many there are."""
+    if len(times_s) < 2:
+        raise SetupError(f"the board was asked for its {what} {len(times_s)} times; too few to tell anything")
+    ms = [1_000 * each for each in times_s]
+    p99 = statistics.quantiles(ms, n=100)[98]
+    return {
+        f"{what}_p50_ms": statistics.median(ms),
+        f"{what}_p99_ms": p99,
+        f"{what}_max_ms": max(ms),
+        f"{what}s": len(ms),
+    }
+
+
+def _run(task: Callable[[Question], Awaitable[Answer]]) -> Callable[[Question], Answer]:
+    async def run(question: Question) -> Answer:
+        return await task(question)
+
+    return lambda question: asyncio.run(run(question))
+
+
+if __name__ == "__main__":
+    players = Players()
+    worker.serve(
+        {"first": _run(first), "start": _run(players.start), "finish": _run(players.finish), "look": _run(look)}
+    )
