@@ -47,6 +47,20 @@ def board(
     run(Load(players, leaves, log, hosts), as_json=json)
 
 
+@app.command()
+def search(
+    programs: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1_000, max=10_000_000, help="How many programs are in the index.")
+    ] = 2_000_000,
+    queries: Annotated[int, typer.Option(metavar="NUMBER", min=100, max=1_000_000)] = 5_000,
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+) -> None:
+    """Make the search index of a city's programs, in some minutes, and time what people type."""
+    from loadtests.city.search import run
+
+    run(programs, queries, as_json=json)
+
+
 if __name__ == "__main__":
     try:
         app()

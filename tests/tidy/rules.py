@@ -18,7 +18,7 @@ FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 
 PRODUCT = ("actors", "gateway", "infra", "loadtests")
-PURE = ("actors.kernel", "actors.domain", "actors.programs")
+PURE = ("actors.kernel", "actors.domain", "actors.programs", "actors.projections")
 AUTHORS = ("actors.domain", "actors.programs")
 
 
@@ -194,7 +194,7 @@ CLOCK_CALLS = (".now", ".utcnow", ".today")
 
 
 def the_core_is_pure(file: File) -> list[str]:
-    """Kernel, domain and programs take time, chance and ids from the record: they reach for nothing else."""
+    """Kernel, domain, programs and projections take time, chance and ids from the record: they reach for nothing else."""
     if not file.within(*PURE):
         return []
     found = [
