@@ -9,7 +9,9 @@ from msgspec import Struct
 from actors.errors import SetupError
 
 APP_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+MODULE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 MANIFEST_BYTES_MAX = 64 * 1024
+IMPORTS_MAX = 32
 
 
 class Version(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +52,11 @@ class Permission(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """`app_id` is the program's name on the platform, and the first part of its entities' kinds."""
+    """`app_id` is the program's name on the platform, and the first part of its entities' kinds.
+
+    `imports` are the libraries that program.py imports, by their top-level names; what every program may import is not
+    listed.
+    """
 
     app_id: str
     name: str
@@ -61,6 +67,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     window: Window = Window()
     req_permissions: tuple[Permission, ...] = ()
+    imports: tuple[str, ...] = ()
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -74,6 +81,7 @@ def read_manifest(path: Path) -> Manifest:
             raise ValueError("app_id must be lower-case letters, digits and hyphens, beginning with a letter")
         if not manifest.pages or not manifest.name:
             raise ValueError("a program has a name and at least one page")
+        _check_imports(manifest.imports)
     except FileNotFoundError as error:
         raise SetupError(f"{path} is missing: a program's folder has manifest.json and program.py") from error
     except msgspec.DecodeError as error:
@@ -82,3 +90,13 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise SetupError(f"{path}: {error}", reason="MANIFEST") from error
     return manifest
+
+
+def _check_imports(imports: tuple[str, ...]) -> None:
+    if len(imports) > IMPORTS_MAX:
+        raise ValueError(f"has {len(imports)} imports; at most {IMPORTS_MAX} can be listed - at `$.imports`")
+    for place, name in enumerate(imports):
+        if not MODULE.fullmatch(name):
+            raise ValueError(f"{name!r} is not the top-level name of a library - at `$.imports[{place}]`")
+        if name in imports[:place]:
+            raise ValueError(f"{name!r} is listed twice - at `$.imports[{place}]`")

@@ -9,6 +9,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import cast
@@ -25,6 +26,15 @@ PROGRAMS_MAX = 10_000
 _IMPORTS_BANNED = frozenset(
     ("asyncio", "multiprocessing", "os", "random", "secrets", "socket", "subprocess", "threading", "time", "uuid")
 )
+_IMPORTS_FREE = frozenset(
+    (
+        *("__future__", "abc", "actors", "base64", "binascii", "bisect", "calendar", "cmath", "collections"),
+        *("contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "graphlib"),
+        *("hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "msgspec", "numbers", "operator", "re"),
+        *("statistics", "string", "struct", "textwrap", "types", "typing", "unicodedata", "zlib"),
+    )
+)
+"""What every program may import: of Python what only computes. Any other library stands in its manifest."""
 _CALLS_BANNED = frozenset(("eval", "exec", "hash", "id", "input", "open"))
 
 
@@ -121,7 +131,8 @@ def _load(folder: Path) -> Program:
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}: a program's folder has manifest.json and program.py") from error
     digest = _digest(source)
-    module = _module(manifest.app_id, digest, path, source)
+    _check_imports(manifest, folder / "manifest.json")
+    module = _module(manifest, digest, path, source)
     entities = _entities_of(module, path)
     for entity in entities:
         if entity.program != manifest.app_id:
@@ -133,23 +144,39 @@ def _load(folder: Path) -> Program:
     return Program(manifest, folder, digest, entities)
 
 
-def _module(program: str, digest: str, path: Path, source: bytes) -> ModuleType:
+def _check_imports(manifest: Manifest, path: Path) -> None:
+    """What the manifest lists must be here, and may not be what no program imports."""
+    for place, name in enumerate(manifest.imports):
+        reason = "is not for programs, listed or not" if name in _IMPORTS_BANNED else ""
+        if not reason and not _is_installed(name):
+            reason = "is not installed here; install it wherever the program is to run"
+        if reason:
+            raise SetupError(f"{path}: the library {name!r} {reason} - at `$.imports[{place}]`", reason="MANIFEST")
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except ValueError:  # a module that something here made up, such as a program's
+        return False
+
+
+def _module(manifest: Manifest, digest: str, path: Path, source: bytes) -> ModuleType:
     """The program's module, run once for each content. The bytes that were hashed are those that run."""
-    name = f"hutong_program_{program.replace('-', '_')}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    module = ModuleType(name)
-    module.__file__ = str(path)
-    sys.modules[name] = module  # the types' annotations are looked up there
+    name = f"hutong_program_{manifest.app_id.replace('-', '_')}_{digest}"
     try:
         tree = ast.parse(source, str(path))
-        _check_pure(tree, path)
+        _check_pure(tree, path, _IMPORTS_FREE.union(manifest.imports))
+        if name in sys.modules:
+            return sys.modules[name]
+        module = ModuleType(name)
+        module.__file__ = str(path)
+        sys.modules[name] = module  # the types' annotations are looked up there
         exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - running programs is what this is for
     except SetupError:
-        del sys.modules[name]
         raise
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         line, message = _line(error, path), str(error)
         if isinstance(error, SyntaxError):
             line, message = f", line {error.lineno}", error.msg
@@ -157,24 +184,35 @@ def _module(program: str, digest: str, path: Path, source: bytes) -> ModuleType:
     return module
 
 
-def _check_pure(tree: ast.Module, path: Path) -> None:
-    """What differs from machine to machine must not be at hand in a program, or replay would differ too."""
+def _check_pure(tree: ast.Module, path: Path, free: frozenset[str]) -> None:
+    """What differs from machine to machine must not be at hand in a program, or replay would differ too.
+
+    That keeps an author from slips. It is no sandbox: a program is trusted code.
+    """
     for node in ast.walk(tree):
+        where = f"{path}, line {getattr(node, 'lineno', 0)}"
         names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name.partition(".")[0] for alias in node.names]
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [(node.module or "").partition(".")[0]]
+            names = [node.module or ""]
         elif isinstance(node, ast.ImportFrom):
-            raise SetupError(f"{path}, line {node.lineno}: a program is one file, and cannot import from its folder")
-        banned = sorted(_IMPORTS_BANNED.intersection(names))
+            raise SetupError(f"{where}: a program is one file, and cannot import from its folder")
+        roots = [name.partition(".")[0] for name in names]
+        banned = sorted(_IMPORTS_BANNED.intersection(roots))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS_BANNED:
             banned = [f"{node.func.id}()"]
         if banned:
-            line = getattr(node, "lineno", 0)
             raise SetupError(
-                f"{path}, line {line}: {banned[0]} is not for programs: "
+                f"{where}: {banned[0]} is not for programs: "
                 "what they decide must be the same on replay; time, ids and chance come from ctx",
+                reason="PROGRAM",
+            )
+        unlisted = [root for root in roots if root not in free]
+        if unlisted:
+            raise SetupError(
+                f"{where}: {unlisted[0]} is no library that every program may import; "
+                f'list it in manifest.json, as in "imports": ["{unlisted[0]}"]',
                 reason="PROGRAM",
             )
 

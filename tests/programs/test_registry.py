@@ -53,9 +53,9 @@ def test_a_resource_name_leads_to_its_entity_and_back(registry: Registry, name: 
     [
         ("programs/bik/stations/1", "no program 'bik'; there are bike, "),
         ("programs/bike/station/1", "there are riders, stations"),
-        ("session/1", "there are merchants, sessions, and programs/<program>/<collection>/<id>"),
-        ("programs", "there are merchants, sessions"),
-        ("", "there are merchants, sessions"),
+        ("session/1", "sessions, and programs/<program>/<collection>/<id>"),
+        ("programs", "merchants, "),
+        ("", "merchants, "),
     ],
 )
 def test_an_unknown_name_says_what_there_is(registry: Registry, name: str, message: str) -> None:
@@ -114,6 +114,11 @@ def test_a_changed_program_is_loaded_anew_and_the_old_one_stays_what_it_was(tmp_
         ("user_id: str\n\n", "user_id: complex\n\n", "Claim holds a Custom"),
         ("Voucher(), Claim", "Voucher(left='x'), Claim", "the initial state Voucher cannot be stored"),
         ("from msgspec import Struct", "import time\nfrom msgspec import Struct", "line 3: time is not for programs"),
+        (
+            "from msgspec import Struct",
+            "from apsw import Connection\nfrom msgspec import Struct",
+            'line 3: apsw is no library that every program may import; list it in manifest.json, as in "imports": [',
+        ),
         ("raise Reject", "print(hash('x'))\n        raise Reject", "hash() is not for programs"),
         ("from msgspec import Struct", "from . import other", "a program is one file"),
         ("from msgspec import Struct", "from msgspec import Strict", "line 3: ImportError"),
@@ -138,6 +143,22 @@ def test_what_is_wrong_with_a_program_says_where_and_why(tmp_path: Path, old: st
         ('"app_id": "voucher",', "", "missing required field `app_id`"),
         ('"code": 1},\n  "platform', '"cod": 1},\n  "platform', "`cod`"),
         ('["pages/claim/index"]', "[]", "at least one page"),
+        ('["pages/claim/index"]', '["a"], "imports": "apsw"', "Expected `array`, got `str` - at `$.imports`"),
+        ('["pages/claim/index"]', '["a"], "imports": ["apsw", 7]', "Expected `str`, got `int` - at `$.imports[1]`"),
+        (
+            '["pages/claim/index"]',
+            '["a"], "imports": ["apsw.ext"]',
+            "not the top-level name of a library - at `$.imports[0]`",
+        ),
+        ('["pages/claim/index"]', '["a"], "imports": ["apsw", "apsw"]', "'apsw' is listed twice - at `$.imports[1]`"),
+        ('["pages/claim/index"]', f'["a"], "imports": {["m"] * 33}'.replace("'", '"'), "has 33 imports; at most 32"),
+        (
+            '["pages/claim/index"]',
+            '["a"], "imports": ["time"]',
+            "'time' is not for programs, listed or not - at `$.imports[0]`",
+        ),
+        ('["pages/claim/index"]', '["a"], "imports": ["nowhere_at_all"]', "'nowhere_at_all' is not installed here"),
+        ('["pages/claim/index"]', '["a"], "imports": ["__main__"]', "'__main__' is not the top-level name"),
         ("}\n", "", "truncated"),
     ],
 )
@@ -149,6 +170,16 @@ def test_what_is_wrong_with_a_manifest_says_where_and_why(tmp_path: Path, old: s
         load_programs([place])
     assert message in str(error.value)
     assert str(place / "manifest.json") in str(error.value)
+
+
+def test_a_library_is_imported_only_while_the_manifest_lists_it(tmp_path: Path) -> None:
+    program = PROGRAM.replace("from msgspec import Struct", "from apsw import Connection\nfrom msgspec import Struct")
+    place = folder(tmp_path, program, MANIFEST.replace('"pages"', '"imports": ["apsw"], "pages"'))
+    listed = load_programs([place])
+    assert listed.programs["voucher"].manifest.imports == ("apsw",)
+    (place / "manifest.json").write_text(MANIFEST)
+    with pytest.raises(SetupError, match="apsw is no library that every program may import"):
+        load_programs([place])
 
 
 def test_a_folder_without_a_program_says_what_it_needs(tmp_path: Path) -> None:
