@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from actors.kernel.placement import Placed, Release, Term
 from actors.kernel.routing import groups_of
+from actors.placement import Placed, Release, Term
 from actors.settings import ClusterSettings
 
 GATHER_MS_MAX = 2_000

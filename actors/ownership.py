@@ -11,19 +11,19 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from actors.due import HORIZON_MS, DueTimers
 from actors.errors import Corrupt
 from actors.kernel import layout
 from actors.kernel.action import Action, CancelTimer, Event, NeedState, Push, Reply, Send, SetTimer
 from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.inbox import Changes
-from actors.kernel.outbox import AppliedFrame, Outbox
 from actors.kernel.partition import CHECK_EVERY, DEAD_LETTER, Partition
-from actors.kernel.passivation import passivate
 from actors.kernel.record import Check, Epoch, Frame, Position, Record, Slice, decode_frame, encode_frame, encode_record
 from actors.kernel.rules import Rules
-from actors.kernel.timers import HORIZON_MS, DueTimers
 from actors.link import Ask
 from actors.opening import unusable
+from actors.outbox import AppliedFrame, Outbox
+from actors.passivation import passivate
 from actors.ports import Batch, Fetched
 from actors.questions import Questions
 from actors.settings import ClusterSettings, ProcessSettings
@@ -470,7 +470,7 @@ class Ownership:
         return self._timers.next_due_ms() if self.serving else None
 
     def passivate(self, excess: int) -> int:
-        """Drop residents that may go; see `kernel.passivation`."""
+        """Drop residents that may go; see `passivation.py`."""
         if self.partition is None or self._loading or self._frames:
             return 0
         now_ms = max(self.partition.meta.now_ms, self._now_ms)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from actors.adapters.polling import Poller
 from actors.errors import Corrupt, PlatformError
-from actors.kernel.placement import Placed, Placement, Release, Term, decode_placement
 from actors.kernel.record import frame_records
 from actors.link import GATEWAY_METADATA, TOKEN_METADATA, FromGateway, FromHost
+from actors.placement import Placed, Placement, Release, Term, decode_placement
 from actors.ports import Fetched, Log, Slice
 from gateway.links import HostLink
 

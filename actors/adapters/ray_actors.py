@@ -27,8 +27,8 @@ from actors.adapters.ray_session import HOST_RESOURCE
 from actors.controller import Action, Assign, Controller, EndHost, Say, StartHost
 from actors.errors import PlatformError, SetupError
 from actors.history import read_slice
-from actors.kernel.placement import Move, Placement, Size, Term, decode_placement, encode_placement, placement_key
 from actors.kernel.record import Slice, encode_frame, frame_records
+from actors.placement import Move, Placement, Size, Term, decode_placement, encode_placement, placement_key
 from actors.ports import Appended, Fetched, Log
 
 PING_S = 1.0

@@ -25,9 +25,9 @@ from actors.cli.supervisor import Plan, Supervisor
 from actors.errors import SetupError, Unavailable
 from actors.history import read_slice
 from actors.kernel.action import decode_event_frame
-from actors.kernel.placement import Placed, decode_placement
 from actors.kernel.record import frame_records
 from actors.kernel.routing import partition_of
+from actors.placement import Placed, decode_placement
 from actors.ports import Log, Slice
 from actors.registry import shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings

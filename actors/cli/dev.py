@@ -15,8 +15,8 @@ from actors.cli import output, running, wiring
 from actors.cli.banner import Banner
 from actors.cli.holding import lock, reserved
 from actors.errors import PlatformError
-from actors.kernel.placement import Placed, Release, Term, encode_placement, placement_key
 from actors.kernel.record import Slice, encode_frame
+from actors.placement import Placed, Release, Term, encode_placement, placement_key
 from actors.ports import Appended, Log
 from actors.settings import ClusterSettings
 from gateway.server import Gateway, GatewayConfig, GatewayParts, new_name

@@ -17,8 +17,8 @@ from actors.cli.status import read_placement
 from actors.cli.tracing import position_of
 from actors.errors import InvalidCommand, SetupError
 from actors.history import read_slice
-from actors.kernel.placement import Move, Size
 from actors.kernel.record import Position
+from actors.placement import Move, Size
 from actors.ports import Slice
 from actors.settings import ClusterSettings, ProcessSettings
 from actors.verdicts import Verdict, decode_verdicts, encode_verdict

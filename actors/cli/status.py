@@ -12,8 +12,8 @@ from actors.cli.showing import Facts
 from actors.errors import PlatformError
 from actors.history import read_slice
 from actors.host import PartitionStatus
-from actors.kernel.placement import Placed, Release, Term, decode_placement
 from actors.kernel.record import Position, frame_records
+from actors.placement import Placed, Release, Term, decode_placement
 from actors.ports import Slice, Span
 
 ANSWER_S_MAX = 2.0

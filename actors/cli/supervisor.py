@@ -26,7 +26,7 @@ from actors.cli.holding import lock, reserved
 from actors.cli.running import Process, Run
 from actors.cli.starting import Step, bring_up
 from actors.errors import SetupError
-from actors.kernel.placement import Size
+from actors.placement import Size
 from gateway.server import GatewayConfig, new_name
 
 RAY_NOTE = "Ray's own ports listen on all interfaces whatever they are told; token authentication is on"

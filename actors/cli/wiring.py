@@ -18,9 +18,9 @@ from actors.adapters.prometheus import PrometheusSensor, serve_metrics, watch_co
 from actors.adapters.rocksdb import RocksStates
 from actors.cli.errorfile import write_errors_to
 from actors.errors import SetupError
-from actors.kernel.placement import Move, Size, encode_placement, placement_key
 from actors.kernel.record import encode_frame
 from actors.kernel.rules import Rules
+from actors.placement import Move, Size, encode_placement, placement_key
 from actors.ports import Log, Slice
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings, check_same, read_cluster

@@ -16,8 +16,8 @@ from actors.errors import Corrupt, Reject
 from actors.kernel import layout
 from actors.kernel.action import Code, NeedState
 from actors.kernel.layout import Meta, Timer
-from actors.kernel.passivation import Resident
 from actors.kernel.record import Position
+from actors.kernel.resident import Resident
 from actors.kernel.rules import Kind, Rules
 from actors.raised import WrongValue, note_of, place_of
 

@@ -27,7 +27,6 @@ from actors.kernel.action import (
 from actors.kernel.cascade import Cascade, Refused, Remote, Task, refuse
 from actors.kernel.inbox import REPLY_BYTES_MAX, Changes, Sources, Window
 from actors.kernel.layout import Entry, Meta, Owner, Timer
-from actors.kernel.passivation import Resident
 from actors.kernel.record import (
     Check,
     Empty,
@@ -43,6 +42,7 @@ from actors.kernel.record import (
     body_sum,
     encode_record,
 )
+from actors.kernel.resident import Resident
 from actors.kernel.rules import Kind, Rules
 from actors.raised import note_of
 

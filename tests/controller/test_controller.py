@@ -14,7 +14,7 @@ from actors.controller import (
     Say,
     StartHost,
 )
-from actors.kernel.placement import Placed, Release, Term
+from actors.placement import Placed, Release, Term
 from actors.settings import ClusterSettings
 
 CLUSTER = ClusterSettings(partitions=8)

@@ -1,4 +1,4 @@
-"""Placement is balanced, sticky, and gives groups hosts of their own: properties, against brute force where small."""
+"""Placement is balanced, sticky, and gives groups hosts of their own: properties, by brute force too; its records."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -9,6 +9,17 @@ from hypothesis import strategies as st
 
 from actors.controller import place, place_groups, pools
 from actors.kernel.routing import groups_of
+from actors.placement import (
+    Move,
+    Placed,
+    Placement,
+    Release,
+    Size,
+    Term,
+    decode_placement,
+    encode_placement,
+    placement_key,
+)
 from actors.settings import ClusterSettings
 
 HOSTS = [f"h{number}" for number in range(8)]
@@ -94,3 +105,16 @@ def test_a_placement_of_groups_is_left_as_it_is(
     cluster = ClusterSettings(partitions=16, groups=reserved)
     placed = place_groups(cluster, living, before)
     assert place_groups(cluster, living, placed) == placed
+
+
+def test_placement_records_are_read_as_they_were_written() -> None:
+    values: list[tuple[Placement, bytes]] = [
+        (Term("c1"), b"term"),
+        (Placed(3, 1, 2, "h1", "127.0.0.1:1", 7), b"partition/3"),
+        (Move(3, "h2"), b"move/3"),
+        (Size(4), b"size"),
+        (Release(1, 2, "d"), b"release"),
+    ]
+    for value, key in values:
+        assert decode_placement(encode_placement(value)) == value
+        assert placement_key(value) == key

@@ -24,11 +24,11 @@ from actors.adapters.memory_states import MemoryStates
 from actors.adapters.objects import open_objects
 from actors.errors import Unavailable
 from actors.kernel.action import Reply
-from actors.kernel.placement import Placed, Placement, Release, Term, encode_placement, placement_key
 from actors.kernel.record import Invoke, decode_frame, encode_frame
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.link import FromGateway, FromHost, Owned, Replies
+from actors.placement import Placed, Placement, Release, Term, encode_placement, placement_key
 from actors.ports import Appended, Slice
 from actors.registry import Registry, load_programs
 from actors.sensor import Sensor

@@ -9,9 +9,9 @@ import grpc
 import msgspec
 import pytest
 
-from actors.kernel.placement import Placed, Term
 from actors.kernel.record import body_sum
 from actors.link import Absent, Answer, Ask, Lost, Owned, Pending
+from actors.placement import Placed, Term
 from gateway.v1 import program_pb2 as pb
 from tests.gateway.scene import CLUSTER, Scene, jar_on, play, reason_of, refused, request
 

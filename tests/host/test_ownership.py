@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from actors.adapters.hosting import stores
+from actors.due import RETRY_MS
 from actors.kernel import layout
 from actors.kernel.action import Code, Reply
 from actors.kernel.record import Check, Empty, Epoch, Fire, Slice, body_sum, decode_frame, encode_record
 from actors.kernel.rules import Rules
-from actors.kernel.timers import RETRY_MS
 from actors.link import Absent, Answer, Ask, Lost, Owned, Pending, Replies
 from actors.ownership import ANSWERING, Phase
 from actors.ownership import RETRY_MS as APPEND_RETRY_MS

@@ -14,17 +14,6 @@ from actors.errors import Corrupt, Reject
 from actors.kernel.action import CancelTimer, Code, Event, Reply, SetTimer, decode_event_frame
 from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.partition import ANSWER_BYTES_MAX, CHECK_EVERY, DEAD_LETTER, SUMS_MAX, DeadLetter
-from actors.kernel.placement import (
-    Move,
-    Placed,
-    Placement,
-    Release,
-    Size,
-    Term,
-    decode_placement,
-    encode_placement,
-    placement_key,
-)
 from actors.kernel.record import (
     Check,
     Empty,
@@ -126,19 +115,6 @@ def test_a_whole_frame_of_something_else_is_refused(decode: Callable[[bytes], ob
 def test_positions_are_ordered_as_they_stand_on_the_log() -> None:
     assert Position(1, 2, 3) < Position(1, 2, 4) < Position(1, 3, 0)
     assert str(Position(1, 2, 3)) == "1/2/3"
-
-
-def test_placement_records_are_read_as_they_were_written() -> None:
-    values: list[tuple[Placement, bytes]] = [
-        (Term("c1"), b"term"),
-        (Placed(3, 1, 2, "h1", "127.0.0.1:1", 7), b"partition/3"),
-        (Move(3, "h2"), b"move/3"),
-        (Size(4), b"size"),
-        (Release(1, 2, "d"), b"release"),
-    ]
-    for value, key in values:
-        assert decode_placement(encode_placement(value)) == value
-        assert placement_key(value) == key
 
 
 # -- epochs -----------------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from actors.kernel import layout
 from actors.kernel.action import Action, NeedState
-from actors.kernel.passivation import passivate
 from actors.kernel.record import Empty, Epoch, Fire, Incarnation, Invoke, Position, Read, Record
+from actors.passivation import passivate
 from tests.kernel.box import Arming, Do, Sending, encode
 from tests.kernel.folding import START_MS, Fold, id_on, send, uuid4, uuid7
 

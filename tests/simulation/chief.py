@@ -7,9 +7,9 @@ from typing import Protocol
 
 from actors.controller import Assign, Controller, EndHost, Say, StartHost
 from actors.errors import Outcome
-from actors.kernel.placement import Term, decode_placement, encode_placement, placement_key
 from actors.kernel.record import Slice, encode_frame, frame_records
 from actors.kernel.rules import Rules
+from actors.placement import Term, decode_placement, encode_placement, placement_key
 from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
 from tests.simulation.clock import Clock

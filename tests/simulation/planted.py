@@ -12,15 +12,15 @@ import pytest
 from msgspec.structs import replace
 
 from actors import entity, snapshots
+from actors.due import DueTimers
 from actors.kernel import layout
 from actors.kernel.action import Code, NeedState, Reply
 from actors.kernel.cascade import Cascade, Refused, Task
 from actors.kernel.inbox import Changes, Sources, Window
-from actors.kernel.outbox import Outbox
 from actors.kernel.partition import Partition
 from actors.kernel.record import Slice
-from actors.kernel.timers import DueTimers
 from actors.link import Answer
+from actors.outbox import Outbox
 from actors.ownership import Ownership
 from actors.ports import Fetched
 from gateway.pending import Expired, PendingTable

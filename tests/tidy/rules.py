@@ -18,7 +18,10 @@ FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 
 PRODUCT = ("actors", "gateway", "infra", "loadtests")
-PURE = ("actors.kernel", "actors.domain", "actors.programs", "actors.projections")
+PURE = (
+    *("actors.kernel", "actors.domain", "actors.programs", "actors.projections"),
+    *("actors.outbox", "actors.due", "actors.passivation", "actors.placement"),
+)
 AUTHORS = ("actors.domain", "actors.programs")
 
 

@@ -23,6 +23,7 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
     (rules.libraries_stay_at_home, "loadtests/driver.py", "import grpc", "import gateway.client"),
     (rules.libraries_stay_at_home, "actors/cli.py", "import apsw, rocksdict", "import actors.adapters.rocksdb"),
     (rules.the_core_is_pure, "actors/kernel/a.py", "import time", "import timeit_not"),
+    (rules.the_core_is_pure, "actors/outbox.py", "import time", "import heapq"),
     (rules.the_core_is_pure, "actors/programs/a/program.py", "from random import random", "import math"),
     (rules.the_core_is_pure, "actors/domain/a.py", "from os import path", "import heapq"),
     (rules.the_core_is_pure, "actors/kernel/a.py", "x = hash('a')", "x = ctx.hash('a')"),

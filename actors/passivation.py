@@ -1,24 +1,9 @@
-"""The entities that are in memory: which are resident, and which may be dropped.
+"""Which entities may leave memory. Pure.
 
-A resident entity may be dropped once the store has its last change; second chance in order of arrival, so that
-neither a hit nor a drop costs more than a constant.
+Second chance in order of arrival, so that neither a hit nor a drop costs more than a constant.
 """
 
-from actors.kernel.layout import Timer
-from actors.kernel.rules import Kind
-
-
-class Resident:
-    """An entity in memory; `changed` is the last offset that changed it, `used_ms` the log's time of its last use."""
-
-    __slots__ = ("changed", "kind", "state", "timers", "used_ms")
-
-    def __init__(self, kind: Kind, state: object, timers: dict[str, Timer]) -> None:
-        self.kind = kind
-        self.state = state
-        self.timers = timers
-        self.changed = -1
-        self.used_ms = 0
+from actors.kernel.resident import Resident
 
 
 def passivate(residents: dict[str, Resident], excess: int, now_ms: int, written: int, scan_max: int = 10_000) -> int:

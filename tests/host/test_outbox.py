@@ -2,11 +2,12 @@
 
 import pytest
 
-from actors.kernel import outbox
+from actors import outbox
 from actors.kernel.inbox import Changes
-from actors.kernel.outbox import AppliedFrame, Outbox
-from actors.kernel.passivation import Resident, passivate
 from actors.kernel.record import Slice
+from actors.kernel.resident import Resident
+from actors.outbox import AppliedFrame, Outbox
+from actors.passivation import passivate
 from tests.kernel.box import RULES, Box
 
 A, B = Slice("commands", 1), Slice("events", 0)
