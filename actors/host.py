@@ -282,13 +282,13 @@ class HostCore:
             self._say_said(number, ownership)
 
     def _say_said(self, number: int, ownership: Ownership) -> None:
-        replies, pushes = ownership.said
-        if replies:
-            self._say_replies(number, replies)
-            replies.clear()
-        if pushes:
-            self._say_pushes(number, pushes)
-            pushes.clear()
+        said = ownership.said
+        if said.replies:
+            self._say_replies(number, said.replies)
+            said.replies.clear()
+        if said.pushes:
+            self._say_pushes(number, said.pushes)
+            said.pushes.clear()
 
     def _say_replies(self, number: int, replies: list[Reply]) -> None:
         by_gateway: dict[str, list[Reply]] = {}

@@ -4,21 +4,18 @@ Recovery has four phases. Fencing: our `Epoch` is being appended. Restoring: the
 log is read from the store's watermark up to our own epoch. Serving: we have read our epoch back, and no later one.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-import msgspec
-
-from actors.due import HORIZON_MS, DueTimers
 from actors.errors import Corrupt
+from actors.intake import Arrived, Intake
 from actors.kernel import layout
-from actors.kernel.action import Action, CancelTimer, Event, NeedState, Push, Reply, Send, SetTimer
+from actors.kernel.action import Action, NeedState
 from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.inbox import Changes
-from actors.kernel.partition import CHECK_EVERY, DEAD_LETTER, Partition
-from actors.kernel.record import Check, Epoch, Frame, Position, Record, Slice, decode_frame, encode_frame, encode_record
+from actors.kernel.partition import CHECK_EVERY, Partition
+from actors.kernel.record import Check, Epoch, Position, Record, Slice, encode_frame, encode_record
 from actors.kernel.rules import Rules
 from actors.link import Ask
 from actors.opening import unusable
@@ -26,14 +23,13 @@ from actors.outbox import AppliedFrame, Outbox
 from actors.passivation import passivate
 from actors.ports import Batch, Fetched
 from actors.questions import Questions
+from actors.said import Said
 from actors.settings import ClusterSettings, ProcessSettings
+from actors.timing import Timing
 from actors.verdicts import Verdict
-from actors.work import Append, Checkpoint, Close, Halted, Load, Open, Scan, Work, Write
+from actors.work import Append, Checkpoint, Close, Halted, Load, Open, Work, Write
 
-SCAN_LIMIT = 4_096
-SCAN_LIMIT_MAX = SCAN_LIMIT << 10
 RETRY_MS = 200
-QUEUE_FRAMES_MAX = 256
 
 
 class Phase(Enum):
@@ -76,20 +72,6 @@ class Home(NamedTuple):
     progress: MutableSequence[int] | memoryview
 
 
-class _Waiting(NamedTuple):
-    offset: int
-    stamp_ms: int
-    frame: Frame
-    crc: int
-
-
-class Said(NamedTuple):
-    """What a partition has to say to gateways after a step."""
-
-    replies: list[Reply]
-    pushes: list[Push]
-
-
 class Ownership:
     """A partition that this host was told to own, under the assignment (term, n)."""
 
@@ -99,29 +81,21 @@ class Ownership:
         self.phase = Phase.FENCING
         self.epoch = -1
         self.partition: Partition | None = None
-        self.outbox = Outbox()
-        self.questions = Questions()
-        self.said = Said([], [])
-        self.halted = ""
-        self.next_offset = 0
-        self.applied_records = 0
-        self.refused: dict[int, int] = {}
-        self.dead_letters = 0
-        self.written = -1
-        self.paused = False
-        self.stop_at: Verdict | None = None
         self._home = home
         self._slice = Slice(home.cluster.commands_topic, number)
-        self._frames: deque[_Waiting] = deque()
+        self.timing = Timing(number)
+        self.intake = Intake(self._slice)
+        self.said = Said(number, home.cluster, self.timing.timers)
+        self.outbox = Outbox()
+        self.questions = Questions()
+        self.halted = ""
+        self.applied_records = 0
+        self.written = -1
+        self.stop_at: Verdict | None = None
         self._begun = False
         self._index = 0
         self._actions: list[Action] = []
         self._loading = False
-        self._events_slices: dict[str, Slice] = {}
-        self._timers = DueTimers()
-        self._scanning_to_ms: int | None = None
-        self._scan_limit = SCAN_LIMIT
-        self._expected: tuple[int, int] | None = None
         self._snapshot_at = 0
         self._retry_at_ms: int | None = None
         self._must_fence = False
@@ -165,9 +139,7 @@ class Ownership:
         self.stop_at = stop_at
         self.partition = Partition(self.number, self._home.rules, self._home.route, meta, buckets)
         self.written = meta.watermark
-        if meta.watermark >= 0:
-            self._expected = (meta.watermark, meta.frame_crc)
-        self.next_offset = max(meta.watermark, 0)
+        self.intake.begin(meta.watermark, meta.frame_crc)
         if self.epoch >= 0:
             self.phase = Phase.REPLAYING
 
@@ -191,43 +163,19 @@ class Ownership:
         if self.partition is None or self.ended:
             return
         try:
+            stamp_ms_max = self._now_ms + self._home.process.stamp_ahead_ms_max
             for fetched in frames:
-                self._enqueue(fetched)
+                self.intake.take(fetched, stamp_ms_max)
         except Corrupt as error:
             self.halt(error.position, str(error))
             return
         self.advance()
 
-    def _enqueue(self, fetched: Fetched) -> None:
-        topic, number = self._slice
-        crc = int.from_bytes(fetched.frame[4:8])
-        if self._expected is not None:
-            offset, expected_crc = self._expected
-            if fetched.offset != offset:
-                return  # on its way before we began to read; a log that lacks our offset is found by its reader
-            if crc != expected_crc:
-                raise Corrupt(
-                    f"the log holds another frame than the one at {number}/{offset} that these states were made from: "
-                    "acknowledged records are gone",
-                    position=f"{number}/{offset}",
-                )
-            self._expected = None
-            self.next_offset = offset + 1
-            return
-        if fetched.offset != self.next_offset:
-            return  # a repeat, or what was on its way before we began to read anew
-        ahead_ms = fetched.stamp_ms - (self._now_ms + self._home.process.stamp_ahead_ms_max)
-        if ahead_ms > 0:
-            raise Corrupt(f"the frame is stamped {ahead_ms} ms too far ahead", position=f"{number}/{fetched.offset}")
-        frame = decode_frame(topic, number, fetched.offset, fetched.frame)
-        self._frames.append(_Waiting(fetched.offset, fetched.stamp_ms, frame, crc))
-        self.next_offset = fetched.offset + 1
-
     def _prefetch(self, need: NeedState) -> None:
         """Something must be loaded: load with it what all waiting records are likely to need."""
         partition = self.partition
         assert partition is not None
-        records = (record for waiting in self._frames for record in waiting.frame.records)
+        records = (record for waiting in self.intake.frames for record in waiting.frame.records)
         self._load(sorted({*need.keys, *(key for record in records for key in partition.keys(record))}))
 
     def _load(self, keys: Sequence[bytes]) -> None:
@@ -245,20 +193,20 @@ class Ownership:
         """Apply what is waiting, as far as it goes without a load; then say and ask what follows."""
         if self._loading or self.partition is None:
             return
-        progress = self._home.progress
+        progress, frames = self._home.progress, self.intake.frames
         try:
-            while self._frames:
-                need = self._apply_frame(self._frames[0])
+            while frames:
+                need = self._apply_frame(frames[0])
                 if need is not None:
                     self._prefetch(need)
                     return
                 if self.phase is Phase.STOPPED:
                     return
-                self._frames.popleft()
+                frames.popleft()
         except Corrupt as error:
             self.halt(error.position, str(error))
         except Exception as error:  # noqa: BLE001 - it is our mistake, and every later host would make it again here
-            where = f"{self.number}/{self._frames[0].offset}/{self._index}"
+            where = f"{self.number}/{frames[0].offset}/{self._index}"
             self.halt(where, f"a mistake of ours, not the program's: {error!r}")
         else:
             # A view without end is no fault of the record before it: that one must not be given up for it.
@@ -293,7 +241,7 @@ class Ownership:
         """Whether nothing more is applied here: halted, or somebody else's."""
         return self.phase in (Phase.HALTED, Phase.STOPPED)
 
-    def _apply_frame(self, waiting: _Waiting) -> NeedState | None:
+    def _apply_frame(self, waiting: Arrived) -> NeedState | None:
         partition, offset, frame = self.partition, waiting.offset, waiting.frame
         assert partition is not None
         if not self._begun:
@@ -321,22 +269,8 @@ class Ownership:
         return None
 
     def _finish(self, offset: int, changes: Changes) -> None:
-        """A frame was applied whole: sort its actions by where they go."""
-        records: list[tuple[Slice, bytes]] = []
-        slices, replies = self._events_slices, self.said.replies
-        for action in self._actions:
-            # The two that every call has are told apart by type: matching a pattern costs several times as much.
-            if isinstance(action, Event):
-                kind = action.kind
-                records.append((slices.get(kind) or self._events_slice(kind), action.record))
-                if kind == DEAD_LETTER:
-                    self.dead_letters += 1
-            elif isinstance(action, Reply):
-                replies.append(action)
-                if action.code:
-                    self.refused[action.code] = self.refused.get(action.code, 0) + 1
-            else:
-                self._carry(action, records)
+        """A frame was applied whole: what it said waits for its acknowledgements."""
+        records = self.said.sort(self._actions)
         partition = self.partition
         assert partition is not None
         meta = partition.meta
@@ -345,21 +279,6 @@ class Ownership:
         if offset % CHECK_EVERY == 0 and self.serving:
             self._append(self._slice, [encode_record(Check(offset, meta.sums[offset]))], None)
 
-    def _carry(self, action: Send | Push | SetTimer | CancelTimer, records: list[tuple[Slice, bytes]]) -> None:
-        match action:
-            case Send(destination, _, record):
-                records.append((Slice(self._home.cluster.commands_topic, destination), record))
-            case Push():
-                self.said.pushes.append(action)
-            case SetTimer(entity, timer, generation, due_ms):
-                self._timers.add(entity, timer, generation, due_ms)
-            case CancelTimer(entity, timer, generation):
-                self._timers.remove(entity, timer, generation)
-
-    def _events_slice(self, kind: str) -> Slice:
-        slice_ = self._events_slices[kind] = Slice(self._home.cluster.events_topic_of(kind), self.number)
-        return slice_
-
     # -- what must get onto the log -------------------------------------------------------------------------------
 
     @property
@@ -367,12 +286,7 @@ class Ownership:
         """The offset to read from next, or None while there is nothing to do with what would come."""
         if self.partition is None or self.ended:
             return None
-        crowded = self.outbox.records > self._home.process.outbox_max or len(self._frames) > QUEUE_FRAMES_MAX
-        relaxed = (
-            self.outbox.records <= self._home.process.outbox_max // 2 and len(self._frames) <= QUEUE_FRAMES_MAX // 2
-        )
-        self.paused = crowded or (self.paused and not relaxed)
-        return None if self.paused else self.next_offset
+        return self.intake.reads_from(self.outbox.records, self._home.process.outbox_max)
 
     def say(self) -> None:
         """Append what the outbox has, and write what became stable."""
@@ -418,7 +332,7 @@ class Ownership:
         if partition is None:
             return
         partition.wrote(offset)
-        if not self.outbox.applied and not self._frames and not self._loading:
+        if not self.outbox.applied and not self.intake.frames and not self._loading:
             partition.settled()
         # A snapshot is stored under the epoch that its states carry: it waits until that is ours, not a former owner's.
         ours = self.serving and offset >= partition.meta.owner.epoch
@@ -439,39 +353,25 @@ class Ownership:
             self.say()
         if self.phase is not Phase.SERVING:
             return
-        if self._scanning_to_ms is None and now_ms + HORIZON_MS // 2 > self._timers.horizon_ms:
-            self._scanning_to_ms = now_ms + HORIZON_MS
-            start, end = layout.timer_range(self._timers.horizon_ms, self._scanning_to_ms)
-            self._home.emit(Scan(self.number, start, end, self._scan_limit))
-        fires = self._timers.due(now_ms)
+        scan = self.timing.look_ahead(now_ms)
+        if scan is not None:
+            self._home.emit(scan)
+        fires = self.timing.timers.due(now_ms)
         if fires and self.partition is not None:
             meta = self.partition.meta
             self._append(self._slice, [encode_record(fire) for fire in fires], None, meta.release, meta.digest)
 
     def scanned(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """The store's timers of the next minute, as frames not written yet have changed them. Raises Corrupt."""
-        assert self._scanning_to_ms is not None
-        full = len(pairs) >= self._scan_limit
-        horizon_ms = _timer(self.number, *pairs[-1])[3] if full else self._scanning_to_ms
-        # So many timers in one millisecond that a scan did not come past it: the next one takes more.
-        stuck = full and horizon_ms <= self._timers.horizon_ms
-        self._scan_limit = min(2 * self._scan_limit, SCAN_LIMIT_MAX) if stuck else SCAN_LIMIT
-        start, end = layout.timer_range(self._timers.horizon_ms, horizon_ms)
-        found = dict(pairs)
-        for applied in self.outbox.applied:
-            found.update((key, value) for key, value in applied.changes.puts.items() if start <= key < end)
-            for key in applied.changes.deletes:
-                found.pop(key, None)
-        self._scanning_to_ms = None
-        self._timers.extend(horizon_ms, [_timer(self.number, *pair) for pair in sorted(found.items())])
+        self.timing.scanned(pairs, self.outbox.applied)
 
     def next_due_ms(self) -> int | None:
         """When the next timer wants to be fired, of those in memory."""
-        return self._timers.next_due_ms() if self.serving else None
+        return self.timing.timers.next_due_ms() if self.serving else None
 
     def passivate(self, excess: int) -> int:
         """Drop residents that may go; see `passivation.py`."""
-        if self.partition is None or self._loading or self._frames:
+        if self.partition is None or self._loading or self.intake.frames:
             return 0
         now_ms = max(self.partition.meta.now_ms, self._now_ms)
         return passivate(self.partition.residents, excess, now_ms, self.written)
@@ -481,20 +381,12 @@ class Ownership:
     def stop(self) -> None:
         """The partition is somebody else's, or a release's that this host has not."""
         self.phase = Phase.STOPPED
-        self._frames.clear()
+        self.intake.frames.clear()
         self._home.emit(Close(self.number))
 
     def halt(self, position: str, why: str) -> None:
         """The partition stops where it is, until an operator acts."""
         self.phase = Phase.HALTED
         self.halted = f"halted at {position}: {why}"
-        self._frames.clear()
+        self.intake.frames.clear()
         self._home.emit(Halted(self.number, position, why))
-
-
-def _timer(partition: int, key: bytes, value: bytes) -> tuple[str, str, int, int]:
-    try:
-        due_ms, entity, name = layout.timer_of(key)
-        return entity, name, layout.decode_generation(value), due_ms
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise layout.unreadable(partition, key, error) from error

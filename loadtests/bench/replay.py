@@ -101,7 +101,7 @@ def measure(rules: Rules, warm: Sequence[Call], calls: Sequence[Call]) -> Answer
     host.feed([_frame(cluster, partition, len(frames), epoch, 0) for partition, frames in logs.items()])
     for ownership in host.core.owned.values():
         assert ownership.phase is Phase.SERVING, ownership.halted
-        assert not ownership.refused, ownership.refused
+        assert not ownership.said.refused, ownership.said.refused
     return {"records_per_s": len(calls) / seconds, "records": len(calls), "seconds": seconds}
 
 

@@ -349,8 +349,8 @@ def test_a_timer_far_ahead_is_found_in_the_store_when_its_minute_comes(host: Dri
 def test_more_timers_in_one_millisecond_than_a_scan_takes_are_all_found(
     host: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.ownership.SCAN_LIMIT", 2)
-    monkeypatch.setattr(host.core.owned[0], "_scan_limit", 2)
+    monkeypatch.setattr("actors.timing.SCAN_LIMIT", 2)
+    monkeypatch.setattr(host.core.owned[0].timing, "_limit", 2)
     names = [f"t{n}" for n in range(5)]
     due_ms = START_MS + 100_000
     host.say(call(BOX, Do(arm=tuple(Arming(name, due_ms, Do(add=1)) for name in names)), 1))

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from actors import entity, snapshots
 from actors.due import DueTimers
+from actors.intake import Intake
 from actors.kernel import layout
 from actors.kernel.action import Code, NeedState, Reply
 from actors.kernel.cascade import Cascade, Refused, Task
@@ -183,18 +184,18 @@ def a_frame_is_applied_in_half(patch: pytest.MonkeyPatch) -> None:
 
 def reading_begins_at_the_latest_offset(patch: pytest.MonkeyPatch) -> None:
     """What came while nobody read is skipped, and nobody says so."""
-    enqueue = _inside(Ownership, "_enqueue")
+    take = Intake.take
 
     def at_the_end(host: SimHost, number: int, offset: int) -> int:
         return max(offset, host.log_end(number))
 
-    def whatever_comes(ownership: Any, fetched: Fetched) -> None:
-        ownership._expected = None
-        ownership.next_offset = max(ownership.next_offset, fetched.offset)
-        enqueue(ownership, fetched)
+    def whatever_comes(intake: Any, fetched: Fetched, stamp_ms_max: int) -> None:
+        intake._expected = None
+        intake.next_offset = max(intake.next_offset, fetched.offset)
+        take(intake, fetched, stamp_ms_max)
 
     patch.setattr(SimHost, "begins_at", at_the_end)
-    patch.setattr(Ownership, "_enqueue", whatever_comes)
+    patch.setattr(Intake, "take", whatever_comes)
 
 
 def poison_is_tried_again(patch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ FUNCTION_LINES_MAX = 70
 PRODUCT = ("actors", "gateway", "infra", "loadtests")
 PURE = (
     *("actors.kernel", "actors.domain", "actors.programs", "actors.projections"),
-    *("actors.outbox", "actors.due", "actors.passivation", "actors.placement"),
+    *("actors.intake", "actors.said", "actors.outbox", "actors.timing", "actors.due", "actors.passivation"),
+    "actors.placement",
 )
 AUTHORS = ("actors.domain", "actors.programs")
 

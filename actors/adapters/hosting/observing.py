@@ -73,15 +73,15 @@ class Observer:
         self._phases[number] = (phase, now_s)
 
     def _counts(self, ownership: Ownership) -> None:
-        partition = ownership.partition
-        if ownership.refused:
-            rejected = ownership.refused.pop(Code.REJECTED, 0)
+        partition, said = ownership.partition, ownership.said
+        if said.refused:
+            rejected = said.refused.pop(Code.REJECTED, 0)
             if rejected:
                 self._sensor.commands_rejected(rejected)
-            ownership.refused.clear()
-        if ownership.dead_letters:
-            self._sensor.dead_lettered(ownership.dead_letters)
-            ownership.dead_letters = 0
+            said.refused.clear()
+        if said.dead_letters:
+            self._sensor.dead_lettered(said.dead_letters)
+            said.dead_letters = 0
         if partition is not None and partition.poisons:
             self._sensor.commands_poisoned(len(partition.poisons))
             for position, note in partition.poisons:

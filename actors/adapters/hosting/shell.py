@@ -246,9 +246,9 @@ class Hosting:
             start = (await asyncio.to_thread(self._parts.log.spans, [slice_]))[slice_].start
         if self._core.owned.get(number) is not ownership or ownership.phase is not Phase.REPLAYING:
             return
-        if ownership.next_offset < start:
+        if ownership.intake.next_offset < start:
             self._core.restart(number)
-        elif int(place.rpartition("/")[2]) >= ownership.next_offset:  # else said of a read that was given up
+        elif int(place.rpartition("/")[2]) >= ownership.intake.next_offset:  # else said of a read that was given up
             self._core.halt(number, place, why)
         self._carry_out()
 

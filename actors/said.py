@@ -1,0 +1,57 @@
+"""What the records of a partition say, sorted by where it goes: onto the log, to gateways, to the timers. Pure."""
+
+from collections.abc import Iterable
+
+from actors.due import DueTimers
+from actors.kernel.action import Action, CancelTimer, Event, Push, Reply, Send, SetTimer
+from actors.kernel.partition import DEAD_LETTER
+from actors.kernel.record import Slice
+from actors.settings import ClusterSettings
+
+
+class Said:
+    """What a partition has to say to gateways after a step, and counts of what it refused (by code) and gave up."""
+
+    def __init__(self, number: int, cluster: ClusterSettings, timers: DueTimers) -> None:
+        self.replies: list[Reply] = []
+        self.pushes: list[Push] = []
+        self.refused: dict[int, int] = {}
+        self.dead_letters = 0
+        self._number = number
+        self._cluster = cluster
+        self._timers = timers
+        self._events_slices: dict[str, Slice] = {}
+
+    def sort(self, actions: Iterable[Action]) -> list[tuple[Slice, bytes]]:
+        """A frame was applied whole and these follow; returns what of it must get onto the log, in this order."""
+        records: list[tuple[Slice, bytes]] = []
+        slices, replies = self._events_slices, self.replies
+        for action in actions:
+            # The two that every call has are told apart by type: matching a pattern costs several times as much.
+            if isinstance(action, Event):
+                kind = action.kind
+                records.append((slices.get(kind) or self._events_slice(kind), action.record))
+                if kind == DEAD_LETTER:
+                    self.dead_letters += 1
+            elif isinstance(action, Reply):
+                replies.append(action)
+                if action.code:
+                    self.refused[action.code] = self.refused.get(action.code, 0) + 1
+            else:
+                self._carry(action, records)
+        return records
+
+    def _carry(self, action: Send | Push | SetTimer | CancelTimer, records: list[tuple[Slice, bytes]]) -> None:
+        match action:
+            case Send(destination, _, record):
+                records.append((Slice(self._cluster.commands_topic, destination), record))
+            case Push():
+                self.pushes.append(action)
+            case SetTimer(entity, timer, generation, due_ms):
+                self._timers.add(entity, timer, generation, due_ms)
+            case CancelTimer(entity, timer, generation):
+                self._timers.remove(entity, timer, generation)
+
+    def _events_slice(self, kind: str) -> Slice:
+        slice_ = self._events_slices[kind] = Slice(self._cluster.events_topic_of(kind), self._number)
+        return slice_
