@@ -4,21 +4,25 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 import grpc
 import msgspec
-from google.rpc import status_pb2
 
-from actors.errors import DeadlineExceeded, Outcome, Overloaded, PlatformError, Unavailable
+from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
 from actors.kernel.record import Position
 from gateway.auth import CALLER, PRIORITY, TENANT
+from gateway.client_answers import Answer, CallTuple, Payload, Pushed, View, answer_of, bytes_of, position_of
+from gateway.client_errors import COME_BACK, UNKNOWN, doubted, error_from, error_from_call, kept_back
+from gateway.client_many import Many
 from gateway.deadlines import DEADLINE
-from gateway.shedding import HOLD_MS, Shedding, levels_from
-from gateway.status import LEVEL_METADATA, STATUS_METADATA, TIME_METADATA, error_of
+from gateway.shedding import Shedding, levels_from
+from gateway.status import LEVEL_METADATA, TIME_METADATA
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
+
+__all__ = ["Answer", "Client", "Pushed", "View"]
 
 RETRY_FOR_MS = 30_000
 BACKOFF_MS = 20
@@ -26,9 +30,6 @@ BACKOFF_MS_MAX = 1_000
 DEADLINE_MS = 10_000
 WINDOW = 3_200
 BATCH = 200
-COME_BACK = ("OVERLOADED", "KEY_SHARE", "CALLER_LIMIT")
-"""Reasons of an Overloaded that pass with time."""
-UNKNOWN: Outcome = "OUTCOME_UNKNOWN"
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
@@ -40,47 +41,6 @@ _OPTIONS = [
 ]
 
 T = TypeVar("T")
-Payload: TypeAlias = Mapping[str, Any] | bytes
-CallTuple: TypeAlias = tuple[str, str, Payload]
-"""(entity, command, payload)."""
-
-
-class Answer(NamedTuple):
-    """An accepted call's answer. `payload` is JSON."""
-
-    payload: bytes
-    position: Position
-    duplicate: bool
-    request_id: str
-
-    @property
-    def value(self) -> Any:
-        """The answer as Python values; None when the program gave none."""
-        return msgspec.json.decode(self.payload) if self.payload else None
-
-
-class View(NamedTuple):
-    """A query's answer: JSON, and how far the state had come."""
-
-    payload: bytes
-    position: Position
-
-    @property
-    def value(self) -> Any:
-        """The answer as Python values."""
-        return msgspec.json.decode(self.payload)
-
-
-class Pushed(NamedTuple):
-    """One push; keep the greatest cursor that was handled."""
-
-    cursor: int
-    payload: bytes
-
-    @property
-    def value(self) -> Any:
-        """The push as Python values."""
-        return msgspec.json.decode(self.payload)
 
 
 class Client:
@@ -136,15 +96,15 @@ class Client:
         `retry_for_ms` of tries.
         """
         name = request_id or self.new_request_id()
-        request = pb.InvokeRequest(entity=entity, command=command, payload=_bytes(payload), request_id=name)
+        request = pb.InvokeRequest(entity=entity, command=command, payload=bytes_of(payload), request_id=name)
         give_up_at = time.monotonic() + retry_for_ms / 1_000
         attempt, in_doubt = 0, False
         while True:
-            outcome = await self._try(request, deadline_ms) if self._shedding.admits(_now_ms()) else _kept_back()
+            outcome = await self._try(request, deadline_ms) if self._shedding.admits(_now_ms()) else kept_back()
             if isinstance(outcome, Answer):
                 return outcome
             in_doubt = in_doubt or outcome.reason == UNKNOWN
-            wait_s = self._wait_s(_doubted(outcome) if in_doubt else outcome, attempt, give_up_at)
+            wait_s = self._wait_s(doubted(outcome) if in_doubt else outcome, attempt, give_up_at)
             attempt += 1
             await asyncio.sleep(wait_s)
 
@@ -154,7 +114,7 @@ class Client:
             response = await _answered(call)
             if not self._knows_time or self._shedding.is_holding:
                 self._learn(await call.trailing_metadata())
-            return _answer(request.request_id, response)
+            return answer_of(request.request_id, response)
         except grpc.aio.AioRpcError as error:
             self._learn(error.trailing_metadata())
             return error_from(error)
@@ -199,7 +159,7 @@ class Client:
         What is not answered when the stream breaks, or can be tried again, is sent again under the same ids, for as
         long as `retry_for_ms` without any progress; then the error is such a call's outcome.
         """
-        many = _Many(calls)
+        many = Many(calls)
         give_up_at = time.monotonic() + retry_for_ms / 1_000
         attempt = 0
         while open_ := many.open():
@@ -211,14 +171,14 @@ class Client:
                 attempt, give_up_at = 0, time.monotonic() + retry_for_ms / 1_000
             many.in_doubt = many.in_doubt or error.reason == UNKNOWN
             try:
-                wait_s = self._wait_s(_doubted(error) if many.in_doubt else error, attempt, give_up_at)
+                wait_s = self._wait_s(doubted(error) if many.in_doubt else error, attempt, give_up_at)
             except PlatformError as last:
                 return [many.outcomes.get(nth, last) for nth in range(len(calls))]
             attempt += 1
             await asyncio.sleep(wait_s)
         return [many.outcomes[nth] for nth in range(len(calls))]
 
-    async def _stream(self, open_: Sequence[int], many: "_Many", window: int, deadline_ms: int) -> PlatformError:
+    async def _stream(self, open_: Sequence[int], many: Many, window: int, deadline_ms: int) -> PlatformError:
         """One stream's life; returns what a call that is still open then came to."""
         metadata = (*self._metadata, (DEADLINE, str(deadline_ms)))
         call = self._stub.InvokeStream(metadata=metadata)
@@ -232,7 +192,7 @@ class Client:
                     await _answered(call.write(many.batch(some, self.new_request_id)))
                     sent += len(some)
                 if sent == answered:
-                    return _kept_back()
+                    return kept_back()
                 results = await _answered(call.read())
                 if results is grpc.aio.EOF:
                     break
@@ -270,13 +230,13 @@ class Client:
         deadline_ms: int = DEADLINE_MS,
     ) -> View:
         """Ask an entity's view, if need be at or after a position: read your writes."""
-        request = pb.QueryRequest(entity=entity, view=view, args=_bytes(args), linearizable=linearizable)
+        request = pb.QueryRequest(entity=entity, view=view, args=bytes_of(args), linearizable=linearizable)
         if at_least is not None:
             request.at_least.CopyFrom(
                 pb.Position(partition=at_least.partition, offset=at_least.offset, index=at_least.index)
             )
         answer = await self._ask(self._stub.Query, request, deadline_ms)
-        return View(answer.payload, _position(answer.position))
+        return View(answer.payload, position_of(answer.position))
 
     async def describe(self, program: str = "") -> Mapping[str, Any]:
         """What a program, or the platform itself, takes and tells."""
@@ -345,104 +305,3 @@ def uuid7(now_ms: int) -> str:
 
 def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
-
-
-def _kept_back() -> Overloaded:
-    """The outcome of a try that was not made."""
-    return Overloaded("kept back: the gateway turns such calls away for now", retry_after_ms=HOLD_MS // 2)
-
-
-def _bytes(payload: Payload) -> bytes:
-    return payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
-
-
-def _position(position: pb.Position) -> Position:
-    return Position(position.partition, position.offset, position.index)
-
-
-def _doubted(error: PlatformError) -> PlatformError:
-    """What to raise when this try came to nothing and an earlier one may have been appended."""
-    told = f"{error}; an earlier try may have been appended: ask with the same id"
-    match error:
-        case Unavailable(reason="NOT_APPENDED", retry_after_ms=retry_after_ms):
-            return Unavailable(told, outcome=UNKNOWN, retry_after_ms=retry_after_ms)
-        case DeadlineExceeded(reason="NOT_APPENDED"):
-            return DeadlineExceeded(told, outcome=UNKNOWN)
-        case Overloaded(retry_after_ms=retry_after_ms) if error.reason in COME_BACK:
-            return Unavailable(told, outcome=UNKNOWN, retry_after_ms=retry_after_ms)
-        case _:
-            return error
-
-
-def _answer(name: str, response: pb.InvokeResponse) -> Answer:
-    return Answer(response.payload, _position(response.position), response.duplicate, name)
-
-
-class _Many:
-    """Many calls, by their place; each is named when it is first sent, so that a long queue does not age its ids."""
-
-    def __init__(self, calls: Sequence[CallTuple]) -> None:
-        self.outcomes: dict[int, Answer | PlatformError] = {}
-        self.in_doubt = False
-        """Whether a try of a call that is still open may have been appended."""
-        self._calls = calls
-        self._places: dict[str, int] = {}
-        self._names: dict[int, str] = {}
-
-    def open(self) -> Sequence[int]:
-        """The calls without an outcome."""
-        outcomes = self.outcomes
-        return [nth for nth in range(len(self._calls)) if nth not in outcomes]
-
-    def batch(self, some: Sequence[int], new_name: Callable[[], str]) -> pb.InvokeBatch:
-        """These calls as one message."""
-        batch = pb.InvokeBatch()
-        add, names, places = batch.calls.add, self._names, self._places
-        for nth in some:
-            entity, command, payload = self._calls[nth]
-            name = names.get(nth)
-            if name is None:
-                name = names[nth] = new_name()
-                places[name] = nth
-            add(entity=entity, command=command, payload=_bytes(payload), request_id=name)
-        return batch
-
-    def take(self, result: pb.InvokeResult) -> PlatformError | None:
-        """Note one result; returns its error when the call should be sent again."""
-        name = result.request_id
-        nth = self._places[name]
-        if result.HasField("response"):
-            self.outcomes[nth] = _answer(name, result.response)
-            return None
-        error = error_of(result.error)
-        if isinstance(error, Unavailable | DeadlineExceeded) or error.reason in COME_BACK:
-            self.in_doubt = self.in_doubt or error.reason == UNKNOWN
-            return error
-        self.outcomes[nth] = error
-        return None
-
-
-def error_from(error: grpc.aio.AioRpcError) -> PlatformError:
-    """The error that a gRPC failure stands for."""
-    return error_from_call(error.code(), error.details(), error.trailing_metadata())
-
-
-def error_from_call(
-    code: grpc.StatusCode, message: str | None, metadata: Iterable[tuple[str, Any]] | None
-) -> PlatformError:
-    """The error that a call's end stands for. One that no gateway described is the transport's: nobody knows more."""
-    for key, value in metadata or ():
-        if key == STATUS_METADATA:
-            return error_of(status_pb2.Status.FromString(value))
-    text = message or code.name
-    match code:
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
-            text = "no answer came before the call's deadline (deadline_ms)"
-            return DeadlineExceeded(text, outcome="OUTCOME_UNKNOWN")
-        case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            too_big = "larger" in text or "metadata" in text
-            return Overloaded(text, retry_after_ms=0, reason="TOO_BIG" if too_big else "OVERLOADED")
-        case grpc.StatusCode.UNIMPLEMENTED | grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.UNAUTHENTICATED:
-            return error_of(status_pb2.Status(code=code.value[0], message=text))
-        case _:  # gone, cut off in the middle, ended as it was stopped
-            return Unavailable(text, outcome="OUTCOME_UNKNOWN", retry_after_ms=0)

@@ -18,7 +18,8 @@ from actors.kernel.record import Position
 from actors.link import Lost
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
-from gateway.client import Answer, Client, error_from_call, uuid7
+from gateway.client import Answer, Client, uuid7
+from gateway.client_errors import error_from_call
 from gateway.server import SERVICE_NAME, Gateway, GatewayConfig, GatewayParts
 from gateway.v1 import program_pb2 as pb
 from tests.gateway.scene import CLUSTER, TOKEN, WAIT_S, Scene, jar_on, play, registry
