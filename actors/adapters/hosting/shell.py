@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 import itertools
-import shutil
 import threading
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import ParamSpec
 
 import msgspec
@@ -17,21 +15,22 @@ import msgspec
 from actors.adapters.hosting import stores
 from actors.adapters.hosting.behind import Behind
 from actors.adapters.hosting.config import HostConfig
+from actors.adapters.hosting.keeping import Keeping
+from actors.adapters.hosting.learning import Learning
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.observing import Observer, Report
 from actors.adapters.hosting.stores import Opened, Opener
-from actors.adapters.hosting.watching import Watching, has_notes, take_notes
+from actors.adapters.hosting.watching import Watching
 from actors.adapters.polling import Poller
 from actors.errors import Corrupt, PlatformError, SetupError, Unavailable
 from actors.host import HostCore
-from actors.kernel import layout
 from actors.kernel.record import Position
 from actors.kernel.rules import Rules
 from actors.link import FromGateway
 from actors.ownership import Ownership, Phase
 from actors.ports import Appended, Fetched, Log, Objects, Slice, States, Store
 from actors.sensor import Sensor
-from actors.verdicts import Verdict, decode_verdicts, encode_verdict, noticed, standing
+from actors.verdicts import Verdict, standing
 from actors.work import (
     Append,
     Checkpoint,
@@ -84,9 +83,7 @@ class Hosting:
         self._core = HostCore(config.name, config.cluster, config.process, parts.rules, progress)
         self._observer = Observer(self._core, parts.sensor, report)
         self._control = Slice(config.cluster.control_topic, 0)
-        self._control_next = 0
-        self._learning: list[tuple[int, asyncio.Future[None]]] = []
-        self._verdicts: dict[Position, Verdict] = {}
+        self._learning = Learning(parts.log, self._control, config.notes_dir)
         self._stores: dict[int, Store] = {}
         self._opens: dict[int, int] = {}
         self._lives = itertools.count(1)
@@ -103,8 +100,7 @@ class Hosting:
             config.name,
             lambda damage: report("a snapshot cannot be used", {"why": str(damage)}),
         )
-        self._noting = asyncio.Lock()
-        self._uploading: set[int] = set()
+        self._keeping = Keeping(config, self._opener, parts.log, parts.sensor, self._core.owned, report)
         self._done: list[tuple[int, Future[Appended]]] = []
         self._done_lock = threading.Lock()
         self._behind = Behind(self._loop, self._append, self._write, whole(self._carry_out))
@@ -208,23 +204,17 @@ class Hosting:
 
     def _learn(self, frame: Fetched) -> None:
         """Take a verdict in; a partition that was halted may begin anew."""
-        self._control_next = frame.offset + 1
         try:
-            verdicts = decode_verdicts(self._control.topic, frame.offset, frame.frame)
+            verdicts = self._learning.take(frame)
         except Corrupt as error:
             # It may have said to skip a record: going on without it would be another history.
             for number in list(self._core.owned):
                 self._core.halt(number, error.position, str(error))
             return
         for verdict in verdicts:
-            self._verdicts[verdict.position] = verdict
             ownership = self._core.owned.get(verdict.position.partition)
             if verdict.word in ("skip", "retry") and ownership is not None and ownership.halted:
                 self._core.restart(verdict.position.partition)
-        for end, learnt in self._learning:
-            if end <= self._control_next and not learnt.done():
-                learnt.set_result(None)
-        self._learning = [(end, learnt) for end, learnt in self._learning if not learnt.done()]
 
     def _read_failed(self, error: Corrupt) -> None:
         """The log is damaged where it was to be read: one partition stops, or all if it is what operators said."""
@@ -302,7 +292,9 @@ class Hosting:
                 self._close(partition)
             case Checkpoint(partition):
                 self._behind.flush(partition)
-                self._checkpoint(partition)
+                upload = self._keeping.checkpoint(partition, self._stores[partition])
+                if upload is not None:
+                    self._spawn(upload)
             case Halted(partition, position, why):
                 self._halted(partition, position, why)
 
@@ -342,13 +334,14 @@ class Hosting:
         parts = position.split("/")
         if len(parts) == len(Position.__struct_fields__) and all(part.isdecimal() for part in parts):
             where = Position(*map(int, parts))
-            if where not in self._verdicts or self._verdicts[where].word != "halted":
-                self._append_verdict(Verdict(where, "halted", why))
+            known = self._learning.verdicts.get(where)
+            if known is None or known.word != "halted":
+                self._learning.append(Verdict(where, "halted", why))
 
     def _read(self, positions: Mapping[int, int]) -> None:
         topic = self._config.cluster.commands_topic
         commands = {Slice(topic, number): offset for number, offset in positions.items()}
-        self._poller.assign({self._control: self._control_next, **commands})
+        self._poller.assign({self._control: self._learning.next_offset, **commands})
 
     def _append_done(self, ticket: int, future: "Future[Appended]") -> None:
         with self._done_lock:
@@ -403,33 +396,10 @@ class Hosting:
             self._carry_out()
             return
 
-    async def _know_verdicts(self) -> None:
-        """Read the control topic up to its end, with what this machine's watchdogs have noted. Raises Unavailable."""
-        while has_notes(self._config.notes_dir):
-            async with self._noting:
-                await self._learn_to_end()
-                for note in take_notes(self._config.notes_dir):
-                    verdict = noticed(self._verdicts, note.position, note.why, died=note.died)
-                    # A note goes once what it says is on the log.
-                    await asyncio.wrap_future(self._append_verdict(verdict))
-        await self._learn_to_end()
-
-    async def _learn_to_end(self) -> None:
-        end = (await asyncio.to_thread(self._parts.log.spans, [self._control]))[self._control].end
-        if self._control_next < end:
-            learnt = self._loop.create_future()
-            self._learning.append((end, learnt))
-            await learnt
-
-    def _append_verdict(self, verdict: Verdict) -> "Future[Appended]":
-        key, frame = encode_verdict(self._control.topic, verdict)
-        self._verdicts[verdict.position] = verdict
-        return self._parts.log.append(self._control, frame, key)
-
     async def _open(self, partition: int, life: int) -> None:
         while self._opens.get(partition) == life:
             try:
-                await self._know_verdicts()
+                await self._learning.know()
                 opened = await asyncio.to_thread(self._opener.open, partition)
             except Unavailable as error:
                 self._report("waiting for the log", {"partition": partition, "why": str(error)})
@@ -447,7 +417,7 @@ class Hosting:
             opened.store.close()
             return
         self._stores[partition] = opened.store
-        skips, stop_at = standing(self._verdicts.values(), partition)
+        skips, stop_at = standing(self._learning.verdicts.values(), partition)
         self._core.opened(partition, opened.meta, opened.buckets, opened.topic_id, skips, stop_at)
 
     def _close(self, partition: int) -> None:
@@ -455,41 +425,3 @@ class Hosting:
         store = self._stores.pop(partition, None)
         if store is not None:
             store.close()
-
-    def _checkpoint(self, partition: int) -> None:
-        store = self._stores[partition]
-        meta = stores.meta_of(store, partition)
-        if meta is None or partition in self._uploading:
-            return  # one snapshot at a time; another is asked for after as many records
-        folder = Path(self._config.states_dir) / f".snapshot-{partition:04}-{meta.watermark}-{self._config.name}"
-        shutil.rmtree(folder, ignore_errors=True)
-        store.checkpoint(folder)
-        self._uploading.add(partition)
-        self._spawn(self._upload(partition, folder, meta))
-
-    async def _upload(self, partition: int, folder: Path, meta: layout.Meta) -> None:
-        began = time.perf_counter()
-        try:
-            keep = self._config.process.snapshots_kept
-            size_bytes = await asyncio.to_thread(self._opener.snapshot, partition, folder, meta, keep)
-        except (PlatformError, OSError) as error:
-            self._parts.sensor.snapshot_failed(partition)
-            self._report("snapshot failed", {"partition": partition, "why": str(error)})
-            return
-        finally:
-            self._uploading.discard(partition)
-        self._parts.sensor.snapshot_taken(partition, time.perf_counter() - began, size_bytes)
-        if self._config.process.trim_log:
-            await self._trim(partition, meta, keep)
-
-    async def _trim(self, partition: int, meta: layout.Meta, keep: int) -> None:
-        """Let go of what no recovery will read again. If that fails, it is done with the next snapshot."""
-        try:
-            below = await asyncio.to_thread(self._opener.needed_from, partition, meta.topic_id, keep)
-            ownership = self._core.owned.get(partition)
-            if below == 0 or ownership is None or not ownership.serving or ownership.epoch != meta.owner.epoch:
-                return  # whoever owns the partition by now does it
-            slice_ = Slice(self._config.cluster.commands_topic, partition)
-            await asyncio.to_thread(self._parts.log.trim, slice_, below)
-        except PlatformError as error:
-            self._report("the log was not trimmed", {"partition": partition, "why": str(error)})
