@@ -22,7 +22,7 @@ from gateway.status import LEVEL_METADATA, TIME_METADATA
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
 
-__all__ = ["Answer", "Client", "Pushed", "View"]
+__all__ = ["Answer", "CallTuple", "Client", "Payload", "Pushed", "View"]
 
 RETRY_FOR_MS = 30_000
 BACKOFF_MS = 20
