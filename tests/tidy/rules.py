@@ -198,7 +198,7 @@ CLOCK_CALLS = (".now", ".utcnow", ".today")
 
 
 def the_core_is_pure(file: File) -> list[str]:
-    """Kernel, domain, programs and projections take time, chance and ids from the record: they reach for nothing else."""
+    """Kernel, domain, programs, projections take time, chance and ids from the record: they reach for nothing else."""
     if not file.within(*PURE):
         return []
     found = [
