@@ -171,6 +171,7 @@ HOMES = {
     **dict.fromkeys(_ADAPTED, ("actors.adapters",)),
     "ray": ("actors.adapters", "loadtests.bench"),  # the bench measures bare Ray calls beside ours
     "grpc": ("gateway", "actors.adapters", "loadtests.bench"),
+    "lunar_python": ("actors.programs.fortune",),
 }
 """A library, and the only packages of ours that may import it."""
 
