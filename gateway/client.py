@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -248,6 +248,19 @@ class Client:
         """The names of the programs that run here."""
         answer = await self._ask(self._stub.Describe, pb.DescribeRequest(), DEADLINE_MS)
         return list(answer.programs)
+
+    async def ask(
+        self,
+        service: Callable[[grpc.aio.Channel], Any],
+        method: str,
+        request: object,
+        deadline_ms: int = DEADLINE_MS,
+    ) -> Any:
+        """Ask one of the typed services, by its stub's class and the method's name.
+
+        It is asked again and again within the deadline: what changes anything must carry its request id.
+        """
+        return await self._ask(getattr(service(self._channel), method), request, deadline_ms)
 
     async def _ask(self, method: Any, request: object, deadline_ms: int) -> Any:
         """Ask what changes nothing, again and again within the deadline."""

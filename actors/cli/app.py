@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from actors.cli import running
+from actors.cli.catalog import catalog
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 
 app = typer.Typer(
@@ -322,6 +323,8 @@ def retry_letter(
 
     send_again(running.folder_of(folder), position, json)
 
+
+app.add_typer(catalog, name="catalog")
 
 topics = typer.Typer(help="Make the topics of a log.", no_args_is_help=True)
 app.add_typer(topics, name="topics")

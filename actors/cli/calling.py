@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -20,6 +20,8 @@ from actors.errors import (
     Unavailable,
 )
 from gateway.client import DEADLINE_MS, Answer, Client, uuid7
+from gateway.v1 import program_pb2 as pb
+from gateway.v1.program_pb2_grpc import ProgramServiceStub
 
 T = TypeVar("T")
 
@@ -60,7 +62,7 @@ def call_entity(
     except SetupError:
         raise  # nothing was asked
     except PlatformError as error:
-        _refuse(folder, error, name, as_json)
+        refuse_call(folder, error, name, as_json)
     facts: dict[str, Any] = {
         "value": answer.value,
         "position": str(answer.position),
@@ -73,7 +75,7 @@ def call_entity(
     output.say(f"at {answer.position}{again}; hutong why {answer.request_id} --dir {folder}")
 
 
-def _refuse(folder: Path, error: PlatformError, request_id: str, as_json: bool) -> NoReturn:
+def refuse_call(folder: Path, error: PlatformError, request_id: str, as_json: bool) -> NoReturn:
     """Tell why a call failed, and what can be done about it."""
     try:
         output.refuse(error, as_json, request_id=request_id)
@@ -104,8 +106,35 @@ def describe_program(folder: Path, program: str, as_json: bool) -> None:
     if not program and not as_json:
         print(ask(folder, _all_programs))
         return
-    described = ask(folder, lambda client: client.describe(program))
+    described = ask(folder, lambda client: _with_lives(client, program))
     output.result(described, as_json, msgspec.json.format(msgspec.json.encode(described)).decode())
+
+
+async def _with_lives(client: Client, program: str) -> dict[str, Any]:
+    """The description of each kind, with its state machines."""
+    described = await client.describe(program)
+    return {kind: {**facts, "life": await _lives(client, kind)} for kind, facts in described.items()}
+
+
+async def _lives(client: Client, kind: str) -> dict[str, dict[str, Any]]:
+    """The tables of a kind: by machine and state, where each move leads, and whether the state is never left."""
+    answer = await client.ask(ProgramServiceStub, "ListTransitions", pb.ListTransitionsRequest(kind=kind))
+    return {
+        life.name: {
+            state.name: {"moves": {one.move: one.to for one in state.transitions}, "terminal": state.terminal}
+            for state in life.states
+        }
+        for life in answer.lives
+    }
+
+
+def _life_text(name: str, table: Mapping[str, Any]) -> str:
+    """One state machine on one line: each state with where it leads; an end stands alone."""
+    states: list[str] = []
+    for state, facts in table.items():
+        onward = list(dict.fromkeys(to for to in facts["moves"].values() if to != state))
+        states.append(f"{state} → {', '.join(onward)}" if onward else state)
+    return f"      {name}: {'; '.join(states)}"
 
 
 async def _all_programs(client: Client) -> str:
@@ -113,8 +142,9 @@ async def _all_programs(client: Client) -> str:
     lines: list[str] = []
     for program in ["", *await client.programs()]:
         lines.append(f"{program}:" if program else "the platform itself:")
-        for kind in (await client.describe(program)).values():
+        for kind in (await _with_lives(client, program)).values():
             place = f"programs/{program}/" if program else ""
             views = f"; views {', '.join(kind['views'])}" if kind["views"] else ""
             lines.append(f"  {place}{kind['collection']}/<id>: {', '.join(kind['commands'])}{views}")
+            lines += [_life_text(name, table) for name, table in kind["life"].items()]
     return "\n".join([*lines, "`hutong describe PROGRAM` shows the fields, as JSON Schemas."])

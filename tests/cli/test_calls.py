@@ -28,11 +28,15 @@ def test_the_same_id_again_gives_the_same_answer_and_says_so(platform: Platform)
 
 def test_what_a_program_takes_is_described(platform: Platform) -> None:
     assert "trap.do" in platform("describe", "trap").value["trap"]["commands"]
-    assert "session" in platform("describe").value
+    lives = {kind: facts["life"] for kind, facts in platform("describe").value.items()}
+    assert lives["merchant"]["merchant"]["suspended"]["moves"]["resume"] == "open"
+    assert [state for state, facts in lives["session"]["session"].items() if facts["terminal"]] == ["unloaded"]
+    assert set(lives["session"]) == {"session", "page"}
     listed = platform.text("describe")
     assert "  programs/trap/traps/<id>: trap.do; views done" in listed
     assert "  programs/bike/stations/<id>: " in listed
     assert "  sessions/<id>: " in listed
+    assert "      merchant: none → open; open → suspended, closed; suspended → open, closed; closed\n" in listed
     assert platform("describe", "nothing").error["reason"] == "NO_SUCH_PROGRAM"
 
 

@@ -21,7 +21,9 @@ from actors.settings import ProcessSettings
 from gateway.client import Answer, Client, uuid7
 from gateway.client_errors import error_from_call
 from gateway.server import SERVICE_NAME, Gateway, GatewayConfig, GatewayParts
+from gateway.v1 import catalog_pb2
 from gateway.v1 import program_pb2 as pb
+from gateway.v1.catalog_pb2_grpc import CatalogServiceStub
 from tests.gateway.scene import CLUSTER, TOKEN, WAIT_S, Scene, jar_on, play, registry
 
 
@@ -49,6 +51,20 @@ def test_a_version_7_id_says_when_it_was_made() -> None:
     assert uuid.UUID(name).variant == uuid.RFC_4122
     assert made_ms(uuid.UUID(name).bytes) == 1_700_000_000_123
     assert len({uuid7(1) for _ in range(1_000)}) == 1_000
+
+
+def test_a_client_asks_a_typed_service_again_by_the_requests_own_id() -> None:
+    async def act(scene: Scene) -> None:
+        async with await client_of(scene) as client:
+            name = client.new_request_id()
+            request = catalog_pb2.OpenAccountRequest(account="acme", name="Acme", admin="ann", request_id=name)
+            answers = [await client.ask(CatalogServiceStub, "OpenAccount", request) for _ in range(2)]
+            assert [answer.duplicate for answer in answers] == [False, True]
+            request.request_id = client.new_request_id()
+            with pytest.raises(Reject, match="wrong_state"):
+                await client.ask(CatalogServiceStub, "OpenAccount", request)
+
+    play(act)
 
 
 def test_a_client_calls_asks_and_reads_its_own_writes() -> None:

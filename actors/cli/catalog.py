@@ -1,0 +1,163 @@
+"""The sub-commands of `hutong catalog`. What they run is imported when they run: `hutong --help` stays quick."""
+
+from typing import Annotated
+
+import typer
+
+from actors.cli import running
+from actors.cli.options import Folder, Json
+
+catalog = typer.Typer(help="Publish programs: register, review, release, roll back.", no_args_is_help=True)
+
+Program = Annotated[str, typer.Argument(metavar="PROGRAM", help="The program's name, such as bike.")]
+Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The developer's account.")]
+Code = Annotated[int, typer.Argument(metavar="CODE", help="The version's code.")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="What the developer is told.")]
+Names = Annotated[list[str], typer.Option(metavar="NAME", help="May be repeated.")]
+
+
+@catalog.command("open-account")
+def open_account(account: Account, name: str, admin: str, folder: Folder = None, json: Json = False) -> None:
+    """Open a developer's account; ADMIN may do everything in it."""
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    change(
+        running.folder_of(folder), "OpenAccount", pb.OpenAccountRequest(account=account, name=name, admin=admin), json
+    )
+
+
+@catalog.command()
+def register(
+    account: Account,
+    program: Program,
+    title: Annotated[str, typer.Option(metavar="TEXT", help="What persons read; the name by default.")] = "",
+    category: Annotated[str, typer.Option(metavar="TEXT", help="Such as food.")] = "other",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Take a name, and register a program under it."""
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    request = pb.RegisterProgramRequest(account=account, program=program, title=title or program, category=category)
+    change(running.folder_of(folder), "RegisterProgram", request, json)
+
+
+@catalog.command()
+def upload(
+    program: Program,
+    code: Code,
+    name: Annotated[str, typer.Argument(help="What persons read, such as 1.4.")],
+    sha256: Annotated[str, typer.Argument(help="SHA-256 of the package, in hex.")],
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Add a version."""
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    request = pb.UploadVersionRequest(program=program, code=code, name=name, hash=sha256)
+    change(running.folder_of(folder), "UploadVersion", request, json)
+
+
+def _version(method: str, program: str, code: int, folder: Folder, json: bool) -> None:
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    change(running.folder_of(folder), method, pb.VersionRequest(program=program, code=code), json)
+
+
+@catalog.command()
+def submit(program: Program, code: Code, folder: Folder = None, json: Json = False) -> None:
+    """Put a version into the review queue; `show` tells where it stands."""
+    _version("SubmitVersion", program, code, folder, json)
+
+
+@catalog.command()
+def withdraw(program: Program, code: Code, folder: Folder = None, json: Json = False) -> None:
+    """Take a version out of the queue, or of its review."""
+    _version("WithdrawVersion", program, code, folder, json)
+
+
+@catalog.command()
+def take(
+    lane: Annotated[int, typer.Argument(metavar="LANE", help="0 to 15; `show` tells a program's.")],
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Begin the review of what has waited longest in a lane."""
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    change(running.folder_of(folder), "TakeReview", pb.TakeReviewRequest(lane=lane), json)
+
+
+@catalog.command()
+def judge(
+    program: Program,
+    code: Code,
+    verdict: Annotated[str, typer.Argument(metavar="VERDICT", help="approve, reject or defer.")],
+    reason: Reason = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """End a review; only an approval needs no reason."""
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    request = pb.JudgeVersionRequest(program=program, code=code, verdict=verdict, reason=reason)
+    change(running.folder_of(folder), "JudgeVersion", request, json)
+
+
+@catalog.command()
+def gray(
+    program: Program,
+    code: Code,
+    percent: Annotated[float, typer.Option(metavar="NUMBER", min=0, max=100, help="A share of all persons.")] = 0,
+    person: Names = [],  # noqa: B006 - typer copies it
+    city: Names = [],  # noqa: B006
+    cohort: Names = [],  # noqa: B006
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Show an approved version to a part of all persons; the part only grows."""
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    rule = pb.Gray(share=round(percent * 100), persons=person, cities=city, cohorts=cohort)
+    change(running.folder_of(folder), "SetGray", pb.SetGrayRequest(program=program, code=code, gray=rule), json)
+
+
+@catalog.command()
+def release(program: Program, code: Code, folder: Folder = None, json: Json = False) -> None:
+    """Show a version to everybody."""
+    _version("ReleaseVersion", program, code, folder, json)
+
+
+@catalog.command()
+def rollback(program: Program, code: Code, folder: Folder = None, json: Json = False) -> None:
+    """Show everybody one of the last five versions again."""
+    _version("RollBack", program, code, folder, json)
+
+
+@catalog.command("show")
+def show_program(program: Program, folder: Folder = None, json: Json = False) -> None:
+    """Tell a program's versions, and where it stands in the review queue."""
+    from actors.cli.publishing import show
+
+    show(running.folder_of(folder), program, json)
+
+
+@catalog.command("shown")
+def shown_version(
+    program: Program,
+    openid: Annotated[str, typer.Argument(metavar="PERSON", help="The person's openid.")],
+    city: Annotated[str, typer.Option(metavar="NAME", help="Where the person is.")] = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Tell which version a person is shown."""
+    from actors.cli.publishing import shown
+
+    shown(running.folder_of(folder), program, openid, city, json)

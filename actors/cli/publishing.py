@@ -1,0 +1,68 @@
+"""`hutong catalog`: accounts, programs, their versions, review and release, through the running gateway."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from actors.cli import output
+from actors.cli.calling import ask, refuse_call
+from actors.errors import PlatformError, SetupError
+from gateway.client import uuid7
+from gateway.v1 import catalog_pb2 as pb
+from gateway.v1.catalog_pb2_grpc import CatalogServiceStub
+
+
+def change(folder: Path, method: str, request: Any, as_json: bool) -> None:
+    """Ask the catalogue for a change, again and again by one request id; prints it and what came of it."""
+    # Named here: a call that fails must be told by its name, too.
+    name = request.request_id = uuid7(time.time_ns() // 1_000_000)
+    try:
+        answer = ask(folder, lambda client: client.ask(CatalogServiceStub, method, request))
+    except SetupError:
+        raise  # nothing was asked
+    except PlatformError as error:
+        refuse_call(folder, error, name, as_json)
+    facts: dict[str, Any] = {"request_id": name}
+    if isinstance(answer, pb.TakeReviewResponse):
+        facts |= {"program": answer.program, "code": answer.code}
+        shown = f"{answer.program} version {answer.code}" if answer.program else "nothing waits in this lane"
+    else:
+        at = answer.position
+        facts |= {"position": f"{at.partition}/{at.offset}/{at.index}", "duplicate": answer.duplicate}
+        shown = "done"
+    output.result(facts, as_json, shown)
+    output.say(f"hutong why {name} --dir {folder}")
+
+
+def show(folder: Path, program: str, as_json: bool) -> None:
+    """A program, its versions, and where it stands in the queue."""
+    request = pb.GetProgramRequest(program=program)
+    found = ask(folder, lambda client: client.ask(CatalogServiceStub, "GetProgram", request))
+    versions = [
+        {
+            "code": version.code,
+            "name": version.name,
+            "hash": version.hash,
+            "state": version.state,
+            "reason": version.reason,
+            "share": version.gray.share,
+        }
+        for version in found.versions
+    ]
+    fields = ("account", "title", "category", "live", "gray", "lane", "position")
+    facts: dict[str, Any] = {field: getattr(found, field) for field in fields}
+    output.result({**facts, "versions": versions}, as_json)
+    if as_json:
+        return
+    place = f"; {found.position}. in lane {found.lane} of the review queue" if found.position else ""
+    output.say(f"{found.title} of {found.account}, {found.category}{place}")
+    rows = [(one["code"], one["name"], one["state"], one["share"] or "", one["reason"]) for one in versions]
+    output.table(program, ("code", "name", "state", "share of 10,000", "reason"), rows)
+
+
+def shown(folder: Path, program: str, openid: str, city: str, as_json: bool) -> None:
+    """The version that a person is shown."""
+    request = pb.GetShownRequest(program=program, openid=openid, city=city)
+    found = ask(folder, lambda client: client.ask(CatalogServiceStub, "GetShown", request))
+    facts = {"code": found.code, "name": found.name, "hash": found.hash}
+    output.result(facts, as_json, f"version {found.code} ({found.name})" if found.code else "no version")

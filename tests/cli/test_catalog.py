@@ -1,0 +1,58 @@
+"""`catalog`: a program from its registration to what each person is shown, and `why` with all steps of a call."""
+
+from typing import Any
+
+import pytest
+
+from tests.cli.running import Platform
+
+pytestmark = pytest.mark.cluster
+
+
+def _until(platform: Platform, program: str, field: str, value: object) -> Any:
+    """What `show` tells once this is so: what goes over the log arrives a little later."""
+    found = platform("catalog show", program).value
+    for _ in range(200):
+        if found[field] == value or [one["state"] for one in found["versions"]] == value:
+            return found
+        found = platform("catalog show", program).value
+    raise AssertionError(f"{field} does not become {value!r}: {found}")
+
+
+def test_a_program_is_published_in_full(platform: Platform) -> None:
+    platform("catalog open-account", "acme", "Acme", "ann")
+    registered = platform("catalog register", "acme", "cafe", "--title", "Café").value
+    assert [call["asked"]["entity"] for call in platform("why", registered["request_id"]).value["calls"]] == [
+        "program-names/cafe",
+        "catalog/acme/cafe",
+        "program-names/cafe",
+    ]
+    for code in (1, 2):
+        platform("catalog upload", "cafe", code, f"1.{code}", f"{code:064x}")
+        platform("catalog submit", "cafe", code)
+        lane = _until(platform, "cafe", "position", 1)["lane"]
+        taken = platform("catalog take", lane).value
+        assert (taken["program"], taken["code"]) == ("cafe", code)
+        _until(platform, "cafe", "versions", ["released", "in_review"][2 - code :])
+        platform("catalog judge", "cafe", code, "approve")
+        if code == 1:
+            platform("catalog release", "cafe", 1)
+    platform("catalog gray", "cafe", 2, "--percent", 10, "--city", "Oslo")
+    assert platform("catalog shown", "cafe", "ann", "--city", "Oslo").value["code"] == 2
+    assert platform("catalog gray", "cafe", 2, "--percent", 5, "--city", "Oslo").error["reason"] == "gray_only_up"
+    platform("catalog release", "cafe", 2)
+    platform("catalog rollback", "cafe", 1)
+    assert platform("catalog shown", "cafe", "ann").value["code"] == 1
+    text = platform.text("catalog show", "cafe")
+    assert "released" in text
+    assert "retired" in text
+
+
+def test_what_the_catalogue_refuses_is_told_with_its_request_id(platform: Platform) -> None:
+    platform("catalog open-account", "first", "First", "ann")
+    platform("catalog register", "first", "taken")
+    error = platform("catalog register", "second", "taken").error
+    assert (error["type"], error["reason"]) == ("Reject", "name_taken")
+    assert len(platform("why", error["request_id"]).value["calls"]) == 1
+    assert platform("catalog show", "nothing").error["reason"] == "NO_SUCH_PROGRAM"
+    assert platform("catalog judge", "taken", 1, "perhaps").error["reason"] == "INVALID_COMMAND"
