@@ -236,7 +236,8 @@ class Ensemble:
 
 def _play(entity: Entity[S, C, E], state: S, command: C, context: Callable[[], Context]) -> Outcome[S, E]:
     """Decide and evolve, checking all that the platform relies on."""
-    _stored(command, "command", entity.command)
+    # Read back as on the log: another program's command of the same tag and fields becomes one of this entity's own.
+    command = msgspec.msgpack.decode(_stored(command, "command", entity.command), type=entity.command)
     before = _encode(state)
     decision = entity.decide(state, command, context())
     _check_actions(entity, decision)

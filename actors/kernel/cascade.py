@@ -207,7 +207,9 @@ class Cascade(Struct, gc=False):
             raise WrongValue(f"a send to {to.kind}, which is no kind here")
         key, address = target.routing(to.id), f"{to.kind}/{to.id}"
         if key == routing_key:
-            self._tasks.append(Task(address, send.command, entity, False))
+            # Another program writes the command down as a type of its own: what both share is the form on the log.
+            foreign = type(send.command) not in target.commands
+            self._tasks.append(Task(address, _pack(send.command) if foreign else send.command, entity, foreign))
             return
         (key + address).encode()  # what cannot be written as UTF-8 is poison here, before anything is numbered
         back = b"" if send.on_reject is None else _pack(send.on_reject)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -16,6 +16,7 @@ class Kind:
     """
 
     __slots__ = (
+        "commands",
         "decide",
         "decode_command",
         "decode_state",
@@ -34,6 +35,7 @@ class Kind:
         self.decide: Callable[[Any, Any, Context], Decision[Any]] = entity.decide
         self.evolve: Callable[[Any, Any], Any] = entity.evolve
         self.routing = entity.routing
+        self.commands: tuple[object, ...] = get_args(entity.command) or (entity.command,)
         self.decode_command: Callable[[bytes], object] = msgspec.msgpack.Decoder[Any](entity.command).decode
         self.decode_state: Callable[[bytes | msgspec.Raw], object] = msgspec.msgpack.Decoder[Any](
             self.state_type
