@@ -1,5 +1,6 @@
 """Reading Kafka: by assignment, from offsets we name, without a group; every gap is an error, never a skip."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
@@ -21,7 +22,7 @@ from actors.adapters.kafka_library import (
 )
 from actors.adapters.kafka_topics import is_compacted
 from actors.adapters.reading import check_contiguous, slice_at, where
-from actors.errors import Corrupt
+from actors.errors import Corrupt, SetupError
 from actors.ports import Fetched, Slice, Span
 
 WAKE_MS_MAX = 250
@@ -205,9 +206,10 @@ class KafkaReader:
     def _is_held(self, slice: Slice) -> bool:
         """Whether the brokers say once, of the times that they are asked, that the log reaches our place."""
         for _ in range(OPINIONS):
-            span = self._spans_of([slice])[slice]
-            if span.start <= self._positions[slice] <= span.end:
-                return True
+            with contextlib.suppress(SetupError):  # no such partition: so says who is asked for another than we meant
+                span = self._spans_of([slice])[slice]
+                if span.start <= self._positions[slice] <= span.end:
+                    return True
             self._wake.wait(AGAIN_MS / 1000)
         return False
 

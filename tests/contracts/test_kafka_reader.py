@@ -9,7 +9,7 @@ import pytest
 
 from actors.adapters.kafka_library import Cluster, TopicFacts, place
 from actors.adapters.kafka_reader import DAMAGED_MAX, OPINIONS, KafkaReader
-from actors.errors import Corrupt
+from actors.errors import Corrupt, SetupError
 from actors.ports import Slice, Span
 
 FIRST, SECOND = Slice("frames", 0), Slice("frames", 1)
@@ -75,10 +75,20 @@ def facts(topics: Sequence[str]) -> dict[str, TopicFacts]:
     return {topic: TopicFacts(f"id of {topic}", 2, {}) for topic in topics}
 
 
-def reader_of(brokers: Brokers, *starts: int) -> KafkaReader:
-    """A reader of both slices from 0 on, of a log that is said to begin at these places, one after the other."""
+def reader_of(brokers: Brokers, *starts: int | None) -> KafkaReader:
+    """A reader of both slices from 0 on, of a log that is said to begin at these places, one after the other.
+
+    None: that there is no such log.
+    """
     said = itertools.chain(starts, itertools.repeat(starts[-1] if starts else 5))
-    reader = KafkaReader(cast("Cluster", brokers), facts, lambda slices: dict.fromkeys(slices, Span(next(said), 9)))
+
+    def spans(slices: Sequence[Slice]) -> dict[Slice, Span]:
+        start = next(said)
+        if start is None:
+            raise SetupError("the topic frames or this partition of it does not exist", reason="NO_TOPIC")
+        return dict.fromkeys(slices, Span(start, 9))
+
+    reader = KafkaReader(cast("Cluster", brokers), facts, spans)
     reader.assign({FIRST: 0, SECOND: 0})
     return reader
 
@@ -134,10 +144,10 @@ def test_an_offset_that_the_log_holds_is_asked_for_again_when_a_broker_denies_it
 
 def test_a_few_words_of_the_brokers_are_not_enough_to_believe_that_frames_are_gone() -> None:
     denied = errors.OffsetOutOfRangeError({place(SECOND): 1})
-    reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), *[7] * (OPINIONS - 1), 0)
+    reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), 7, *[None] * (OPINIONS - 2), 0)
     assert [fetched.offset for fetched in (*reader.poll(LONG_MS), *reader.poll(LONG_MS))] == [0, 1]
     with pytest.raises(Corrupt):
-        reader_of(Brokers(denied), *[7] * OPINIONS, 0).poll(LONG_MS)
+        reader_of(Brokers(denied), 7, None, *[7] * (OPINIONS - 2), 0).poll(LONG_MS)
 
 
 def test_what_came_damaged_is_fetched_anew_by_a_new_connection_from_where_it_was() -> None:

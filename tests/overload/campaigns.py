@@ -30,7 +30,7 @@ STALLED_PER_S = 500
 SHUT = {
     "HUTONG_QUEUEING_MS_MAX": "0",
     "HUTONG_QUEUEING_LINE_MIN": "0",
-    "HUTONG_QUEUEING_WINDOW_MS": "50",
+    "HUTONG_QUEUEING_WINDOW_MS": "200",
     "HUTONG_QUEUEING_WINDOW_CALLS": "200",
 }
 """Settings of a gateway whose door lets fewer in with each moment."""
