@@ -343,6 +343,27 @@ def apply_topics(
     make_topics(log, partitions, _folders(programs), json)
 
 
+programs = typer.Typer(help="Make a program of your own.", no_args_is_help=True)
+app.add_typer(programs, name="programs")
+
+
+@programs.command("new")
+def new_program(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Its name for ever: lower-case letters, digits and hyphens.")
+    ],
+    where: Annotated[Path, typer.Option("--in", metavar="FOLDER", help="Where its folder is made.")] = Path(),
+    json: Json = False,
+) -> None:
+    """Make a program that runs, is tested and tells its author how to go on.
+
+    A folder of that name: manifest.json, program.py, a test, and a README of ten minutes.
+    """
+    from actors.cli.making import make_program
+
+    make_program(name, where, json)
+
+
 @app.command()
 def doctor(folder: Folder = None, json: Json = False) -> None:
     """Check this machine, and say what to do.
