@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from actors.errors import Reject
 from actors.lifecycle import Stage, Table, after
+from actors.principal import Principal, Role, parse
 
 __all__ = [
     "CancelTimer",
@@ -23,6 +24,7 @@ __all__ = [
     "Push",
     "Ref",
     "Reject",
+    "Role",
     "Send",
     "SetTimer",
     "Stage",
@@ -55,6 +57,11 @@ class Context(Struct, gc=False):
     release: int
     _seed: tuple[object, int]
     _draws: int = 0
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who called, as a token proved it; None for a caller that nobody asked to prove anything."""
+        return parse(self.caller)
 
     def _draw(self) -> bytes:
         self._draws += 1
@@ -143,6 +150,7 @@ class Owed(Struct, frozen=True, kw_only=True):
 
 
 View: TypeAlias = Callable[[S, Any], object]
+Access: TypeAlias = Mapping[str, tuple[Role, ...]]
 
 
 def _itself(entity_id: str) -> str:
@@ -161,6 +169,9 @@ class Entity(Generic[S, C, E]):
     are checked when the entity is loaded.
     `routing` names the key that chooses the partition (the id itself by default): entities with one routing key share
     a partition, and sends between them are atomic.
+    `access` says, of each command's tag and each view, which roles may use it where callers must prove who they are:
+    persons and the server of this program, merchants. What is not named there is for nobody but an operator.
+    `owner` says, of persons and of merchants, whose an entity is by its id: others of that role cannot reach it.
     """
 
     kind: str
@@ -173,6 +184,8 @@ class Entity(Generic[S, C, E]):
     routing: Callable[[str], str] = _itself
     collection: str = ""
     life: Mapping[str, Table] = field(default_factory=dict[str, Table])
+    access: Access = field(default_factory=dict[str, tuple[Role, ...]])
+    owner: Mapping[Role, Callable[[str], str]] = field(default_factory=dict[Role, Callable[[str], str]])
     passivate_after_ms: int = PASSIVATE_AFTER_MS_DEFAULT
     state_bytes_max: int = STATE_BYTES_MAX_DEFAULT
     timers_max: int = TIMERS_MAX_DEFAULT

@@ -66,8 +66,8 @@ class RequestTooOld(PlatformError):
 class Unauthenticated(PlatformError):
     """The caller did not say, or could not prove, who it is."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, reason="UNAUTHENTICATED")
+    def __init__(self, message: str, *, reason: str = "UNAUTHENTICATED") -> None:
+        super().__init__(message, reason=reason)
 
 
 class PermissionDenied(PlatformError):

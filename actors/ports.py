@@ -5,6 +5,7 @@ Every implementation lives in `actors/adapters` and passes `tests/contracts`.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,7 +13,22 @@ from msgspec import Struct
 
 from actors.kernel.record import Slice
 
-__all__ = ["Appended", "Batch", "Fetched", "Log", "Objects", "Reader", "Slice", "Span", "States", "Store", "Topic"]
+__all__ = [
+    "Appended",
+    "Batch",
+    "Fetched",
+    "KeyState",
+    "Keys",
+    "Log",
+    "Objects",
+    "Reader",
+    "SigningKey",
+    "Slice",
+    "Span",
+    "States",
+    "Store",
+    "Topic",
+]
 
 
 class Topic(Struct, frozen=True):
@@ -171,4 +187,53 @@ class Objects(Protocol):
 
     def delete(self, name: str) -> None:
         """Forget the name; one that is absent is no error."""
+        ...
+
+
+class KeyState(StrEnum):
+    """What a signing key is for; each goes through all of them, in this order."""
+
+    NEXT = "next"
+    """Known to all who verify before the first token is signed with it."""
+    SIGNING = "signing"
+    VERIFYING = "verifying"
+    """Signs no more; what it signed is still good."""
+    RETIRED = "retired"
+    """Nothing that it signed is good any more, and its private half is destroyed."""
+
+
+class SigningKey(NamedTuple):
+    """The half of a signing key that may be shown: an Ed25519 public key of 32 bytes, named by `kid`."""
+
+    kid: str
+    state: KeyState
+    public: bytes
+    made_ms: int
+    changed_ms: int
+
+
+class Keys(Protocol):
+    """Secrets that must be forgotten some day, and so are not on the log. Used from one thread at a time."""
+
+    def signing_keys(self) -> Sequence[SigningKey]:
+        """Every key that was ever made, oldest first. There is always one that signs, and one that is next."""
+        ...
+
+    def signer(self) -> tuple[str, bytes]:
+        """The key that signs now: its kid, and its private half of 32 bytes."""
+        ...
+
+    def rotate(self, now_ms: int) -> str:
+        """Sign with the next key from now on, and make another next one; returns the kid that signs now."""
+        ...
+
+    def retire(self, kid: str, now_ms: int, held_ms: int) -> None:
+        """Destroy a key that has signed nothing for `held_ms`.
+
+        Raises NotFound, or InvalidCommand while the key is needed: it signs, is next, or has signed lately.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what is held."""
         ...

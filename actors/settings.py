@@ -96,6 +96,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     decide_ms_max: int = 5_000
     drain_ms_max: int = 5_000
     memory_bytes_max: int = 2 << 30
+    identity_required: bool = False
 
 
 def read_cluster(stored: bytes) -> ClusterSettings:

@@ -14,9 +14,11 @@ from msgspec import inspect as types
 from actors.entity import AnyEntity
 from actors.errors import SetupError
 from actors.lifecycle import flaws
+from actors.principal import Role
 
 KIND = re.compile(r"[a-z][a-z0-9-]{0,62}(\.[a-z][a-z0-9-]{0,62}){0,3}")
 COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,62}")
+OWNING = (Role.PERSON, Role.MERCHANT)
 KINDS_RESERVED = frozenset({"dead-letter"})
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -41,6 +43,7 @@ def check_entity(entity: AnyEntity, where: str = "") -> None:
         _check_tags(entity, "command", entity.command)
         _check_tags(entity, "event", entity.event)
         _check_life(entity)
+        _check_access(entity)
         if not isinstance(entity.initial, Struct):
             raise TypeError(f"its initial state must be a msgspec Struct, not {type(entity.initial).__name__}")
         for struct in (*structs_of(entity.command), *structs_of(entity.event)):
@@ -97,6 +100,21 @@ def _check_life(entity: AnyEntity) -> None:
     found = [f"{flaw} in the life of its {name}" for name, table in entity.life.items() for flaw in flaws(table)]
     if found:
         raise ValueError(found[0])
+
+
+def _check_access(entity: AnyEntity) -> None:
+    tags = [tag_of(struct) for struct in structs_of(entity.command)]
+    for name, roles in entity.access.items():
+        if (name in tags) == (name in entity.views):
+            raise ValueError(f"its access names {name!r}, which is not one of its commands or else one of its views")
+        if Role.MERCHANT in roles and Role.MERCHANT not in entity.owner:
+            raise ValueError("merchants have access: say whose an entity is by its id, as owner={Role.MERCHANT: …}")
+        odd = [role for role in roles if role not in (*OWNING, Role.SERVER)]
+        if odd:
+            raise ValueError(f"its access names the role {str(odd[0])!r}; there are person, server and merchant")
+    strangers = [role for role in entity.owner if role not in OWNING]
+    if strangers:
+        raise ValueError(f"its owner names the role {str(strangers[0])!r}; there are person and merchant")
 
 
 def _check_type(struct: type[Struct], *, named: bool) -> None:

@@ -1,14 +1,15 @@
 """What every service does with a call beside its own work: who calls, the door, refusals, trailers, draining."""
 
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, Protocol, TypeAlias
 
 import grpc
 
 from actors.errors import PlatformError
+from actors.principal import Principal
 from actors.sensor import Sensor
-from gateway.auth import Caller, caller_of
+from gateway.auth import Caller
 from gateway.door import SAID, TurnedAway
 from gateway.ingress import Ingress
 from gateway.shedding import level_text
@@ -63,17 +64,33 @@ class Answering:
 
     def caller(self, context: Context) -> Caller:
         """Who calls; who did not say is named by the connection."""
-        caller = caller_of(context.invocation_metadata())
+        caller = self._ingress.auth.caller(context.invocation_metadata())
         return caller if caller.name else caller._replace(name=f"~{self._ingress.name}/{context.peer()}")
 
-    async def let_in(self, context: Context, method: str, entity: str, request_id: str, *, is_met: bool) -> Caller:
+    def principal(self, context: Context) -> Principal | None:
+        """Who calls, as its token proves; None where identity is not required."""
+        auth = self._ingress.auth
+        return auth.caller(context.invocation_metadata()).principal if auth.is_required else None
+
+    async def let_in(
+        self,
+        context: Context,
+        method: str,
+        entity: str,
+        request_id: str,
+        *,
+        is_met: bool,
+        check: Callable[[Caller], None] | None = None,
+    ) -> Caller:
         """The caller, if its call is let in; else it is answered here, before anything else is looked at.
 
-        `is_met` when the doorkeeper has already looked at its level.
+        `is_met` when the doorkeeper has already looked at its level. `check` raises when the caller may not do this.
         """
         door = self._ingress.door
         try:
             caller = self.caller(context)
+            if check is not None:
+                check(caller)
             if not is_met:
                 door.meet(caller)
             door.check_key(caller, entity)
@@ -88,12 +105,19 @@ class Answering:
         self, context: Context, method: str, began: float, error: PlatformError, request_id: str
     ) -> NoReturn:
         """End a call with an error."""
-        code = code_of(error)
-        self._sensor.call_done(method, code.name, time.perf_counter() - began)
-        status = status_of(error, request_id).SerializeToString()
-        told = (*trailer(request_id), (STATUS_METADATA, status))
-        await context.abort(code, message_of(error), trailing_metadata=told)
-        raise AssertionError("abort raises")
+        await refuse_call(context, method, began, error, request_id, self._sensor)
+
+
+async def refuse_call(
+    context: Any, method: str, began: float, error: PlatformError, request_id: str, sensor: Sensor
+) -> NoReturn:
+    """End a call with an error."""
+    code = code_of(error)
+    sensor.call_done(method, code.name, time.perf_counter() - began)
+    status = status_of(error, request_id).SerializeToString()
+    told = (*trailer(request_id), (STATUS_METADATA, status))
+    await context.abort(code, message_of(error), trailing_metadata=told)
+    raise AssertionError("abort raises")
 
 
 async def turn_away(context: Any, method: str, away: TurnedAway, request_id: str, sensor: Sensor) -> NoReturn:

@@ -1,24 +1,77 @@
-"""Who calls. Until identity exists, the caller says so itself in metadata, and nothing but loopback is served."""
+"""Who calls: as it says itself in metadata, or, where identity is required, as its token proves.
 
+Where nothing is proven, nothing but loopback is served.
+"""
+
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from actors.errors import InvalidCommand
+from actors.principal import Principal, Role
+from gateway.tokens import Verifier, Why, refusal
 
+AUTHORIZATION = "authorization"
+SCHEME = "Bearer "
 CALLER = "hutong-caller"
 TENANT = "hutong-tenant"
 PRIORITY = "hutong-priority"
 NAME_CHARS_MAX = 128
 PRIORITY_DEFAULT = 64
 PRIORITY_MAX = 127
+NEVER_MS = 1 << 62
 
 
 class Caller(NamedTuple):
-    """Who calls: `name` is the namespace of its request ids, empty when it did not say."""
+    """Who calls: `name` is the namespace of its request ids, empty when it did not say.
+
+    `principal` is what was proven, until `until_ms`; None where no identity is required: such a caller may do all.
+    """
 
     name: str
     tenant: str
     priority: int
+    principal: Principal | None = None
+    until_ms: int = NEVER_MS
+
+
+class Auth:
+    """Finds out who calls; with a verifier nobody is taken at its word."""
+
+    def __init__(self, verifier: Verifier | None = None) -> None:
+        self._verifier = verifier
+
+    @property
+    def is_required(self) -> bool:
+        """Whether callers must prove who they are."""
+        return self._verifier is not None
+
+    def caller(self, metadata: Iterable[tuple[str, Any]] | None) -> Caller:
+        """The caller that the metadata names, or proves.
+
+        Raises InvalidCommand for metadata that is none, Unauthenticated for a token that is not good, Unavailable.
+        """
+        if self._verifier is None:
+            return caller_of(metadata)
+        return self._proven(self._verifier, metadata or ())
+
+    def _proven(self, verifier: Verifier, metadata: Iterable[tuple[str, Any]]) -> Caller:
+        """Name, tenant and priority are the token's: what the caller says of them itself is not looked at."""
+        said = [value for key, value in metadata if key == AUTHORIZATION]
+        if not said:
+            raise refusal(Why.MISSING)
+        if len(said) > 1 or not isinstance(said[0], str) or not said[0].startswith(SCHEME):
+            raise refusal(Why.FORGED)
+        proven = verifier.verify(said[0].removeprefix(SCHEME), time.time_ns() // 1_000_000)
+        principal = proven.principal
+        return Caller(principal.caller, _share_of(principal), proven.priority, principal, proven.until_ms)
+
+
+def _share_of(principal: Principal) -> str:
+    """With whom it shares what is let in when there is too much to do: a program's persons with its server."""
+    if principal.role in (Role.PERSON, Role.SERVER):
+        return principal.tenant
+    return f"{principal.role}/{principal.tenant}"
 
 
 def caller_of(metadata: Iterable[tuple[str, Any]] | None) -> Caller:

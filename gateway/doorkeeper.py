@@ -5,10 +5,10 @@ from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
-from actors.errors import InvalidCommand
+from actors.errors import PlatformError
 from actors.sensor import Sensor
 from gateway.answering import turn_away
-from gateway.auth import caller_of
+from gateway.auth import Auth
 from gateway.door import Door, Probe, TurnedAway
 from gateway.v1 import program_pb2
 
@@ -20,7 +20,8 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 class Doorkeeper(grpc.aio.ServerInterceptor):
     """A no costs half as much as a call when nothing was read for it; what is left is gRPC's own."""
 
-    def __init__(self, door: Door, probe: Probe, sensor: Sensor) -> None:
+    def __init__(self, auth: Auth, door: Door, probe: Probe, sensor: Sensor) -> None:
+        self._auth = auth
         self._door = door
         self._probe = probe.metadata
         self._sensor = sensor
@@ -41,11 +42,11 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
             self._door.count(1)
             return await continuation(handler_call_details)
         try:
-            self._door.meet(caller_of(metadata))
-        except InvalidCommand:
-            pass  # the service says what is wrong with it
+            self._door.meet(self._auth.caller(metadata))
         except TurnedAway as away:
             return grpc.stream_unary_rpc_method_handler(self._refusal(away))
+        except PlatformError:
+            pass  # the service says what is wrong with it
         return await continuation(handler_call_details)
 
     def _refusal(self, away: TurnedAway) -> Callable[[Any, Any], Awaitable[NoReturn]]:

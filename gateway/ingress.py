@@ -29,6 +29,7 @@ from actors.link import (
 from actors.ports import Appended, Log, Slice
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
+from gateway.auth import Auth
 from gateway.deadlines import now_ms as clock_ms
 from gateway.door import Door, Probe
 from gateway.owners import Owners
@@ -111,9 +112,17 @@ class Ingress:
     """What the services call. Everything runs in one event loop, but for the log's callbacks."""
 
     def __init__(
-        self, name: str, log: Log, cluster: ClusterSettings, process: ProcessSettings, token: str, sensor: Sensor
+        self,
+        name: str,
+        log: Log,
+        cluster: ClusterSettings,
+        process: ProcessSettings,
+        token: str,
+        sensor: Sensor,
+        auth: Auth,
     ) -> None:
         self.name = name
+        self.auth = auth
         self._log = log
         self._cluster = cluster
         self._sensor = sensor

@@ -11,6 +11,7 @@ from actors.errors import NotFound, Unavailable
 from actors.kernel.action import Push
 from gateway.ingress import Ingress
 from gateway.routes import Route
+from gateway.tokens import Why, refusal
 from gateway.v1 import program_pb2 as pb
 
 PUSHES_VIEW = "pushes"
@@ -38,6 +39,7 @@ class Listener:
         self._waiting: deque[Push] = deque()
         self._must_read = True
         self._draining = False
+        self._is_expired = False
         self._ready = asyncio.Event()
         self._ready.set()
 
@@ -59,8 +61,16 @@ class Listener:
         self._draining = True
         self._ready.set()
 
+    def expire(self) -> None:
+        """End: what the client proved is proven no more."""
+        self._is_expired = True
+        self.drain()
+
     async def run(self, context: Any) -> None:
-        """Serve until the client goes. Raises Unavailable when the gateway ends, or an operator must act."""
+        """Serve until the client goes.
+
+        Raises Unavailable when the gateway ends, or an operator must act; Unauthenticated when a token has expired.
+        """
         route = self._route
         self._ingress.listen(route.partition, route.entity, self)
         try:
@@ -73,6 +83,8 @@ class Listener:
                 await self._deliver(context)
         finally:
             self._ingress.unlisten(route.partition, route.entity, self)
+        if self._is_expired:
+            raise refusal(Why.EXPIRED)
         raise Unavailable("this gateway ends; listen to another", outcome="NOT_APPENDED", retry_after_ms=0)
 
     async def _read(self, context: Any) -> None:

@@ -14,16 +14,19 @@ from grpc_reflection.v1alpha import reflection
 from msgspec import Struct
 
 from actors.errors import SetupError
-from actors.ports import Log
+from actors.ports import Keys, Log
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.answering import Answering
+from gateway.auth import Auth
 from gateway.doorkeeper import Doorkeeper
+from gateway.gatekeeper import Gatekeeper
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
 from gateway.services.program import ProgramService
+from gateway.tokens import Verifier
 from gateway.v1 import catalog_pb2, catalog_pb2_grpc, program_pb2, program_pb2_grpc
 
 SERVICE_NAME: str = program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name
@@ -39,13 +42,17 @@ RPCS_PER_PENDING = 2
 
 
 class GatewayConfig(Struct, frozen=True, kw_only=True):
-    """One gateway process; `name` is new for each life of it, since hosts answer by it."""
+    """One gateway process; `name` is new for each life of it, since hosts answer by it.
+
+    `folder` is where its keyring is, if identity is required.
+    """
 
     name: str
     log_url: str
     token: str
     host: str = "127.0.0.1"
     port: int = 0
+    folder: str = ""
     programs: tuple[str, ...] = ()
     metrics_port: int = -1
     reflection: bool = True
@@ -54,11 +61,12 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
 
 
 class GatewayParts(NamedTuple):
-    """What a gateway is wired to."""
+    """What a gateway is wired to; it needs a keyring where identity is required."""
 
     log: Log
     registry: Registry
     sensor: Sensor
+    keys: Keys | None = None
 
 
 class Served(NamedTuple):
@@ -88,10 +96,14 @@ class Gateway:
     def __init__(self, config: GatewayConfig, parts: GatewayParts) -> None:
         self._config = config
         self.port = 0
-        self.ingress = Ingress(config.name, parts.log, config.cluster, config.process, config.token, parts.sensor)
+        auth = _auth(config.process, parts.keys)
+        self.ingress = Ingress(config.name, parts.log, config.cluster, config.process, config.token, parts.sensor, auth)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=[Doorkeeper(self.ingress.door, self.ingress.probe, parts.sensor)],
+            interceptors=[
+                *([Gatekeeper(auth, self.ingress.probe, parts.sensor)] if auth.is_required else ()),
+                Doorkeeper(auth, self.ingress.door, self.ingress.probe, parts.sensor),
+            ],
             options=_options(config.process),
             maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max,
         )
@@ -138,6 +150,14 @@ class Gateway:
             served.service.drain()
         await stopping
         await self.ingress.stop()
+
+
+def _auth(process: ProcessSettings, keys: Keys | None) -> Auth:
+    if not process.identity_required:
+        return Auth()
+    if keys is None:
+        raise SetupError("identity is required, and this gateway has no keyring to check tokens by", reason="NO_KEYS")
+    return Auth(Verifier(keys))
 
 
 def _options(process: ProcessSettings) -> list[tuple[str, int]]:

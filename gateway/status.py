@@ -174,7 +174,7 @@ def _made(
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(message, outcome=outcome)
         case grpc.StatusCode.UNAUTHENTICATED:
-            return Unauthenticated(message)
+            return Unauthenticated(message, reason=reason or code.name)
         case grpc.StatusCode.PERMISSION_DENIED:
             return PermissionDenied(message)
         case grpc.StatusCode.INTERNAL if position:

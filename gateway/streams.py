@@ -10,12 +10,14 @@ from actors.kernel.action import Reply
 from actors.sensor import Sensor
 from gateway.admission import level_of
 from gateway.auth import Caller
+from gateway.authority import check_entity_call
 from gateway.deadlines import now_ms
 from gateway.door import SAID, wall_ms
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes, text_of
 from gateway.status import code_of, refusal_of, status_of
+from gateway.tokens import Why, refusal
 from gateway.v1 import program_pb2 as pb
 
 OPEN_MAX = 10_000
@@ -115,6 +117,8 @@ class CallStream:
         self._ready.set()
 
     def _take(self, calls: Sequence[pb.InvokeRequest]) -> None:
+        if self._caller.principal is not None:
+            calls = self._permitted(calls)
         door, arrived_ms = self._ingress.door, now_ms()
         if door.is_choosing:
             calls = self._chosen(calls)
@@ -145,6 +149,24 @@ class CallStream:
                     self._repeats += 1
         for reason, count in refused.items():
             self._sensor.calls_refused(reason, count)
+
+    def _permitted(self, calls: Sequence[pb.InvokeRequest]) -> Sequence[pb.InvokeRequest]:
+        """The calls that this caller may make, while its token is good; the others have their results at once."""
+        caller, permitted, refused = self._caller, list[pb.InvokeRequest](), dict[str, int]()
+        is_expired = wall_ms() >= caller.until_ms
+        for call in calls:
+            try:
+                if is_expired:
+                    raise refusal(Why.EXPIRED)
+                check_entity_call(caller.principal, self._routes, call.entity, call.command)
+            except PlatformError as error:
+                refused[error.reason] = refused.get(error.reason, 0) + 1
+                self._end((call.request_id, 0, None, error))
+            else:
+                permitted.append(call)
+        for reason, count in refused.items():
+            self._sensor.calls_refused(reason, count)
+        return permitted
 
     def _chosen(self, calls: Sequence[pb.InvokeRequest]) -> Sequence[pb.InvokeRequest]:
         """The calls that are let in; the others have their results at once."""

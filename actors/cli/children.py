@@ -42,14 +42,15 @@ def gateway(settings: bytes) -> None:
     """Serve one gateway."""
     from actors.adapters.logs import open_log
     from actors.adapters.prometheus import PrometheusSensor, serve_metrics
-    from actors.cli.wiring import registry_of
+    from actors.cli.wiring import keys_of, registry_of
     from gateway.server import GatewayConfig, GatewayParts, serve
 
     config = msgspec.json.decode(settings, type=GatewayConfig)
     sensor = PrometheusSensor()
     log = open_log(config.log_url, config.process, config.token)
     metrics = serve_metrics(sensor)
-    parts = GatewayParts(log, registry_of(config.programs), sensor)
+    keys = keys_of(Path(config.folder)) if config.process.identity_required else None
+    parts = GatewayParts(log, registry_of(config.programs), sensor, keys)
     try:
         asyncio.run(serve(config, parts, lambda port: _ready(port=port, metrics=metrics.port)))
     finally:

@@ -55,6 +55,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
     registry = wiring.registry_of(programs)
     sensor = PrometheusSensor()
     log = LocalLog(folder / "log", process.append_deadline_ms)
+    keys = wiring.keys_of(folder) if process.identity_required else None
     name, token = new_name().replace("gateway", "dev"), wiring.token_of(folder)
     try:
         log.create(cluster.topics(tuple(registry.entities)))
@@ -73,7 +74,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         address = await hosting.start()
         hosting.assign(Place(log, cluster, name).take_all(address, 1, registry.digest))
         config = GatewayConfig(name=name, log_url="", token=token, port=port, cluster=cluster, process=process)
-        gateway = Gateway(config, GatewayParts(log, registry, sensor))
+        gateway = Gateway(config, GatewayParts(log, registry, sensor, keys))
         bound = await gateway.start()
         shared = Shared(log, token)
         log_url = f"embedded://{await shared.start()}"

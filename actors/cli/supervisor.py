@@ -172,6 +172,7 @@ class Supervisor:
                 log_url=await asyncio.shield(self._log_url),
                 token=self._token,
                 port=self._port,
+                folder=str(self._folder),
                 programs=self._plan.programs,
                 cluster=self._cluster,
                 process=self._process,

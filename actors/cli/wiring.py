@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.adapters.hosting import HostConfig, Hosting, Parts
+from actors.adapters.keyring import FileKeys
 from actors.adapters.logging import get_logger, set_up_logging
 from actors.adapters.logs import open_log
 from actors.adapters.objects import open_objects
@@ -21,7 +22,7 @@ from actors.errors import SetupError
 from actors.kernel.record import encode_frame
 from actors.kernel.rules import Rules
 from actors.placement import Move, Size, encode_placement, placement_key
-from actors.ports import Log, Slice
+from actors.ports import Keys, Log, Slice
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings, check_same, read_cluster
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "cluster.json"
 TOKEN_FILE = "token"
+KEYS_FOLDER = "keys"
 FAILED = 70
 """The status of a host's process that ended because a step of it failed: another host goes on from its store."""
 
@@ -156,6 +158,11 @@ def token_of(folder: Path) -> str:
     path.touch(mode=0o600)
     path.write_text(token)
     return token
+
+
+def keys_of(folder: Path) -> Keys:
+    """The keyring of this folder; made when there is none. Raises SetupError."""
+    return FileKeys(folder / KEYS_FOLDER)
 
 
 def settled_cluster(

@@ -1,7 +1,9 @@
 """`ProgramService`: calls, queries and pushes of mini programs. Translates between protobuf and the ingress."""
 
+import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, cast
 
 import msgspec
@@ -13,7 +15,10 @@ from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.answering import Answering, Context, level_trailer, trailer
+from gateway.auth import Caller
+from gateway.authority import check_entity_call, check_kind, check_program, programs_told
 from gateway.deadlines import deadline_ms, each_call_ms, now_ms
+from gateway.door import wall_ms
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener
 from gateway.pending import Call
@@ -37,7 +42,11 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
         """One call."""
         began = time.perf_counter()
         request_id = request.request_id
-        caller = await self.let_in(context, "Invoke", request.entity, request_id, is_met=True)
+
+        def check(caller: Caller) -> None:
+            check_entity_call(caller.principal, self._routes, request.entity, request.command)
+
+        caller = await self.let_in(context, "Invoke", request.entity, request_id, is_met=True, check=check)
         try:
             try:
                 name, key = caller.name, self._routes.request_id(request_id)
@@ -84,6 +93,7 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
         """One question."""
         began = time.perf_counter()
         try:
+            check_entity_call(self.principal(context), self._routes, request.entity, request.view)
             route = self._routes.to(request.entity)
             self._routes.check_view(route, request.view)
             _check_args(request.args)
@@ -125,27 +135,36 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
         """What a program takes and tells."""
         began = time.perf_counter()
         registry = self._routes.registry
+        try:
+            principal = self.principal(context)
+            check_program(principal, request.program)
+        except PlatformError as error:
+            await self.refuse(context, "Describe", began, error, "")
         if request.program and request.program not in registry.programs:
             known = ", ".join(sorted(registry.programs)) or "none"
-            error = NotFound(
+            missing = NotFound(
                 f"there is no program {request.program[:100]!r}; there are {known}", reason="NO_SUCH_PROGRAM"
             )
-            await self.refuse(context, "Describe", began, error, "")
+            await self.refuse(context, "Describe", began, missing, "")
         description = self._described.get(request.program)
         if description is None:
             description = self._described[request.program] = _describe(registry, request.program)
         self._sensor.call_done("Describe", "OK", time.perf_counter() - began)
-        return pb.DescribeResponse(description=description, programs=sorted(registry.programs))
+        return pb.DescribeResponse(description=description, programs=programs_told(principal, registry))
 
     async def ListTransitions(self, request: pb.ListTransitionsRequest, context: Context) -> pb.ListTransitionsResponse:
         """The state machines of a kind."""
         began = time.perf_counter()
         entities = self._routes.registry.entities
+        try:
+            check_kind(self.principal(context), self._routes.registry, request.kind)
+        except PlatformError as error:
+            await self.refuse(context, "ListTransitions", began, error, "")
         entity = entities.get(request.kind)
         if entity is None:
             known = ", ".join(sorted(entities))
-            error = NotFound(f"there is no kind {request.kind[:100]!r}; there are {known}", reason="NO_SUCH_KIND")
-            await self.refuse(context, "ListTransitions", began, error, "")
+            missing = NotFound(f"there is no kind {request.kind[:100]!r}; there are {known}", reason="NO_SUCH_KIND")
+            await self.refuse(context, "ListTransitions", began, missing, "")
         self._sensor.call_done("ListTransitions", "OK", time.perf_counter() - began)
         return pb.ListTransitionsResponse(lives=[_life(name, table) for name, table in entity.life.items()])
 
@@ -153,12 +172,29 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
         """The pushes of one entity."""
         began = time.perf_counter()
         try:
+            caller = self.caller(context)
+            check_entity_call(caller.principal, self._routes, request.entity, "pushes")
             route = self._routes.to(request.entity)
             self._routes.check_view(route, "pushes")
             listener = Listener(self._ingress, route, request.cursor)
-            await self.serve(listener, listener.run(context))
+            with _until(caller, listener.expire):
+                await self.serve(listener, listener.run(context))
         except PlatformError as error:
             await self.refuse(context, "Listen", began, error, "")
+
+
+@contextlib.contextmanager
+def _until(caller: Caller, expire: Callable[[], None]) -> Generator[None]:
+    """Call `expire` when what the caller proved is proven no more."""
+    if caller.principal is None:
+        yield
+        return
+    left_s = max(caller.until_ms - wall_ms(), 0) / 1_000
+    expiring = asyncio.get_running_loop().call_later(left_s, expire)
+    try:
+        yield
+    finally:
+        expiring.cancel()
 
 
 def _describe(registry: Registry, program: str) -> bytes:

@@ -30,7 +30,9 @@ class ProgramServiceStub:
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
     and `hutong-priority` (0 to 127, more is more important, 64 when it is not said). A call without a caller gets one that
-    lasts as long as its connection.
+    lasts as long as its connection. Where identity is required these are not looked at: `authorization: Bearer TOKEN`
+    says all of it. Without a good token a call is UNAUTHENTICATED, with a reason such as TOKEN_EXPIRED; what is not the
+    caller's is PERMISSION_DENIED, whether it exists or not.
 
     Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
     of an Invoke its request id, `hutong-request-id`.
@@ -94,7 +96,9 @@ class ProgramServiceServicer:
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
     and `hutong-priority` (0 to 127, more is more important, 64 when it is not said). A call without a caller gets one that
-    lasts as long as its connection.
+    lasts as long as its connection. Where identity is required these are not looked at: `authorization: Bearer TOKEN`
+    says all of it. Without a good token a call is UNAUTHENTICATED, with a reason such as TOKEN_EXPIRED; what is not the
+    caller's is PERMISSION_DENIED, whether it exists or not.
 
     Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
     of an Invoke its request id, `hutong-request-id`.
@@ -211,7 +215,9 @@ class ProgramService:
 
     Who calls is named in metadata: `hutong-caller` (any stable name; retries are recognised under it), `hutong-tenant`
     and `hutong-priority` (0 to 127, more is more important, 64 when it is not said). A call without a caller gets one that
-    lasts as long as its connection.
+    lasts as long as its connection. Where identity is required these are not looked at: `authorization: Bearer TOKEN`
+    says all of it. Without a good token a call is UNAUTHENTICATED, with a reason such as TOKEN_EXPIRED; what is not the
+    caller's is PERMISSION_DENIED, whether it exists or not.
 
     Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
     of an Invoke its request id, `hutong-request-id`.

@@ -29,6 +29,7 @@ from tests.bad_input.halts import halt_partitions
 from tests.bad_input.messages import mutate_messages
 from tests.bad_input.mutating import broken_bytes, odd_text
 from tests.bad_input.stored import read_bad_records, read_bad_values, restore_bad_snapshots
+from tests.bad_input.strangers import break_tokens, cross_tenants
 from tests.bad_input.wire import send_messages
 from tests.gateway.scene import registry
 from tests.kernel.box import Do
@@ -154,6 +155,8 @@ CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
     "messages": (mutate_messages, 20_000, 400_000),
     "wire": (send_messages, 300, 10_000),
     "names": (break_names, 5_000, 100_000),
+    "tokens": (break_tokens, 20_000, 200_000),
+    "tenants": (cross_tenants, 100_000, 500_000),
     "records": (break_records, 5_000, 200_000),
     "host records": (read_bad_records, 2_000, 60_000),
     "values": (read_bad_values, 2_000, 60_000),

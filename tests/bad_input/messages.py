@@ -18,6 +18,7 @@ from actors.kernel.rules import Rules
 from actors.link import Answer
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
+from gateway.auth import Auth
 from gateway.client import uuid7
 from gateway.door import Door
 from gateway.ingress import Ingress
@@ -166,8 +167,9 @@ class Answering:
 
     name = "gateway"
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, auth: Auth | None = None) -> None:
         self._rules = rules
+        self.auth = auth or Auth()
         self.door = Door(ProcessSettings(), Sensor())
         self._listener: Listener | None = None
 

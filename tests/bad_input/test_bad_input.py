@@ -16,6 +16,8 @@ SIZES = {
     "messages": 3_000,
     "wire": 64,
     "names": 2_000,
+    "tokens": 2_000,
+    "tenants": 1_000,
     "records": 1_500,
     "host records": 500,
     "values": 500,

@@ -29,7 +29,7 @@ from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.link import FromGateway, FromHost, Owned, Replies
 from actors.placement import Placed, Placement, Release, Term, encode_placement, placement_key
-from actors.ports import Appended, Slice
+from actors.ports import Appended, Keys, Slice
 from actors.registry import Registry, load_programs
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
@@ -192,6 +192,8 @@ class Scene:
     def __init__(self, log: TestLog, folder: Path) -> None:
         self.log = log
         self.folder = folder
+        self.registry = registry()
+        self.keys: Keys | None = None
         self.gateways: list[Gateway] = []
         self.hosts: list[Hosting | ScriptedHost] = []
         self.channels: list[grpc.aio.Channel] = []
@@ -207,7 +209,7 @@ class Scene:
             watchdog=False,
         )
         objects = open_objects(self.folder / "objects")
-        rules = Rules(registry().entities.values(), RELEASE, DIGEST)
+        rules = Rules(self.registry.entities.values(), RELEASE, DIGEST)
         parts = Parts(self.log, MemoryStates(), objects, rules, Sensor())
         hosting = Hosting(config, parts, lambda _event, _facts: None)
         self.hosts.append(hosting)
@@ -235,7 +237,7 @@ class Scene:
         """A gateway; returns its port."""
         name = f"gateway-{len(self.gateways)}"
         config = GatewayConfig(name=name, log_url="", token=TOKEN, cluster=CLUSTER, process=process)
-        gateway = Gateway(config, GatewayParts(self.log, registry(), sensor or Sensor()))
+        gateway = Gateway(config, GatewayParts(self.log, self.registry, sensor or Sensor(), self.keys))
         self.gateways.append(gateway)
         return await gateway.start()
 

@@ -21,7 +21,7 @@ PRODUCT = ("actors", "gateway", "infra", "loadtests")
 PURE = (
     *("actors.kernel", "actors.domain", "actors.programs", "actors.projections"),
     *("actors.intake", "actors.said", "actors.outbox", "actors.timing", "actors.due", "actors.passivation"),
-    "actors.placement",
+    *("actors.placement", "actors.principal"),
 )
 AUTHORS = ("actors.domain", "actors.programs")
 
@@ -113,7 +113,7 @@ def calls(node: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 # --- imports point down ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("actors.errors", "actors.lifecycle", "actors.raised"),
+    ("actors.errors", "actors.lifecycle", "actors.principal", "actors.raised"),
     ("actors", "actors.entity", "actors.geohash", "actors.shares"),
     ("infra",),
     ("actors.domain", "actors.programs"),
@@ -171,6 +171,8 @@ HOMES = {
     **dict.fromkeys(_ADAPTED, ("actors.adapters",)),
     "ray": ("actors.adapters", "loadtests.bench"),  # the bench measures bare Ray calls beside ours
     "grpc": ("gateway", "actors.adapters", "loadtests.bench"),
+    "jwt": ("gateway",),
+    "cryptography": ("gateway", "actors.adapters"),
     "lunar_python": ("actors.programs.fortune",),
 }
 """A library, and the only packages of ours that may import it."""

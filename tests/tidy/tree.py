@@ -96,7 +96,10 @@ def the_kernel_is_small(files: Iterable[File]) -> list[str]:
     return [f"the kernel has {lines} lines of code; at most {KERNEL_LINES_MAX}"] if lines > KERNEL_LINES_MAX else []
 
 
-FOR_OTHERS = ("actors.testing", "actors.adapters.memory", "actors.adapters.memory_states", "infra.kafka", "loadtests")
+FOR_OTHERS = (
+    *("actors.testing", "actors.adapters.memory", "actors.adapters.memory_keys", "actors.adapters.memory_states"),
+    *("infra.kafka", "loadtests"),
+)
 """What the product itself does not call: kits for authors and tests, and programs that are run by hand."""
 
 KEPT = {"LABELS", "delete_topic", "verify"}

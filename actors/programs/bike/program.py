@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Ref, Reject, Send, accept
+from actors import Context, Decision, Entity, Ref, Reject, Role, Send, accept
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
 Docks: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
@@ -229,8 +229,17 @@ STATION = Entity(
     decide_station,
     evolve_station,
     views={"station": lambda station, _: station},
+    access={"bike.station.open": (Role.SERVER,), "station": (Role.PERSON, Role.SERVER)},
 )
 RIDER = Entity(
-    "bike.rider", Rider(), RiderCommand, RiderEvent, decide_rider, evolve_rider, views={"rider": lambda rider, _: rider}
+    "bike.rider",
+    Rider(),
+    RiderCommand,
+    RiderEvent,
+    decide_rider,
+    evolve_rider,
+    views={"rider": lambda rider, _: rider},
+    access={"bike.hire": (Role.PERSON,), "bike.return": (Role.PERSON,), "rider": (Role.PERSON, Role.SERVER)},
+    owner={Role.PERSON: lambda openid: openid},
 )
 ENTITIES = (STATION, RIDER)

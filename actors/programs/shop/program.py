@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Ref, Reject, Send, accept
+from actors import Context, Decision, Entity, Ref, Reject, Role, Send, accept
 
 ARTICLES_MAX = 4_000  # different articles that one customer holds at a time
 
@@ -251,7 +251,20 @@ def _only_from(kind: str, ctx: Context) -> Ref[ShopCommand]:
     return Ref("shop", merchant)
 
 
-SHOP = Entity("shop", Shop(), ShopCommand, ShopEvent, decide, evolve, views={"totals": totals}, routing=merchant_of)
+AT_THE_TILL = (Role.MERCHANT, Role.SERVER)
+ITS_MERCHANTS = {Role.MERCHANT: merchant_of}
+SHOP = Entity(
+    "shop",
+    Shop(),
+    ShopCommand,
+    ShopEvent,
+    decide,
+    evolve,
+    views={"totals": totals},
+    routing=merchant_of,
+    access=dict.fromkeys(("shop.buy", "shop.return", "totals"), AT_THE_TILL),
+    owner=ITS_MERCHANTS,
+)
 CUSTOMER = Entity(
     "shop.customer",
     Customer(),
@@ -261,6 +274,8 @@ CUSTOMER = Entity(
     evolve_customer,
     views={"articles": lambda customer, _: customer.units},
     routing=merchant_of,
+    access={"articles": AT_THE_TILL},
+    owner=ITS_MERCHANTS,
     state_bytes_max=1 << 20,
 )
 SKU = Entity(
@@ -272,5 +287,7 @@ SKU = Entity(
     lambda _, event: Sku(event.units),
     views={"stock": lambda sku, _: {"units": sku.units}},
     routing=merchant_of,
+    access={"shop.sku.stock": AT_THE_TILL, "stock": (*AT_THE_TILL, Role.PERSON)},
+    owner=ITS_MERCHANTS,
 )
 ENTITIES = (SHOP, CUSTOMER, SKU)

@@ -1,0 +1,100 @@
+"""Who may do what, where callers must prove who they are: tables, and nothing that is not in them.
+
+Whoever asks for what is not its own gets one answer, made from the name alone: whether it exists cannot be told.
+"""
+
+from collections.abc import Mapping
+
+from actors.errors import NotFound, PermissionDenied, PlatformError
+from actors.principal import Principal, Role
+from actors.registry import PREFIX, Registry
+from gateway.routes import Route, Routes
+
+_PROGRAM = "/gateway.v1.ProgramService/"
+_OF_PROGRAMS = (Role.PERSON, Role.SERVER)
+_CATALOG = "/gateway.v1.CatalogService/"
+_CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
+_PUBLISHING = (
+    *("OpenAccount", "RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "TakeReview"),
+    *("JudgeVersion", "SetGray", "ReleaseVersion", "RollBack"),
+)
+RPCS: Mapping[str, tuple[Role, ...]] = {
+    f"{_PROGRAM}Invoke": _CALLING,
+    f"{_PROGRAM}InvokeStream": _CALLING,
+    f"{_PROGRAM}Query": _CALLING,
+    f"{_PROGRAM}Listen": _CALLING,
+    f"{_PROGRAM}Describe": (*_OF_PROGRAMS, Role.OPERATOR),
+    f"{_PROGRAM}ListTransitions": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
+    **dict.fromkeys((f"{_CATALOG}{name}" for name in ("GetProgram", "GetShown")), tuple(Role)),
+    **dict.fromkeys((f"{_CATALOG}{name}" for name in _PUBLISHING), (Role.OPERATOR,)),
+}
+"""Every method of every service of ours, and the roles that have any business with it."""
+
+WITHOUT_IDENTITY = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+"""What is asked before anybody has a token: whether we serve, and what."""
+
+
+def denied() -> PermissionDenied:
+    """The one answer to whoever may not."""
+    return PermissionDenied("this caller may not do this here; the program's access table says who may")
+
+
+def check_method(principal: Principal | None, method: str) -> None:
+    """Raises PermissionDenied unless the principal's role has business with the method. `/package.Service/Method`."""
+    if principal is not None and principal.role not in RPCS.get(method, ()):
+        raise denied()
+
+
+def check_entity_call(principal: Principal | None, routes: Routes, name: str, what: str) -> None:
+    """Whether a principal may ask the entity of this resource name for a command or a view.
+
+    Raises PermissionDenied; NotFound for what is the platform's own, which is reached by services of its own; and what
+    `Routes.to` raises for names within the principal's own program.
+    """
+    if principal is None:
+        return
+    role, tenant, subject = principal
+    program = name.partition("/")[2].partition("/")[0] if name.startswith(f"{PREFIX}/") else ""
+    if not program:
+        raise NotFound("there is nothing of a program by this name", reason="NO_SUCH_KIND")
+    if role in _OF_PROGRAMS and program != tenant:
+        raise denied()
+    kind, entity_id = _addressed(routes, role, name)
+    if role is Role.OPERATOR:
+        return
+    whose = kind.kind.owner.get(role)
+    if role not in kind.kind.access.get(what, ()) or (whose is not None and whose(entity_id) != (subject or tenant)):
+        raise denied()
+
+
+def _addressed(routes: Routes, role: Role, name: str) -> tuple[Route, str]:
+    """The route of a name, and the entity's id. A merchant, who is of no program, learns nothing of names."""
+    try:
+        route = routes.to(name)
+    except PlatformError as error:
+        raise denied() if role is Role.MERCHANT else error from error
+    return route, route.entity.partition("/")[2]
+
+
+def check_program(principal: Principal | None, program: str) -> None:
+    """Raises PermissionDenied unless the principal may read what this program takes and tells; "" is the platform."""
+    if principal is None or principal.role is Role.OPERATOR:
+        return
+    if principal.role not in _OF_PROGRAMS or program != principal.tenant:
+        raise denied()
+
+
+def check_kind(principal: Principal | None, registry: Registry, kind: str) -> None:
+    """Raises PermissionDenied unless the principal may read the life of this kind: its program's, or the platform's."""
+    program = kind.partition(".")[0]
+    is_platforms = kind in registry.entities and program not in registry.programs
+    if principal is not None and principal.role in _OF_PROGRAMS and program != principal.tenant and not is_platforms:
+        raise denied()
+
+
+def programs_told(principal: Principal | None, registry: Registry) -> list[str]:
+    """The programs that a principal is told of."""
+    programs = sorted(registry.programs)
+    if principal is None or principal.role is Role.OPERATOR:
+        return programs
+    return [program for program in programs if program == principal.tenant]

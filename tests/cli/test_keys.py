@@ -1,0 +1,42 @@
+"""`hutong keys`: a folder's signing keys through their lives, and tokens for its gateways."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.cli.wiring import keys_of
+from gateway.tokens import Verifier
+from tests.cli.running import hutong
+
+
+def states(folder: Path) -> list[str]:
+    return [key["state"] for key in hutong("keys", "list", "--dir", folder, "--json").value["keys"]]
+
+
+def test_keys_go_from_next_to_retired_and_never_out_of_turn(tmp_path: Path) -> None:
+    first = hutong("keys", "list", "--dir", tmp_path, "--json").value["keys"][0]["kid"]
+    assert states(tmp_path) == ["signing", "next"]
+    assert hutong("keys", "retire", first, "--dir", tmp_path, "--json").error["reason"] == "KEY_IN_USE"
+    assert hutong("keys", "rotate", "--dir", tmp_path, "--json").value["signing"] != first
+    assert states(tmp_path) == ["verifying", "signing", "next"]
+    assert hutong("keys", "retire", first, "--dir", tmp_path, "--json").error["reason"] == "KEY_IN_USE"
+    assert hutong("keys", "retire", first, "--now", "--dir", tmp_path, "--json").value == {"retired": first}
+    assert states(tmp_path) == ["retired", "signing", "next"]
+    assert hutong("keys", "retire", "none", "--dir", tmp_path, "--json").error["reason"] == "NO_SUCH_KEY"
+    assert first in hutong("keys", "list", "--dir", tmp_path).out
+
+
+def test_a_token_that_is_printed_is_good_at_a_gateway_of_the_folder(tmp_path: Path) -> None:
+    token = hutong("keys", "issue", "person/bike/ann", "--seconds", 60, "--dir", tmp_path).out.strip()
+    now_ms = time.time_ns() // 1_000_000
+    proven = Verifier(keys_of(tmp_path)).verify(token, now_ms)
+    assert proven.principal.caller == "person/bike/ann"
+    assert proven.until_ms <= now_ms + 60_000
+
+
+@pytest.mark.parametrize("principal", ["ann", "person/bike", "root/x", "person/bike/a b"])
+def test_who_is_no_principal_gets_no_token(tmp_path: Path, principal: str) -> None:
+    error = hutong("keys", "issue", principal, "--dir", tmp_path, "--json").error
+    assert error["reason"] == "INVALID_PRINCIPAL"
+    assert "person/PROGRAM/OPENID" in error["message"]

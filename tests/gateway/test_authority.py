@@ -1,0 +1,379 @@
+"""Where identity is required: every method has its roles, and a call goes as far as its token and no farther."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import msgspec
+import pytest
+from google.protobuf.descriptor import FileDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from actors import Role
+from actors.adapters.memory_keys import MemoryKeys
+from actors.entity import AnyEntity
+from actors.errors import PermissionDenied, SetupError
+from actors.principal import Principal, parse
+from actors.registry import load_programs, shipped_programs
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
+from actors.shape import check_entity
+from gateway import v1
+from gateway.authority import RPCS, WITHOUT_IDENTITY, check_method
+from gateway.server import Gateway, GatewayConfig, GatewayParts
+from gateway.tokens import SAYS, Why, sign
+from gateway.v1 import program_pb2 as pb
+from tests.gateway.jar import JAR
+from tests.gateway.scene import CLUSTER, Scene, new_id, play, reason_of, refused, request
+from tests.gateway.tokens import bad_tokens
+
+T = TypeVar("T")
+REQUIRED = ProcessSettings(identity_required=True)
+ROLES: Mapping[str, str] = {
+    "ProgramService/Invoke": "person server merchant operator",
+    "ProgramService/InvokeStream": "person server merchant operator",
+    "ProgramService/Query": "person server merchant operator",
+    "ProgramService/Listen": "person server merchant operator",
+    "ProgramService/Describe": "person server operator",
+    "ProgramService/ListTransitions": "person server member operator",
+    "CatalogService/OpenAccount": "operator",
+    "CatalogService/RegisterProgram": "operator",
+    "CatalogService/UploadVersion": "operator",
+    "CatalogService/SubmitVersion": "operator",
+    "CatalogService/WithdrawVersion": "operator",
+    "CatalogService/TakeReview": "operator",
+    "CatalogService/JudgeVersion": "operator",
+    "CatalogService/SetGray": "operator",
+    "CatalogService/ReleaseVersion": "operator",
+    "CatalogService/RollBack": "operator",
+    "CatalogService/GetProgram": "person account server member merchant operator platform",
+    "CatalogService/GetShown": "person account server member merchant operator platform",
+}
+"""The whole table once more, to be changed on purpose only."""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def methods() -> list[str]:
+    """Every method of every service in the generated code."""
+    names = sorted(path.stem for path in Path(v1.__path__[0]).glob("*_pb2.py"))
+    files: list[FileDescriptor] = [import_module(f"gateway.v1.{name}").DESCRIPTOR for name in names]
+    return [
+        f"/{service.full_name}/{method.name}"
+        for file in files
+        for service in file.services_by_name.values()
+        for method in service.methods
+    ]
+
+
+# -- the tables -------------------------------------------------------------------------------------------------------
+
+
+def test_every_method_of_every_service_says_who_may_call_it() -> None:
+    missing = [method for method in methods() if method not in RPCS]
+    assert not missing, "a method without an entry in gateway.authority.RPCS is for nobody"
+
+
+def test_every_methods_roles_are_those_that_were_meant() -> None:
+    written = {method.removeprefix("/gateway.v1."): " ".join(roles) for method, roles in RPCS.items()}
+    assert written == ROLES
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_without_business_with_a_method_is_refused_and_so_is_every_method_that_is_not_there(role: Role) -> None:
+    principal = Principal(role, "t", "s")
+    for method in (*methods(), "/gateway.v1.ProgramService/Destroy", "Invoke", ""):
+        if role in RPCS.get(method, ()):
+            check_method(principal, method)
+        else:
+            with pytest.raises(PermissionDenied):
+                check_method(principal, method)
+
+
+def _jar(**changes: Any) -> AnyEntity:
+    return replace(JAR, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"access": {"jar.fly": (Role.PERSON,)}}, "jar.fly"),
+        ({"access": {"peek": (Role.SERVER,)}}, "peek"),
+        ({"access": {"jar.put": (Role.MERCHANT,)}}, "owner="),
+        ({"access": {"jar.put": (Role.OPERATOR,)}}, "role 'operator'"),
+        ({"access": {"jar.put": ("persons",)}}, "role 'persons'"),
+        ({"owner": {Role.SERVER: str}}, "role 'server'"),
+    ],
+)
+def test_an_access_table_that_names_what_is_not_there_is_refused_when_the_entity_is_loaded(
+    changes: dict[str, Any], says: str
+) -> None:
+    check_entity(_jar())
+    with pytest.raises(SetupError, match=says):
+        check_entity(_jar(**changes))
+
+
+# -- a gateway that requires identity --------------------------------------------------------------------------------
+
+
+class Town:
+    """Two of the programs that ship, behind a gateway that requires identity."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.keys = scene.keys = MemoryKeys()
+        scene.registry = load_programs(folder for folder in shipped_programs() if folder.name in ("bike", "shop"))
+        scene.log.create(CLUSTER.topics(tuple(scene.registry.entities)))
+        self.stub: Any = None
+
+    async def opens(self) -> None:
+        self.stub = await self.scene.served(REQUIRED)
+        await self.invoke(
+            "server/bike", "programs/bike/stations/north", "bike.station.open", name="N", docks=2, bikes=1
+        )
+
+    def token(self, caller: str, life_s: int | None = None) -> str:
+        principal = parse(caller)
+        assert principal is not None
+        return sign(self.keys, principal, now_ms(), life_s)
+
+    def metadata(self, caller: str) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.token(caller)}"),)
+
+    def invoke(self, caller: str, entity: str, command: str, **fields: Any) -> Any:
+        return self.stub.Invoke(request(entity, command, **fields), metadata=self.metadata(caller))
+
+    def query(self, caller: str, entity: str, view: str, *, linearizable: bool = False) -> Any:
+        asked = pb.QueryRequest(entity=entity, view=view, linearizable=linearizable)
+        return self.stub.Query(asked, metadata=self.metadata(caller))
+
+    def ends(self) -> list[int]:
+        """How far each partition's log goes: what is refused leaves it as it is."""
+        return [len(self.scene.log.frames(partition)) for partition in range(CLUSTER.partitions)]
+
+
+def in_town(act: Callable[[Town], Awaitable[T]]) -> T:
+    async def run(scene: Scene) -> T:
+        town = Town(scene)
+        await town.opens()
+        return await act(town)
+
+    return play(run)
+
+
+def test_a_persons_token_reaches_its_own_rider_with_a_hire_and_nothing_else() -> None:
+    async def act(town: Town) -> None:
+        answer = await town.invoke("person/bike/ann", "programs/bike/riders/ann", "bike.hire", station="north")
+        assert msgspec.json.decode(answer.payload)["state"] == "asking"
+        answer = await town.query("person/bike/ann", "programs/bike/riders/ann", "rider", linearizable=True)
+        assert msgspec.json.decode(answer.payload)["state"] in ("asking", "riding")
+        (call,) = [call for frames in map(town.scene.log.calls, (0, 1)) for call in frames if "rider" in call.entity]
+        assert call.caller == "person/bike/ann", "the record names who was proven"
+        before = town.ends()
+        closed = (
+            ("programs/bike/riders/bob", "bike.hire"),
+            ("programs/bike/riders/ann", "bike.started"),
+            ("programs/bike/riders/ann", "bike.no-such"),
+            ("programs/bike/stations/north", "bike.station.open"),
+            ("programs/bike/stations/north", "bike.station.lend"),
+            ("programs/shop/shops/m1", "shop.buy"),
+            ("programs/none/things/m1", "none.buy"),
+        )
+        texts: set[str] = set()
+        for entity, command in closed:
+            code, status = await refused(town.invoke("person/bike/ann", entity, command, station="north"))
+            assert (code, reason_of(status)) == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"), entity
+            texts.add(status.message)
+        assert len(texts) == 1
+        for entity in ("sessions/ann", "merchants/m1", "no-such/x", "", "programs", "programs//x/y"):
+            code, status = await refused(town.invoke("person/bike/ann", entity, "bike.hire"))
+            assert (code, reason_of(status)) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_KIND"), entity
+        assert town.ends() == before
+
+    in_town(act)
+
+
+def test_views_pushes_and_descriptions_of_others_are_closed_too() -> None:
+    async def act(town: Town) -> None:
+        ann = town.metadata("person/bike/ann")
+        asks = (
+            town.query("person/bike/ann", "programs/bike/riders/bob", "rider"),
+            town.query("person/bike/ann", "programs/bike/riders/bob", "rider", linearizable=True),
+            town.query("person/bike/ann", "programs/shop/skus/m1/s", "stock"),
+            town.stub.Describe(pb.DescribeRequest(program="shop"), metadata=ann),
+            town.stub.Describe(pb.DescribeRequest(program="no-such"), metadata=ann),
+            town.stub.Describe(pb.DescribeRequest(), metadata=ann),
+            town.stub.ListTransitions(pb.ListTransitionsRequest(kind="shop.sku"), metadata=ann),
+            town.stub.Listen(pb.ListenRequest(entity="programs/bike/riders/ann"), metadata=ann).read(),
+        )
+        for ask in asks:
+            code, _ = await refused(ask)
+            assert code is grpc.StatusCode.PERMISSION_DENIED
+        described = await town.stub.Describe(pb.DescribeRequest(program="bike"), metadata=ann)
+        assert list(described.programs) == ["bike"]
+        life = await town.stub.ListTransitions(pb.ListTransitionsRequest(kind="session"), metadata=ann)
+        assert life.lives
+        stock = await town.query("merchant/m1", "programs/shop/skus/m1/s", "stock")
+        assert msgspec.json.decode(stock.payload) == {"units": 0}
+        code, _ = await refused(town.query("merchant/m1", "programs/shop/skus/m2/s", "stock"))
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+
+    in_town(act)
+
+
+def test_each_call_of_a_stream_is_looked_at_by_itself() -> None:
+    async def act(town: Town) -> None:
+        entities = ["programs/bike/riders/ann", "programs/bike/riders/bob", "merchants/m1", "programs/bike/riders/ann"]
+        calls = [request(entity, "bike.hire", station="north") for entity in entities]
+        stream = town.stub.InvokeStream(metadata=town.metadata("person/bike/ann"))
+        await stream.write(pb.InvokeBatch(calls=calls))
+        await stream.done_writing()
+        results = {result.request_id: result.error async for batch in stream for result in batch.results}
+        reasons = [reason_of(error) if error.code else "" for error in (results[call.request_id] for call in calls)]
+        assert reasons == ["", "PERMISSION_DENIED", "NO_SUCH_KIND", "one_bike_a_person"]
+
+    in_town(act)
+
+
+def test_a_streams_calls_are_refused_once_its_token_has_expired(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(town: Town) -> None:
+        stream = town.stub.InvokeStream(metadata=town.metadata("person/bike/ann"))
+        seen: list[str] = []
+        for expired in (False, True):
+            later_ms = now_ms() + 8_000_000 * expired
+            monkeypatch.setattr("gateway.streams.wall_ms", lambda at=later_ms: at)
+            await stream.write(pb.InvokeBatch(calls=[request("programs/bike/riders/ann", "bike.return", station="x")]))
+            batch = await stream.read()
+            seen.append(reason_of(batch.results[0].error))
+        await stream.done_writing()
+        assert seen == ["no_ride", "TOKEN_EXPIRED"]
+
+    in_town(act)
+
+
+@pytest.mark.parametrize("method", ["Invoke", "InvokeStream", "Query", "Describe", "ListTransitions", "Listen"])
+def test_no_method_is_reached_without_a_token_and_words_of_ones_own_are_not_looked_at(method: str) -> None:
+    async def act(town: Town) -> None:
+        before = town.ends()
+        messages: dict[str, Any] = {
+            "Invoke": pb.InvokeRequest(entity="programs/bike/riders/ann", command="bike.hire", request_id=new_id()),
+            "Query": pb.QueryRequest(entity="programs/bike/riders/ann", view="rider"),
+            "Describe": pb.DescribeRequest(program="bike"),
+            "ListTransitions": pb.ListTransitionsRequest(kind="session"),
+            "Listen": pb.ListenRequest(entity="programs/bike/riders/ann"),
+        }
+        bad = bad_tokens()
+        said: list[tuple[tuple[tuple[str, str], ...], Why]] = [
+            ((), Why.MISSING),
+            ((("hutong-caller", "operator/op"),), Why.MISSING),
+            ((("authorization", "Basic b3A6b3A="),), Why.FORGED),
+            ((("authorization", f"Bearer {bad['no algorithm'][0]}"),), Why.FORGED),
+            (town.metadata("person/bike/ann") * 2, Why.FORGED),
+            ((("authorization", f"Bearer {'A' * 4_097}"),), Why.TOO_LONG),
+        ]
+        for metadata, why in said:
+            if method == "InvokeStream":
+                call = town.stub.InvokeStream(metadata=metadata).read()
+            elif method == "Listen":
+                call = town.stub.Listen(messages[method], metadata=metadata).read()
+            else:
+                call = getattr(town.stub, method)(messages[method], metadata=metadata)
+            code, status = await refused(call)
+            assert (code, reason_of(status)) == (grpc.StatusCode.UNAUTHENTICATED, why.value)
+            assert status.message == SAYS[why]
+        assert town.ends() == before
+
+    in_town(act)
+
+
+def test_what_a_caller_says_of_itself_beside_its_token_is_not_believed() -> None:
+    async def act(town: Town) -> None:
+        said = (*town.metadata("person/bike/ann"), ("hutong-caller", "person/bike/bob"), ("hutong-priority", "x"))
+        call = request("programs/bike/riders/ann", "bike.hire", station="north")
+        first = await town.stub.Invoke(call, metadata=said)
+        again = await town.stub.Invoke(call, metadata=town.metadata("person/bike/ann"))
+        assert again.duplicate, "another token of the same person is the same caller"
+        assert again.payload == first.payload
+
+    in_town(act)
+
+
+RADIO = """
+from msgspec import Struct
+from actors import Entity, Role, accept
+
+class Say(Struct, frozen=True, tag="radio.say"):
+    pass
+
+class Said(Struct, frozen=True, tag="radio.said"):
+    pass
+
+class Radio(Struct, frozen=True):
+    pass
+
+RADIO = Entity(
+    "radio", Radio(), Say, Said, lambda *_: accept(), lambda radio, _: radio,
+    views={"pushes": lambda *_: [{"cursor": 1, "payload": "news"}]}, access={"pushes": (Role.PERSON,)},
+)
+ENTITIES = (RADIO,)
+"""
+
+
+def test_who_listens_is_told_that_its_token_has_expired(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(RADIO)
+    manifest: dict[str, object] = {
+        "app_id": "radio",
+        "name": "Radio",
+        "version": {"name": "1", "code": 1},
+        "pages": ["pages/on"],
+    }
+    manifest["platform_version"] = {"min_code": 1}
+    manifest["icons"] = [{"src": "icons/radio.png"}]
+    (tmp_path / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+
+    async def act(scene: Scene) -> None:
+        scene.keys = keys = MemoryKeys()
+        scene.registry = load_programs((tmp_path,))
+        scene.log.create(CLUSTER.topics(tuple(scene.registry.entities)))
+        stub = await scene.served(REQUIRED)
+        token = sign(keys, Principal(Role.PERSON, "radio", "ann"), now_ms(), 2)
+        metadata = (("authorization", f"Bearer {token}"),)
+        call = stub.Listen(pb.ListenRequest(entity="programs/radio/radios/one"), metadata=metadata)
+        assert (await call.read()).cursor == 1
+        code, status = await refused(call.read())
+        assert (code, reason_of(status)) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
+
+    play(act)
+
+
+def test_health_and_reflection_need_no_token() -> None:
+    async def act(town: Town) -> None:
+        port = town.scene.gateways[-1].port
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            answer = await health.Check(health_pb2.HealthCheckRequest())
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            asked = reflection_pb2.ServerReflectionRequest(list_services="")
+            stub: Any = reflection_pb2_grpc
+            told = stub.ServerReflectionStub(channel).ServerReflectionInfo(iter([asked]))
+            names = [service.name async for part in told for service in part.list_services_response.service]
+        assert {f"/{name}/" for name in names} > set(WITHOUT_IDENTITY)
+        assert "gateway.v1.ProgramService" in names
+
+    in_town(act)
+
+
+def test_a_gateway_that_requires_identity_and_has_no_keyring_does_not_start() -> None:
+    async def act(scene: Scene) -> None:
+        config = GatewayConfig(name="g", log_url="", token="t", cluster=CLUSTER, process=REQUIRED)
+        with pytest.raises(SetupError, match="no keyring"):
+            Gateway(config, GatewayParts(scene.log, scene.registry, Sensor()))
+
+    play(act)
