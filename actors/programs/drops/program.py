@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Owed, Reject, Send, Stage, accept
+from actors import Context, Decision, Entity, Owed, Reject, Role, Send, Stage, accept
 
 ITEMS_MAX = 1_000  # on a shelf, with those that are asked for or on their way: whatever comes back finds its place
 CLAIMS_MAX = 1_000  # drops that one person ever got something of
@@ -351,6 +351,7 @@ DROP = Entity(
     decide_drop,
     evolve_drop,
     views={"drop": lambda drop, _: drop},
+    access={"drops.drop.announce": (Role.SERVER,), "drop": (Role.PERSON, Role.SERVER)},
 )
 COLLECTOR = Entity(
     "drops.collector",
@@ -361,6 +362,11 @@ COLLECTOR = Entity(
     evolve_collector,
     views={"shelf": shelf_of},
     life={"claim": CLAIM_LIFE},
+    access={
+        **dict.fromkeys(("drops.claim", "drops.give"), (Role.PERSON,)),
+        "shelf": (Role.PERSON, Role.SERVER),
+    },
+    owner={Role.PERSON: lambda openid: openid},
     state_bytes_max=1 << 20,
 )
 ENTITIES = (DROP, COLLECTOR)

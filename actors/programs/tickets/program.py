@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import CancelTimer, Context, Decision, Entity, Owed, Reject, Send, SetTimer, Stage, accept, after
+from actors import CancelTimer, Context, Decision, Entity, Owed, Reject, Role, Send, SetTimer, Stage, accept, after
 
 HOLD_MS = 10 * 60_000
 ENDS_MAX = 100  # holds that one record ends; the timer fires again for the rest
@@ -419,6 +419,7 @@ HALL = Entity(
     evolve_hall,
     views={"seats": seats_of},
     life={"seat": SEAT_LIFE},
+    access={"tickets.hall.open": (Role.SERVER,), "seats": (Role.PERSON, Role.SERVER)},
     state_bytes_max=1 << 20,
 )
 ORDER = Entity(
@@ -431,5 +432,10 @@ ORDER = Entity(
     views={"order": lambda order, _: order},
     routing=person_of,
     life={"order": LIFE},
+    access={
+        **dict.fromkeys(("tickets.hold", "tickets.book", "tickets.cancel"), (Role.PERSON,)),
+        "order": (Role.PERSON, Role.SERVER),
+    },
+    owner={Role.PERSON: person_of},
 )
 ENTITIES = (HALL, ORDER)

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Owed, Ref, Reject, Send, accept
+from actors import Context, Decision, Entity, Owed, Ref, Reject, Role, Send, accept
 
 RETURN_MS = 14 * 24 * 3_600_000
 PART_CHARS_MAX = 40  # of a person and of an order's number: the shop takes names of 48
@@ -285,6 +285,11 @@ def merchant_of(entity_id: str) -> str:
     return entity_id.partition("/")[0]
 
 
+def person_of(order_id: str) -> str:
+    return order_id.split("/")[1] if order_id.count("/") == 2 else ""
+
+
+STAFF = (Role.MERCHANT, Role.SERVER)
 STYLE = Entity(
     "wear.style",
     Style(),
@@ -294,6 +299,8 @@ STYLE = Entity(
     lambda _, event: Style(event.title, event.price_minor, event.currency),
     views={"style": lambda style, _: style},
     routing=merchant_of,
+    access={"wear.style.offer": STAFF, "style": (Role.PERSON, *STAFF)},
+    owner={Role.MERCHANT: merchant_of},
 )
 ORDER = Entity(
     "wear.order",
@@ -304,5 +311,10 @@ ORDER = Entity(
     evolve_order,
     views={"order": lambda order, _: order},
     routing=merchant_of,
+    access={
+        **dict.fromkeys(("wear.buy", "wear.exchange", "wear.return"), (Role.PERSON,)),
+        "order": (Role.PERSON, *STAFF),
+    },
+    owner={Role.PERSON: person_of, Role.MERCHANT: merchant_of},
 )
 ENTITIES = (STYLE, ORDER)
