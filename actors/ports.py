@@ -21,7 +21,10 @@ __all__ = [
     "Keys",
     "Log",
     "Objects",
+    "Place",
+    "Put",
     "Reader",
+    "Rows",
     "SigningKey",
     "Slice",
     "Span",
@@ -232,6 +235,48 @@ class Keys(Protocol):
 
         Raises NotFound, or InvalidCommand while the key is needed: it signs, is next, or has signed lately.
         """
+        ...
+
+    def close(self) -> None:
+        """Free what is held."""
+        ...
+
+
+class Put(NamedTuple):
+    """A row as it stands from now on: its key, and the values of the table's other columns."""
+
+    table: str
+    key: str
+    values: tuple[str | int | None, ...]
+
+
+class Place(NamedTuple):
+    """How far an events topic's slice is read: the next offset, and the identity of the last event that was folded."""
+
+    next_offset: int = 0
+    last: tuple[int, int, int, int] = (-1, -1, -1, -1)
+
+
+class Rows(Protocol):
+    """Read models: the rows that events were folded into, and how far each slice was read. From one thread at a time.
+
+    It may be thrown away, for the events are still there. Any method may raise Unavailable, and Corrupt: then `forget`.
+    """
+
+    def places(self) -> dict[Slice, Place]:
+        """How far each slice is read; a slice that was never read is absent."""
+        ...
+
+    def write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+        """Put these rows, the last of a key wins, and move these places: all of it or nothing."""
+        ...
+
+    def find(self, table: str, equal: Mapping[str, object], rows_max: int) -> list[tuple[object, ...]]:
+        """The rows, key first, whose columns have these values; in order of their keys, at most `rows_max`."""
+        ...
+
+    def forget(self) -> None:
+        """Drop every row and place: all is to be made anew."""
         ...
 
     def close(self) -> None:

@@ -76,6 +76,11 @@ class Sensor:
     def snapshot_failed(self, partition: int) -> None:
         """A snapshot could not be uploaded; the former one stays the newest."""
 
+    # -- follower -------------------------------------------------------------------------------------------------
+
+    def events_followed(self, events: int, seconds: float) -> None:
+        """So many events were folded into read models; the newest was appended so long before its rows were there."""
+
     # -- both -----------------------------------------------------------------------------------------------------
 
     def collector_paused(self, generation: int, seconds: float) -> None:

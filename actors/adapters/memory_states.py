@@ -1,14 +1,15 @@
-"""States and objects in memory: what the real ones must do, in the fewest words. For tests and the simulation."""
+"""States, objects and rows in memory: what the real ones must do, in the fewest words. For tests and the simulation."""
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from actors.errors import Corrupt, NotFound, Unavailable
-from actors.ports import Batch
+from actors.ports import Batch, Place, Put, Slice
+from actors.projections.reading import Projection
 
 _FILE = "memory.store"
 _LIVE = b"live "
@@ -119,3 +120,37 @@ def _decode(stored: bytes, file: Path) -> dict[bytes, bytes]:
         return msgspec.msgpack.decode(stored, type=dict[bytes, bytes])
     except msgspec.MsgspecError as error:
         raise Corrupt(f"{file} is not a checkpoint of a store: {error}", position=str(file)) from error
+
+
+class MemoryRows:
+    """Read models in dicts: what `Rows` means."""
+
+    def __init__(self, projections: Sequence[Projection]) -> None:
+        self._columns = {one.table: ("key", *one.columns) for one in projections}
+        self._rows: dict[str, dict[str, Put]] = {}
+        self._places: dict[Slice, Place] = {}
+
+    def places(self) -> dict[Slice, Place]:
+        """See `Rows.places`."""
+        return dict(self._places)
+
+    def write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+        """See `Rows.write`."""
+        for put in puts:
+            self._rows.setdefault(put.table, {})[put.key] = put
+        self._places |= places
+
+    def find(self, table: str, equal: Mapping[str, object], rows_max: int) -> list[tuple[object, ...]]:
+        """See `Rows.find`."""
+        rows = [(put.key, *put.values) for _, put in sorted(self._rows.get(table, {}).items())]
+        places = {self._columns[table].index(column): value for column, value in equal.items()}
+        found = [row for row in rows if all(row[place] == value for place, value in places.items())]
+        return [*found[:rows_max]]
+
+    def forget(self) -> None:
+        """See `Rows.forget`."""
+        self._rows.clear()
+        self._places.clear()
+
+    def close(self) -> None:
+        """See `Rows.close`."""

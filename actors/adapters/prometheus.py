@@ -53,6 +53,8 @@ class PrometheusSensor(Sensor):
         ProcessCollector(namespace="hutong", registry=self.registry)
         self._make_gateway()
         self._make_host()
+        self._followed = self._counter("followed_events", "Events folded into read models")
+        self._follow_lag = self._gauge("follow_lag_seconds", "From the newest event's append until its rows were there")
         self._collector = self._histogram(
             "gc_pause_seconds", "How long the garbage collector stopped the process", _SHORT, "generation"
         )
@@ -219,6 +221,15 @@ class PrometheusSensor(Sensor):
     def snapshot_failed(self, partition: int) -> None:
         """See `Sensor.snapshot_failed`."""
         self._snapshot_failures.labels(str(partition)).inc()
+
+    # -- follower -------------------------------------------------------------------------------------------------
+
+    def events_followed(self, events: int, seconds: float) -> None:
+        """See `Sensor.events_followed`."""
+        self._followed.inc(events)
+        self._follow_lag.set(seconds)
+
+    # -- both -----------------------------------------------------------------------------------------------------
 
     def collector_paused(self, generation: int, seconds: float) -> None:
         """See `Sensor.collector_paused`."""

@@ -273,6 +273,22 @@ def scale(
     scale_hosts(running.folder_of(folder), hosts, json)
 
 
+@app.command()
+def owed(
+    entity: Annotated[str, typer.Option(metavar="ENTITY", help="Only what this entity states.")] = "",
+    to: Annotated[str, typer.Option(metavar="MERCHANT", help="Only what is owed to this merchant.")] = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Tell what is owed, as programs have stated it.
+
+    By whom, to whom, how much in the currency's smallest unit, and for what. Nothing is charged.
+    """
+    from actors.cli.owed import show_owed
+
+    show_owed(running.folder_of(folder), entity, to, json)
+
+
 HaltedAt = Annotated[
     str, typer.Argument(help="Where the partition halted: partition/offset/index.", metavar="POSITION")
 ]

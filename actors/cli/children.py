@@ -1,4 +1,4 @@
-"""The processes that `up` starts: log owner, gateway, Ray driver; `python -m actors.cli.children ROLE PARENT [FOLDER]`.
+"""`up`'s processes: log, gateway, follower, Ray driver; `python -m actors.cli.children ROLE PARENT [FOLDER]`.
 
 A child reads its settings as JSON from stdin (they hold the token), prints one JSON line when it is ready and whenever
 what it said of itself has changed, and ends on SIGTERM or with its parent.
@@ -58,6 +58,34 @@ def gateway(settings: bytes) -> None:
         log.close()
 
 
+def follower(settings: bytes) -> None:
+    """Keep the read models of a folder."""
+    from actors.adapters.logs import open_log
+    from actors.adapters.prometheus import PrometheusSensor, serve_metrics
+    from actors.cli.following import FollowerPlan, following_of
+    from actors.cli.wiring import registry_of
+
+    ended, failures = threading.Event(), list[PlatformError]()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ended.set())
+
+    def failed(error: PlatformError) -> None:
+        failures.append(error)
+        ended.set()
+
+    plan = msgspec.json.decode(settings, type=FollowerPlan)
+    sensor = PrometheusSensor()
+    log = open_log(plan.log_url, plan.process, plan.token)
+    registry = registry_of(plan.programs)
+    following = following_of(Path(plan.folder), log, plan.cluster, registry, sensor, failed)
+    _ready(metrics=serve_metrics(sensor).port)
+    ended.wait()
+    following.stop()
+    log.close()
+    if failures:
+        raise failures[0]
+
+
 def driver(folder: Path) -> None:
     """Run Ray's session, the controller and the hosts.
 
@@ -107,6 +135,8 @@ def main(role: str, parent: int, folder: str = "") -> None:
                 log_owner(sys.stdin.buffer.read())
             case "gateway":
                 gateway(sys.stdin.buffer.read())
+            case "follower":
+                follower(sys.stdin.buffer.read())
             case "driver":
                 driver(Path(folder))
             case _:

@@ -1,4 +1,4 @@
-"""`hutong dev`: log, host and gateway in one process without Ray; programs are loaded again when they are saved."""
+"""`hutong dev`: log, host, gateway, follower in one process, no Ray; programs are loaded again when they are saved."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ from actors.adapters.hosting import HostConfig
 from actors.adapters.prometheus import PrometheusSensor, serve_metrics
 from actors.cli import output, running, wiring
 from actors.cli.banner import Banner
+from actors.cli.following import following_of
 from actors.cli.holding import lock, reserved
 from actors.errors import PlatformError
 from actors.kernel.record import Slice, encode_frame
@@ -79,6 +80,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         shared = Shared(log, token)
         log_url = f"embedded://{await shared.start()}"
         await gateway.ready(cluster.partitions)
+        following = following_of(folder, log, cluster, registry, sensor, _follower_failed)
         metrics = serve_metrics(sensor)
         run = running.Run(
             mode="dev",
@@ -96,11 +98,16 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         await gateway.stop()
         await shared.stop()
         await hosting.stop()
+        await asyncio.to_thread(following.stop)
         metrics.stop()
         return status
     finally:
         running.clear_run(folder)
         log.close()
+
+
+def _follower_failed(error: PlatformError) -> None:
+    output.say(f"the follower ended, and read models stay as they are: {error}")
 
 
 def _on_signals() -> asyncio.Event:

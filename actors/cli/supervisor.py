@@ -1,4 +1,4 @@
-"""`hutong up`: starts log, gateways and the Ray driver, starts again what ends, and ends everything in good order.
+"""`hutong up`: starts log, gateways, follower, Ray driver, starts again what ends, and ends everything in good order.
 
 Runs without Ray, since Ray takes signals over, costs seconds and must itself be replaced when its head dies.
 """
@@ -21,6 +21,7 @@ from actors.cli.banner import Banner
 from actors.cli.child import Child, Ended
 from actors.cli.children import LogPlan
 from actors.cli.errorfile import LOGS
+from actors.cli.following import FollowerPlan
 from actors.cli.head import Head
 from actors.cli.holding import lock, reserved
 from actors.cli.running import Process, Run
@@ -107,14 +108,15 @@ class Supervisor:
         self._say()
         self._head = Head(self._folder, self._driver_settings, self._on_ended, self._say)
         gateways = [self._gateway(number) for number in range(self._plan.gateways)]
-        self._children += gateways
+        follower = self._follower()
+        self._children += [*gateways, follower]
         logs = self._folder / LOGS
         ray = f"{logs / 'ray-driver.log'}, {logs / 'hosts.log'}"
         await bring_up(
             [
                 Step(f"the log, {self._plan.log}", str(self._folder), self._prepare_log(tuple(registry.entities))),
                 Step("Ray's session and the hosts", ray, self._head.start()),
-                *(Step(child.name, "its errors are above", child.start()) for child in gateways),
+                *(Step(child.name, "its errors are above", child.start()) for child in (*gateways, follower)),
             ],
             output.say,
         )
@@ -183,6 +185,22 @@ class Supervisor:
 
         return Child("gateway", settings, self._on_ended, learn, name=role)
 
+    def _follower(self) -> Child:
+        async def settings() -> FollowerPlan:
+            return FollowerPlan(
+                folder=str(self._folder),
+                log_url=await asyncio.shield(self._log_url),
+                token=self._token,
+                programs=self._plan.programs,
+                cluster=self._cluster,
+                process=self._process,
+            )
+
+        def learn(facts: Mapping[str, Any]) -> None:
+            self._metrics["follower"] = f"127.0.0.1:{facts['metrics']}"
+
+        return Child("follower", settings, self._on_ended, learn)
+
     async def _driver_settings(self) -> wiring.DriverPlan:
         host = HostConfig(
             name="",
@@ -231,10 +249,10 @@ class Supervisor:
     # -- down -----------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        """End in order: no more calls, then hosts, then the log."""
+        """End in order: no more calls, then hosts, then what reads the log, then the log."""
         self._ended.set()
         self._log_url.cancel()
-        for role in ("gateway", "driver", "log"):
+        for role in ("gateway", "driver", "follower", "log"):
             if role == "driver" and self._head is not None:
                 await self._head.stop()
             await asyncio.gather(*(child.stop() for child in self._children if child.role == role))

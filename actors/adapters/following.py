@@ -1,0 +1,88 @@
+"""The follower: reads events topics and keeps read models of them. A file of read models has one follower at a time."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from actors.errors import Corrupt, Unavailable
+from actors.ports import Fetched, Log, Place, Rows, Slice
+from actors.projections.reading import Projection, follow
+from actors.sensor import Sensor
+
+POLL_MS = 5_000
+RETRY_S = 0.2
+
+
+class Follower:
+    """Folds the events of these slices into rows until it is stopped. `report` tells an operator what is not well."""
+
+    def __init__(
+        self,
+        log: Log,
+        rows: Rows,
+        projections: Sequence[Projection],
+        slices: Sequence[Slice],
+        sensor: Sensor,
+        report: Callable[[str, dict[str, object]], None],
+    ) -> None:
+        self._log = log
+        self._rows = rows
+        self._projections = projections
+        self._slices = slices
+        self._sensor = sensor
+        self._report = report
+        self._reader = log.reader()
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Follow until `stop`. Raises Corrupt when an events topic does not hold what was written there."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self._follow()
+                except Unavailable as error:
+                    self._report("the follower waits", {"why": str(error)})
+                    self._stopping.wait(RETRY_S)
+        finally:
+            self._reader.close()
+            self._rows.close()
+
+    def stop(self) -> None:
+        """End `run` soon. May be called from any thread."""
+        self._stopping.set()
+        self._reader.wake()
+
+    def _follow(self) -> None:
+        """Read on from what the rows say; what they lost, or never had, is read again."""
+        places = self._known()
+        starts = self._log.spans(self._slices)
+        self._reader.assign({})  # what is not read any more begins anew, at what the rows say and not where it was
+        self._reader.assign({one: max(starts[one].start, places.get(one, Place()).next_offset) for one in self._slices})
+        while not self._stopping.is_set():
+            frames = self._reader.poll(POLL_MS)
+            if frames and not self._take(frames, places):
+                return
+
+    def _known(self) -> dict[Slice, Place]:
+        try:
+            return self._rows.places()
+        except Corrupt as error:
+            return self._again(error)
+
+    def _take(self, frames: Sequence[Fetched], places: dict[Slice, Place]) -> bool:
+        """Fold and write; False when the rows were lost and all begins anew."""
+        followed = follow(self._projections, places, frames)
+        try:
+            self._rows.write(followed.puts, followed.places)
+        except Corrupt as error:
+            self._again(error)
+            return False
+        places |= followed.places
+        late_ms = time.time_ns() // 1_000_000 - max(fetched.stamp_ms for fetched in frames)
+        self._sensor.events_followed(followed.events, max(0, late_ms) / 1_000)
+        return True
+
+    def _again(self, error: Corrupt) -> dict[Slice, Place]:
+        self._report("the read models are made anew", {"why": str(error)})
+        self._rows.forget()
+        return {}

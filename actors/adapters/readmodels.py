@@ -1,0 +1,135 @@
+"""Read models in SQLite: rows and how far the topics are read stand in one file and change in one transaction.
+
+A commit is not synced: after a power cut the file may be older, and is then caught up. One that is damaged is removed.
+Names of tables and columns are ours, values are bound.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar, cast
+
+import apsw
+
+from actors.errors import Corrupt, Unavailable
+from actors.ports import Place, Put, Slice
+from actors.projections.reading import Projection
+
+_BUSY_MS_MAX = 5_000
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError)
+_SCHEMA = """
+CREATE TABLE terms (terms TEXT NOT NULL);
+CREATE TABLE places (topic TEXT, partition INT, next_offset INT NOT NULL, incarnation INT NOT NULL,
+    offset INT NOT NULL, place INT NOT NULL, n INT NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+"""
+T = TypeVar("T")
+
+
+class _Cursor(Protocol):
+    """The part of apsw's cursor that is used; its own types name one that Python 3.11 does not have."""
+
+    def execute(self, statements: str, bindings: Sequence[object] = ()) -> "_Cursor": ...
+
+    def executemany(self, statements: str, bindings: Iterable[Sequence[object]]) -> "_Cursor": ...
+
+    def fetchall(self) -> list[tuple[object, ...]]: ...
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]: ...
+
+
+class SqliteRows:
+    """The `Rows` in one file; used from one thread at a time.
+
+    With `terms` it is written, and rows that hang on other terms are dropped; without, it is read beside its writer.
+    """
+
+    def __init__(self, path: Path, projections: Sequence[Projection], terms: str | None = None) -> None:
+        self._path = path
+        self._columns = {one.table: ("key", *one.columns) for one in projections}
+        self._terms = terms
+        try:
+            self._guarded(self._open)
+        except Corrupt:
+            if terms is None:
+                raise
+            self.forget()
+
+    def places(self) -> dict[Slice, Place]:
+        """See `Rows.places`."""
+        read = self._guarded(lambda: self._cursor.execute("SELECT * FROM places").fetchall())
+        rows = cast("list[tuple[str, int, int, int, int, int, int]]", read)
+        return {
+            Slice(topic, number): Place(end, (life, offset, index, n))
+            for topic, number, end, life, offset, index, n in rows
+        }
+
+    def write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+        """See `Rows.write`."""
+        self._guarded(lambda: self._write(puts, places))
+
+    def find(self, table: str, equal: Mapping[str, object], rows_max: int) -> list[tuple[object, ...]]:
+        """See `Rows.find`."""
+        assert equal.keys() <= set(self._columns[table])
+        condition = " AND ".join(f'"{column}" = ?' for column in equal) or "1"
+        select = f'SELECT * FROM "{table}" WHERE {condition} ORDER BY key LIMIT ?'  # noqa: S608 - names are ours
+        return self._guarded(lambda: self._cursor.execute(select, (*equal.values(), rows_max)).fetchall())
+
+    def forget(self) -> None:
+        """See `Rows.forget`."""
+        self.close()
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._open()
+
+    def close(self) -> None:
+        """See `Rows.close`."""
+        self._connection.close()
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        """What SQLite says of a damaged file or of one that is held, in the platform's words."""
+        try:
+            return work()
+        except _DAMAGED as error:
+            raise Corrupt(f"the read models in {self._path} are damaged: {error}", position="") from error
+        except apsw.SQLError as error:
+            if self._terms is not None:
+                raise
+            message = f"the read models in {self._path} are not those that are asked for, or are being made: {error}"
+            raise Unavailable(message, outcome="NOT_APPENDED") from error
+        except (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.CantOpenError) as error:
+            message = f"the read models in {self._path} cannot be used: {error}"
+            raise Unavailable(message, outcome="NOT_APPENDED") from error
+
+    def _write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+        with self._connection:
+            for put in puts:
+                marks = ", ".join("?" * (1 + len(put.values)))
+                insert = f'INSERT OR REPLACE INTO "{put.table}" VALUES ({marks})'  # noqa: S608 - names are ours
+                self._cursor.execute(insert, (put.key, *put.values))
+            read = ((*slice_, place.next_offset, *place.last) for slice_, place in places.items())
+            self._cursor.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, ?)", read)
+
+    def _open(self) -> None:
+        reads = self._terms is None
+        flags = apsw.SQLITE_OPEN_READONLY if reads else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        self._connection = apsw.Connection(str(self._path), flags)
+        self._connection.set_busy_timeout(_BUSY_MS_MAX)
+        self._cursor = cast("_Cursor", self._connection.cursor())
+        if reads:
+            return
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+            self._cursor.execute(f"PRAGMA {pragma}")
+        with self._connection:
+            tables = [cast("str", row[0]) for row in self._cursor.execute("SELECT name FROM sqlite_schema")]
+            kept = self._cursor.execute("SELECT terms FROM terms").fetchall() if "terms" in tables else []
+            if kept != [(self._terms,)]:
+                self._make(tables)
+
+    def _make(self, former: Sequence[str]) -> None:
+        """In one transaction with what is dropped, so whoever reads sees the former rows or the new tables."""
+        for table in former:
+            self._cursor.execute(f'DROP TABLE "{table}"')
+        self._cursor.execute(_SCHEMA)
+        self._cursor.execute("INSERT INTO terms VALUES (?)", (self._terms,))
+        for table, (key, *columns) in self._columns.items():
+            named = ", ".join(f'"{column}"' for column in columns)
+            self._cursor.execute(f'CREATE TABLE "{table}" ("{key}" TEXT PRIMARY KEY, {named}) WITHOUT ROWID')

@@ -1,0 +1,125 @@
+"""The follower of a folder's read models, wired, in a thread of its own; and the rows, opened to be read beside it."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from actors.adapters.following import Follower
+from actors.adapters.readmodels import SqliteRows
+from actors.cli import wiring
+from actors.cli.archive import Archive
+from actors.errors import PlatformError, Unavailable
+from actors.ports import Log, Place, Rows, Slice
+from actors.projections.owed import owed
+from actors.projections.reading import Projection, terms_of
+from actors.registry import Registry
+from actors.sensor import Sensor
+from actors.settings import ClusterSettings, ProcessSettings
+
+FILE = "readmodels.db"
+CURRENT_S_MAX = 5.0
+LOOK_S = 0.02
+
+
+class FollowerPlan(Struct, frozen=True, kw_only=True):
+    """What a follower's process needs to know."""
+
+    folder: str
+    log_url: str
+    token: str
+    programs: tuple[str, ...]
+    cluster: ClusterSettings
+    process: ProcessSettings
+
+
+def projections_of(registry: Registry) -> tuple[Projection, ...]:
+    """Every read model of a platform with these programs."""
+    return (owed(registry),)
+
+
+def slices_of(projections: tuple[Projection, ...], cluster: ClusterSettings) -> list[Slice]:
+    """The slices that hold the events of all read models."""
+    topics = dict.fromkeys(cluster.events_topic_of(kind) for one in projections for kind in one.kinds)
+    return [Slice(topic, partition) for topic in topics for partition in range(cluster.partitions)]
+
+
+class Following:
+    """A follower that runs in a thread. `failed` is called from it when the follower cannot go on."""
+
+    def __init__(self, follower: Follower, failed: Callable[[PlatformError], None]) -> None:
+        self._follower = follower
+        self._failed = failed
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it; returns when its thread has."""
+        self._follower.stop()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._follower.run()
+        except PlatformError as error:
+            self._failed(error)
+
+
+def following_of(
+    folder: Path,
+    log: Log,
+    cluster: ClusterSettings,
+    registry: Registry,
+    sensor: Sensor,
+    failed: Callable[[PlatformError], None],
+) -> Following:
+    """Begin to follow. Raises Unavailable when the file of the rows or the log cannot be used."""
+    projections = projections_of(registry)
+    slices = slices_of(projections, cluster)
+    ids = {log.topic_id(one.topic) for one in slices}
+    rows = SqliteRows(folder / FILE, projections, terms_of(projections, ids))
+    return Following(Follower(log, rows, projections, slices, sensor, wiring.report), failed)
+
+
+@contextmanager
+def current_rows(archive: Archive) -> Generator[tuple[Rows, int]]:
+    """The rows, once everything that was appended before is in them, and how many frames are missing after 5 s.
+
+    Raises Unavailable when no follower has made them in that time.
+    """
+    projections = projections_of(archive.registry)
+    slices = slices_of(projections, archive.run.cluster)
+    ends = {one: span.end for one, span in archive.log.spans(slices).items()}
+    until = time.monotonic() + CURRENT_S_MAX
+    rows = _opened(Path(archive.run.folder) / FILE, projections, until)
+    try:
+        while (missing := _missing(_places(rows), ends)) and time.monotonic() < until:
+            time.sleep(LOOK_S)
+        yield rows, missing
+    finally:
+        rows.close()
+
+
+def _opened(path: Path, projections: tuple[Projection, ...], until: float) -> Rows:
+    while True:
+        with contextlib.suppress(Unavailable):
+            return SqliteRows(path, projections)
+        if time.monotonic() > until:
+            message = f"no follower has made {path} yet; `hutong status` and the platform's own words say why"
+            raise Unavailable(message, outcome="NOT_APPENDED")
+        time.sleep(LOOK_S)
+
+
+def _places(rows: Rows) -> dict[Slice, Place]:
+    """None while the tables are being made."""
+    with contextlib.suppress(Unavailable):
+        return rows.places()
+    return {}
+
+
+def _missing(places: dict[Slice, Place], ends: dict[Slice, int]) -> int:
+    return sum(max(0, end - places.get(one, Place()).next_offset) for one, end in ends.items())

@@ -1,0 +1,201 @@
+"""The follower over a log: caught up, killed at any statement, its file lost; the rows are always the same."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import apsw
+import pytest
+
+from actors.adapters.following import Follower
+from actors.adapters.memory import MemoryLog
+from actors.adapters.memory_states import MemoryRows
+from actors.adapters.readmodels import SqliteRows
+from actors.errors import Corrupt, Unavailable
+from actors.kernel.record import Slice
+from actors.ports import Place, Put, Rows, Topic
+from actors.projections.owed import TABLE, owed
+from actors.projections.reading import follow
+from actors.sensor import Sensor
+from tests.projections.test_reading import TOPIC, dinner, event, frame, registry
+
+PROJECTIONS = (owed(registry()),)
+SLICES = [Slice(TOPIC, partition) for partition in range(2)]
+WAIT_S_MAX = 20.0
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing after it is done."""
+
+
+class Watch(Sensor):
+    """Knows how many events were followed."""
+
+    def __init__(self) -> None:
+        self.followed = 0
+        self.changed = threading.Condition()
+
+    def events_followed(self, events: int, seconds: float) -> None:
+        with self.changed:
+            assert seconds >= 0
+            self.followed += events
+            self.changed.notify_all()
+
+    def wait(self, events: int) -> None:
+        with self.changed:
+            came = self.changed.wait_for(lambda: self.followed >= events, WAIT_S_MAX)
+            assert came, f"{self.followed} of {events} events after {WAIT_S_MAX} s"
+
+
+@pytest.fixture
+def log() -> Iterator[MemoryLog]:
+    log = MemoryLog(lambda: 1_000)
+    log.create([Topic(TOPIC, len(SLICES))])
+    yield log
+    log.close()
+
+
+def append(log: MemoryLog, partition: int, number: int) -> None:
+    """Two debts of one guest; the second of the frame before stands there again."""
+    said = [event(n, f"ann{partition}", dinner(f"d{n}", n + 1), partition) for n in (number, number + 1)]
+    made = frame(number, said, partition)
+    log.append(made.slice, made.frame).result()
+
+
+def begin(log: MemoryLog, rows: Rows) -> tuple[Follower, Watch, threading.Thread, list[str]]:
+    watch, told = Watch(), list[str]()
+
+    def report(what: str, _facts: dict[str, object]) -> None:
+        told.append(what)
+
+    follower = Follower(log, rows, PROJECTIONS, SLICES, watch, report)
+    thread = threading.Thread(target=follower.run)
+    thread.start()
+    return follower, watch, thread, told
+
+
+def expected(log: MemoryLog) -> tuple[list[tuple[object, ...]], dict[Slice, Place]]:
+    """What a follower makes that is never disturbed."""
+    rows = MemoryRows(PROJECTIONS)
+    follower, watch, thread, _ = begin(log, rows)
+    watch.wait(sum(log.span(one).end + 1 for one in SLICES if log.span(one).end))
+    follower.stop()
+    thread.join()
+    return rows.find(TABLE, {}, 99), rows.places()
+
+
+def test_what_stood_there_and_what_comes_is_followed(log: MemoryLog) -> None:
+    append(log, 0, 0)
+    rows = MemoryRows(PROJECTIONS)
+    follower, watch, thread, told = begin(log, rows)
+    watch.wait(2)
+    append(log, 1, 0)
+    append(log, 0, 1)
+    watch.wait(5)
+    follower.stop()
+    thread.join()
+    assert [row[0] for row in rows.find(TABLE, {}, 9)] == [
+        *(f"inn.guest/ann0 d{n}" for n in range(3)),
+        *(f"inn.guest/ann1 d{n}" for n in range(2)),
+    ]
+    assert rows.places() == {SLICES[0]: Place(2, (0, 2, 0, 0)), SLICES[1]: Place(1, (0, 1, 0, 0))}
+    assert told == []
+
+
+def test_killed_at_any_statement_the_rows_are_the_same_in_the_end(log: MemoryLog, tmp_path: Path) -> None:
+    for number in range(3):
+        for partition in range(2):
+            append(log, partition, number)
+    wanted = expected(log)
+    for kill_at in range(1, 400):
+        path = tmp_path / f"{kill_at}.db"
+        killed = _run_until_killed(log, path, kill_at)
+        rows = SqliteRows(path, PROJECTIONS, "as now")
+        reached = {one: rows.places().get(one, Place()).last[1] + 1 for one in SLICES}
+        follower, watch, thread, _ = begin(log, rows)
+        watch.wait(sum(log.span(one).end + 1 - reached[one] for one in SLICES) if killed else 0)
+        follower.stop()
+        thread.join()
+        again = SqliteRows(path, PROJECTIONS)
+        assert (again.find(TABLE, {}, 99), again.places()) == wanted, f"killed at statement {kill_at}"
+        again.close()
+        if not killed:
+            return
+    pytest.fail("it never came to its end")
+
+
+def _run_until_killed(log: MemoryLog, path: Path, kill_at: int) -> bool:
+    """Open the file and follow frame by frame until this statement would be run; whether it came to that."""
+    statements = 0
+
+    def count(*_statement: object) -> bool:
+        nonlocal statements
+        statements += 1
+        if statements == kill_at:
+            raise Killed
+        return True
+
+    def hook(connection: apsw.Connection) -> None:
+        connections.append(connection)
+        connection.exec_trace = count
+
+    connections: list[apsw.Connection] = []
+    apsw.connection_hooks.append(hook)
+    try:
+        rows = SqliteRows(path, PROJECTIONS, "as now")
+        for offset in range(3):
+            for one in SLICES:
+                _step(log, rows, one, offset)
+    except Killed:
+        return True
+    finally:
+        apsw.connection_hooks.remove(hook)
+        for connection in connections:
+            connection.exec_trace = None
+            connection.close()
+    return False
+
+
+def _step(log: MemoryLog, rows: Rows, slice_: Slice, offset: int) -> None:
+    made = follow(PROJECTIONS, rows.places(), [log.fetch(slice_, offset, 1)[0]])
+    rows.write(made.puts, made.places)
+
+
+class Troubled(MemoryRows):
+    """The first write fails."""
+
+    def __init__(self, trouble: Exception) -> None:
+        super().__init__(PROJECTIONS)
+        self._trouble: Exception | None = trouble
+
+    def write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+        if self._trouble is not None:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
+        super().write(puts, places)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [
+        (Corrupt("the file is damaged", position=""), "the read models are made anew"),
+        (Unavailable("the disk is full", outcome="NOT_APPENDED"), "the follower waits"),
+    ],
+)
+def test_damage_begins_anew_and_a_full_disk_waits(log: MemoryLog, trouble: Exception, says: str) -> None:
+    append(log, 0, 0)
+    wanted = expected(log)
+    rows = Troubled(trouble)
+    follower, watch, thread, told = begin(log, rows)
+    watch.wait(2)
+    follower.stop()
+    thread.join()
+    assert told == [says]
+    assert (rows.find(TABLE, {}, 9), rows.places()) == wanted
+
+
+def test_a_topic_that_is_damaged_ends_the_follower(log: MemoryLog) -> None:
+    log.append(SLICES[0], b"no frame of ours").result()
+    follower = Follower(log, MemoryRows(PROJECTIONS), PROJECTIONS, SLICES, Sensor(), lambda _what, _facts: None)
+    with pytest.raises(Corrupt, match=r"hutong\.events\.inn\.v1 0/0"):
+        follower.run()

@@ -1,0 +1,160 @@
+"""Events become rows once each, whatever stands twice on a topic and in whichever order partitions are read."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct, msgpack
+
+from actors import Context, Decision, Entity, Owed, accept
+from actors.adapters.memory_states import MemoryRows
+from actors.errors import Corrupt
+from actors.kernel.action import EventRecord, decode_event_frame
+from actors.kernel.record import Slice, encode_frame
+from actors.ports import Fetched, Place
+from actors.projections import owed as debts
+from actors.projections.owed import owed
+from actors.projections.reading import Projection, follow, terms_of
+from actors.registry import Registry, load_programs
+
+TOPIC = "hutong.events.inn.v1"
+
+
+class Eat(Struct, frozen=True, tag="inn.eat"):
+    pass
+
+
+class Ate(Struct, frozen=True, tag="inn.ate"):
+    dish: str
+
+
+class DinnerOwed(Owed, frozen=True, kw_only=True, tag="inn.dinner-owed"):
+    table: int = 0
+
+
+class Guest(Struct, frozen=True):
+    pass
+
+
+def decide(_guest: Guest, _command: Eat, _ctx: Context) -> Decision[Ate | DinnerOwed]:
+    return accept()
+
+
+def evolve(guest: Guest, _event: Ate | DinnerOwed) -> Guest:
+    return guest
+
+
+INN = Entity("inn.guest", Guest(), Eat, Ate | DinnerOwed, decide, evolve)
+
+
+def registry() -> Registry:
+    """A platform that has nothing but the inn."""
+    return load_programs([], (INN,))
+
+
+def event(n: int, guest: str, said: Struct, partition: int = 0, incarnation: int = 0) -> EventRecord:
+    return EventRecord(incarnation, partition, n, 0, 0, 1_000 + n, f"inn.guest/{guest}", msgpack.encode(said))
+
+
+def dinner(reference: str, amount: int = 100) -> DinnerOwed:
+    return DinnerOwed(amount_minor=amount, currency="CNY", to="inn", what_for="dinner", reference=reference)
+
+
+def frame(offset: int, events: Sequence[EventRecord], partition: int = 0) -> Fetched:
+    packed = [msgpack.encode(one) for one in events]
+    return Fetched(Slice(TOPIC, partition), offset, 0, encode_frame(TOPIC, partition, "h", 1, "", packed))
+
+
+def test_a_debt_is_a_row_and_other_events_are_none() -> None:
+    made = follow([owed(registry())], {}, [frame(0, [event(0, "ann", Ate("fish")), event(1, "ann", dinner("d1"))])])
+    (put,) = made.puts
+    assert (put.table, put.key) == ("owed", "inn.guest/ann d1")
+    assert put.values == ("inn.guest/ann", 100, "CNY", "inn", "dinner", "d1", 1_001, "0/1/0")
+    assert made.places == {Slice(TOPIC, 0): Place(1, (0, 1, 0, 0))}
+    assert made.events == 2
+
+
+def test_a_debt_that_is_stated_again_is_one_debt_as_stated_last() -> None:
+    said = [event(0, "ann", dinner("d1", 100)), event(1, "ann", dinner("d1", 90)), event(2, "ben", dinner("d1", 5))]
+    rows = MemoryRows([owed(registry())])
+    rows.write(follow([owed(registry())], {}, [frame(0, said)]).puts, {})
+    assert [row[1:3] for row in rows.find(debts.TABLE, {}, 9)] == [("inn.guest/ann", 90), ("inn.guest/ben", 5)]
+
+
+def test_what_was_no_debt_when_it_happened_is_none_now() -> None:
+    class Former(Struct, frozen=True, tag="inn.dinner-owed"):
+        dish: str
+
+    assert follow([owed(registry())], {}, [frame(0, [event(0, "ann", Former("fish"))])]).puts == ()
+
+
+def test_a_frame_that_was_not_written_there_is_refused() -> None:
+    moved = frame(0, [event(0, "ann", dinner("d1"))])._replace(slice=Slice(TOPIC, 1))
+    with pytest.raises(Corrupt, match="not what was written there"):
+        follow([owed(registry())], {}, [moved])
+
+
+def test_an_older_incarnation_s_events_are_skipped_after_a_newer_one() -> None:
+    said = [event(5, "ann", dinner("d1")), event(0, "ann", dinner("d2"), incarnation=1), event(6, "ann", dinner("d3"))]
+    made = follow([owed(registry())], {}, [frame(0, said)])
+    assert [put.key for put in made.puts] == ["inn.guest/ann d1", "inn.guest/ann d2"]
+
+
+@given(st.integers(0, 1 << 32))
+def test_any_order_of_partitions_and_any_repeats_make_the_same_rows(seed: int) -> None:
+    draw, inn = random.Random(seed), owed(registry())
+    topics = {partition: _topic(draw, partition) for partition in range(3)}
+    live = _rows(inn, topics, draw)
+    rebuilt = MemoryRows([inn])
+    for frames in topics.values():
+        made = follow([inn], rebuilt.places(), frames)
+        rebuilt.write(made.puts, made.places)
+    assert live.find(debts.TABLE, {}, 999) == rebuilt.find(debts.TABLE, {}, 999), f"seed {seed}"
+    assert live.places() == rebuilt.places(), f"seed {seed}"
+    once = {(partition, one.offset): one for partition, frames in topics.items() for one in _events(frames)}
+    last = {f"{one.entity} {msgpack.decode(one.payload)['reference']}": one for _, one in sorted(once.items())}
+    stamps = {row[0]: row[-2] for row in live.find(debts.TABLE, {}, 999)}
+    assert stamps == {key: one.stamp_ms for key, one in last.items()}, f"seed {seed}"
+
+
+def _topic(draw: random.Random, partition: int) -> list[Fetched]:
+    """Events of one partition; a host that begins again repeats some of the last."""
+    said = [
+        event(n, f"g{partition}{draw.randrange(2)}", dinner(f"d{draw.randrange(3)}", n + 1), partition)
+        for n in range(draw.randrange(12))
+    ]
+    frames: list[Fetched] = []
+    told = 0
+    while told < len(said):
+        begin = max(0, told - draw.randrange(4))
+        told = draw.randint(told, len(said)) if begin < told else draw.randint(told + 1, len(said))
+        if said[begin:told]:
+            frames.append(frame(len(frames), said[begin:told], partition))
+    return frames
+
+
+def _events(frames: Sequence[Fetched]) -> list[EventRecord]:
+    return [one for read in frames for one in decode_event_frame(*read.slice, read.offset, read.frame).records]
+
+
+def _rows(inn: Projection, topics: dict[int, list[Fetched]], draw: random.Random) -> MemoryRows:
+    """Partitions are read in turns of chance, some frames at a time."""
+    rows, left = MemoryRows([inn]), {partition: list(frames) for partition, frames in topics.items()}
+    while any(left.values()):
+        batch: list[Fetched] = []
+        for partition in draw.sample(sorted(left), len(left)):
+            taken = draw.randrange(3)
+            batch += left[partition][:taken]
+            del left[partition][:taken]
+        made = follow([inn], rows.places(), batch)
+        rows.write(made.puts, made.places)
+    return rows
+
+
+def test_terms_name_what_rows_hang_on() -> None:
+    inn = owed(registry())
+    assert terms_of([inn], ["b", "a"]) == terms_of([inn], ["a", "b"])
+    others = (terms_of([], ["a", "b"]), terms_of([inn], ["a"]), terms_of([owed(load_programs([], ()))], ["a", "b"]))
+    assert terms_of([inn], ["a", "b"]) not in others
