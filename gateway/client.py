@@ -12,7 +12,7 @@ import msgspec
 
 from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
 from actors.kernel.record import Position
-from gateway.auth import CALLER, PRIORITY, TENANT
+from gateway.auth import AUTHORIZATION, CALLER, PRIORITY, SCHEME, TENANT
 from gateway.client_answers import Answer, CallTuple, Payload, Pushed, View, answer_of, bytes_of, position_of
 from gateway.client_errors import COME_BACK, UNKNOWN, doubted, error_from, error_from_call, kept_back
 from gateway.client_many import Many
@@ -47,17 +47,27 @@ class Client:
     """A connection to a gateway, or to several behind one address.
 
     `caller` is the namespace of the request ids; without one, a random one is made and kept for this client's life.
-    `priority` is 0 to 127, more is more important. While a gateway that has too much to do says that it turns this
-    client's calls away, they are kept back here: a call waits and tries again, as if it had been turned away there.
+    `priority` is 0 to 127, more is more important. Where identity is required, `token` says all of that. While a
+    gateway that has too much to do says that it turns this client's calls away, they are kept back here: a call waits
+    and tries again, as if it had been turned away there.
     """
 
     def __init__(
-        self, address: str, caller: str = "", seed: int | None = None, *, tenant: str = "", priority: int | None = None
+        self,
+        address: str,
+        caller: str = "",
+        seed: int | None = None,
+        *,
+        tenant: str = "",
+        priority: int | None = None,
+        token: str = "",
     ) -> None:
         self.caller = caller or f"client-{os.urandom(8).hex()}"
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
-        said = ((CALLER, self.caller), (TENANT, tenant), (PRIORITY, "" if priority is None else str(priority)))
+        proof = f"{SCHEME}{token}" if token else ""
+        level = "" if priority is None else str(priority)
+        said = ((AUTHORIZATION, proof), (CALLER, self.caller), (TENANT, tenant), (PRIORITY, level))
         self._metadata = tuple((key, value) for key, value in said if value)
         self._shedding = Shedding()
         self._ahead_ms = 0

@@ -1,6 +1,7 @@
 """`call`, `query` and `describe`: one question to the running platform, through its gateway."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -23,14 +24,15 @@ from gateway.client import DEADLINE_MS, Answer, Client, uuid7
 from gateway.v1 import program_pb2 as pb
 from gateway.v1.program_pb2_grpc import ProgramServiceStub
 
+TOKEN = "HUTONG_TOKEN"
 T = TypeVar("T")
 
 
 def ask(folder: Path, question: Callable[[Client], Awaitable[T]], caller: str = "hutong-cli") -> T:
-    """Put a question to the platform that runs in this folder."""
+    """Put a question to the platform that runs in this folder; `$HUTONG_TOKEN` says who asks, if it must be proven."""
 
     async def talk() -> T:
-        async with Client(running.running(folder).gateway, caller) as client:
+        async with Client(running.running(folder).gateway, caller, token=os.environ.get(TOKEN, "")) as client:
             return await question(client)
 
     return asyncio.run(talk())

@@ -7,7 +7,7 @@ import pytest
 
 from actors.cli.wiring import keys_of
 from gateway.tokens import Verifier
-from tests.cli.running import hutong
+from tests.cli.running import Said, dev, hutong
 
 
 def states(folder: Path) -> list[str]:
@@ -33,6 +33,28 @@ def test_a_token_that_is_printed_is_good_at_a_gateway_of_the_folder(tmp_path: Pa
     proven = Verifier(keys_of(tmp_path)).verify(token, now_ms)
     assert proven.principal.caller == "person/bike/ann"
     assert proven.until_ms <= now_ms + 60_000
+
+
+@pytest.mark.cluster
+def test_a_platform_that_requires_identity_does_what_a_token_proves_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dev(tmp_path / "data", HUTONG_IDENTITY_REQUIRED="true") as platform:
+
+        def asks(principal: str, *arguments: object) -> Said:
+            monkeypatch.setenv("HUTONG_TOKEN", platform.text("keys issue", principal).strip())
+            return platform("call", *arguments)
+
+        station, ann = "programs/bike/stations/north", "programs/bike/riders/ann"
+        assert platform("call", ann, "bike.hire", '{"station": "north"}').error["reason"] == "TOKEN_MISSING"
+        opened = asks("server/bike", station, "bike.station.open", '{"name": "North", "docks": 2, "bikes": 1}')
+        assert opened.status == 0, opened.err
+        hired = asks("person/bike/ann", ann, "bike.hire", '{"station": "north"}').value
+        assert hired["value"]["state"] == "asking"
+        assert (
+            asks("person/bike/bob", ann, "bike.return", '{"station": "north"}').error["reason"] == "PERMISSION_DENIED"
+        )
+        assert '"caller":"person/bike/ann"' in platform("why", hired["request_id"]).out.replace(" ", "")
 
 
 @pytest.mark.parametrize("principal", ["ann", "person/bike", "root/x", "person/bike/a b"])

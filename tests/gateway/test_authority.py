@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from actors import Role
 from actors.adapters.memory_keys import MemoryKeys
 from actors.entity import AnyEntity
-from actors.errors import PermissionDenied, SetupError
+from actors.errors import PermissionDenied, SetupError, Unauthenticated
 from actors.principal import Principal, parse
 from actors.registry import load_programs, shipped_programs
 from actors.sensor import Sensor
@@ -25,6 +25,7 @@ from actors.settings import ProcessSettings
 from actors.shape import check_entity
 from gateway import v1
 from gateway.authority import RPCS, WITHOUT_IDENTITY, check_method
+from gateway.client import Client
 from gateway.server import Gateway, GatewayConfig, GatewayParts
 from gateway.tokens import SAYS, Why, sign
 from gateway.v1 import program_pb2 as pb
@@ -301,6 +302,23 @@ def test_what_a_caller_says_of_itself_beside_its_token_is_not_believed() -> None
         again = await town.stub.Invoke(call, metadata=town.metadata("person/bike/ann"))
         assert again.duplicate, "another token of the same person is the same caller"
         assert again.payload == first.payload
+
+    in_town(act)
+
+
+def test_our_client_sends_its_token_with_all_that_it_asks() -> None:
+    async def act(town: Town) -> None:
+        address, rider = f"127.0.0.1:{town.scene.gateways[-1].port}", "programs/bike/riders/ann"
+        async with Client(address, "said by itself", token=town.token("person/bike/ann")) as client:
+            hired = await client.invoke(rider, "bike.hire", {"station": "north"})
+            seen = await client.query(rider, "rider", at_least=hired.position)
+            assert seen.value["ride"] == hired.value["ride"]
+            with pytest.raises(PermissionDenied):
+                await client.invoke("programs/bike/riders/bob", "bike.hire", {"station": "north"})
+        async with Client(address, "person/bike/ann") as client:
+            with pytest.raises(Unauthenticated) as refused:
+                await client.invoke(rider, "bike.hire", {"station": "north"})
+            assert refused.value.reason == "TOKEN_MISSING", "and the call was not tried again"
 
     in_town(act)
 
