@@ -15,9 +15,11 @@ _OF_PROGRAMS = (Role.PERSON, Role.SERVER)
 _CATALOG = "/gateway.v1.CatalogService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
 _PUBLISHING = (
-    *("OpenAccount", "RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "TakeReview"),
-    *("JudgeVersion", "SetGray", "ReleaseVersion", "RollBack"),
+    *("RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "SetGray", "ReleaseVersion", "RollBack"),
+    *("InviteMember", "JoinTeam", "GrantRole", "RemoveMember", "GetAccount"),
 )
+"""What a team does; which of its roles does what, the service says."""
+
 RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_PROGRAM}Invoke": _CALLING,
     f"{_PROGRAM}InvokeStream": _CALLING,
@@ -26,7 +28,8 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_PROGRAM}Describe": (*_OF_PROGRAMS, Role.OPERATOR),
     f"{_PROGRAM}ListTransitions": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
     **dict.fromkeys((f"{_CATALOG}{name}" for name in ("GetProgram", "GetShown")), tuple(Role)),
-    **dict.fromkeys((f"{_CATALOG}{name}" for name in _PUBLISHING), (Role.OPERATOR,)),
+    **dict.fromkeys((f"{_CATALOG}{name}" for name in _PUBLISHING), (Role.MEMBER, Role.OPERATOR)),
+    **dict.fromkeys((f"{_CATALOG}{name}" for name in ("OpenAccount", "TakeReview", "JudgeVersion")), (Role.OPERATOR,)),
 }
 """Every method of every service of ours, and the roles that have any business with it."""
 

@@ -19,6 +19,7 @@ from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from actors.steps import step_id
 from gateway.answering import Answering, Context, level_trailer, trailer
+from gateway.auth import Caller
 from gateway.deadlines import deadline_ms, now_ms
 from gateway.ingress import Ingress, Single
 from gateway.pending import Call
@@ -47,10 +48,12 @@ class Answer(NamedTuple):
 class Steps:
     """The steps of one call."""
 
-    def __init__(self, ingress: Ingress, routes: Routes, caller: str, request_id: bytes, until_ms: int) -> None:
+    def __init__(self, ingress: Ingress, routes: Routes, caller: Caller, request_id: bytes, until_ms: int) -> None:
+        self.principal = caller.principal
+        """Who calls, as its token proves; None where identity is not required."""
         self._ingress = ingress
         self._routes = routes
-        self._caller = caller
+        self._caller = caller.name
         self._request_id = request_id
         self._until_ms = until_ms
 
@@ -97,7 +100,7 @@ class TypedService(Answering):
             key = self._routes.request_id(request_id)
             request_id = request_id or text_of(key)
             until_ms = deadline_ms(context.time_remaining(), self._process)
-            answered = await work(Steps(self._ingress, self._routes, caller.name, key, until_ms))
+            answered = await work(Steps(self._ingress, self._routes, caller, key, until_ms))
         except PlatformError as error:
             await self.refuse(context, method, began, error, request_id)
         context.set_trailing_metadata((*trailer(request_id), *level_trailer(self._ingress.door.levels(caller))))

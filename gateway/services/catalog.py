@@ -11,13 +11,24 @@ from actors.domain.catalog.name import NAME, Claim, Confirm
 from actors.domain.catalog.program import PROGRAM, Judge, Register, Release, Rollback, SetGray, Submit, Upload, Withdraw
 from actors.domain.catalog.review import LANES, REVIEW, Take
 from actors.domain.catalog.versions import Rule, Version
-from actors.domain.developer import ACCOUNT, Open
+from actors.domain.developer import ACCOUNT, Accept, Account, Grant, Invite, Open, Remove, Team
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
+from actors.principal import Principal, Role
 from gateway.answering import Context
+from gateway.authority import denied
 from gateway.steps import Answer, Steps, TypedService
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc, program_pb2
+
+_ADMINS = ("admin",)
+_DEVELOPERS = ("admin", "developer")
+_OPERATORS = ("admin", "operator")
+_TEAM = ("admin", "developer", "operator", "tester")
+"""Which roles of a team change the team, change versions, say who is shown them, and see all that."""
+
+_ITSELF = ("itself",)
+"""No role: whom a change of the team is about."""
 
 
 class _Place(Struct):
@@ -47,11 +58,45 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
         return await self.answer(context, "OpenAccount", account, request.request_id, work)
 
+    async def InviteMember(self, request: pb.MemberRequest, context: Context) -> pb.CatalogChange:
+        """Into the team."""
+        role: Any = request.role  # one of four; whatever else is refused when the command is checked
+        return await self._team(context, "InviteMember", request, Invite(request.member, role))
+
+    async def JoinTeam(self, request: pb.MemberRequest, context: Context) -> pb.CatalogChange:
+        """Who was asked joins, and nobody else for them."""
+        return await self._team(context, "JoinTeam", request, Accept(request.member), _ITSELF)
+
+    async def GrantRole(self, request: pb.MemberRequest, context: Context) -> pb.CatalogChange:
+        """Another role."""
+        role: Any = request.role
+        return await self._team(context, "GrantRole", request, Grant(request.member, role))
+
+    async def RemoveMember(self, request: pb.MemberRequest, context: Context) -> pb.CatalogChange:
+        """Out of the team; whoever leaves does so without an admin."""
+        return await self._team(context, "RemoveMember", request, Remove(request.member), (*_ADMINS, *_ITSELF))
+
+    async def GetAccount(self, request: pb.GetAccountRequest, context: Context) -> pb.GetAccountResponse:
+        """An account, for its own team."""
+        account = ACCOUNT.at(request.account)
+
+        async def work(steps: Steps) -> pb.GetAccountResponse:
+            await _check_team(steps, request.account, _TEAM)
+            found = await steps.look(account, "account", Account)
+            members = [
+                pb.TeamMember(member=name, state=member.state, role=member.role)
+                for name, member in sorted(found.members.items())
+            ]
+            return pb.GetAccountResponse(state=found.state, name=found.name, members=members, programs=found.programs)
+
+        return await self.answer(context, "GetAccount", account, "", work)
+
     async def RegisterProgram(self, request: pb.RegisterProgramRequest, context: Context) -> pb.CatalogChange:
         """The name first: who has it may register. Where the call ends before the last step, it is free again."""
         name = NAME.at(request.program)
 
         async def work(steps: Steps) -> pb.CatalogChange:
+            await _check_team(steps, request.account, _DEVELOPERS)
             await steps.ask(name, Claim(request.account), 0)
             to = PROGRAM.at(f"{request.account}/{request.program}")
             change = _change(await steps.ask(to, Register(request.title, request.category), 1))
@@ -93,33 +138,35 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         """Show a version to a part."""
         gray = request.gray
         rule = Rule(gray.share, tuple(gray.persons), tuple(gray.cities), tuple(gray.cohorts))
-        return await self._change(context, "SetGray", request, SetGray(request.code, rule))
+        return await self._change(context, "SetGray", request, SetGray(request.code, rule), _OPERATORS)
 
     async def ReleaseVersion(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
         """Show a version to all."""
-        return await self._change(context, "ReleaseVersion", request, Release(request.code))
+        return await self._change(context, "ReleaseVersion", request, Release(request.code), _OPERATORS)
 
     async def RollBack(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
         """Show all a former version."""
-        return await self._change(context, "RollBack", request, Rollback(request.code))
+        return await self._change(context, "RollBack", request, Rollback(request.code), _OPERATORS)
 
     async def GetProgram(self, request: pb.GetProgramRequest, context: Context) -> pb.GetProgramResponse:
         """A program and its versions."""
 
         async def work(steps: Steps) -> pb.GetProgramResponse:
             to = await _program(steps, request.program)
+            account = to.id.partition("/")[0]
             found = await steps.look(to, "program", programs.Program)
             lane = programs.lane_of(to.id)
             place = await steps.look(lane, "position", _Place, program=to.id)
+            is_inside = await _is_of_team(steps, account, _TEAM)
             return pb.GetProgramResponse(
-                account=to.id.partition("/")[0],
+                account=account,
                 title=found.title,
                 category=found.category,
                 live=found.live,
                 gray=found.gray,
-                versions=[_version(version) for version in found.versions],
+                versions=[_version(version) for version in found.versions if is_inside],
                 lane=int(lane.id),
-                position=place.position,
+                position=place.position if is_inside else 0,
             )
 
         return await self.answer(context, "GetProgram", NAME.at(request.program), "", work)
@@ -128,17 +175,46 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         """The version for a person."""
 
         async def work(steps: Steps) -> pb.GetShownResponse:
+            _check_person(steps.principal, request.program, request.openid)
             person = {"openid": request.openid, "city": request.city, "cohorts": list(request.cohorts)}
             shown = await steps.look(await _program(steps, request.program), "shown", _Shown, **person)
             return pb.GetShownResponse(code=shown.code, name=shown.name, hash=shown.hash)
 
         return await self.answer(context, "GetShown", NAME.at(request.program), "", work)
 
-    async def _change(self, context: Context, method: str, request: Any, command: programs.Command) -> pb.CatalogChange:
-        """Ask the program for one command."""
+    async def _team(
+        self,
+        context: Context,
+        method: str,
+        request: pb.MemberRequest,
+        command: Team,
+        roles: tuple[str, ...] = _ADMINS,
+    ) -> pb.CatalogChange:
+        """Ask the account for a change of its team, by one of these roles."""
+        account = ACCOUNT.at(request.account)
 
         async def work(steps: Steps) -> pb.CatalogChange:
-            return _change(await steps.ask(await _program(steps, request.program), command))
+            itself = Principal(Role.MEMBER, request.account, request.member)
+            if steps.principal != itself or _ITSELF[0] not in roles:
+                await _check_team(steps, request.account, roles)
+            return _change(await steps.ask(account, command))
+
+        return await self.answer(context, method, account, request.request_id, work)
+
+    async def _change(
+        self,
+        context: Context,
+        method: str,
+        request: Any,
+        command: programs.Command,
+        roles: tuple[str, ...] = _DEVELOPERS,
+    ) -> pb.CatalogChange:
+        """Ask the program for one command; of a team, only these roles may."""
+
+        async def work(steps: Steps) -> pb.CatalogChange:
+            to = await _program(steps, request.program)
+            await _check_team(steps, to.id.partition("/")[0], roles)
+            return _change(await steps.ask(to, command))
 
         return await self.answer(context, method, NAME.at(request.program), request.request_id, work)
 
@@ -149,6 +225,39 @@ async def _program(steps: Steps, name: str) -> Ref[programs.Command]:
     if found.state != "kept":
         raise NotFound(f"there is no program {name[:100]!r} in the catalogue", reason="NO_SUCH_PROGRAM")
     return PROGRAM.at(f"{found.account}/{name}")
+
+
+async def _is_of_team(steps: Steps, account: str, roles: tuple[str, ...]) -> bool:
+    """Whether the caller is in one of these roles in the account's team, as it was a moment ago.
+
+    An operator may do all, and so may whoever calls where identity is not required.
+    """
+    principal = steps.principal
+    if principal is None or principal.role is Role.OPERATOR:
+        return True
+    if principal.role is not Role.MEMBER or principal.tenant != account:
+        return False
+    team = (await steps.look(ACCOUNT.at(account), "account", Account)).members
+    member = team.get(principal.subject)
+    return member is not None and member.state == "member" and member.role in roles
+
+
+async def _check_team(steps: Steps, account: str, roles: tuple[str, ...]) -> None:
+    """Raises PermissionDenied."""
+    if not await _is_of_team(steps, account, roles):
+        raise denied()
+
+
+def _check_person(principal: Principal | None, program: str, openid: str) -> None:
+    """A person asks for itself alone, a server for its program's persons."""
+    if principal is None or principal.role in (Role.OPERATOR, Role.PLATFORM):
+        return
+    role, tenant, subject = principal
+    is_own = (role is Role.PERSON and (tenant, subject) == (program, openid)) or (
+        role is Role.SERVER and tenant == program
+    )
+    if not is_own:
+        raise denied()
 
 
 def _change(answer: Answer) -> pb.CatalogChange:

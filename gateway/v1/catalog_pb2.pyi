@@ -19,6 +19,46 @@ class OpenAccountRequest(_message.Message):
     request_id: str
     def __init__(self, account: _Optional[str] = ..., name: _Optional[str] = ..., admin: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
+class MemberRequest(_message.Message):
+    __slots__ = ("account", "member", "role", "request_id")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    member: str
+    role: str
+    request_id: str
+    def __init__(self, account: _Optional[str] = ..., member: _Optional[str] = ..., role: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class GetAccountRequest(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    def __init__(self, account: _Optional[str] = ...) -> None: ...
+
+class GetAccountResponse(_message.Message):
+    __slots__ = ("state", "name", "members", "programs")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    name: str
+    members: _containers.RepeatedCompositeFieldContainer[TeamMember]
+    programs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, state: _Optional[str] = ..., name: _Optional[str] = ..., members: _Optional[_Iterable[_Union[TeamMember, _Mapping]]] = ..., programs: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TeamMember(_message.Message):
+    __slots__ = ("member", "state", "role")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    member: str
+    state: str
+    role: str
+    def __init__(self, member: _Optional[str] = ..., state: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
 class RegisterProgramRequest(_message.Message):
     __slots__ = ("account", "program", "title", "category", "request_id")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]

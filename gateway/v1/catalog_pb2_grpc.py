@@ -41,6 +41,31 @@ class CatalogServiceStub:
                 request_serializer=gateway_dot_v1_dot_catalog__pb2.OpenAccountRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
                 _registered_method=True)
+        self.InviteMember = channel.unary_unary(
+                '/gateway.v1.CatalogService/InviteMember',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
+        self.JoinTeam = channel.unary_unary(
+                '/gateway.v1.CatalogService/JoinTeam',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
+        self.GrantRole = channel.unary_unary(
+                '/gateway.v1.CatalogService/GrantRole',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
+        self.RemoveMember = channel.unary_unary(
+                '/gateway.v1.CatalogService/RemoveMember',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
+        self.GetAccount = channel.unary_unary(
+                '/gateway.v1.CatalogService/GetAccount',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.GetAccountRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.GetAccountResponse.FromString,
+                _registered_method=True)
         self.RegisterProgram = channel.unary_unary(
                 '/gateway.v1.CatalogService/RegisterProgram',
                 request_serializer=gateway_dot_v1_dot_catalog__pb2.RegisterProgramRequest.SerializeToString,
@@ -105,6 +130,41 @@ class CatalogServiceServicer:
 
     def OpenAccount(self, request, context):
         """Open a developer's account, with its first admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InviteMember(self, request, context):
+        """Ask somebody into the account's team, or in another role than before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JoinTeam(self, request, context):
+        """Join the team that one was asked into.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantRole(self, request, context):
+        """Give a member another role. One admin stays: `last_admin`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveMember(self, request, context):
+        """End a membership, or an invitation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAccount(self, request, context):
+        """An account: its team and its programs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,6 +255,31 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_v1_dot_catalog__pb2.OpenAccountRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
             ),
+            'InviteMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.InviteMember,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
+            'JoinTeam': grpc.unary_unary_rpc_method_handler(
+                    servicer.JoinTeam,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
+            'GrantRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantRole,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
+            'RemoveMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveMember,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
+            'GetAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccount,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.GetAccountRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.GetAccountResponse.SerializeToString,
+            ),
             'RegisterProgram': grpc.unary_unary_rpc_method_handler(
                     servicer.RegisterProgram,
                     request_deserializer=gateway_dot_v1_dot_catalog__pb2.RegisterProgramRequest.FromString,
@@ -280,6 +365,141 @@ class CatalogService:
             '/gateway.v1.CatalogService/OpenAccount',
             gateway_dot_v1_dot_catalog__pb2.OpenAccountRequest.SerializeToString,
             gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InviteMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/InviteMember',
+            gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JoinTeam(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/JoinTeam',
+            gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/GrantRole',
+            gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/RemoveMember',
+            gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/GetAccount',
+            gateway_dot_v1_dot_catalog__pb2.GetAccountRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.GetAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,138 @@
+"""The catalogue where identity is required: a team's roles change its own programs; a person asks for itself."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+
+from actors.adapters.memory_keys import MemoryKeys
+from actors.principal import parse
+from actors.settings import ProcessSettings
+from gateway.tokens import sign
+from gateway.v1 import catalog_pb2 as pb
+from gateway.v1 import catalog_pb2_grpc
+from tests.gateway.scene import Scene, play, reason_of, refused
+
+TEAM = {"ann": "admin", "dee": "developer", "oli": "operator", "tess": "tester"}
+VERSION = pb.VersionRequest(program="cafe", code=1)
+MAY: Mapping[str, tuple[Any, str]] = {
+    "RegisterProgram": (pb.RegisterProgramRequest(account="acme", program="bar", title="b", category="b"), "ann dee"),
+    "UploadVersion": (pb.UploadVersionRequest(program="cafe", code=1, name="1", hash="a" * 64), "ann dee"),
+    "SubmitVersion": (VERSION, "ann dee"),
+    "WithdrawVersion": (VERSION, "ann dee"),
+    "SetGray": (pb.SetGrayRequest(program="cafe", code=1), "ann oli"),
+    "ReleaseVersion": (VERSION, "ann oli"),
+    "RollBack": (VERSION, "ann oli"),
+    "TakeReview": (pb.TakeReviewRequest(), ""),
+    "JudgeVersion": (pb.JudgeVersionRequest(program="cafe", code=1, verdict="approve"), ""),
+    "OpenAccount": (pb.OpenAccountRequest(account="mine", name="Mine", admin="ann"), ""),
+}
+
+
+class Office:
+    """A gateway that requires identity, with an account, its team and its program."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.keys = scene.keys = MemoryKeys()
+
+    async def opens(self) -> None:
+        """The operator opens the account, and the team comes together."""
+        await self.scene.served(ProcessSettings(identity_required=True))
+        self.stub: Any = catalog_pb2_grpc.CatalogServiceStub(self.scene.channels[-1])
+        account = pb.OpenAccountRequest(account="acme", name="Acme", admin="ann")
+        await self.asks("operator/op", "OpenAccount", account)
+        cafe = pb.RegisterProgramRequest(account="acme", program="cafe", title="Café", category="food")
+        await self.asks("member/acme/ann", "RegisterProgram", cafe)
+        for name, role in list(TEAM.items())[1:]:
+            member = pb.MemberRequest(account="acme", member=name, role=role)
+            await self.asks("member/acme/ann", "InviteMember", member)
+            await self.asks(f"member/acme/{name}", "JoinTeam", member)
+
+    def asks(self, caller: str, method: str, request: Any) -> Any:
+        """A call with a token of this caller's."""
+        principal = parse(caller)
+        assert principal is not None
+        token = sign(self.keys, principal, time.time_ns() // 1_000_000, None)
+        return getattr(self.stub, method)(request, metadata=(("authorization", f"Bearer {token}"),))
+
+
+def in_office(act: Callable[[Office], Awaitable[None]]) -> None:
+    """Run this where the team is complete."""
+
+    async def run(scene: Scene) -> None:
+        office = Office(scene)
+        await office.opens()
+        await act(office)
+
+    play(run)
+
+
+async def is_denied(call: Any) -> bool:
+    """Whether the call is refused to this caller; whatever else it comes to, it was let in."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code() is grpc.StatusCode.PERMISSION_DENIED
+    return False
+
+
+def test_each_role_of_a_team_may_do_what_the_table_says_and_other_teams_nothing() -> None:
+    async def act(office: Office) -> None:
+        for method, (request, may) in MAY.items():
+            for name in TEAM:
+                denied = await is_denied(office.asks(f"member/acme/{name}", method, request))
+                assert denied == (name not in may.split()), (method, name)
+            strangers = ("member/else/ann", "member/acme/eve", "person/cafe/ann", "server/cafe", "merchant/acme")
+            for caller in strangers:
+                assert await is_denied(office.asks(caller, method, request)), (method, caller)
+            assert not await is_denied(office.asks("operator/op", method, request)), method
+
+    in_office(act)
+
+
+def test_who_leaves_may_do_nothing_more_and_nobody_raises_itself() -> None:
+    async def act(office: Office) -> None:
+        raised = pb.MemberRequest(account="acme", member="tess", role="admin")
+        for method in ("GrantRole", "InviteMember"):
+            assert await is_denied(office.asks("member/acme/tess", method, raised))
+        assert await is_denied(office.asks("member/acme/dee", "RemoveMember", raised))
+        await office.asks("member/acme/tess", "RemoveMember", raised)
+        assert await is_denied(office.asks("member/acme/tess", "GetAccount", pb.GetAccountRequest(account="acme")))
+        account = await office.asks("member/acme/dee", "GetAccount", pb.GetAccountRequest(account="acme"))
+        assert {one.member: one.role for one in account.members} == {
+            "ann": "admin",
+            "dee": "developer",
+            "oli": "operator",
+        }
+        code, status = await refused(
+            office.asks("member/acme/ann", "RemoveMember", pb.MemberRequest(account="acme", member="ann"))
+        )
+        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "last_admin")
+
+    in_office(act)
+
+
+def test_only_the_team_sees_versions_and_a_person_asks_what_it_is_shown_itself() -> None:
+    async def act(office: Office) -> None:
+        await office.asks("member/acme/dee", "UploadVersion", MAY["UploadVersion"][0])
+        cafe = pb.GetProgramRequest(program="cafe")
+        seen = {
+            caller: len((await office.asks(caller, "GetProgram", cafe)).versions)
+            for caller in ("member/acme/tess", "operator/op", "member/else/ann", "person/cafe/ann", "server/cafe")
+        }
+        assert list(seen.values()) == [1, 1, 0, 0, 0]
+        shown = pb.GetShownRequest(program="cafe", openid="ann")
+        for caller, may in (
+            ("person/cafe/ann", True),
+            ("server/cafe", True),
+            ("operator/op", True),
+            ("person/cafe/bob", False),
+            ("person/bar/ann", False),
+            ("server/bar", False),
+            ("merchant/acme", False),
+        ):
+            assert await is_denied(office.asks(caller, "GetShown", shown)) == (not may), caller
+
+    in_office(act)
