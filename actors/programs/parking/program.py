@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Owed, Reject, Send, Stage, accept, after
+from actors import Context, Decision, Entity, Owed, Reject, Role, Send, Stage, accept, after
 
 NAME_BYTES_MAX = 128  # of a lot, and of a road with its gate
 PRICES_MAX = 200  # entry gates that one exit gate has a price for: they are written with each car
@@ -415,6 +415,7 @@ def road_of(entity_id: str) -> str:
     return entity_id.partition("/")[0]
 
 
+SERVERS = (Role.SERVER,)
 LOT = Entity(
     "parking.lot",
     Lot(),
@@ -424,6 +425,10 @@ LOT = Entity(
     evolve_lot,
     views={"lot": lot_view},
     routing=lambda lot: f"{road_of(lot)} lot",
+    access={
+        **dict.fromkeys(("parking.lot.open", "parking.enter", "parking.exit"), SERVERS),
+        "lot": (*SERVERS, Role.PERSON),
+    },
 )
 STAY = Entity(
     "parking.stay",
@@ -435,6 +440,7 @@ STAY = Entity(
     views={"stay": lambda stay, _: stay},
     routing=lambda stay: f"{road_of(stay)} lot",
     life={"stay": LIFE},
+    access={"stay": SERVERS},
 )
 GATE = Entity(
     "parking.gate",
@@ -445,6 +451,10 @@ GATE = Entity(
     evolve_gate,
     views={"gate": lambda gate, _: gate},
     routing=lambda gate: f"{road_of(gate)} road",
+    access={
+        **dict.fromkeys(("parking.gate.open", "parking.drive-on", "parking.drive-off"), SERVERS),
+        "gate": (*SERVERS, Role.PERSON),
+    },
 )
 TRIP = Entity(
     "parking.trip",
@@ -456,5 +466,6 @@ TRIP = Entity(
     views={"trip": lambda trip, _: trip},
     routing=lambda trip: f"{road_of(trip)} road",
     life={"trip": LIFE},
+    access={"trip": SERVERS},
 )
 ENTITIES = (LOT, STAY, GATE, TRIP)

@@ -17,6 +17,7 @@ from actors import (
     Owed,
     Push,
     Reject,
+    Role,
     Send,
     SetTimer,
     Stage,
@@ -477,6 +478,8 @@ DRIVER = Entity(
     evolve_driver,
     views={"driver": lambda driver, _: driver},
     routing=lambda driver: f"{driver} driver",
+    access=dict.fromkeys(("taxi.stand", "taxi.drive", "driver"), (Role.PERSON,)),
+    owner={Role.PERSON: lambda openid: openid},
 )
 RIDE = Entity(
     "taxi.ride",
@@ -487,6 +490,8 @@ RIDE = Entity(
     evolve_ride,
     views={"ride": lambda ride, _: ride},
     routing=lambda ride: f"{ride} ride",
+    access=dict.fromkeys(("taxi.ask", "taxi.cancel", "ride"), (Role.PERSON,)),
+    owner={Role.PERSON: lambda ride: ride.partition("/")[0]},
     life={"ride": LIFE},
 )
 ENTITIES = (CELL, DRIVER, RIDE)
