@@ -15,20 +15,29 @@ from actors.lifecycle import flaws
 from actors.programs.civic.program import (
     ANSWERS_MAX,
     CARD,
+    DESK,
     ENTITIES,
     LIFE,
+    NUMBERS_MAX,
     PRESENTATION,
     VERIFIER,
     Answer,
     Answered,
     Ask,
+    CallNext,
     Check,
+    Give,
+    Given,
     Issue,
+    NoneLeft,
+    NumberAsked,
+    OpenDesk,
     Present,
     Prove,
     Proved,
     Revoke,
     Show,
+    TakeNumber,
     Used,
 )
 from actors.testing import NOW_MS, Ensemble, Played, Scenario
@@ -174,7 +183,7 @@ def test_what_a_verifier_can_see_names_neither_card_nor_claim() -> None:
 
 
 def test_a_person_sees_of_the_own_card_whether_it_is_good_and_how_many_claims_it_has() -> None:
-    assert town().view(ANN, "card") == {"state": "valid", "until_ms": NOW_MS + YEAR_MS, "claims": 2}
+    assert town().view(ANN, "card") == {"state": "valid", "until_ms": NOW_MS + YEAR_MS, "claims": 2, "numbers": {}}
 
 
 def test_a_verifier_can_look_up_its_latest_answers() -> None:
@@ -200,6 +209,90 @@ def test_what_the_entities_say_to_each_other_is_not_for_clients_nor_for_other_ca
         Scenario(PRESENTATION).when(Show("ann", "bar", 0), sender="civic.card/bob")
     with pytest.raises(Reject, match="not_for_clients"):
         Scenario(VERIFIER).when(Answer(N1, "yes"), sender=f"civic.presentation/{N2}")
+
+
+def hall(numbers: int = 2) -> Ensemble:
+    ensemble = town()
+    ensemble.when(DESK.at("tianhe/1"), OpenDesk(numbers))
+    return ensemble
+
+
+def numbers_of(ensemble: Ensemble, *persons: str) -> list[dict[str, int]]:
+    return [ensemble.state(CARD, person).numbers for person in persons]
+
+
+def test_a_person_with_a_valid_card_takes_one_number_at_each_desk() -> None:
+    ensemble = hall()
+    ensemble.when(DESK.at("tianhe/2"), OpenDesk(1))
+    for desk in ("tianhe/1", "tianhe/2"):
+        assert ensemble.when(ANN, TakeNumber(desk)).reply == {"state": "asking"}
+        with pytest.raises(Reject, match="one_number_a_desk"):
+            ensemble.when(ANN, TakeNumber(desk))
+        ensemble.settle()
+    assert numbers_of(ensemble, "ann") == [{"tianhe/1": 1, "tianhe/2": 1}]
+    with pytest.raises(Reject, match="no_valid_card"):
+        ensemble.when(BOB, TakeNumber("tianhe/1"))
+
+
+def test_a_desk_calls_the_numbers_in_order_and_only_those_that_were_given() -> None:
+    ensemble = hall()
+    desk = DESK.at("tianhe/1")
+    ensemble.when(BOB, Issue((RESIDENT,), NOW_MS + YEAR_MS))
+    for person in (BOB, ANN):
+        ensemble.when(person, TakeNumber("tianhe/1"))
+    ensemble.settle()
+    assert numbers_of(ensemble, "ann", "bob") == [{"tianhe/1": 2}, {"tianhe/1": 1}]
+    assert [ensemble.when(desk, CallNext()).reply for _ in range(2)] == [{"number": 1}, {"number": 2}]
+    with pytest.raises(Reject, match="nobody_waits"):
+        ensemble.when(desk, CallNext())
+    assert ensemble.view(desk, "desk") == {"numbers": 2, "given": 2, "called": 2}
+
+
+def test_a_desk_without_numbers_refuses_and_one_may_ask_again_later() -> None:
+    ensemble = hall(numbers=0)
+    ensemble.when(ANN, TakeNumber("tianhe/1"))
+    assert [one.rejected.reason for one in ensemble.settle() if one.rejected] == ["none_left"]
+    assert numbers_of(ensemble, "ann") == [{}]
+    ensemble.when(DESK.at("tianhe/1"), OpenDesk(1))
+    ensemble.when(ANN, TakeNumber("tianhe/1"))
+    ensemble.settle()
+    assert numbers_of(ensemble, "ann") == [{"tianhe/1": 1}]
+    with pytest.raises(Reject, match="more_were_given"):
+        ensemble.when(DESK.at("tianhe/1"), OpenDesk(0))
+
+
+def test_a_card_keeps_the_latest_numbers_and_takes_them_from_desks_alone() -> None:
+    card = Scenario(CARD, entity_id="ann").given(*(NumberAsked(f"d/{n}") for n in range(NUMBERS_MAX + 1)))
+    assert list(card.state.numbers) == [f"d/{n}" for n in range(1, NUMBERS_MAX + 1)]
+    assert card.when(Given(7), sender="civic.desk/d/3").state.numbers["d/3"] == 7
+    for command in (Given(8), NoneLeft("d/3")):
+        with pytest.raises(Reject, match="not_for_clients"):
+            card.when(command)
+    with pytest.raises(Reject, match="not_for_clients"):
+        card.when(NoneLeft("d/3"), sender="civic.desk/d/4")
+    with pytest.raises(Reject, match="not_for_clients"):
+        Scenario(DESK, entity_id="d/3").when(Give())
+
+
+@given(st.lists(st.sampled_from(["ann", "bob", "cid", "deliver", "call"]), max_size=30), st.integers(0, 3))
+def test_numbers_are_given_once_each_and_never_more_than_there_are(steps: list[str], numbers: int) -> None:
+    ensemble = hall(numbers)
+    for person in ("bob", "cid"):
+        ensemble.when(CARD.at(person), Issue((RESIDENT,), NOW_MS + YEAR_MS))
+    for step in steps:
+        with suppress(Reject):
+            if step == "call":
+                ensemble.when(DESK.at("tianhe/1"), CallNext())
+            elif step != "deliver":
+                ensemble.when(CARD.at(step), TakeNumber("tianhe/1"))
+            elif ensemble.sent:
+                ensemble.deliver()
+    ensemble.settle()
+    desk = ensemble.state(DESK, "tianhe/1")
+    taken = [number for held in numbers_of(ensemble, "ann", "bob", "cid") for number in held.values()]
+    assert sorted(taken) == list(range(1, desk.given + 1))
+    assert desk.called <= desk.given <= numbers
+    assert ensemble.dead_letters == []
 
 
 STEP = st.one_of(

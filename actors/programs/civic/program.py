@@ -2,7 +2,7 @@
 
 The card holds salted digests that its issuer made; salts and claims never come here. A presentation is for one
 verifier, for one question, and for a minute. What is wrong with a card is a plain no; what is wrong with a question is
-named.
+named. With a valid card a person also takes a number at a desk of the city, one for each desk.
 """
 
 from typing import Annotated, Literal, TypeAlias, assert_never
@@ -10,11 +10,12 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Push, Reject, Send, Stage, accept, after
+from actors import Context, Decision, Entity, Push, Reject, Role, Send, Stage, accept, after
 
 CLAIMS_MAX = 100
 PRESENTED_MS_MAX = 60_000
 ANSWERS_MAX = 200  # the latest that a verifier can look up
+NUMBERS_MAX = 20  # that one person has, at as many desks; the oldest goes
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 Nonce: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
@@ -54,6 +55,24 @@ class Prove(Struct, frozen=True, tag="civic.card.prove"):
     digest: str
 
 
+class TakeNumber(Struct, frozen=True, tag="civic.take-number"):
+    """A number at this desk, please, such as `tianhe/2026-11-23`."""
+
+    desk: Id
+
+
+class Given(Struct, frozen=True, tag="civic.card.given"):
+    """The desk's: this is your number."""
+
+    number: int
+
+
+class NoneLeft(Struct, frozen=True, tag="civic.card.none-left"):
+    """The platform's, when the desk rejected: it has no more numbers, or is not open."""
+
+    desk: str
+
+
 class Issued(Struct, frozen=True, tag="civic.card.issued"):
     digests: tuple[str, ...]
     until_ms: int
@@ -63,16 +82,30 @@ class Revoked(Struct, frozen=True, tag="civic.card.revoked"):
     at_ms: int
 
 
+class NumberAsked(Struct, frozen=True, tag="civic.card.number-asked"):
+    desk: str
+
+
+class NumberTaken(Struct, frozen=True, tag="civic.card.number-taken"):
+    desk: str
+    number: int
+
+
+class NumberMissed(Struct, frozen=True, tag="civic.card.number-missed"):
+    desk: str
+
+
 class Card(Struct, frozen=True):
-    """`state` is one of LIFE."""
+    """`state` is one of LIFE; `numbers` are by desk, 0 while the desk is asked."""
 
     state: str = "none"
     digests: tuple[str, ...] = ()
     until_ms: int = 0
+    numbers: dict[str, int] = {}
 
 
-CardCommand: TypeAlias = Issue | Revoke | Present | Prove
-CardEvent: TypeAlias = Issued | Revoked
+CardCommand: TypeAlias = Issue | Revoke | Present | Prove | TakeNumber | Given | NoneLeft
+CardEvent: TypeAlias = Issued | Revoked | NumberAsked | NumberTaken | NumberMissed
 
 
 def decide_card(card: Card, command: CardCommand, ctx: Context) -> Decision[CardEvent]:
@@ -85,15 +118,26 @@ def decide_card(card: Card, command: CardCommand, ctx: Context) -> Decision[Card
         case Revoke():
             reply = {"state": after(LIFE, card.state, "revoke")}
             return accept(reply=reply) if card.state == "revoked" else accept(Revoked(ctx.now_ms), reply=reply)
+        case Present() | TakeNumber() if not valid:
+            raise Reject("no_valid_card", state="expired" if card.state == "valid" else card.state)
         case Present(verifier, nonce):
-            if not valid:
-                raise Reject("no_valid_card", state="expired" if card.state == "valid" else card.state)
             until_ms = ctx.now_ms + PRESENTED_MS_MAX
             show = Send(PRESENTATION.at(nonce), Show(ctx.entity_id, verifier, until_ms))
             return accept(reply={"until_ms": until_ms}, actions=(show,))
         case Prove(digest):
             nonce = _sender("civic.presentation", ctx)
             return accept(actions=(Send(PRESENTATION.at(nonce), Proved(valid and digest in card.digests)),))
+        case TakeNumber(desk):
+            if desk in card.numbers:
+                raise Reject("one_number_a_desk", number=str(card.numbers[desk]))
+            take = Send(DESK.at(desk), Give(), on_reject=NoneLeft(desk))
+            return accept(NumberAsked(desk), reply={"state": "asking"}, actions=(take,))
+        case Given(number):
+            return accept(NumberTaken(_sender("civic.desk", ctx), number))
+        case NoneLeft(desk):
+            if _sender("civic.desk", ctx) != desk:
+                raise Reject("not_for_clients")
+            return accept(NumberMissed(desk))
         case _:
             assert_never(command)
 
@@ -104,12 +148,19 @@ def evolve_card(card: Card, event: CardEvent) -> Card:
             return replace(card, state="valid", digests=digests, until_ms=until_ms)
         case Revoked():
             return replace(card, state="revoked", digests=())
+        case NumberAsked(desk):
+            kept = dict(list(card.numbers.items())[1 - NUMBERS_MAX :])
+            return replace(card, numbers={**kept, desk: 0})
+        case NumberTaken(desk, number):
+            return replace(card, numbers={**card.numbers, desk: number})
+        case NumberMissed(desk):
+            return replace(card, numbers={other: number for other, number in card.numbers.items() if other != desk})
         case _:
             assert_never(event)
 
 
 def card_view(card: Card, _: object) -> object:
-    return {"state": card.state, "until_ms": card.until_ms, "claims": len(card.digests)}
+    return {"state": card.state, "until_ms": card.until_ms, "claims": len(card.digests), "numbers": card.numbers}
 
 
 def _sender(kind: str, ctx: Context) -> str:
@@ -257,6 +308,79 @@ def answer_view(verifier: Verifier, args: dict[str, object]) -> object:
     return {"outcome": verifier.answers.get(str(args.get("nonce", "")), "")}
 
 
+# -- a desk, for one day ----------------------------------------------------------------------------------------------
+
+
+class OpenDesk(Struct, frozen=True, tag="civic.desk.open"):
+    """So many numbers are given; what was given stays."""
+
+    numbers: Annotated[int, Meta(ge=0, le=100_000)]
+
+
+class CallNext(Struct, frozen=True, tag="civic.desk.call-next"):
+    pass
+
+
+class Give(Struct, frozen=True, tag="civic.desk.give"):
+    """A card's: a number, please."""
+
+
+class DeskOpened(Struct, frozen=True, tag="civic.desk.opened"):
+    numbers: int
+
+
+class NumberGiven(Struct, frozen=True, tag="civic.desk.number-given"):
+    number: int
+
+
+class NumberCalled(Struct, frozen=True, tag="civic.desk.number-called"):
+    number: int
+
+
+class Desk(Struct, frozen=True):
+    """Numbers begin with 1: so many are `given`, and so many of those were `called`."""
+
+    numbers: int = 0
+    given: int = 0
+    called: int = 0
+
+
+DeskCommand: TypeAlias = OpenDesk | CallNext | Give
+DeskEvent: TypeAlias = DeskOpened | NumberGiven | NumberCalled
+
+
+def decide_desk(desk: Desk, command: DeskCommand, ctx: Context) -> Decision[DeskEvent]:
+    match command:
+        case OpenDesk(numbers):
+            if numbers < desk.given:
+                raise Reject("more_were_given", given=str(desk.given))
+            return accept(DeskOpened(numbers))
+        case CallNext():
+            if desk.called == desk.given:
+                raise Reject("nobody_waits")
+            number = desk.called + 1
+            return accept(NumberCalled(number), reply={"number": number}, actions=(Push(number, {"number": number}),))
+        case Give():
+            card = _sender("civic.card", ctx)
+            if desk.given >= desk.numbers:
+                raise Reject("none_left", numbers=str(desk.numbers))
+            return accept(NumberGiven(desk.given + 1), actions=(Send(CARD.at(card), Given(desk.given + 1)),))
+        case _:
+            assert_never(command)
+
+
+def evolve_desk(desk: Desk, event: DeskEvent) -> Desk:
+    match event:
+        case DeskOpened(numbers):
+            return replace(desk, numbers=numbers)
+        case NumberGiven(number):
+            return replace(desk, given=number)
+        case NumberCalled(number):
+            return replace(desk, called=number)
+        case _:
+            assert_never(event)
+
+
 CARD = Entity(
     "civic.card",
     Card(),
@@ -265,8 +389,13 @@ CARD = Entity(
     decide_card,
     evolve_card,
     views={"card": card_view},
-    routing=lambda card: f"{card} card",  # no two of the three are ever under one key, whatever their ids
+    routing=lambda card: f"{card} card",  # no two of the four are ever under one key, whatever their ids
     life={"card": LIFE},
+    access={
+        **dict.fromkeys(("civic.card.issue", "civic.card.revoke"), (Role.SERVER,)),
+        **dict.fromkeys(("civic.present", "civic.take-number", "card"), (Role.PERSON,)),
+    },
+    owner={Role.PERSON: lambda openid: openid},
 )
 PRESENTATION = Entity(
     "civic.presentation",
@@ -286,5 +415,21 @@ VERIFIER = Entity(
     evolve_verifier,
     views={"answer": answer_view},
     routing=lambda verifier: f"{verifier} verifier",
+    access=dict.fromkeys(("civic.ask", "answer"), (Role.MERCHANT,)),
+    owner={Role.MERCHANT: lambda verifier: verifier},
 )
-ENTITIES = (CARD, PRESENTATION, VERIFIER)
+DESK = Entity(
+    "civic.desk",
+    Desk(),
+    DeskCommand,
+    DeskEvent,
+    decide_desk,
+    evolve_desk,
+    views={"desk": lambda desk, _: desk},
+    routing=lambda desk: f"{desk} desk",
+    access={
+        **dict.fromkeys(("civic.desk.open", "civic.desk.call-next"), (Role.SERVER,)),
+        "desk": (Role.PERSON, Role.SERVER),
+    },
+)
+ENTITIES = (CARD, PRESENTATION, VERIFIER, DESK)
