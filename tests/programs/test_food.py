@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Ref, Reject
+from actors import Ref, Reject, Role
 from actors.programs.food.program import (
     ANSWER_MS,
     DISHES_MAX,
@@ -312,6 +312,11 @@ def test_names_that_would_mix_merchants_up_are_refused() -> None:
         ensemble.when(MENU.at("m1/x"), OpenMenu("CNY"))
     with pytest.raises(Reject, match="not_a_merchant"):
         ensemble.when(KITCHEN.at("m1/x"), OpenKitchen(1))
+
+
+def test_an_order_belongs_to_the_person_and_to_the_merchant_in_its_id() -> None:
+    assert {role: owner("m1/ann/1") for role, owner in ORDER.owner.items()} == {Role.PERSON: "ann", Role.MERCHANT: "m1"}
+    assert [ORDER.owner[Role.PERSON](key) for key in ("m1", "m1/ann", "m1/ann/1/2")] == ["", "", ""]
 
 
 @pytest.mark.parametrize("sender", ["", "food.menu/m2", "food.kitchen/m2", "food.order/m1", "food.order/m2/ann/1"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Reject
+from actors import Reject, Role
 from actors.programs.store.program import (
     BASKET,
     DOOR,
@@ -210,6 +210,10 @@ def test_what_door_basket_and_shelf_say_to_each_other_is_not_for_others(sender: 
     for moved in (Lend(1), Receive(1)):
         with pytest.raises(Reject, match="not_for_clients"):
             Scenario(SHELF, entity_id="s1/tea").when(moved, sender=sender)
+
+
+def test_a_basket_belongs_to_the_person_in_its_id() -> None:
+    assert [BASKET.owner[Role.PERSON](key) for key in ("s1/ann", "s1")] == ["ann", ""]
 
 
 def test_the_door_itself_knows_who_is_inside() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Reject, accept
+from actors import Context, Decision, Entity, Reject, Role, accept
 
 FULL = 10  # stamps for one coffee
 
@@ -72,5 +72,8 @@ CARD = Entity(
     decide,
     evolve,
     views={"card": lambda card, _: card},
+    # Who may do what, where callers prove who they are: a person reads its own card, the program's server stamps it.
+    access={"skeleton.stamp": (Role.SERVER,), "skeleton.redeem": (Role.SERVER,), "card": (Role.PERSON, Role.SERVER)},
+    owner={Role.PERSON: lambda card_id: card_id},
 )
 ENTITIES = (CARD,)

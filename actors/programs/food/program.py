@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import CancelTimer, Context, Decision, Entity, Owed, Ref, Reject, Send, SetTimer, Stage, accept, after
+from actors import CancelTimer, Context, Decision, Entity, Owed, Ref, Reject, Role, Send, SetTimer, Stage, accept, after
 
 DISHES_MAX = 500  # on one menu
 LINES_MAX = 50  # of one order
@@ -39,6 +39,10 @@ class Line(Struct, frozen=True):
 
 def merchant_of(entity_id: str) -> str:
     return entity_id.partition("/")[0]
+
+
+def person_of(order_id: str) -> str:
+    return order_id.split("/")[1] if order_id.count("/") == 2 else ""
 
 
 def _only_from(sender: str, ctx: Context) -> None:
@@ -433,6 +437,8 @@ def order_view(order: Order, _: object) -> object:
     }
 
 
+STAFF = (Role.MERCHANT, Role.SERVER)
+EVERYBODY = (Role.PERSON, *STAFF)
 MENU = Entity(
     "food.menu",
     Menu(),
@@ -442,6 +448,8 @@ MENU = Entity(
     evolve_menu,
     views={"menu": lambda menu, _: menu},
     routing=merchant_of,
+    access={**dict.fromkeys(("food.menu.open", "food.menu.offer", "food.menu.withdraw"), STAFF), "menu": EVERYBODY},
+    owner={Role.MERCHANT: merchant_of},
 )
 KITCHEN = Entity(
     "food.kitchen",
@@ -452,6 +460,11 @@ KITCHEN = Entity(
     evolve_kitchen,
     views={"kitchen": lambda kitchen, _: kitchen},
     routing=merchant_of,
+    access={
+        **dict.fromkeys([f"food.kitchen.{say}" for say in ("open", "confirm", "decline", "cook", "finish")], STAFF),
+        "kitchen": STAFF,
+    },
+    owner={Role.MERCHANT: merchant_of},
 )
 ORDER = Entity(
     "food.order",
@@ -463,5 +476,10 @@ ORDER = Entity(
     views={"order": order_view},
     routing=merchant_of,
     life={"order": LIFE},
+    access={
+        **dict.fromkeys(("food.order.place", "food.order.cancel", "food.order.pick"), (Role.PERSON,)),
+        "order": EVERYBODY,
+    },
+    owner={Role.PERSON: person_of, Role.MERCHANT: merchant_of},
 )
 ENTITIES = (MENU, KITCHEN, ORDER)

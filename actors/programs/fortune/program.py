@@ -10,7 +10,7 @@ from typing import Any
 from lunar_python import Solar
 from msgspec import Struct
 
-from actors import Context, Decision, Entity, Reject, accept
+from actors import Context, Decision, Entity, Reject, Role, accept
 
 LOTS = 100
 CHINA_AHEAD_MS = 8 * 3_600_000  # the day begins at midnight in China, which has no summer time
@@ -92,5 +92,7 @@ LOT = Entity(
     evolve,
     views={"lot": lambda lot, _: lot, "almanac": almanac},
     routing=lambda lot_id: person_of(lot_id) or lot_id,
+    access=dict.fromkeys(("fortune.draw", "lot", "almanac"), (Role.PERSON,)),
+    owner={Role.PERSON: person_of},
 )
 ENTITIES = (LOT,)

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Owed, Ref, Reject, Send, accept
+from actors import Context, Decision, Entity, Owed, Ref, Reject, Role, Send, accept
 
 ITEMS_MAX = 200  # different items in one basket
 PLACES_MAX = 500  # people inside at a time
@@ -23,6 +23,10 @@ Currency: TypeAlias = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 
 def store_of(entity_id: str) -> str:
     return entity_id.partition("/")[0]
+
+
+def person_of(basket_id: str) -> str:
+    return basket_id.partition("/")[2]
 
 
 def _only_from(kind: str, ctx: Context) -> str:
@@ -318,6 +322,8 @@ def evolve_basket(basket: Basket, event: BasketEvent) -> Basket:
             assert_never(event)
 
 
+STAFF = (Role.MERCHANT, Role.SERVER)
+EVERYBODY = (Role.PERSON, *STAFF)
 DOOR = Entity(
     "store.door",
     Door(),
@@ -327,6 +333,8 @@ DOOR = Entity(
     evolve_door,
     views={"door": lambda door, _: {"places": door.places, "currency": door.currency, "inside": len(door.inside)}},
     routing=store_of,
+    access={"store.door.open": STAFF, "door": EVERYBODY},
+    owner={Role.MERCHANT: store_of},
 )
 SHELF = Entity(
     "store.shelf",
@@ -338,6 +346,8 @@ SHELF = Entity(
     views={"shelf": lambda shelf, _: shelf},
     routing=store_of,
     collection="shelves",
+    access={"store.shelf.fill": STAFF, "shelf": EVERYBODY},
+    owner={Role.MERCHANT: store_of},
 )
 BASKET = Entity(
     "store.basket",
@@ -348,5 +358,7 @@ BASKET = Entity(
     evolve_basket,
     views={"basket": lambda basket, _: {"visit": basket.visit, "lines": basket.lines, "sum_minor": _sum(basket)}},
     routing=store_of,
+    access=dict.fromkeys(("store.enter", "store.take", "store.put-back", "store.leave", "basket"), (Role.PERSON,)),
+    owner={Role.PERSON: person_of},
 )
 ENTITIES = (DOOR, SHELF, BASKET)
