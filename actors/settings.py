@@ -95,6 +95,10 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     host_silence_ms_max: int = 3_000
     decide_ms_max: int = 5_000
     drain_ms_max: int = 5_000
+    team_members_max: int = 100
+    account_programs_max: int = 50
+    name_hold_ms: int = 3_600_000
+    rollback_versions_max: int = 5
     memory_bytes_max: int = 2 << 30
     identity_required: bool = False
 

@@ -90,7 +90,7 @@ class TypedService(Answering):
     def __init__(self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor) -> None:
         super().__init__(ingress, sensor)
         self._routes = routes
-        self._process = process
+        self.process = process
 
     async def answer(self, context: Context, method: str, about: Ref[Any], request_id: str, work: Work[M]) -> M:
         """Answer a call with what its work returns or the error that it raises; `about` is what it is asked of."""
@@ -99,7 +99,7 @@ class TypedService(Answering):
         try:
             key = self._routes.request_id(request_id)
             request_id = request_id or text_of(key)
-            until_ms = deadline_ms(context.time_remaining(), self._process)
+            until_ms = deadline_ms(context.time_remaining(), self.process)
             answered = await work(Steps(self._ingress, self._routes, caller, key, until_ms))
         except PlatformError as error:
             await self.refuse(context, method, began, error, request_id)

@@ -11,6 +11,8 @@ catalog = typer.Typer(help="Publish programs: register, review, release, roll ba
 
 Program = Annotated[str, typer.Argument(metavar="PROGRAM", help="The program's name, such as bike.")]
 Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The developer's account.")]
+Member = Annotated[str, typer.Argument(metavar="MEMBER", help="Who, as their token names them.")]
+Role = Annotated[str, typer.Argument(metavar="ROLE", help="admin, developer, operator or tester.")]
 Code = Annotated[int, typer.Argument(metavar="CODE", help="The version's code.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="What the developer is told.")]
 Names = Annotated[list[str], typer.Option(metavar="NAME", help="May be repeated.")]
@@ -25,6 +27,45 @@ def open_account(account: Account, name: str, admin: str, folder: Folder = None,
     change(
         running.folder_of(folder), "OpenAccount", pb.OpenAccountRequest(account=account, name=name, admin=admin), json
     )
+
+
+def _team(method: str, account: str, member: str, role: str, folder: Folder, json: bool) -> None:
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    change(running.folder_of(folder), method, pb.MemberRequest(account=account, member=member, role=role), json)
+
+
+@catalog.command()
+def invite(account: Account, member: Member, role: Role, folder: Folder = None, json: Json = False) -> None:
+    """Ask somebody into the account's team."""
+    _team("InviteMember", account, member, role, folder, json)
+
+
+@catalog.command()
+def join(account: Account, member: Member, folder: Folder = None, json: Json = False) -> None:
+    """Join the team that one was asked into."""
+    _team("JoinTeam", account, member, "", folder, json)
+
+
+@catalog.command()
+def grant(account: Account, member: Member, role: Role, folder: Folder = None, json: Json = False) -> None:
+    """Give a member another role."""
+    _team("GrantRole", account, member, role, folder, json)
+
+
+@catalog.command()
+def remove(account: Account, member: Member, folder: Folder = None, json: Json = False) -> None:
+    """End a membership, or an invitation."""
+    _team("RemoveMember", account, member, "", folder, json)
+
+
+@catalog.command("account")
+def show_account(account: Account, folder: Folder = None, json: Json = False) -> None:
+    """Tell an account's team and programs."""
+    from actors.cli.publishing import show_account
+
+    show_account(running.folder_of(folder), account, json)
 
 
 @catalog.command()

@@ -60,6 +60,18 @@ def show(folder: Path, program: str, as_json: bool) -> None:
     output.table(program, ("code", "name", "state", "share of 10,000", "reason"), rows)
 
 
+def show_account(folder: Path, account: str, as_json: bool) -> None:
+    """An account, its team and its programs."""
+    request = pb.GetAccountRequest(account=account)
+    found = ask(folder, lambda client: client.ask(CatalogServiceStub, "GetAccount", request))
+    members = [{"member": one.member, "state": one.state, "role": one.role} for one in found.members]
+    facts = {"state": found.state, "name": found.name, "members": members, "programs": list(found.programs)}
+    output.result(facts, as_json)
+    if not as_json:
+        output.say(f"{found.name}: {found.state}; programs {', '.join(found.programs) or 'none'}")
+        output.table(account, ("member", "state", "role"), [list(one.values()) for one in members])
+
+
 def shown(folder: Path, program: str, openid: str, city: str, as_json: bool) -> None:
     """The version that a person is shown."""
     request = pb.GetShownRequest(program=program, openid=openid, city=city)

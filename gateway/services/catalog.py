@@ -61,7 +61,8 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
     async def InviteMember(self, request: pb.MemberRequest, context: Context) -> pb.CatalogChange:
         """Into the team."""
         role: Any = request.role  # one of four; whatever else is refused when the command is checked
-        return await self._team(context, "InviteMember", request, Invite(request.member, role))
+        command = Invite(request.member, role, self.process.team_members_max)
+        return await self._team(context, "InviteMember", request, command)
 
     async def JoinTeam(self, request: pb.MemberRequest, context: Context) -> pb.CatalogChange:
         """Who was asked joins, and nobody else for them."""
@@ -97,9 +98,10 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
         async def work(steps: Steps) -> pb.CatalogChange:
             await _check_team(steps, request.account, _DEVELOPERS)
-            await steps.ask(name, Claim(request.account), 0)
+            await steps.ask(name, Claim(request.account, self.process.name_hold_ms), 0)
             to = PROGRAM.at(f"{request.account}/{request.program}")
-            change = _change(await steps.ask(to, Register(request.title, request.category), 1))
+            register = Register(request.title, request.category, self.process.account_programs_max)
+            change = _change(await steps.ask(to, register, 1))
             await steps.ask(name, Confirm(request.account), 2)
             return change
 
@@ -146,7 +148,8 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
     async def RollBack(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
         """Show all a former version."""
-        return await self._change(context, "RollBack", request, Rollback(request.code), _OPERATORS)
+        command = Rollback(request.code, self.process.rollback_versions_max)
+        return await self._change(context, "RollBack", request, command, _OPERATORS)
 
     async def GetProgram(self, request: pb.GetProgramRequest, context: Context) -> pb.GetProgramResponse:
         """A program and its versions."""

@@ -48,6 +48,18 @@ def test_a_program_is_published_in_full(platform: Platform) -> None:
     assert "retired" in text
 
 
+def test_a_team_comes_together_and_one_leaves(platform: Platform) -> None:
+    platform("catalog open-account", "crew", "Crew", "ann")
+    platform("catalog invite", "crew", "bob", "tester")
+    platform("catalog join", "crew", "bob")
+    platform("catalog grant", "crew", "bob", "admin")
+    platform("catalog remove", "crew", "ann")
+    account = platform("catalog account", "crew").value
+    assert account["members"] == [{"member": "bob", "state": "member", "role": "admin"}]
+    assert "admin" in platform.text("catalog account", "crew")
+    assert platform("catalog remove", "crew", "bob").error["reason"] == "last_admin"
+
+
 def test_what_the_catalogue_refuses_is_told_with_its_request_id(platform: Platform) -> None:
     platform("catalog open-account", "first", "First", "ann")
     platform("catalog register", "first", "taken")

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 
+from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
 from tests.gateway.scene import Scene, play, reason_of, refused
@@ -121,6 +122,28 @@ def test_a_refused_version_says_why_and_a_withdrawn_one_leaves_the_queue() -> No
         assert (refused_one.state, refused_one.reason) == ("rejected", "it does not start")
 
     publish(act)
+
+
+def test_the_settings_of_a_gateway_are_what_its_commands_are_judged_by() -> None:
+    async def run(scene: Scene) -> None:
+        await scene.served(ProcessSettings(account_programs_max=1, team_members_max=1, rollback_versions_max=1))
+        publishing = Publishing(catalog_pb2_grpc.CatalogServiceStub(scene.channels[-1]))
+        await publishing.register()
+        bar = pb.RegisterProgramRequest(account="acme", program="bar", title="Bar", category="food")
+        code, status = await refused(publishing.stub.RegisterProgram(bar))
+        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "too_many_programs")
+        code, status = await refused(
+            publishing.stub.InviteMember(pb.MemberRequest(account="acme", member="bob", role="tester"))
+        )
+        assert reason_of(status) == "too_many_members"
+        for number in (1, 2, 3):
+            await publishing.approve(number)
+            await publishing.stub.ReleaseVersion(version(number))
+        code, status = await refused(publishing.stub.RollBack(version(1)))
+        assert reason_of(status) == "not_among_the_last"
+        await publishing.stub.RollBack(version(2))
+
+    play(run)
 
 
 def test_a_program_that_is_not_there_is_not_found() -> None:
