@@ -34,9 +34,12 @@ def board(
     players: Annotated[
         int, typer.Option(metavar="NUMBER", min=1_000, max=2_000_000, help="How many players finish a game each.")
     ] = 1_000_000,
-    leaves: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=65_536, help="The leaves of the board.")] = 1_024,
+    leaves: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=65_536, help="A power of two.")] = 256,
     log: Annotated[str, typer.Option(help="embedded or kafka: the log of the platform.")] = "embedded",
     hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=16, help="How many hosts to run.")] = 1,
+    per_s: Annotated[
+        int, typer.Option(metavar="NUMBER", min=0, help="Scores a second; 0: as many as the platform takes.")
+    ] = 0,
     json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
 ) -> None:
     """Count everybody's score on one board, and time its top and ranks meanwhile and after, in some minutes."""
@@ -44,7 +47,9 @@ def board(
 
     if log not in ("embedded", "kafka"):
         raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
-    run(Load(players, leaves, log, hosts), as_json=json)
+    if leaves.bit_count() != 1:
+        raise typer.BadParameter(f"{leaves} is no power of two", param_hint="--leaves")
+    run(Load(players, leaves, log, hosts, per_s), as_json=json)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.errors import SetupError
-from actors.programs.jump.program import LEAVES_MAX, SCORE_MAX, TOP, Untold
+from actors.programs.jump.program import LEAVES, SCORE_MAX, TOP, Untold
 from loadtests.bench import processes
 from loadtests.bench.effort import Tell
 from loadtests.bench.platform import Platform
@@ -44,6 +44,8 @@ class Load(NamedTuple):
     leaves: int
     log: str
     hosts: int
+    per_s: int = 0
+    """Scores a second, 0 for as many as it takes."""
 
     @property
     def board(self) -> str:
@@ -106,7 +108,7 @@ def _finished(load: Load, platform: Platform, players: Worker, looker: Worker, a
     before = used_s()
     with ThreadPoolExecutor(1) as beside:
         looking = beside.submit(_look, looker, load, address, 2)
-        finished = players.ask("finish", address=address, board=load.board)
+        finished = players.ask("finish", address=address, board=load.board, per_s=load.per_s or math.inf)
         seen = looking.result()
     if not seen["complete_at"]:
         raise SetupError(f"the board did not get to {load.players:,} players in time")
@@ -146,7 +148,7 @@ def everybodys_cost(figures: Answer) -> Answer:
         "cores_over_a_day": cpu_s / DAY_S,
         "cores_within_an_hour": cpu_s / 3_600,
         "disc_gb": figures["disc_bytes"] * EVERYBODY / 1e9,
-        "leaves_mb": figures["leaf_bytes"] * LEAVES_MAX / 1e6,
+        "leaves_mb": figures["leaf_bytes"] * max(LEAVES.values()) / 1e6,
     }
 
 

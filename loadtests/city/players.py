@@ -1,6 +1,7 @@
 """The players of a board, and who looks at it: they start games, play them, finish them, and ask. Run as a worker."""
 
 import asyncio
+import math
 import random
 import statistics
 import time
@@ -52,7 +53,7 @@ class Players:
         self._games[n] = msgspec.json.encode({"seed": seed, "presses_ms": presses_ms, "score": score})
 
     async def finish(self, question: Question) -> Answer:
-        """Every game is finished, as fast as it goes."""
+        """Every game is finished, as fast as it goes, or so many a second."""
         board = str(question["board"])
         began = time.monotonic()
         await _streamed(
@@ -60,20 +61,27 @@ class Players:
             len(self._games),
             lambda n: (player(n, board), "jump.finish", self._games[n]),
             lambda _n, _reply: None,
+            float(question["per_s"]),
         )
         ended = time.monotonic()
         return {"seconds": ended - began, "began": began, "ended": ended}
 
 
 async def _streamed(
-    address: str, count: int, call: Callable[[int], CallTuple], take: Callable[[int, bytes], None]
+    address: str,
+    count: int,
+    call: Callable[[int], CallTuple],
+    take: Callable[[int, bytes], None],
+    per_s: float = math.inf,
 ) -> None:
     """So many calls over streams, each answer taken. Raises what a call came to if it was refused."""
+    began = time.monotonic()
     async with Client(address) as client:
         batches: Iterator[int] = iter(range(0, count, STREAM_BATCH))
 
         async def stream() -> None:
             for first in batches:
+                await asyncio.sleep(max(0.0, began + first / per_s - time.monotonic()))
                 numbers = range(first, min(first + STREAM_BATCH, count))
                 outcomes = await client.invoke_many([call(n) for n in numbers])
                 for n, outcome in zip(numbers, outcomes, strict=True):

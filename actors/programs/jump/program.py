@@ -13,9 +13,10 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Reject, Send, SetTimer, accept
+from actors import Context, Decision, Entity, Reject, Role, Send, SetTimer, accept
 
-LEAVES_MAX = 65_536
+LEAVES = {str(1 << n): 1 << n for n in range(17)}
+"""How many leaves a board may have, as its name says it."""
 FAN_IN = 64
 """Leaves that share a branch."""
 TOP = 100
@@ -79,7 +80,8 @@ PlayerEvent: TypeAlias = Started | Finished
 
 def decide_player(player: Player, command: PlayerCommand, ctx: Context) -> Decision[PlayerEvent]:
     name, _, board = ctx.entity_id.partition("/")
-    if not leaves_of(board):
+    leaves = leaves_of(board)
+    if not leaves:
         raise Reject("no_such_board", board=board)
     match command:
         case Start():
@@ -92,11 +94,11 @@ def decide_player(player: Player, command: PlayerCommand, ctx: Context) -> Decis
             score = score_of(seed, presses_ms)
             if score != claimed:
                 raise Reject("other_score", score=str(score))
-            return accept(
-                Finished(seed, score),
-                reply={"score": score, "best": max(score, player.best)},
-                actions=_better(player, score, name, board, ctx.now_ms),
-            )
+            reply = {"score": score, "best": max(score, player.best)}
+            if score <= player.best:
+                return accept(Finished(seed, score), reply=reply)
+            count = Send(LEAF.at(leaf_of(name, board, leaves)), Count(name, player.best, score, ctx.now_ms))
+            return accept(Finished(seed, score), reply=reply, actions=(count,))
         case _:
             assert_never(command)
 
@@ -141,12 +143,6 @@ def platforms(seed: str) -> Iterator[tuple[int, int]]:
             yield 200 + 3 * noise[n], 20 + noise[n + 1] % 60
 
 
-def _better(player: Player, score: int, name: str, board: str, now_ms: int) -> tuple[Send["LeafCommand"], ...]:
-    if score <= player.best:
-        return ()
-    return (Send(LEAF.at(leaf_of(name, board)), Count(name, player.best, score, now_ms)),)
-
-
 def evolve_player(player: Player, event: PlayerEvent) -> Player:
     match event:
         case Started(seed, at_ms):
@@ -160,21 +156,19 @@ def evolve_player(player: Player, event: PlayerEvent) -> Player:
 def leaves_of(board: str) -> int:
     """How many leaves a board of this name has; 0 if no board can be named so."""
     season, _, leaves = board.rpartition("-")
-    if not season or "/" in season or not leaves.isdecimal() or not leaves.isascii() or len(leaves) > len("65536"):
-        return 0
-    count = int(leaves)
-    return count if str(count) == leaves and count <= LEAVES_MAX else 0
+    return LEAVES.get(leaves, 0) if season and "/" not in season else 0
 
 
-def leaf_of(player: str, board: str) -> str:
+def leaf_of(player: str, board: str, leaves: int) -> str:
     """The leaf that counts this player."""
-    return f"{board}/{zlib.crc32(player.encode()) % leaves_of(board)}"
+    return f"{board}/{zlib.crc32(player.encode()) % leaves}"
 
 
 def route_player(player_id: str) -> str:
     """The routing key of the player's leaf; of an id without a board, which rejects every command, the id itself."""
     name, _, board = player_id.partition("/")
-    return leaf_of(name, board) if leaves_of(board) else player_id
+    leaves = leaves_of(board)
+    return leaf_of(name, board, leaves) if leaves else player_id
 
 
 # -- a leaf and a branch of a board: `<board>/<number>` ---------------------------------------------------------------
@@ -377,6 +371,8 @@ PLAYER = Entity(
     evolve_player,
     views={"player": lambda player, _: {"best": player.best, "games": player.games, "playing": player.seed != ""}},
     routing=route_player,
+    access={"jump.start": (Role.PERSON,), "jump.finish": (Role.PERSON,), "player": (Role.PERSON, Role.SERVER)},
+    owner={Role.PERSON: lambda player_id: player_id.partition("/")[0]},
 )
 LEAF: Entity[Untold, LeafCommand, LeafEvent] = Entity(
     "jump.leaf", Untold(), LeafCommand, LeafEvent, decide_leaf, evolve_leaf, collection="leaves"
@@ -399,5 +395,6 @@ BOARD = Entity(
     decide_board,
     evolve_board,
     views={"top": view_top, "rank": view_rank},
+    access=dict.fromkeys(("top", "rank"), (Role.PERSON, Role.SERVER)),
 )
 ENTITIES = (PLAYER, LEAF, BRANCH, BOARD)
