@@ -78,9 +78,13 @@ def read_manifest(path: Path) -> Manifest:
             raise ValueError(f"has {len(content)} bytes; at most {MANIFEST_BYTES_MAX} are read")
         manifest = msgspec.json.decode(content, type=Manifest)
         if not APP_ID.fullmatch(manifest.app_id):
-            raise ValueError("app_id must be lower-case letters, digits and hyphens, beginning with a letter")
-        if not manifest.pages or not manifest.name:
-            raise ValueError("a program has a name and at least one page")
+            raise ValueError(
+                "app_id must be lower-case letters, digits and hyphens, beginning with a letter - at `$.app_id`"
+            )
+        if not manifest.name:
+            raise ValueError("a program has a name - at `$.name`")
+        if not manifest.pages:
+            raise ValueError("a program has at least one page - at `$.pages`")
         _check_imports(manifest.imports)
     except FileNotFoundError as error:
         raise SetupError(f"{path} is missing: a program's folder has manifest.json and program.py") from error

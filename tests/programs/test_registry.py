@@ -138,11 +138,12 @@ def test_what_is_wrong_with_a_program_says_where_and_why(tmp_path: Path, old: st
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"app_id": "voucher"', '"app_id": "Voucher"', "app_id must be lower-case"),
+        ('"app_id": "voucher"', '"app_id": "Voucher"', "beginning with a letter - at `$.app_id`"),
+        ('"name": "Voucher"', '"name": ""', "a program has a name - at `$.name`"),
         ('"app_id": "voucher"', '"app_id": 7', "Expected `str`, got `int` - at `$.app_id`"),
         ('"app_id": "voucher",', "", "missing required field `app_id`"),
         ('"code": 1},\n  "platform', '"cod": 1},\n  "platform', "`cod`"),
-        ('["pages/claim/index"]', "[]", "at least one page"),
+        ('["pages/claim/index"]', "[]", "at least one page - at `$.pages`"),
         ('["pages/claim/index"]', '["a"], "imports": "apsw"', "Expected `array`, got `str` - at `$.imports`"),
         ('["pages/claim/index"]', '["a"], "imports": ["apsw", 7]', "Expected `str`, got `int` - at `$.imports[1]`"),
         (
