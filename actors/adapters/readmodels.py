@@ -10,9 +10,11 @@ from typing import Protocol, TypeVar, cast
 
 import apsw
 
+from actors.adapters.searching import MAPPED_BYTES_MAX, SearchIndex
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Place, Put, Slice
 from actors.projections.reading import Projection
+from actors.projections.search import Listed, Query
 
 _BUSY_MS_MAX = 5_000
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError)
@@ -45,6 +47,7 @@ class SqliteRows:
     def __init__(self, path: Path, projections: Sequence[Projection], terms: str | None = None) -> None:
         self._path = path
         self._columns = {one.table: ("key", *one.columns) for one in projections}
+        self._listings = [(one.table, one.listing) for one in projections if one.listing is not None]
         self._terms = terms
         try:
             self._guarded(self._open)
@@ -72,6 +75,10 @@ class SqliteRows:
         condition = " AND ".join(f'"{column}" = ?' for column in equal) or "1"
         select = f'SELECT * FROM "{table}" WHERE {condition} ORDER BY key LIMIT ?'  # noqa: S608 - names are ours
         return self._guarded(lambda: self._cursor.execute(select, (*equal.values(), rows_max)).fetchall())
+
+    def search(self, query: Query, hits_max: int) -> list[Listed]:
+        """What the search finds among the rows that are listed. Raises InvalidCommand when the query is too long."""
+        return self._guarded(lambda: self._index.find(query, hits_max))
 
     def forget(self) -> None:
         """See `Rows.forget`."""
@@ -105,6 +112,9 @@ class SqliteRows:
                 marks = ", ".join("?" * (1 + len(put.values)))
                 insert = f'INSERT OR REPLACE INTO "{put.table}" VALUES ({marks})'  # noqa: S608 - names are ours
                 self._cursor.execute(insert, (put.key, *put.values))
+            for table, listing in self._listings:
+                if listed := [listing(put) for put in puts if put.table == table]:
+                    self._index.put(listed)
             read = ((*slice_, place.next_offset, *place.last) for slice_, place in places.items())
             self._cursor.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, ?)", read)
 
@@ -114,20 +124,27 @@ class SqliteRows:
         self._connection = apsw.Connection(str(self._path), flags)
         self._connection.set_busy_timeout(_BUSY_MS_MAX)
         self._cursor = cast("_Cursor", self._connection.cursor())
+        self._index = SearchIndex(self._connection)
+        self._cursor.execute(f"PRAGMA mmap_size={MAPPED_BYTES_MAX}")
         if reads:
             return
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
             self._cursor.execute(f"PRAGMA {pragma}")
         with self._connection:
-            tables = [cast("str", row[0]) for row in self._cursor.execute("SELECT name FROM sqlite_schema")]
+            tables = [
+                cast("str", row[0])
+                for row in self._cursor.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            ]
             kept = self._cursor.execute("SELECT terms FROM terms").fetchall() if "terms" in tables else []
             if kept != [(self._terms,)]:
                 self._make(tables)
 
     def _make(self, former: Sequence[str]) -> None:
         """In one transaction with what is dropped, so whoever reads sees the former rows or the new tables."""
+        self._index.drop()
         for table in former:
-            self._cursor.execute(f'DROP TABLE "{table}"')
+            self._cursor.execute(f'DROP TABLE IF EXISTS "{table}"')
+        self._index.make()
         self._cursor.execute(_SCHEMA)
         self._cursor.execute("INSERT INTO terms VALUES (?)", (self._terms,))
         for table, (key, *columns) in self._columns.items():

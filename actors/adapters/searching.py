@@ -21,7 +21,7 @@ FEW = 3
 SIMILAR_MAX = 8
 _SIMILAR_LOOKED_AT_MAX = 256
 _NEARBY_PER_CELL_MAX = 50
-_MAPPED_BYTES_MAX = 4 << 30
+MAPPED_BYTES_MAX = 4 << 30
 # The ascii tokenizer takes every other character for a letter; the tokens hold no ASCII but letters, digits and colons.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS programs (place INTEGER PRIMARY KEY, cell INT, listed BLOB NOT NULL);
@@ -49,18 +49,24 @@ class _Cursor(Protocol):
 
 
 class SearchIndex:
-    """The index in one file; used from one thread. It may be thrown away and made anew from the same programs."""
+    """The index in one database; used from one thread. It may be dropped and made anew from the same programs."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = apsw.Connection(str(path))
-        self._connection.set_busy_timeout(5_000)
+    def __init__(self, connection: apsw.Connection) -> None:
+        """Whoever opened the connection says whether there is an index in it, or calls `make`."""
+        self._connection = connection
         self._execute = cast("_Cursor", self._connection.cursor()).execute
         self._many = cast("_Cursor", self._connection.cursor()).executemany
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"mmap_size={_MAPPED_BYTES_MAX}"):
-            self._execute(f"PRAGMA {pragma}")
-        self._execute(_SCHEMA)
         self._decode = msgspec.msgpack.Decoder(Listed).decode
         self._encode = msgspec.msgpack.Encoder().encode
+
+    def make(self) -> None:
+        """Make the tables where there are none."""
+        self._execute(_SCHEMA)
+
+    def drop(self) -> None:
+        """Forget every program, and the tables."""
+        for table in ("names", "programs", "words", "slips"):
+            self._execute(f"DROP TABLE IF EXISTS {table}")
 
     def put(self, programs: Sequence[Listed], *, dropped: Sequence[str] = ()) -> None:
         """List these programs as they are now and forget the dropped ones; all at once or nothing."""
@@ -154,3 +160,13 @@ class SearchIndex:
                 slips = ((variant, word) for variant in search.variants(word))
                 self._many("DELETE FROM slips WHERE variant = ? AND word = ?", slips)
                 self._execute("DELETE FROM words WHERE word = ?", (word,))
+
+
+def open_index(path: Path) -> SearchIndex:
+    """An index in a file of its own."""
+    connection = apsw.Connection(str(path))
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"mmap_size={MAPPED_BYTES_MAX}"):
+        cast("_Cursor", connection.cursor()).execute(f"PRAGMA {pragma}")
+    index = SearchIndex(connection)
+    index.make()
+    return index

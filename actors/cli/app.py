@@ -274,6 +274,22 @@ def scale(
 
 
 @app.command()
+def search(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A name or parts of it; slips are understood.")] = "",
+    category: Annotated[str, typer.Option(metavar="CATEGORY", help="Only programs of this category.")] = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Find released programs by name.
+
+    The catalogue lists a program from its first release on.
+    """
+    from actors.cli.searching import show_found
+
+    show_found(running.folder_of(folder), text, category, json)
+
+
+@app.command()
 def owed(
     entity: Annotated[str, typer.Option(metavar="ENTITY", help="Only what this entity states.")] = "",
     to: Annotated[str, typer.Option(metavar="MERCHANT", help="Only what is owed to this merchant.")] = "",

@@ -14,7 +14,8 @@ from actors.adapters.readmodels import SqliteRows
 from actors.cli import wiring
 from actors.cli.archive import Archive
 from actors.errors import PlatformError, Unavailable
-from actors.ports import Log, Place, Rows, Slice
+from actors.ports import Log, Place, Slice
+from actors.projections.listed import LISTED
 from actors.projections.owed import owed
 from actors.projections.reading import Projection, terms_of
 from actors.registry import Registry
@@ -39,7 +40,7 @@ class FollowerPlan(Struct, frozen=True, kw_only=True):
 
 def projections_of(registry: Registry) -> tuple[Projection, ...]:
     """Every read model of a platform with these programs."""
-    return (owed(registry),)
+    return (owed(registry), LISTED)
 
 
 def slices_of(projections: tuple[Projection, ...], cluster: ClusterSettings) -> list[Slice]:
@@ -86,7 +87,7 @@ def following_of(
 
 
 @contextmanager
-def current_rows(archive: Archive) -> Generator[tuple[Rows, int]]:
+def current_rows(archive: Archive) -> Generator[tuple[SqliteRows, int]]:
     """The rows, once everything that was appended before is in them, and how many frames are missing after 5 s.
 
     Raises Unavailable when no follower has made them in that time.
@@ -104,7 +105,7 @@ def current_rows(archive: Archive) -> Generator[tuple[Rows, int]]:
         rows.close()
 
 
-def _opened(path: Path, projections: tuple[Projection, ...], until: float) -> Rows:
+def _opened(path: Path, projections: tuple[Projection, ...], until: float) -> SqliteRows:
     while True:
         with contextlib.suppress(Unavailable):
             return SqliteRows(path, projections)
@@ -114,7 +115,7 @@ def _opened(path: Path, projections: tuple[Projection, ...], until: float) -> Ro
         time.sleep(LOOK_S)
 
 
-def _places(rows: Rows) -> dict[Slice, Place]:
+def _places(rows: SqliteRows) -> dict[Slice, Place]:
     """None while the tables are being made."""
     with contextlib.suppress(Unavailable):
         return rows.places()

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from actors.kernel.action import EventRecord, decode_event_frame
 from actors.ports import Fetched, Place, Put, Slice
+from actors.projections.search import Listed
 
 Fold: TypeAlias = Callable[[EventRecord], Sequence[Put]]
 
@@ -19,7 +20,8 @@ Fold: TypeAlias = Callable[[EventRecord], Sequence[Put]]
 class Projection(Struct, frozen=True):
     """A read model: the table it fills, and how. `terms` says what its rows hang on: other terms, other rows.
 
-    Every row has a `key`; `columns` are what stands beside it. `kinds` are those whose events it folds.
+    Every row has a `key`; `columns` are what stands beside it. `kinds` are those whose events it folds. A row for which
+    there is a `listing` is also found by the search.
     """
 
     table: str
@@ -27,6 +29,7 @@ class Projection(Struct, frozen=True):
     kinds: tuple[str, ...]
     terms: str
     fold: Fold
+    listing: Callable[[Put], Listed] | None = None
 
 
 class Followed(NamedTuple):

@@ -15,6 +15,8 @@ from msgspec import Struct
 
 from actors.errors import InvalidCommand
 
+TOKENS = f"1, Unicode {unicodedata.unidata_version}"
+"""Names the rules by which names become tokens: an index that was made by others finds nothing well."""
 TEXT_CHARACTERS_MAX = 64
 NAME_CHARACTERS_MAX = 128
 ALIASES_MAX = 16

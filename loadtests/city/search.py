@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from actors.adapters.searching import SearchIndex
+from actors.adapters.searching import SearchIndex, open_index
 from actors.projections.search import Listed, Query
 from loadtests.bench.effort import Tell
 from loadtests.bench.report import number
@@ -50,7 +50,7 @@ def run(count: int, queries: int, *, as_json: bool) -> None:
 def measure(count: int, queries: int, tell: Tell) -> Figures:
     """Make an index of so many programs and look for so many things in it, one after the other."""
     with TemporaryDirectory(prefix="hutong-search-") as name:
-        index = SearchIndex(Path(name) / "search.db")
+        index = open_index(Path(name) / "search.db")
         try:
             return _measure(index, Path(name), count, queries, tell)
         finally:

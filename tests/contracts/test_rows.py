@@ -14,6 +14,7 @@ from actors.adapters.readmodels import SqliteRows
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Place, Put, Rows, Slice
 from actors.projections.reading import Projection
+from actors.projections.search import Listed, Query
 
 TABLES = (
     Projection("debts", ("who", "amount"), (), "", fold=lambda _: ()),
@@ -93,6 +94,30 @@ def test_both_hold_the_same_after_the_same_writes(
     assert sqlite.find("debts", {}, 99) == memory.find("debts", {}, 99)
     assert sqlite.places() == memory.places()
     sqlite.close()
+
+
+SHOPS = Projection("shops", ("title",), (), "", lambda _: (), lambda put: Listed(put.key, str(put.values[0])))
+
+
+def test_rows_that_are_listed_are_found_by_the_search_as_they_are_now(tmp_path: Path) -> None:
+    rows = SqliteRows(tmp_path / "rows.db", (*TABLES, SHOPS), "as now")
+    rows.write([Put("shops", "a", ("瑞幸咖啡",)), Put("shops", "b", ("Luckin Tea",)), Put("debts", "a", ("茶", 1))], {})
+    rows.write([Put("shops", "a", ("瑞幸奶茶",))], {HERE: LAST})
+    reader = SqliteRows(tmp_path / "rows.db", (*TABLES, SHOPS))
+    for each in (rows, reader):
+        assert [one.program for one in each.search(Query("瑞幸"), 9)] == ["a"]
+        assert [one.program for one in each.search(Query("lukcin"), 9)] == ["b"]
+        assert each.search(Query("咖啡"), 9) == []
+    rows.forget()
+    assert rows.search(Query("瑞幸"), 9) == []
+    rows.write([Put("shops", "c", ("瑞幸",))], {})
+    rows.close()
+    other = SqliteRows(tmp_path / "rows.db", (SHOPS,), "other")
+    assert other.search(Query("瑞幸"), 9) == []
+    other.write([Put("shops", "d", ("瑞幸",))], {})
+    assert [one.program for one in other.search(Query("瑞幸"), 9)] == ["d"]
+    other.close()
+    reader.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.adapters.searching import FEW, SIMILAR_MAX, SearchIndex
+from actors.adapters.searching import FEW, SIMILAR_MAX, SearchIndex, open_index
 from actors.errors import InvalidCommand
 from actors.projections import search
 from actors.projections.search import Listed, Query, Wanted
@@ -52,7 +52,7 @@ def _similar(typed: str, words: list[str]) -> tuple[str, ...]:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[SearchIndex]:
-    index = SearchIndex(tmp_path / "search.db")
+    index = open_index(tmp_path / "search.db")
     yield index
     index.close()
 
@@ -94,13 +94,13 @@ def test_what_was_listed_again_or_dropped_is_found_as_it_is_now(
     queries: list[Query],
 ) -> None:
     folder = tmp_path_factory.mktemp("search")
-    index, reference = SearchIndex(folder / "live.db"), Reference()
+    index, reference = open_index(folder / "live.db"), Reference()
     for listed, dropped in changes:
         index.put(listed, dropped=dropped)
         reference.put(listed, dropped)
     for query in queries:
         assert index.find(query, 3) == reference.find(query, 3), query
-    fresh = SearchIndex(folder / "fresh.db")
+    fresh = open_index(folder / "fresh.db")
     fresh.put([listed for listed, _ in reference.listed.values()])
     index.close()
     fresh.close()
@@ -144,10 +144,10 @@ def test_ten_kilobytes_of_text_are_refused_and_so_is_what_would_be_a_query_to_sq
 
 
 def test_an_index_goes_on_where_it_was_closed(tmp_path: Path) -> None:
-    first = SearchIndex(tmp_path / "search.db")
+    first = open_index(tmp_path / "search.db")
     first.put(MADE[:50])
     first.close()
-    again = SearchIndex(tmp_path / "search.db")
+    again = open_index(tmp_path / "search.db")
     assert again.find(Query(MADE[7].name), 100)
     assert MADE[7] in again.find(Query(MADE[7].name), 100)
     again.close()

@@ -1,0 +1,63 @@
+"""`search`: a program is found by its name soon after its release, and not before."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.cli.running import READY_S_MAX, Platform
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+
+def done(platform: Platform, command: str, *arguments: object) -> Any:
+    said = platform(command, *arguments)
+    assert said.status == 0, said.out
+    return said.value
+
+
+def found(platform: Platform, program: str, *query: str) -> Any:
+    """What is found once this program is among it: an event comes to its topic just after its call is answered."""
+    until = time.monotonic() + READY_S_MAX
+    while program not in (programs := names(platform, *query)):
+        assert time.monotonic() < until, programs
+        threading.Event().wait(0.02)
+    return programs
+
+
+def names(platform: Platform, *query: str) -> list[str]:
+    return [one["program"] for one in done(platform, "search", *query)["programs"]]
+
+
+def test_a_released_program_is_found_by_parts_of_its_names_and_with_a_slip(platform: Platform) -> None:
+    done(platform, "catalog open-account", "seekers", "Seekers", "ann")
+    registered = done(platform, "catalog register", "seekers", "luckin", "--title", "瑞幸咖啡", "--category", "drinks")
+    assert registered["request_id"]
+    done(platform, "catalog upload", "luckin", 1, "1.0", f"{1:064x}")
+    done(platform, "catalog submit", "luckin", 1)
+    _approve(platform, "luckin")
+    assert names(platform, "瑞幸") == []
+    done(platform, "catalog release", "luckin", 1)
+    assert found(platform, "seekers/luckin", "瑞幸") == ["seekers/luckin"]
+    for text in ("咖啡", "luck", "LUCKIN", "lukcin", "瑞辛"):
+        assert names(platform, text) == ["seekers/luckin"], text
+    assert names(platform, "咖啡", "--category", "drinks") == ["seekers/luckin"]
+    assert names(platform, "咖啡", "--category", "food") == []
+    assert "瑞幸咖啡" in platform.text("search", "luckin")
+
+
+def _approve(platform: Platform, program: str) -> None:
+    """A reviewer takes the program's lane until its turn came: it enters just after it was submitted."""
+    until = time.monotonic() + READY_S_MAX
+    lane = done(platform, "catalog show", program)["lane"]
+    while done(platform, "catalog show", program)["versions"][0]["state"] != "in_review":
+        platform("catalog take", lane)
+        assert time.monotonic() < until
+        threading.Event().wait(0.02)
+    done(platform, "catalog judge", program, 1, "approve")
+
+
+def test_what_nobody_types_is_refused(platform: Platform) -> None:
+    assert platform("search", "x" * 10_240).error["reason"] == "SEARCH_TOO_LONG"
+    assert "no program is found" in platform.text("search", "qqqqqqqq")
