@@ -30,6 +30,7 @@ from tests.bad_input.messages import mutate_messages
 from tests.bad_input.mutating import broken_bytes, odd_text
 from tests.bad_input.stored import read_bad_records, read_bad_values, restore_bad_snapshots
 from tests.bad_input.strangers import break_tokens, cross_tenants
+from tests.bad_input.typed import mutate_typed
 from tests.bad_input.wire import send_messages
 from tests.gateway.scene import registry
 from tests.kernel.box import Do
@@ -153,6 +154,7 @@ def poison(_: Path, seed: int, size: int) -> Counts:
 
 CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
     "messages": (mutate_messages, 20_000, 400_000),
+    "typed messages": (mutate_typed, 5_000, 200_000),
     "wire": (send_messages, 300, 10_000),
     "names": (break_names, 5_000, 100_000),
     "tokens": (break_tokens, 20_000, 200_000),

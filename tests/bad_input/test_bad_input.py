@@ -14,6 +14,7 @@ from tests.bad_input.stored import restore_bad_snapshots
 
 SIZES = {
     "messages": 3_000,
+    "typed messages": 1_000,
     "wire": 64,
     "names": 2_000,
     "tokens": 2_000,

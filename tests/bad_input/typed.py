@@ -1,0 +1,124 @@
+"""Odd requests for every method of the typed services, to a gateway's own service without a socket."""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError
+
+from actors.domain.catalog.name import Name
+from actors.kernel.action import Reply
+from actors.kernel.record import Invoke
+from actors.kernel.rules import Rules
+from actors.link import Answer
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
+from gateway.ingress import Ingress
+from gateway.pending import Call
+from gateway.routes import Routes
+from gateway.services.catalog import CatalogService
+from gateway.v1 import catalog_pb2
+from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
+from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_text
+from tests.gateway.scene import new_id, registry
+from tests.proof.counts import Counts
+
+TEXTS = {"account": "acme", "program": "cafe", "hash": "a" * 64, "role": "tester", "verdict": "approve"}
+ODD = 0.15
+METHODS = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].methods
+
+
+class Entities(Answering):
+    """Answers as if the program `cafe` were there, and nothing else; what would be appended must decode."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        self._kinds = rules
+
+    def submit(self, call: Call) -> None:
+        """Accept a call whose command decodes as every partition decodes it."""
+        record = msgspec.msgpack.decode(call.record, type=Invoke)
+        found = self._kinds.of(record.entity)
+        assert found is not None
+        found[0].decode_command(record.command)
+        payload = b'{"program":"acme/cafe","code":1}'
+        reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
+        asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
+
+    async def query(self, partition: int, entity: str, view: str, args: bytes, at_least: int, left_s: float) -> Answer:
+        """What the view shows of a name that is taken, and of everything else as it begins."""
+        await super().query(partition, entity, view, args, at_least, left_s)
+        found = self._kinds.of(entity)
+        assert found is not None
+        state = Name("kept", "acme") if entity == "catalog.name/cafe" else found[0].entity.initial
+        shown = found[0].entity.views[view](state, msgspec.json.decode(args))
+        return Answer(1, partition, 1, 0, msgspec.json.encode(shown), 7)
+
+
+def mutate_typed(_: Path, seed: int, size: int) -> Counts:
+    """Requests of every method; what comes of each is an answer or a refusal with its reason."""
+    return asyncio.run(_mutate(Counts("typed messages", seed), size))
+
+
+async def _mutate(counts: Counts, size: int) -> Counts:
+    chance, known, process = random.Random(counts.seed), registry(), ProcessSettings()
+    ingress = cast("Ingress", Entities(Rules(known.entities.values(), 1, "rules")))
+    service = CatalogService(ingress, Routes(known, CLUSTER, process), process, Sensor())
+    for _ in range(size):
+        method = chance.choice(METHODS)
+        bad = _mutant(method.name, method.input_type, chance)
+        counts.bad_inputs += 1
+        if not bad.is_message:
+            counts.refused += 1
+            counts.effect("no message")
+            continue
+        request = message_factory.GetMessageClass(method.input_type).FromString(bad.written)
+        try:
+            await getattr(service, method.name)(request, cast("Any", Asking()))
+        except Aborted as refusal:
+            counts.refused += 1
+            judge(counts, bad, refusal.code, refusal.status)
+        except Exception as error:  # noqa: BLE001 - whatever else comes out is the finding
+            counts.crashes += 1
+            counts.find(f"{type(error).__name__}: {error!s:.200} of {bad.method} {bad.written.hex():.600}")
+        else:
+            counts.effect("taken")
+    return counts
+
+
+def _mutant(method: str, type_: Descriptor, chance: random.Random) -> Mutant:
+    written: bytes = _message(type_, chance).SerializeToString()
+    how = chance.random()
+    if how < 0.1:
+        written = broken_bytes(written, chance)
+    elif how < 0.4:
+        written = odd_fields(written, chance)
+    try:
+        message_factory.GetMessageClass(type_).FromString(written)
+    except DecodeError:
+        return Mutant(method, written, False)
+    return Mutant(method, written, True)
+
+
+def _message(type_: Descriptor, chance: random.Random) -> Any:
+    """A request whose fields are mostly right; some hold odd texts and numbers."""
+    message: Any = message_factory.GetMessageClass(type_)()
+    for field in type_.fields:
+        if field.message_type is not None:
+            getattr(message, field.name).CopyFrom(_message(field.message_type, chance))
+        elif field.is_repeated:
+            getattr(message, field.name).extend(_value(field, chance) for _ in range(chance.randrange(3)))
+        else:
+            setattr(message, field.name, _value(field, chance))
+    return message
+
+
+def _value(field: FieldDescriptor, chance: random.Random) -> Any:
+    if field.type != FieldDescriptor.TYPE_STRING:
+        return odd_int(32, chance) if chance.random() < ODD else 1
+    text = new_id() if field.name == "request_id" else TEXTS.get(field.name, "ann")
+    return odd_text(text, chance) if chance.random() < ODD else text
