@@ -172,6 +172,7 @@ class Entity(Generic[S, C, E]):
     `access` says, of each command's tag and each view, which roles may use it where callers must prove who they are:
     persons and the server of this program, merchants. What is not named there is for nobody but an operator.
     `owner` says, of persons and of merchants, whose an entity is by its id: others of that role cannot reach it.
+    `takes_from` names the other programs whose entities may send to this kind; those of its own program always may.
     """
 
     kind: str
@@ -186,6 +187,7 @@ class Entity(Generic[S, C, E]):
     life: Mapping[str, Table] = field(default_factory=dict[str, Table])
     access: Access = field(default_factory=dict[str, tuple[Role, ...]])
     owner: Mapping[Role, Callable[[str], str]] = field(default_factory=dict[Role, Callable[[str], str]])
+    takes_from: tuple[str, ...] = ()
     passivate_after_ms: int = PASSIVATE_AFTER_MS_DEFAULT
     state_bytes_max: int = STATE_BYTES_MAX_DEFAULT
     timers_max: int = TIMERS_MAX_DEFAULT
@@ -199,6 +201,11 @@ class Entity(Generic[S, C, E]):
     def collection_name(self) -> str:
         """The plural under which the entities are addressed."""
         return self.collection or self.kind.rpartition(".")[2] + "s"
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """How the `kind/id` of an entity begins that may send to this kind."""
+        return tuple(f"{program}{mark}" for program in (self.program, *self.takes_from) for mark in "./")
 
     def at(self, entity_id: str) -> Ref[C]:
         """The address of the entity with this id."""

@@ -220,6 +220,11 @@ class Ensemble:
             reply = reply if outcome.reply is None else outcome.reply
             pushes += [(ref, action) for action in outcome.actions if isinstance(action, Push)]
             for send in (action for action in outcome.actions if isinstance(action, Send)):
+                if not str(ref).startswith(self._seat(send.to).entity.senders):
+                    program = seat.entity.program
+                    raise ContractBroken(
+                        f"{send.to.kind} takes no sends of {program}: takes_from=({program!r},) lets it"
+                    )
                 if self._is_local(ref, send.to):
                     tasks.append((send.to, send.command, str(ref)))
                 else:

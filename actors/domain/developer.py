@@ -240,4 +240,5 @@ ACCOUNT = Entity(
     evolve,
     views={"account": view_account},
     life={"account": LIFE, "member": MEMBER_LIFE},
+    takes_from=("catalog",),
 )

@@ -205,6 +205,8 @@ class Cascade(Struct, gc=False):
         target = self._rules.kinds.get(to.kind)
         if target is None:
             raise WrongValue(f"a send to {to.kind}, which is no kind here")
+        if not entity.startswith(target.senders):
+            raise WrongValue(f"a send of {entity} to {to.kind}, which takes none of that program")
         key, address = target.routing(to.id), f"{to.kind}/{to.id}"
         if key == routing_key:
             # Another program writes the command down as a type of its own: what both share is the form on the log.

@@ -25,6 +25,7 @@ class Kind:
         "initial",
         "name",
         "routing",
+        "senders",
         "state_type",
     )
 
@@ -35,6 +36,7 @@ class Kind:
         self.decide: Callable[[Any, Any, Context], Decision[Any]] = entity.decide
         self.evolve: Callable[[Any, Any], Any] = entity.evolve
         self.routing = entity.routing
+        self.senders = entity.senders
         self.commands: tuple[object, ...] = get_args(entity.command) or (entity.command,)
         self.decode_command: Callable[[bytes], object] = msgspec.msgpack.Decoder[Any](entity.command).decode
         self.decode_state: Callable[[bytes | msgspec.Raw], object] = msgspec.msgpack.Decoder[Any](

@@ -157,6 +157,8 @@ def _shelf(entity_id: str) -> str:
 BOX = Entity("box", Box(), Do, Done, decide, evolve, views={"look": _look}, collection="boxes")
 SLOT = Entity("box.slot", Box(), Do, Done, decide, evolve, views={"look": _look}, routing=_shelf)
 SMALL = Entity("box.small", Box(), Do, Done, decide, evolve, routing=_shelf, state_bytes_max=256, timers_max=2)
-RULES = Rules([BOX, SLOT, SMALL])
+GUEST = Entity("guest", Box(), Do, Done, decide, evolve, views={"look": _look}, takes_from=("box",))
+STRANGER = Entity("boxer", Box(), Do, Done, decide, evolve, views={"look": _look})
+RULES = Rules([BOX, SLOT, SMALL, GUEST, STRANGER])
 
 encode = msgspec.msgpack.Encoder().encode

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.kernel.action import Event
+from actors.kernel.action import Code, Event
 from actors.kernel.inbox import ABOVE_MAX, Sources
 from actors.kernel.partition import DEAD_LETTER, DeadLetter
 from actors.kernel.record import Incarnation
 from tests.kernel.box import Do, Sending, encode
-from tests.kernel.folding import Fold, call, decode_event, decode_sent, id_on, only, send, sends
+from tests.kernel.folding import Fold, call, decode_event, decode_sent, id_on, only, replied, send, sends
 
 BOX, PEER = f"box/{id_on(0)}", f"box/{id_on(0, 'c')}"
 FAR, FARTHER = f"box/{id_on(1)}", f"box/{id_on(2)}"
@@ -43,6 +43,26 @@ def test_a_send_says_who_sent_it_and_for_whom() -> None:
     fold = Fold()
     sent = decode_sent(sends(fold.frame(call(BOX, sending(FAR), 1, caller="ann")))[0])
     assert (sent.source, sent.sender, sent.caller, sent.entity) == (0, BOX, "ann", FAR)
+
+
+GUEST, STRANGER = f"guest/{id_on(0)}", f"boxer/{id_on(0)}"
+
+
+def test_a_kind_takes_sends_of_its_own_program_and_of_those_that_it_names() -> None:
+    fold = Fold()
+    assert replied(fold.frame(call(BOX, sending(GUEST, PEER), 1))).code == Code.OK
+    assert replied(fold.frame(call(STRANGER, sending(STRANGER), 2))).code == Code.OK
+
+
+@pytest.mark.parametrize(("source", "target"), [(BOX, STRANGER), (STRANGER, BOX), (STRANGER, GUEST), (GUEST, BOX)])
+def test_a_send_to_another_program_that_does_not_take_it_is_the_authors_mistake_and_changes_nothing(
+    source: str, target: str
+) -> None:
+    fold = Fold()
+    reply = replied(actions := fold.frame(call(source, sending(target), 1)))
+    assert reply.code == Code.POISONED
+    assert sends(actions) == []
+    assert fold.box(source).count == 0
 
 
 def test_a_send_is_applied_once_however_often_it_comes() -> None:

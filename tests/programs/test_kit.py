@@ -237,6 +237,26 @@ def test_other_sends_are_on_their_way_until_delivered_and_keep_their_caller() ->
     assert ensemble.state(SUM, "2").total == 2
 
 
+class Tell(Struct, frozen=True, tag="teller.tell"):
+    """Sends to another program's kind."""
+
+
+class Told(Struct, frozen=True, tag="teller.told"):
+    """Never happens."""
+
+
+def test_a_send_to_another_programs_kind_is_found_unless_that_takes_it() -> None:
+    def tell(_: Sum, __: Tell, ___: Context) -> Decision[Told]:
+        return accept(actions=(Send(Ref("sum", "1"), Add(1)),))
+
+    teller = Entity("teller", Sum(), Tell, Told, tell, lambda state, _: state)
+    with pytest.raises(ContractBroken, match="sum takes no sends of teller"):
+        Ensemble((SUM, teller)).when(teller.at("1"), Tell())
+    ensemble = Ensemble((entity(takes_from=("teller",)), teller))
+    ensemble.when(teller.at("1"), Tell())
+    assert ensemble.state(SUM, "1").total == 1
+
+
 def test_a_rejected_send_comes_back_or_is_dead_lettered() -> None:
     ensemble = Ensemble([SUM])
     ensemble.when(SUM.at("2"), Add(9))

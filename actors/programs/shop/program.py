@@ -264,6 +264,7 @@ SHOP = Entity(
     routing=merchant_of,
     access=dict.fromkeys(("shop.buy", "shop.return", "totals"), AT_THE_TILL),
     owner=ITS_MERCHANTS,
+    takes_from=("wear",),
 )
 CUSTOMER = Entity(
     "shop.customer",
