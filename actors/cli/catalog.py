@@ -1,5 +1,6 @@
 """The sub-commands of `hutong catalog`. What they run is imported when they run: `hutong --help` stays quick."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -180,6 +181,23 @@ def release(program: Program, code: Code, folder: Folder = None, json: Json = Fa
 def rollback(program: Program, code: Code, folder: Folder = None, json: Json = False) -> None:
     """Show everybody one of the last five versions again."""
     _version("RollBack", program, code, folder, json)
+
+
+@catalog.command()
+def publish(
+    programs: Annotated[
+        list[Path],
+        typer.Argument(metavar="FOLDER", help="A program's folder, or a folder of programs; by default what ships."),
+    ] = [],  # noqa: B006 - typer copies it
+    account: Annotated[str, typer.Option(metavar="ACCOUNT", help="Whose they are; opened if need be.")] = "hutong",
+    category: Annotated[str, typer.Option(metavar="TEXT", help="Such as food.")] = "other",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Bring programs to everybody: register, submit, review, release, each as far as it is not done yet."""
+    from actors.cli.releasing import publish
+
+    publish(running.folder_of(folder), programs, account, category, json)
 
 
 @catalog.command("show")

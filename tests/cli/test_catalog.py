@@ -60,6 +60,17 @@ def test_a_team_comes_together_and_one_leaves(platform: Platform) -> None:
     assert platform("catalog remove", "crew", "bob").error["reason"] == "last_admin"
 
 
+def test_what_ships_is_published_once(platform: Platform) -> None:
+    first, again = (platform("catalog publish").value["programs"] for _ in range(2))
+    assert {one["program"] for one in first} >= {"bike", "shop"}
+    assert all(one["changed"] for one in first)
+    assert [{**one, "changed": True} for one in again] == first
+    assert not any(one["changed"] for one in again)
+    assert platform("catalog shown", "bike", "ann").value["code"] == 1
+    assert "bike" in platform("catalog account", "hutong").value["programs"]
+    assert "as before" in platform.text("catalog publish")
+
+
 def test_what_the_catalogue_refuses_is_told_with_its_request_id(platform: Platform) -> None:
     platform("catalog open-account", "first", "First", "ann")
     platform("catalog register", "first", "taken")

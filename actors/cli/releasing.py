@@ -1,0 +1,117 @@
+"""`hutong catalog publish`: programs through registration, review and release, by the calls that anybody makes."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from actors.cli import output
+from actors.cli.calling import ask
+from actors.errors import Reject, SetupError
+from actors.registry import Program, load_programs, programs_in, shipped_programs
+from gateway.client import Client
+from gateway.v1 import catalog_pb2 as pb
+from gateway.v1.catalog_pb2_grpc import CatalogServiceStub
+
+REVIEW_S_MAX = 20
+LOOK_S = 0.02
+
+
+def publish(folder: Path, programs: Sequence[Path], account: str, category: str, as_json: bool) -> None:
+    """Bring these programs, or those that ship, to everybody; what is there already stays as it is."""
+    folders = [one for given in programs for one in (programs_in(given) or (given,))] or list(shipped_programs())
+    found = [program for _, program in sorted(load_programs(folders).programs.items())]
+
+    async def talk(client: Client) -> list[dict[str, Any]]:
+        await _open(client, account)
+        return [await _publish(client, program, account, category) for program in found]
+
+    facts = ask(folder, talk)
+    output.result({"account": account, "programs": facts}, as_json)
+    if not as_json:
+        rows = [(one["program"], one["code"], "released now" if one["changed"] else "as before") for one in facts]
+        output.table("Programs that everybody may open", ("program", "version", ""), rows)
+
+
+async def _open(client: Client, account: str) -> None:
+    request = pb.OpenAccountRequest(account=account, name=account, admin=account, request_id=client.new_request_id())
+    try:
+        await client.ask(CatalogServiceStub, "OpenAccount", request)
+    except Reject as reject:
+        if reject.reason != "wrong_state":  # it is open already
+            raise
+
+
+async def _publish(client: Client, program: Program, account: str, category: str) -> dict[str, Any]:
+    manifest = program.manifest
+    name, version = manifest.app_id, manifest.version
+    register = pb.RegisterProgramRequest(
+        account=account,
+        program=name,
+        title=manifest.name,
+        category=category,
+        request_id=client.new_request_id(),
+    )
+    await client.ask(CatalogServiceStub, "RegisterProgram", register)
+    upload = pb.UploadVersionRequest(
+        program=name,
+        code=version.code,
+        name=version.name,
+        hash=_hash(program.folder),
+        request_id=client.new_request_id(),
+    )
+    await client.ask(CatalogServiceStub, "UploadVersion", upload)
+    return {"program": name, "code": version.code, "changed": await _bring(client, name, version.code)}
+
+
+def _hash(folder: Path) -> str:
+    """The SHA-256 of what a program is: its manifest and its rules."""
+    digest = hashlib.sha256()
+    for name in ("manifest.json", "program.py"):
+        content = (folder / name).read_bytes()
+        digest.update(len(content).to_bytes(8) + content)
+    return digest.hexdigest()
+
+
+async def _bring(client: Client, name: str, code: int) -> bool:
+    """Take the version from the state that it is in to the next one, until it is released; whether there was any."""
+    until = time.monotonic() + REVIEW_S_MAX
+    changed = False
+    while time.monotonic() < until:
+        found = await client.ask(CatalogServiceStub, "GetProgram", pb.GetProgramRequest(program=name))
+        version = next(one for one in found.versions if one.code == code)
+        if version.state == "released":
+            return changed
+        step = _next(name, found, version)
+        if step is not None:
+            method, request = step
+            request.request_id = client.new_request_id()
+            await client.ask(CatalogServiceStub, method, request)
+            changed = True
+        else:
+            await asyncio.sleep(LOOK_S)  # it is on its way to the review, or others stand before it
+    raise SetupError(f"{name} waits for its review; see `hutong catalog show {name}`", reason="NOT_REVIEWED")
+
+
+def _next(name: str, found: Any, version: Any) -> tuple[str, Any] | None:
+    this = pb.VersionRequest(program=name, code=version.code)
+    match version.state:
+        case "uploaded" | "withdrawn" | "deferred":
+            return "SubmitVersion", this
+        case "waiting" if found.position == 1:
+            return "TakeReview", pb.TakeReviewRequest(lane=found.lane)
+        case "in_review":
+            return "JudgeVersion", pb.JudgeVersionRequest(program=name, code=version.code, verdict="approve")
+        case "approved" | "gray":
+            return "ReleaseVersion", this
+        case "retired":
+            return "RollBack", this
+        case "rejected":
+            message = (
+                f"version {version.code} of {name} was refused: {version.reason}. Publish another with a higher code."
+            )
+            raise SetupError(message, reason="REJECTED")
+        case _:
+            return None
