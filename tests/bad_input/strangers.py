@@ -7,7 +7,7 @@ from pathlib import Path
 from actors.errors import Unauthenticated
 from gateway.tokens import Verifier, Why
 from tests.bad_input.mutating import broken_bytes, odd_text
-from tests.gateway import tenancy
+from tests.gateway import teams, tenancy
 from tests.gateway.tokens import KEYS, NOW_MS, bad_tokens, good
 from tests.proof.counts import Counts
 
@@ -62,16 +62,16 @@ def _mutant(chance: random.Random, signed: list[str], known: list[str]) -> str:
 
 def cross_tenants(_: Path, seed: int, size: int) -> Counts:
     """Pairs of a principal and what is not its own, over every method, in process; nothing reaches the log."""
-    tally = tenancy.play(seed, size, time.time_ns() // 1_000_000)
-    counts = Counts("tenants", seed)
-    counts.bad_inputs = sum(tally.asked.values())
-    counts.refused = counts.bad_inputs - len(tally.findings)
-    for method, asked in tally.asked.items():
-        counts.effects[method] = asked
-    for finding in tally.findings:
-        counts.wrong += 1
-        counts.find(finding)
-    if len(tally.texts) != 1:
-        counts.wrong += 1
-        counts.find(f"what is absent can be told from what is forbidden: {sorted(tally.texts)}")
+    counts, now_ms = Counts("tenants", seed), time.time_ns() // 1_000_000
+    for tally in (tenancy.play(seed, size - size // 4, now_ms), teams.play(seed, size // 4, now_ms)):
+        asked = sum(tally.asked.values())
+        counts.bad_inputs += asked
+        counts.refused += asked - len(tally.findings)
+        counts.effects |= tally.asked
+        counts.wrong += len(tally.findings)
+        for finding in tally.findings:
+            counts.find(finding)
+        if len(tally.texts) != 1:
+            counts.wrong += 1
+            counts.find(f"what is absent can be told from what is forbidden: {sorted(tally.texts)}")
     return counts

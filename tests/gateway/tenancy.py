@@ -220,6 +220,14 @@ async def _let_through(_: Any) -> Any:
     return None
 
 
+async def knock(gatekeeper: Gatekeeper, method: str, context: Called) -> None:
+    """Be let through, or be refused."""
+    details = cast("Any", _Details(method, context.invocation_metadata()))
+    handler = await gatekeeper.intercept_service(_let_through, details)
+    if handler is not None:
+        await cast("Any", handler).stream_unary(None, context)
+
+
 class House:
     """A gateway's service behind its gatekeeper, with a key that signs for anybody."""
 
@@ -237,11 +245,8 @@ class House:
         """Play one pair."""
         context, before = Called(self._tokens[pair.principal]), self.ingress.touched
         method = "Query" if pair.method == "Read" else pair.method
-        details = cast("Any", _Details(f"/gateway.v1.ProgramService/{method}", context.invocation_metadata()))
-        handler = await self._gatekeeper.intercept_service(_let_through, details)
         try:
-            if handler is not None:
-                await cast("Any", handler).stream_unary(None, context)
+            await knock(self._gatekeeper, f"/gateway.v1.ProgramService/{method}", context)
             answers = await self._answers(pair, context)
         except Aborted as refusal:
             answers = ((reason_of(refusal.status), refusal.status.message),) * len(pair.targets)

@@ -8,7 +8,7 @@ import pytest
 from actors.principal import Principal, Role
 from actors.registry import Registry
 from actors.shape import structs_of, tag_of
-from tests.gateway import tenancy
+from tests.gateway import teams, tenancy
 from tests.gateway.tenancy import METHODS, Pairs, Target, platform, play
 
 PAIRS = 2_000
@@ -26,6 +26,15 @@ def test_cross_pairs_are_refused_by_every_method_with_one_answer_and_nothing_rea
     assert min(tally.asked.values()) > PAIRS // (4 * len(METHODS)), tally.asked
     assert tally.permitted > PAIRS // 20, "what is one's own is not refused"
     assert len(tally.texts) == 1, f"what is absent can be told from what is forbidden: {tally.texts}"
+
+
+def test_no_team_reaches_another_teams_programs_by_any_method_of_the_catalogue() -> None:
+    seed = 7
+    tally = teams.play(seed, PAIRS // 4, time.time_ns() // 1_000_000)
+    assert not tally.findings, f"seed {seed}: {tally.findings[:5]}"
+    assert min(tally.asked[method] for method in teams.METHODS if method != "GetProgram") > 0, tally.asked
+    assert tally.permitted > 0
+    assert len(tally.texts) == 1, tally.texts
 
 
 def test_a_gateway_that_lets_one_pair_through_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
