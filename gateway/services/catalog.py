@@ -113,11 +113,14 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
     async def SubmitVersion(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
         """Into the queue."""
-        return await self._change(context, "SubmitVersion", request, Submit(request.code))
+        command = Submit(request.code, self.process.submits_month_max)
+        return await self._change(context, "SubmitVersion", request, command)
 
     async def WithdrawVersion(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
         """Out of the queue."""
-        return await self._change(context, "WithdrawVersion", request, Withdraw(request.code))
+        process = self.process
+        command = Withdraw(request.code, process.withdrawals_day_max, process.withdrawals_month_max)
+        return await self._change(context, "WithdrawVersion", request, command)
 
     async def TakeReview(self, request: pb.TakeReviewRequest, context: Context) -> pb.TakeReviewResponse:
         """The first of a lane."""

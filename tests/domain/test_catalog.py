@@ -157,6 +157,24 @@ def test_one_version_at_a_time_is_under_review() -> None:
     assert there.when(LANE, review.Take()).reply == {"program": "acme/cafe", "code": 2}
 
 
+def test_a_program_is_withdrawn_once_a_day_and_submitted_so_often_a_month() -> None:
+    there = registered(1)
+    for day in range(3):
+        there.when(CAFE, Submit(1, month_max=4), now_ms=NOW_MS + day * p.DAY_MS)
+        there.when(CAFE, Withdraw(1, month_max=3))
+    there.when(CAFE, Submit(1, month_max=4))
+    for withdraw in (Withdraw(1, month_max=9), Withdraw(1, day_max=9, month_max=3)):
+        with pytest.raises(Reject, match="too_often"):
+            there.when(CAFE, withdraw)
+    there.when(CAFE, Withdraw(1, month_max=3), now_ms=NOW_MS + p.MONTH_MS)
+    assert there.when(CAFE, Submit(1, month_max=1)).events
+    there.when(CAFE, Withdraw(1, day_max=2))
+    with pytest.raises(Reject, match="too_often") as often:
+        there.when(CAFE, Submit(1, month_max=1))
+    assert often.value.details == {"submits_month_max": "1"}
+    assert there.when(CAFE, Submit(1, month_max=2)).events
+
+
 def test_a_lane_that_takes_what_was_withdrawn_begins_nothing() -> None:
     there = registered(1)
     there.when(CAFE, Submit(1))

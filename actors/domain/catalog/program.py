@@ -18,9 +18,14 @@ LIFE = {
     "registered": Stage({"register": "registered"}, terminal=True),
 }
 VERSIONS_MAX = 20
+FORMER_MAX = 10
+DAY_MS = 24 * 3_600_000
+MONTH_MS = 30 * DAY_MS
+"""Days and months of the log's time, from 1970 on: a month has 30 days, wherever it begins."""
 
 Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 Code: TypeAlias = Annotated[int, Meta(ge=1, lt=1 << 31)]
+Bound: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 Reason: TypeAlias = Annotated[str, Meta(max_length=500)]
 
 
@@ -40,10 +45,13 @@ class Upload(Struct, frozen=True, tag="catalog.program.upload"):
 
 class Submit(Struct, frozen=True, tag="catalog.program.submit"):
     code: Code
+    month_max: Bound = 20
 
 
 class Withdraw(Struct, frozen=True, tag="catalog.program.withdraw"):
     code: Code
+    day_max: Bound = 1
+    month_max: Bound = 10
 
 
 class NotQueued(Struct, frozen=True, tag="catalog.program.not-queued"):
@@ -91,8 +99,11 @@ class Submitted(Struct, frozen=True, tag="catalog.program.submitted"):
 
 
 class Withdrawn(Struct, frozen=True, tag="catalog.program.withdrawn"):
+    """By its developer, or, with a reason, by the queue."""
+
     code: int
     reason: str
+    at_ms: int
 
 
 class ReviewBegun(Struct, frozen=True, tag="catalog.program.review-begun"):
@@ -124,6 +135,13 @@ Command: TypeAlias = Register | Upload | Submit | Withdraw | NotQueued | Taken |
 Event: TypeAlias = Registered | Uploaded | Submitted | Withdrawn | ReviewBegun | Judged | GraySet | Released
 
 
+class Count(Struct, frozen=True):
+    """How often something was done in the last period in which it was done at all."""
+
+    period: int = 0
+    times: int = 0
+
+
 class Program(Struct, frozen=True):
     """`live` and `gray` are codes, 0 for none; `former` are those that were live, the latest last."""
 
@@ -136,9 +154,9 @@ class Program(Struct, frozen=True):
     live: int = 0
     gray: int = 0
     former: tuple[int, ...] = ()
-
-
-FORMER_MAX = 10
+    submits_month: Count = Count()
+    withdrawals_day: Count = Count()
+    withdrawals_month: Count = Count()
 
 
 def decide(program: Program, command: Command, ctx: Context) -> Decision[Event]:
@@ -194,22 +212,25 @@ def _reviewed(
 ) -> Decision[Event]:
     version, lane = _version(program, command.code), lane_of(ctx.entity_id)
     match command:
-        case Submit(code):
+        case Submit(code, month_max):
             after(versions.LIFE, version.state, "submit")
+            _check_count(program.submits_month, ctx.now_ms // MONTH_MS, month_max, "submits_month_max")
             busy = [one.code for one in program.versions if one.state in UNDER_REVIEW and one.code != code]
             if busy:
                 raise Reject("review_busy", code=str(busy[0]))
             n = version.n + 1
             entering: Action = Send(lane, Enter(ctx.entity_id, code, n), NotQueued(code, n))
             return accept(Submitted(code, ctx.now_ms), actions=(entering,))
-        case Withdraw(code):
+        case Withdraw(code, day_max, month_max):
             after(versions.LIFE, version.state, "withdraw")
-            return accept(Withdrawn(code, ""), actions=(Send(lane, Leave(ctx.entity_id, version.n)),))
+            _check_count(program.withdrawals_day, ctx.now_ms // DAY_MS, day_max, "withdrawals_day_max")
+            _check_count(program.withdrawals_month, ctx.now_ms // MONTH_MS, month_max, "withdrawals_month_max")
+            return accept(Withdrawn(code, "", ctx.now_ms), actions=(Send(lane, Leave(ctx.entity_id, version.n)),))
         case NotQueued(code, n) | Taken(code, n) if ctx.sender != str(lane):
             raise Reject("not_for_clients", code=str(code), n=str(n))
         case NotQueued(code, n):
             is_waiting = version.state == "waiting" and version.n == n
-            return accept(Withdrawn(code, "review_full")) if is_waiting else accept()
+            return accept(Withdrawn(code, "review_full", ctx.now_ms)) if is_waiting else accept()
         case Taken(code, n):
             # What was withdrawn meanwhile is not taken; the lane forgot it by taking it.
             return accept(ReviewBegun(code)) if version.state == "waiting" and version.n == n else accept()
@@ -220,6 +241,15 @@ def _reviewed(
             return accept(Judged(code, state, reason, ctx.caller))
         case _:
             assert_never(command)
+
+
+def _check_count(count: Count, period: int, times_max: int, bound: str) -> None:
+    if count.period == period and count.times >= times_max:
+        raise Reject("too_often", **{bound: str(times_max)})
+
+
+def _counted(count: Count, period: int) -> Count:
+    return Count(period, count.times + 1 if count.period == period else 1)
 
 
 def _to_publish(program: Program, code: int, move: str) -> Version:
@@ -255,9 +285,17 @@ def evolve(program: Program, event: Event) -> Program:
             return replace(program, versions=kept, newest=code)
         case Submitted(code, at_ms):
             n = _version(program, code).n + 1
-            return _with(program, code, state="waiting", n=n, submitted_ms=at_ms, reason="")
-        case Withdrawn(code, reason):
-            return _with(program, code, state="withdrawn", reason=reason)
+            made = _with(program, code, state="waiting", n=n, submitted_ms=at_ms, reason="")
+            return replace(made, submits_month=_counted(made.submits_month, at_ms // MONTH_MS))
+        case Withdrawn(code, reason, at_ms):
+            made = _with(program, code, state="withdrawn", reason=reason)
+            if reason:
+                return made
+            return replace(
+                made,
+                withdrawals_day=_counted(made.withdrawals_day, at_ms // DAY_MS),
+                withdrawals_month=_counted(made.withdrawals_month, at_ms // MONTH_MS),
+            )
         case ReviewBegun(code):
             return _with(program, code, state="in_review")
         case Judged(code, state, reason):
