@@ -104,6 +104,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     withdrawals_month_max: int = 10
     memory_bytes_max: int = 2 << 30
     identity_required: bool = False
+    code_host: str = "hutong.example"
 
 
 def read_cluster(stored: bytes) -> ClusterSettings:

@@ -13,6 +13,7 @@ from gateway.routes import Route, Routes
 _PROGRAM = "/gateway.v1.ProgramService/"
 _OF_PROGRAMS = (Role.PERSON, Role.SERVER)
 _CATALOG = "/gateway.v1.CatalogService/"
+_WAYS = "/gateway.v1.WaysService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
 _PUBLISHING = (
     *("RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "SetGray", "ReleaseVersion", "RollBack"),
@@ -30,6 +31,10 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys((f"{_CATALOG}{name}" for name in ("GetProgram", "GetShown")), tuple(Role)),
     **dict.fromkeys((f"{_CATALOG}{name}" for name in _PUBLISHING), (Role.MEMBER, Role.OPERATOR)),
     **dict.fromkeys((f"{_CATALOG}{name}" for name in ("OpenAccount", "TakeReview", "JudgeVersion")), (Role.OPERATOR,)),
+    **dict.fromkeys(
+        (f"{_WAYS}{name}" for name in ("MintCode", "GetCode", "RevokeCode")), (Role.SERVER, Role.MEMBER, Role.OPERATOR)
+    ),
+    f"{_WAYS}ResolveCode": tuple(Role),
 }
 """Every method of every service of ours, and the roles that have any business with it."""
 

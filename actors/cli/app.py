@@ -7,6 +7,7 @@ import typer
 
 from actors.cli import running
 from actors.cli.catalog import catalog
+from actors.cli.codes import codes
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 
 app = typer.Typer(
@@ -332,6 +333,18 @@ def retry(position: HaltedAt, folder: Folder = None, json: Json = False) -> None
     answer_halt(running.folder_of(folder), position, "retry", json)
 
 
+@app.command("open")
+def open_way(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="What was scanned, or PROGRAM/CODE.")],
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Tell where a code leads: its program, page and scene, and how to go on."""
+    from actors.cli.minting import open_code
+
+    open_code(running.folder_of(folder), code, json)
+
+
 letters = typer.Typer(help="Show and retry what nobody could be told of.", no_args_is_help=True)
 app.add_typer(letters, name="dead-letters")
 
@@ -408,6 +421,7 @@ def issue_token(
 
 
 app.add_typer(catalog, name="catalog")
+app.add_typer(codes, name="codes")
 
 topics = typer.Typer(help="Make the topics of a log.", no_args_is_help=True)
 app.add_typer(topics, name="topics")

@@ -7,5 +7,6 @@ from actors.domain.developer import ACCOUNT
 from actors.domain.friends import FRIENDS
 from actors.domain.merchant import MERCHANT
 from actors.domain.session import SESSION
+from actors.domain.ways.code import CODE
 
-ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS)
+ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE)

@@ -82,7 +82,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         account = ACCOUNT.at(request.account)
 
         async def work(steps: Steps) -> pb.GetAccountResponse:
-            await _check_team(steps, request.account, _TEAM)
+            await check_team(steps, request.account, _TEAM)
             found = await steps.look(account, "account", Account)
             members = [
                 pb.TeamMember(member=name, state=member.state, role=member.role)
@@ -97,7 +97,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         name = NAME.at(request.program)
 
         async def work(steps: Steps) -> pb.CatalogChange:
-            await _check_team(steps, request.account, _DEVELOPERS)
+            await check_team(steps, request.account, _DEVELOPERS)
             await steps.ask(name, Claim(request.account, self.process.name_hold_ms), 0)
             to = PROGRAM.at(f"{request.account}/{request.program}")
             register = Register(request.title, request.category, self.process.account_programs_max)
@@ -158,7 +158,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         """A program and its versions."""
 
         async def work(steps: Steps) -> pb.GetProgramResponse:
-            to = await _program(steps, request.program)
+            to = await program_named(steps, request.program)
             account = to.id.partition("/")[0]
             found = await steps.look(to, "program", programs.Program)
             lane = programs.lane_of(to.id)
@@ -183,7 +183,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         async def work(steps: Steps) -> pb.GetShownResponse:
             _check_person(steps.principal, request.program, request.openid)
             person = {"openid": request.openid, "city": request.city, "cohorts": list(request.cohorts)}
-            shown = await steps.look(await _program(steps, request.program), "shown", _Shown, **person)
+            shown = await steps.look(await program_named(steps, request.program), "shown", _Shown, **person)
             return pb.GetShownResponse(code=shown.code, name=shown.name, hash=shown.hash)
 
         return await self.answer(context, "GetShown", NAME.at(request.program), "", work)
@@ -202,7 +202,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         async def work(steps: Steps) -> pb.CatalogChange:
             itself = Principal(Role.MEMBER, request.account, request.member)
             if steps.principal != itself or _ITSELF[0] not in roles:
-                await _check_team(steps, request.account, roles)
+                await check_team(steps, request.account, roles)
             return _change(await steps.ask(account, command))
 
         return await self.answer(context, method, account, request.request_id, work)
@@ -218,14 +218,14 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         """Ask the program for one command; of a team, only these roles may."""
 
         async def work(steps: Steps) -> pb.CatalogChange:
-            to = await _program(steps, request.program)
-            await _check_team(steps, to.id.partition("/")[0], roles)
+            to = await program_named(steps, request.program)
+            await check_team(steps, to.id.partition("/")[0], roles)
             return _change(await steps.ask(to, command))
 
         return await self.answer(context, method, NAME.at(request.program), request.request_id, work)
 
 
-async def _program(steps: Steps, name: str) -> Ref[programs.Command]:
+async def program_named(steps: Steps, name: str) -> Ref[programs.Command]:
     """The program that has this name. Raises NotFound."""
     found = await steps.look(NAME.at(name), "name", names.Name)
     if found.state != "kept":
@@ -248,7 +248,7 @@ async def _is_of_team(steps: Steps, account: str, roles: tuple[str, ...]) -> boo
     return member is not None and member.state == "member" and member.role in roles
 
 
-async def _check_team(steps: Steps, account: str, roles: tuple[str, ...]) -> None:
+async def check_team(steps: Steps, account: str, roles: tuple[str, ...]) -> None:
     """Raises PermissionDenied."""
     if not await _is_of_team(steps, account, roles):
         raise denied()

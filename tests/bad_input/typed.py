@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,29 +12,50 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from actors.domain.catalog.name import Name
+from actors.domain.ways.code import Code
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from actors.kernel.rules import Rules
 from actors.link import Answer
+from actors.registry import load_programs, shipped_programs
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
-from gateway.v1 import catalog_pb2
+from gateway.services.ways import WaysService
+from gateway.v1 import catalog_pb2, ways_pb2
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
-from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_text
+from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.scene import new_id, registry
 from tests.proof.counts import Counts
 
-TEXTS = {"account": "acme", "program": "cafe", "hash": "a" * 64, "role": "tester", "verdict": "approve"}
+TEXTS = {
+    "account": "acme",
+    "program": "cafe",
+    "hash": "a" * 64,
+    "role": "tester",
+    "verdict": "approve",
+    "page": "pages/map/index",
+    "env": "trial",
+    "code": "ABCDEFGHIJKL",
+    "text": "cafe/ABCDEFGHIJKL",
+    "format": "svg",
+}
+STATES = {
+    "catalog.name/cafe": Name("kept", "acme"),
+    "ways.code/cafe/ABCDEFGHIJKL": Code("minted", "pages/map/index", b"42", "trial", "ann", 7),
+}
 ODD = 0.15
-METHODS = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].methods
+METHODS = [
+    *catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].methods,
+    *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
+]
 
 
 class Entities(Answering):
-    """Answers as if the program `cafe` were there, and nothing else; what would be appended must decode."""
+    """Answers as if the program `cafe` and one code of it were there, no more; what would be appended must decode."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
@@ -50,11 +72,11 @@ class Entities(Answering):
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
 
     async def query(self, partition: int, entity: str, view: str, args: bytes, at_least: int, left_s: float) -> Answer:
-        """What the view shows of a name that is taken, and of everything else as it begins."""
+        """What the view shows of what is there, and of everything else as it begins."""
         await super().query(partition, entity, view, args, at_least, left_s)
         found = self._kinds.of(entity)
         assert found is not None
-        state = Name("kept", "acme") if entity == "catalog.name/cafe" else found[0].entity.initial
+        state = STATES.get(entity, found[0].entity.initial)
         shown = found[0].entity.views[view](state, msgspec.json.decode(args))
         return Answer(1, partition, 1, 0, msgspec.json.encode(shown), 7)
 
@@ -65,9 +87,15 @@ def mutate_typed(_: Path, seed: int, size: int) -> Counts:
 
 
 async def _mutate(counts: Counts, size: int) -> Counts:
-    chance, known, process = random.Random(counts.seed), registry(), ProcessSettings()
+    chance, process = random.Random(counts.seed), ProcessSettings()
+    bike = load_programs(folder for folder in shipped_programs() if folder.name == "bike").programs["bike"]
+    known = replace(registry(), programs={"cafe": bike})
     ingress = cast("Ingress", Entities(Rules(known.entities.values(), 1, "rules")))
-    service = CatalogService(ingress, Routes(known, CLUSTER, process), process, Sensor())
+    routes = Routes(known, CLUSTER, process)
+    services = {
+        "CatalogService": CatalogService(ingress, routes, process, Sensor()),
+        "WaysService": WaysService(ingress, routes, process, Sensor()),
+    }
     for _ in range(size):
         method = chance.choice(METHODS)
         bad = _mutant(method.name, method.input_type, chance)
@@ -78,7 +106,7 @@ async def _mutate(counts: Counts, size: int) -> Counts:
             continue
         request = message_factory.GetMessageClass(method.input_type).FromString(bad.written)
         try:
-            await getattr(service, method.name)(request, cast("Any", Asking()))
+            await getattr(services[method.containing_service.name], method.name)(request, cast("Any", Asking()))
         except Aborted as refusal:
             counts.refused += 1
             judge(counts, bad, refusal.code, refusal.status)
@@ -118,6 +146,8 @@ def _message(type_: Descriptor, chance: random.Random) -> Any:
 
 
 def _value(field: FieldDescriptor, chance: random.Random) -> Any:
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return odd_payload(("page", "scene"), chance)
     if field.type != FieldDescriptor.TYPE_STRING:
         return odd_int(32, chance) if chance.random() < ODD else 1
     text = new_id() if field.name == "request_id" else TEXTS.get(field.name, "ann")

@@ -59,6 +59,10 @@ ROLES: Mapping[str, str] = {
     "CatalogService/RollBack": "member operator",
     "CatalogService/GetProgram": "person account server member merchant operator platform",
     "CatalogService/GetShown": "person account server member merchant operator platform",
+    "WaysService/MintCode": "server member operator",
+    "WaysService/GetCode": "server member operator",
+    "WaysService/RevokeCode": "server member operator",
+    "WaysService/ResolveCode": "person account server member merchant operator platform",
 }
 """The whole table once more, to be changed on purpose only."""
 

@@ -173,6 +173,7 @@ HOMES = {
     "grpc": ("gateway", "actors.adapters", "loadtests.bench"),
     "jwt": ("gateway",),
     "cryptography": ("gateway", "actors.adapters"),
+    "segno": ("actors.adapters",),
     "lunar_python": ("actors.programs.fortune",),
 }
 """A library, and the only packages of ours that may import it."""

@@ -1,0 +1,88 @@
+"""`hutong codes` and `hutong open`: codes that are scanned, through the running gateway."""
+
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.cli import output
+from actors.cli.calling import ask, refuse_call
+from actors.errors import PlatformError, SetupError
+from gateway.client import uuid7
+from gateway.v1 import ways_pb2 as pb
+from gateway.v1.ways_pb2_grpc import WaysServiceStub
+
+_SCANNED = 1011
+"""The scene number of a session that a scan opened."""
+
+
+def mint_code(
+    folder: Path, program: str, page: str, scene: str, env: str, files: Mapping[str, Path], as_json: bool
+) -> None:
+    """Mint a code; prints it as a person can scan it, and writes its pictures by format."""
+    payload = scene.encode(errors="surrogateescape")
+    request = pb.MintCodeRequest(program=program, page=page, scene=payload, env=env)
+    answer = _change(folder, "MintCode", request, as_json)
+    for form, path in files.items():
+        try:
+            path.write_bytes(_drawn(folder, program, answer.code, form))
+        except OSError as error:
+            raise SetupError(f"{path}: {error.strerror}: the code is minted, its picture is not written") from error
+    shown = "" if as_json else _drawn(folder, program, answer.code, "terminal").decode() + answer.text
+    facts = {"program": program, "code": answer.code, "text": answer.text}
+    output.result(facts | _place(request, answer), as_json, shown)
+    for path in files.values():
+        output.say(f"written to {path}")
+    output.say(f"hutong open {program}/{answer.code} --dir {shlex.quote(str(folder))}")
+
+
+def revoke_code(folder: Path, program: str, code: str, as_json: bool) -> None:
+    """End a code."""
+    request = pb.RevokeCodeRequest(program=program, code=code.upper())
+    answer = _change(folder, "RevokeCode", request, as_json)
+    output.result(_place(request, answer), as_json, "done")
+    output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
+
+
+def open_code(folder: Path, text: str, as_json: bool) -> None:
+    """Where a code leads, and the command that opens a session there."""
+    request = pb.ResolveCodeRequest(text=text)
+    found = ask(folder, lambda client: client.ask(WaysServiceStub, "ResolveCode", request))
+    opening = {"program": found.program, "path": found.page, "scene": _SCANNED}
+    entity = f"sessions/{uuid7(time.time_ns() // 1_000_000)}"
+    words = ("hutong", "call", entity, "session.open", msgspec.json.encode(opening).decode(), "--dir", str(folder))
+    scene = found.scene.decode(errors="backslashreplace")
+    facts = {"program": found.program, "code": found.code, "page": found.page, "scene": scene, "env": found.env}
+    told = "\n".join(f"{name:<8} {value}" for name, value in facts.items())
+    output.result({**facts, "next": list(words)}, as_json, told)
+    output.say(shlex.join(words))
+
+
+def _change(folder: Path, method: str, request: Any, as_json: bool) -> Any:
+    """Ask for a change, again and again by one request id."""
+    # Named here: a call that fails must be told by its name, too.
+    request.request_id = uuid7(time.time_ns() // 1_000_000)
+    try:
+        return ask(folder, lambda client: client.ask(WaysServiceStub, method, request))
+    except SetupError:
+        raise  # nothing was asked
+    except PlatformError as error:
+        refuse_call(folder, error, request.request_id, as_json)
+
+
+def _place(request: Any, answer: Any) -> dict[str, Any]:
+    at = answer.position
+    return {
+        "request_id": request.request_id,
+        "position": f"{at.partition}/{at.offset}/{at.index}",
+        "duplicate": answer.duplicate,
+    }
+
+
+def _drawn(folder: Path, program: str, code: str, form: str) -> bytes:
+    request = pb.GetCodeRequest(program=program, code=code, format=form)
+    image: bytes = ask(folder, lambda client: client.ask(WaysServiceStub, "GetCode", request)).image
+    return image

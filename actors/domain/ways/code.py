@@ -1,0 +1,127 @@
+"""A code that is scanned: it stands for a page of a program and a scene, for ever or until it is revoked."""
+
+import hashlib
+import re
+from base64 import b32encode
+from typing import Annotated, Literal, TypeAlias, assert_never
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
+
+LIFE = {
+    "none": Stage({"mint": "minted"}),
+    "minted": Stage({"mint": "minted", "revoke": "revoked"}),
+    "revoked": Stage({"revoke": "revoked"}, terminal=True),
+}
+SCENE_BYTES_MAX = 64 * 1024
+STATE_BYTES_MAX = 96 * 1024
+CODE_CHARS = 12
+
+Environment: TypeAlias = Literal["develop", "trial", "release"]
+"""Which of the program's versions it opens."""
+
+
+class Mint(Struct, frozen=True, tag="ways.code.mint"):
+    page: Annotated[str, Meta(min_length=1, max_length=256)]
+    scene: Annotated[bytes, Meta(max_length=SCENE_BYTES_MAX)] = b""
+    env: Environment = "release"
+
+
+class Revoke(Struct, frozen=True, tag="ways.code.revoke"):
+    pass
+
+
+class Minted(Struct, frozen=True, tag="ways.code.minted"):
+    page: str
+    scene: bytes
+    env: str
+    by: str
+    at_ms: int
+
+
+class Revoked(Struct, frozen=True, tag="ways.code.revoked"):
+    at_ms: int
+
+
+Command: TypeAlias = Mint | Revoke
+Event: TypeAlias = Minted | Revoked
+
+
+class Code(Struct, frozen=True):
+    state: str = "none"
+    page: str = ""
+    scene: bytes = b""
+    env: str = ""
+    by: str = ""
+    minted_ms: int = 0
+    revoked_ms: int = 0
+
+
+def code_of(program: str, page: str, scene: bytes, env: str) -> str:
+    """The code of this target, the same whoever makes it."""
+    digest = hashlib.sha256()
+    for part in (program.encode(), page.encode(), scene, env.encode()):
+        digest.update(len(part).to_bytes(4) + part)  # so that no two targets are read as one
+    return b32encode(digest.digest()).decode()[:CODE_CHARS]
+
+
+def text_of(host: str, program: str, code: str) -> str:
+    """What the picture of a code says: only letters that a QR code has a short form for."""
+    return f"HTTPS://{host}/C/{program}/{code}".upper()
+
+
+def read_text(host: str, text: str) -> tuple[str, str] | None:
+    """The program and the code that a text names, with or without the address; None when it is no code of ours."""
+    address, name = rf"https://{re.escape(host)}/c/", rf"([a-z][a-z0-9-]{{0,62}})/([a-z2-7]{{{CODE_CHARS}}})"
+    found = re.fullmatch(f"(?:{address})?{name}", text, re.ASCII | re.IGNORECASE)
+    return (found[1].lower(), found[2].upper()) if found else None
+
+
+def decide(code: Code, command: Command, ctx: Context) -> Decision[Event]:
+    match command:
+        case Mint(page, scene, env):
+            after(LIFE, code.state, "mint")
+            program, _, name = ctx.entity_id.partition("/")
+            if name != code_of(program, page, scene, env):
+                raise Reject("wrong_code")
+            if code.state == "none":
+                return accept(Minted(page, scene, env, ctx.caller, ctx.now_ms))
+            if (code.page, code.scene, code.env) != (page, scene, env):
+                raise Reject("code_taken")
+            return accept()
+        case Revoke():
+            after(LIFE, code.state, "revoke")
+            return accept() if code.state == "revoked" else accept(Revoked(ctx.now_ms))
+        case _:
+            assert_never(command)
+
+
+def evolve(code: Code, event: Event) -> Code:
+    match event:
+        case Minted(page, scene, env, by, at_ms):
+            return Code("minted", page, scene, env, by, at_ms)
+        case Revoked(at_ms):
+            return replace(code, state="revoked", revoked_ms=at_ms)
+        case _:
+            assert_never(event)
+
+
+def view_code(code: Code, _: object) -> object:
+    """What it stands for."""
+    return code
+
+
+CODE = Entity(
+    "ways.code",
+    Code(),
+    Command,
+    Event,
+    decide,
+    evolve,
+    views={"code": view_code},
+    life={"code": LIFE},
+    state_bytes_max=STATE_BYTES_MAX,
+    timers_max=0,
+)
