@@ -104,6 +104,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     withdrawals_month_max: int = 10
     memory_bytes_max: int = 2 << 30
     identity_required: bool = False
+    visit_merge_ms: int = 30_000
+    visit_devices_max: int = 8
     code_host: str = "hutong.example"
 
 

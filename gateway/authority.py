@@ -14,6 +14,7 @@ _PROGRAM = "/gateway.v1.ProgramService/"
 _OF_PROGRAMS = (Role.PERSON, Role.SERVER)
 _CATALOG = "/gateway.v1.CatalogService/"
 _WAYS = "/gateway.v1.WaysService/"
+_SESSION = "/gateway.v1.SessionService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
 _PUBLISHING = (
     *("RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "SetGray", "ReleaseVersion", "RollBack"),
@@ -35,6 +36,9 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
         (f"{_WAYS}{name}" for name in ("MintCode", "GetCode", "RevokeCode")), (Role.SERVER, Role.MEMBER, Role.OPERATOR)
     ),
     f"{_WAYS}ResolveCode": tuple(Role),
+    **dict.fromkeys(
+        (f"{_SESSION}{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), (Role.PERSON,)
+    ),
 }
 """Every method of every service of ours, and the roles that have any business with it."""
 

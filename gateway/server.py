@@ -26,12 +26,23 @@ from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
 from gateway.services.program import ProgramService
+from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
 from gateway.tokens import Verifier
-from gateway.v1 import catalog_pb2, catalog_pb2_grpc, program_pb2, program_pb2_grpc, ways_pb2, ways_pb2_grpc
+from gateway.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    program_pb2,
+    program_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+    ways_pb2,
+    ways_pb2_grpc,
+)
 
 SERVICE_NAME: str = program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name
 CATALOG_NAME: str = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
+SESSION_NAME: str = session_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name
 WAYS_NAME: str = ways_pb2.DESCRIPTOR.services_by_name["WaysService"].full_name
 ACCEPT_MAX = 10_000
 """With more calls waiting to be accepted gRPC gives some up at random, whoever called: for memory's sake alone."""
@@ -85,13 +96,16 @@ def services(ingress: Ingress, config: GatewayConfig, parts: GatewayParts) -> li
     program = ProgramService(ingress, routes, config.process, parts.sensor)
     catalog = CatalogService(ingress, routes, config.process, parts.sensor)
     ways = WaysService(ingress, routes, config.process, parts.sensor)
+    session = SessionService(ingress, routes, config.process, parts.sensor)
     generated: Any = program_pb2_grpc
     generated_catalog: Any = catalog_pb2_grpc
     generated_ways: Any = ways_pb2_grpc
+    generated_session: Any = session_pb2_grpc
     return [
         Served(SERVICE_NAME, program, generated.add_ProgramServiceServicer_to_server),
         Served(CATALOG_NAME, catalog, generated_catalog.add_CatalogServiceServicer_to_server),
         Served(WAYS_NAME, ways, generated_ways.add_WaysServiceServicer_to_server),
+        Served(SESSION_NAME, session, generated_session.add_SessionServiceServicer_to_server),
     ]
 
 

@@ -51,9 +51,10 @@ class Steps:
     def __init__(self, ingress: Ingress, routes: Routes, caller: Caller, request_id: bytes, until_ms: int) -> None:
         self.principal = caller.principal
         """Who calls, as its token proves; None where identity is not required."""
+        self.caller = caller.name
+        """Who calls, as it says itself, or as its token names it."""
         self._ingress = ingress
         self._routes = routes
-        self._caller = caller.name
         self._request_id = request_id
         self._until_ms = until_ms
 
@@ -61,9 +62,9 @@ class Steps:
         """Ask the entity for the command, as the call's n-th step. Raises what the answer stands for."""
         route = self._route(to)
         name = step_id(self._request_id, n)
-        record = encode_record(Invoke(route.entity, checked(command), name, self._caller))
+        record = encode_record(Invoke(route.entity, checked(command), name, self.caller))
         waiter = Single()
-        key, partition = (self._caller, name), route.partition
+        key, partition = (self.caller, name), route.partition
         self._ingress.submit(
             Call(key, partition, record, [waiter], self._until_ms, streamed=False, arrived_ms=now_ms())
         )

@@ -7,6 +7,7 @@ from actors.domain.developer import ACCOUNT
 from actors.domain.friends import FRIENDS
 from actors.domain.merchant import MERCHANT
 from actors.domain.session import SESSION
+from actors.domain.visit import VISIT
 from actors.domain.ways.code import CODE
 
-ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE)
+ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT)

@@ -156,6 +156,12 @@ class Session(Struct, frozen=True, array_like=True):
 
 
 def decide(session: Session, command: Command, ctx: Context) -> Decision[Event]:
+    decision = _decided(session, command, ctx)
+    # Whoever opens or closes through a visit is answered by the visit.
+    return replace(decision, reply=None) if ctx.sender.startswith("visit/") else decision
+
+
+def _decided(session: Session, command: Command, ctx: Context) -> Decision[Event]:
     now_ms = ctx.now_ms
     match command:
         case Open(program, path, scene):
@@ -274,6 +280,12 @@ def _top(pages: tuple[Page, ...], move: str) -> tuple[Page, ...]:
     return (*pages[:-1], replace(page, state=after(PAGE_LIFE, page.state, move)))
 
 
+def routing(session_id: str) -> str:
+    """A session of a person in a program, `<program>/<openid>/<n>`, is where the person's visits are."""
+    parts = session_id.split("/")
+    return "/".join(parts[:2]) if len(parts) >= 3 else session_id
+
+
 def view_session(session: Session, _: object) -> object:
     """Everything but the pushes."""
     pages = [{"path": page.path, "state": page.state, "entered_ms": page.entered_ms} for page in session.pages]
@@ -304,7 +316,9 @@ SESSION = Entity(
     decide,
     evolve,
     views={"session": view_session, "pushes": view_pushes},
+    routing=routing,
     life={"session": LIFE, "page": PAGE_LIFE},
+    takes_from=("visit",),
     state_bytes_max=640 * 1024,
     timers_max=1,
 )

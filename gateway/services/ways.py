@@ -10,6 +10,7 @@ from actors.domain.ways.code import CODE, Code, Mint, Revoke, code_of, read_text
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
 from actors.principal import Role
+from actors.registry import Registry
 from gateway.answering import Context
 from gateway.authority import denied
 from gateway.services.catalog import check_team, program_named
@@ -33,7 +34,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.MintCodeResponse:
             await _check_own(steps, program)
-            self._check_page(program, request.page)
+            check_page(self._routes.registry, program, request.page)
             wanted: Any = env  # one of three; whatever else is refused when the command is checked
             answer = await steps.ask(at, Mint(request.page, request.scene, wanted))
             text = text_of(self.process.code_host, program, code)
@@ -94,15 +95,16 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         return await self.answer(context, "RevokeCode", at, request.request_id, work)
 
-    def _check_page(self, program: str, page: str) -> None:
-        """Raises NotFound for a program that does not run here, and InvalidCommand for a page that it has not."""
-        programs = self._routes.registry.programs
-        if program not in programs:
-            raise NotFound(f"there is no program {program[:_SHOWN_MAX]!r} here", reason="NO_SUCH_PROGRAM")
-        pages = programs[program].manifest.pages
-        if page not in pages:
-            message = f"{program} has no page {page[:_SHOWN_MAX]!r}; it has {', '.join(pages)}"
-            raise InvalidCommand(message, field="page", reason="NO_SUCH_PAGE")
+
+def check_page(registry: Registry, program: str, page: str, field: str = "page") -> None:
+    """Raises NotFound for a program that does not run here, and InvalidCommand for a page that it has not."""
+    programs = registry.programs
+    if program not in programs:
+        raise NotFound(f"there is no program {program[:_SHOWN_MAX]!r} here", reason="NO_SUCH_PROGRAM")
+    pages = programs[program].manifest.pages
+    if page not in pages:
+        message = f"{program} has no page {page[:_SHOWN_MAX]!r}; it has {', '.join(pages)}"
+        raise InvalidCommand(message, field=field, reason="NO_SUCH_PAGE")
 
 
 async def _check_own(steps: Steps, program: str) -> None:

@@ -24,8 +24,9 @@ from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
+from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
-from gateway.v1 import catalog_pb2, ways_pb2
+from gateway.v1 import catalog_pb2, session_pb2, ways_pb2
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.scene import new_id, registry
@@ -42,6 +43,9 @@ TEXTS = {
     "code": "ABCDEFGHIJKL",
     "text": "cafe/ABCDEFGHIJKL",
     "format": "svg",
+    "path": "pages/map/index",
+    "source": "scan",
+    "session": "sessions/cafe/ann/1",
 }
 STATES = {
     "catalog.name/cafe": Name("kept", "acme"),
@@ -50,6 +54,7 @@ STATES = {
 ODD = 0.15
 METHODS = [
     *catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].methods,
+    *session_pb2.DESCRIPTOR.services_by_name["SessionService"].methods,
     *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
 ]
 
@@ -67,7 +72,7 @@ class Entities(Answering):
         found = self._kinds.of(record.entity)
         assert found is not None
         found[0].decode_command(record.command)
-        payload = b'{"program":"acme/cafe","code":1}'
+        payload = b'{"program":"acme/cafe","code":1,"session":"cafe/ann/1","visit":1,"began":true}'
         reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
 
@@ -94,6 +99,7 @@ async def _mutate(counts: Counts, size: int) -> Counts:
     routes = Routes(known, CLUSTER, process)
     services = {
         "CatalogService": CatalogService(ingress, routes, process, Sensor()),
+        "SessionService": SessionService(ingress, routes, process, Sensor()),
         "WaysService": WaysService(ingress, routes, process, Sensor()),
     }
     for _ in range(size):

@@ -62,6 +62,9 @@ ROLES: Mapping[str, str] = {
     "WaysService/MintCode": "server member operator",
     "WaysService/GetCode": "server member operator",
     "WaysService/RevokeCode": "server member operator",
+    **dict.fromkeys(
+        (f"SessionService/{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), "person"
+    ),
     "WaysService/ResolveCode": "person account server member merchant operator platform",
 }
 """The whole table once more, to be changed on purpose only."""

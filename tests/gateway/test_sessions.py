@@ -1,0 +1,219 @@
+"""Sessions through a gateway: opened, turned, closed; whose they are; and all that is refused."""
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2 as details
+
+from actors.adapters.memory_keys import MemoryKeys
+from actors.principal import parse
+from actors.registry import load_programs, shipped_programs
+from actors.settings import ProcessSettings
+from gateway.tokens import sign
+from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2_grpc
+from gateway.v1 import session_pb2 as pb
+from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
+
+PAGE, RIDE = "pages/map/index", "pages/ride/index"
+NAME = "sessions/bike/ann/1"
+OPEN = pb.OpenRequest(program="bike", path=f"{PAGE}?dock=4", source="scan", via="code/bike/X", device="phone")
+
+
+class Street:
+    """A gateway of a platform that runs the program `bike`, and who asks it."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    async def opens(self, process: ProcessSettings) -> None:
+        """Everything starts."""
+        self.scene.registry = load_programs(folder for folder in shipped_programs() if folder.name in ("bike", "shop"))
+        self.scene.log.create(CLUSTER.topics(tuple(self.scene.registry.entities)))
+        await self.scene.served(process)
+        self.stub: Any = session_pb2_grpc.SessionServiceStub(self.scene.channels[-1])
+
+    def on_log(self) -> int:
+        """How many calls the log has."""
+        return sum(len(self.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
+
+    async def ask(self, method: str, request: Any, caller: str = "ann") -> Any:
+        """A call of this caller: by its name, or by its token where callers must prove who they are."""
+        said = (("hutong-caller", caller),)
+        if self.scene.keys is not None:
+            principal = parse(caller)
+            assert principal is not None
+            said = (("authorization", f"Bearer {sign(self.scene.keys, principal, time.time_ns() // 1_000_000, None)}"),)
+        return await getattr(self.stub, method)(request, metadata=said)
+
+    async def view(self, name: str, view: str) -> Any:
+        """What an entity's view shows."""
+        programs: Any = program_pb2_grpc.ProgramServiceStub(self.scene.channels[-1])
+        return json.loads((await programs.Query(program_pb2.QueryRequest(entity=name, view=view))).payload)
+
+
+def in_street(act: Callable[[Street], Awaitable[None]], process: ProcessSettings | None = None) -> None:
+    """Run this where `bike` runs."""
+
+    async def run(scene: Scene) -> None:
+        street = Street(scene)
+        if process is not None and process.identity_required:
+            scene.keys = MemoryKeys()
+        await street.opens(process or ProcessSettings())
+        await act(street)
+
+    play(run)
+
+
+def test_an_opening_is_a_session_and_its_visit_and_ends_with_both() -> None:
+    async def act(street: Street) -> None:
+        opened = await street.ask("Open", OPEN)
+        assert (opened.session, opened.path, opened.version, opened.visit, opened.began) == (
+            *(NAME, f"{PAGE}?dock=4", "1.0.0", 1),
+            True,
+        )
+        assert street.on_log() == 1, "one record"
+        for method in ("Show", "Hide", "Show"):
+            await street.ask(method, pb.SessionRequest(session=NAME))
+        await street.ask("EnterPage", pb.PageRequest(session=NAME, path=RIDE))
+        shown = await street.view(NAME, "session")
+        assert (shown["state"], shown["scene"], shown["caller"]) == ("shown", 1011, "ann")
+        assert [page["path"] for page in shown["pages"]] == [f"{PAGE}?dock=4", RIDE]
+        await street.ask("LeavePage", pb.PageRequest(session=NAME, path=RIDE))
+        await street.ask("Close", pb.SessionRequest(session=NAME))
+        assert (await street.view(NAME, "session"))["unloaded_because"] == "closed"
+        visit = await street.view("visits/bike/ann", "visit")
+        assert (visit["state"], visit["opens"], visit["last_source"], visit["last_via"], visit["sessions"]) == (
+            *("away", 1, "scan", "code/bike/X"),
+            [],
+        )
+
+    in_street(act)
+
+
+def test_a_retry_at_another_gateway_is_one_opening() -> None:
+    async def act(street: Street) -> None:
+        request = pb.OpenRequest(program="bike", request_id=new_id())
+        first = await street.ask("Open", request)
+        await street.scene.served()
+        street.stub = session_pb2_grpc.SessionServiceStub(street.scene.channels[-1])
+        again = await street.ask("Open", request)
+        assert (first.duplicate, again.duplicate) == (False, True)
+        assert (again.session, again.visit, again.began, again.path) == (first.session, 1, True, PAGE)
+        assert again.position == first.position
+        assert (await street.view("visits/bike/ann", "visit"))["opens"] == 1
+
+    in_street(act)
+
+
+@pytest.mark.parametrize(("merge_ms", "visit"), [(3_600_000, 1), (0, 2)])
+def test_how_soon_two_openings_are_one_visit_is_a_setting(merge_ms: int, visit: int) -> None:
+    async def act(street: Street) -> None:
+        await street.ask("Open", OPEN)
+        second = await street.ask("Open", OPEN)
+        assert (second.session, second.visit, second.began) == ("sessions/bike/ann/2", visit, visit == 2)
+        assert (await street.view(NAME, "session"))["state"] == "unloaded", "one session a device"
+
+    in_street(act, ProcessSettings(visit_merge_ms=merge_ms))
+
+
+def test_one_device_more_than_the_setting_closes_the_oldest_session() -> None:
+    async def act(street: Street) -> None:
+        for device in ("phone", "watch", "car"):
+            await street.ask("Open", pb.OpenRequest(program="bike", device=device))
+        states = [(await street.view(f"sessions/bike/ann/{n}", "session"))["state"] for n in (1, 2, 3)]
+        assert states == ["unloaded", "launched", "launched"]
+
+    in_street(act, ProcessSettings(visit_devices_max=2))
+
+
+INVALID, ABSENT = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
+    ("Open", pb.OpenRequest(program="bar"), ABSENT, "NO_SUCH_PROGRAM", ""),
+    ("Open", pb.OpenRequest(), ABSENT, "NO_SUCH_PROGRAM", ""),
+    ("Open", pb.OpenRequest(program="bike", path="pages/no"), INVALID, "NO_SUCH_PAGE", "path"),
+    ("Open", pb.OpenRequest(program="bike", path="?x"), INVALID, "NO_SUCH_PAGE", "path"),
+    ("Open", pb.OpenRequest(program="bike", path=f"{PAGE}?{'x' * 512}"), INVALID, "INVALID_COMMAND", "$.path"),
+    ("Open", pb.OpenRequest(program="bike", source="dream"), INVALID, "INVALID_COMMAND", "$.source"),
+    ("Open", pb.OpenRequest(program="bike", device="x" * 65), INVALID, "INVALID_COMMAND", "$.device"),
+    ("Open", pb.OpenRequest(program="bike", via="x" * 257), INVALID, "INVALID_COMMAND", "$.via"),
+    ("Open", pb.OpenRequest(program="bike", city="x" * 65), INVALID, "INVALID_COMMAND", "$.city"),
+    ("Open", pb.OpenRequest(program="bike", request_id="x"), INVALID, "INVALID_REQUEST_ID", "request_id"),
+    *(
+        ("Show", pb.SessionRequest(session=name), INVALID, "INVALID_SESSION", "session")
+        for name in ("", "s1", "sessions/s1", "sessions/bike/ann", "sessions/bike/ann/0", f"{NAME}\n", f"{NAME}/2")
+    ),
+    ("Hide", pb.SessionRequest(session="x" * 100_000), INVALID, "INVALID_SESSION", "session"),
+    ("Close", pb.SessionRequest(session=f"{NAME}x"), INVALID, "INVALID_SESSION", "session"),
+    ("EnterPage", pb.PageRequest(session=NAME), INVALID, "INVALID_COMMAND", "$.path"),
+    ("EnterPage", pb.PageRequest(session=NAME, path="pages/no"), INVALID, "NO_SUCH_PAGE", "path"),
+    ("LeavePage", pb.PageRequest(session=NAME), INVALID, "INVALID_COMMAND", "$.path"),
+    ("LeavePage", pb.PageRequest(session=NAME, path=PAGE, request_id="x"), INVALID, "INVALID_REQUEST_ID", "request_id"),
+]
+
+
+def test_what_cannot_be_opened_is_refused_by_its_reason_before_the_log() -> None:
+    async def act(street: Street) -> None:
+        await street.ask("Open", OPEN)
+        before = street.on_log()
+        for method, call, expected, reason, field in REFUSED:
+            code, status = await refused(street.ask(method, call))
+            bad = detail(status, details.BadRequest)
+            assert (code, reason_of(status)) == (expected, reason), call
+            assert ("" if bad is None else bad.field_violations[0].field) == field
+        for name in ("ann bee", "person/bike/ann", "", "x" * 65):
+            code, status = await refused(street.ask("Open", OPEN, name))
+            assert (code, reason_of(status)) == (INVALID, "INVALID_OPENID")
+        assert street.on_log() == before
+
+    in_street(act)
+
+
+def test_a_session_that_nobody_opened_or_that_ended_is_refused_by_its_state() -> None:
+    async def act(street: Street) -> None:
+        for method, reason in (("Show", "wrong_state"), ("Close", "no_such_session")):
+            code, status = await refused(street.ask(method, pb.SessionRequest(session=NAME)))
+            assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, reason)
+        await street.ask("Open", OPEN)
+        code, status = await refused(street.ask("LeavePage", pb.PageRequest(session=NAME, path=RIDE)))
+        assert reason_of(status) == "not_the_top_page"
+        for _ in range(2):
+            await street.ask("Close", pb.SessionRequest(session=NAME))
+        _, status = await refused(street.ask("Show", pb.SessionRequest(session=NAME)))
+        assert reason_of(status) == "wrong_state"
+
+    in_street(act)
+
+
+def test_a_session_is_the_persons_that_opened_it_and_of_that_program() -> None:
+    async def act(street: Street) -> None:
+        ann = "person/bike/ann"
+        assert (await street.ask("Open", OPEN, ann)).session == NAME
+        before = street.on_log()
+        strangers = ("person/bike/bob", "person/shop/ann", "server/bike", "operator/op", "account/ann", "merchant/m1")
+        for caller in strangers:
+            for method in ("Show", "Hide", "Close"):
+                code, _ = await refused(street.ask(method, pb.SessionRequest(session=NAME), caller))
+                assert code == grpc.StatusCode.PERMISSION_DENIED, (caller, method)
+            for method in ("EnterPage", "LeavePage"):
+                code, _ = await refused(street.ask(method, pb.PageRequest(session=NAME, path=PAGE), caller))
+                assert code == grpc.StatusCode.PERMISSION_DENIED, (caller, method)
+        for caller in strangers[1:]:
+            code, _ = await refused(street.ask("Open", OPEN, caller))
+            assert code == grpc.StatusCode.PERMISSION_DENIED, caller
+        assert street.on_log() == before
+        await street.ask("Close", pb.SessionRequest(session=NAME), ann)
+
+    in_street(act, ProcessSettings(identity_required=True))
+
+
+def test_where_nobody_proves_anything_a_session_still_is_its_callers() -> None:
+    async def act(street: Street) -> None:
+        await street.ask("Open", OPEN)
+        code, _ = await refused(street.ask("Show", pb.SessionRequest(session=NAME), "bob"))
+        assert code == grpc.StatusCode.PERMISSION_DENIED
+
+    in_street(act)
