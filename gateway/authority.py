@@ -33,9 +33,13 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys((f"{_CATALOG}{name}" for name in _PUBLISHING), (Role.MEMBER, Role.OPERATOR)),
     **dict.fromkeys((f"{_CATALOG}{name}" for name in ("OpenAccount", "TakeReview", "JudgeVersion")), (Role.OPERATOR,)),
     **dict.fromkeys(
-        (f"{_WAYS}{name}" for name in ("MintCode", "GetCode", "RevokeCode")), (Role.SERVER, Role.MEMBER, Role.OPERATOR)
+        (f"{_WAYS}{name}" for name in ("MintCode", "GetCode", "RevokeCode", "MintLink")),
+        (Role.SERVER, Role.MEMBER, Role.OPERATOR),
     ),
     f"{_WAYS}ResolveCode": tuple(Role),
+    **dict.fromkeys((f"{_WAYS}{name}" for name in ("ResolveLink", "Share")), (Role.PERSON,)),
+    f"{_WAYS}Withdraw": (*_OF_PROGRAMS, Role.OPERATOR),
+    f"{_WAYS}GetShare": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
     **dict.fromkeys(
         (f"{_SESSION}{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), (Role.PERSON,)
     ),

@@ -4,7 +4,9 @@ A call that asks several takes steps. Each is a call of its own to the log, by a
 retry at any gateway repeats the steps that were taken and goes on with the others.
 """
 
+import hashlib
 import time
+from base64 import b32encode
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -57,6 +59,11 @@ class Steps:
         self._routes = routes
         self._request_id = request_id
         self._until_ms = until_ms
+
+    def new_name(self, chars: int) -> str:
+        """A name for what this call makes: the same on every try, and no other call's."""
+        made = hashlib.sha256(self._request_id + self.caller.encode()).digest()
+        return b32encode(made).decode()[:chars]
 
     async def ask(self, to: Ref[C], command: C, n: int = 0) -> Answer:
         """Ask the entity for the command, as the call's n-th step. Raises what the answer stands for."""

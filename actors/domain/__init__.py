@@ -9,5 +9,7 @@ from actors.domain.merchant import MERCHANT
 from actors.domain.session import SESSION
 from actors.domain.visit import VISIT
 from actors.domain.ways.code import CODE
+from actors.domain.ways.link import LINK
+from actors.domain.ways.share import SHARE
 
-ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT)
+ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT, LINK, SHARE)

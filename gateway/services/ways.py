@@ -1,4 +1,7 @@
-"""`WaysService`: codes that are scanned. A code follows from its target, so a mint asks the entity that it must be."""
+"""`WaysService`: codes that are scanned, short links, shared cards.
+
+A code follows from its target, so a mint asks the entity that it must be; a link or a card follows from its call.
+"""
 
 import asyncio
 from typing import Any
@@ -6,7 +9,11 @@ from typing import Any
 import msgspec
 
 from actors.adapters.qr import MEDIA_TYPES, SCALE_DEFAULT, SCALE_MAX, picture
+from actors.domain.ways import address, link, share
+from actors.domain.ways.address import NAME_CHARS
 from actors.domain.ways.code import CODE, Code, Mint, Revoke, code_of, read_text, text_of
+from actors.domain.ways.link import LINK, Link
+from actors.domain.ways.share import SHARE, Card
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
 from actors.principal import Role
@@ -95,6 +102,102 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         return await self.answer(context, "RevokeCode", at, request.request_id, work)
 
+    async def MintLink(self, request: pb.MintLinkRequest, context: Context) -> pb.MintLinkResponse:
+        """A new link."""
+        program, ttl_ms_max = request.program, self.process.link_ttl_ms_max
+
+        async def work(steps: Steps) -> pb.MintLinkResponse:
+            await _check_own(steps, program)
+            check_page(self._routes.registry, program, request.page)
+            name = steps.new_name(NAME_CHARS)
+            mint = link.Mint(request.page, request.ttl_ms or ttl_ms_max, request.scene, ttl_ms_max)
+            answer = await steps.ask(LINK.at(f"{program}/{name}"), mint)
+            text = address.written(self.process.code_host, "L", program, name)
+            return pb.MintLinkResponse(link=name, text=text, position=_position(answer), duplicate=answer.duplicate)
+
+        return await self.answer(context, "MintLink", LINK.at(program), request.request_id, work)
+
+    async def ResolveLink(self, request: pb.ResolveLinkRequest, context: Context) -> pb.ResolveLinkResponse:
+        """Where a link leads, for the one who opens it."""
+        found = address.read(self.process.code_host, "L", NAME_CHARS, request.text)
+        at = LINK.at("/".join(found or ()))
+
+        async def work(steps: Steps) -> pb.ResolveLinkResponse:
+            program, name = _read(found, request.text, "INVALID_LINK")
+            await _check_own(steps, program)
+            # Where it leads never changes: of an older look only the absence could be wrong.
+            leads = await steps.look(at, "link", Link)
+            if leads.state == "none":
+                raise NotFound("there is no such link; nobody has minted it", reason="NO_SUCH_LINK")
+            answer = await steps.ask(at, link.Open())
+            return pb.ResolveLinkResponse(
+                program=program,
+                link=name,
+                page=leads.page,
+                scene=leads.scene,
+                expires_ms=leads.expires_ms,
+                position=_position(answer),
+                duplicate=answer.duplicate,
+            )
+
+        return await self.answer(context, "ResolveLink", at, request.request_id, work)
+
+    async def Share(self, request: pb.ShareRequest, context: Context) -> pb.ShareResponse:
+        """A new card. Its path is its parent's, which never changes, and itself."""
+        program = request.program
+
+        async def work(steps: Steps) -> pb.ShareResponse:
+            await _check_own(steps, program)
+            check_page(self._routes.registry, program, request.page)
+            before = await _path_of(steps, program, request.parent) if request.parent else ()
+            name = steps.new_name(NAME_CHARS)
+            wanted = share.Share(request.page, request.scene, before)
+            answer = await steps.ask(SHARE.at(f"{program}/{name}"), wanted)
+            return pb.ShareResponse(
+                share=name,
+                text=address.written(self.process.code_host, "S", program, name),
+                depth=len(before) + 1,
+                position=_position(answer),
+                duplicate=answer.duplicate,
+            )
+
+        return await self.answer(context, "Share", SHARE.at(program), request.request_id, work)
+
+    async def GetShare(self, request: pb.GetShareRequest, context: Context) -> pb.GetShareResponse:
+        """A card; for a person where it leads, for the program also over whom it came."""
+        found = address.read(self.process.code_host, "S", NAME_CHARS, request.text)
+        at = SHARE.at("/".join(found or ()))
+
+        async def work(steps: Steps) -> pb.GetShareResponse:
+            program, name = _read(found, request.text, "INVALID_SHARE")
+            await _check_own(steps, program)
+            card = await _card(steps, at)
+            is_person = steps.principal is not None and steps.principal.role is Role.PERSON
+            if is_person:
+                _check_shared(card)
+            return pb.GetShareResponse(
+                program=program,
+                share=name,
+                state=card.state,
+                page=card.page,
+                scene=card.scene,
+                shared_ms=card.shared_ms,
+                path=[] if is_person else [pb.ShareHop(share=hop.share, by=hop.by) for hop in card.path],
+            )
+
+        return await self.answer(context, "GetShare", at, "", work)
+
+    async def Withdraw(self, request: pb.WithdrawRequest, context: Context) -> pb.WithdrawResponse:
+        """The end of a card."""
+        at = SHARE.at(f"{request.program}/{request.share}")
+
+        async def work(steps: Steps) -> pb.WithdrawResponse:
+            await _check_own(steps, request.program)
+            answer = await steps.ask(at, share.Withdraw())
+            return pb.WithdrawResponse(position=_position(answer), duplicate=answer.duplicate)
+
+        return await self.answer(context, "Withdraw", at, request.request_id, work)
+
 
 def check_page(registry: Registry, program: str, page: str, field: str = "page") -> None:
     """Raises NotFound for a program that does not run here, and InvalidCommand for a page that it has not."""
@@ -108,7 +211,7 @@ def check_page(registry: Registry, program: str, page: str, field: str = "page")
 
 
 async def _check_own(steps: Steps, program: str) -> None:
-    """Raises PermissionDenied unless the caller is the program's server, or of its team, or runs the platform."""
+    """Raises PermissionDenied unless the caller is of the program (server, team, person) or an operator."""
     principal = steps.principal
     if principal is not None and principal.role is Role.MEMBER:
         owned = await program_named(steps, program)
@@ -125,6 +228,35 @@ def _check_drawing(request: pb.GetCodeRequest) -> None:
         raise InvalidCommand(message, field="format", reason="INVALID_FORMAT")
     if not 0 <= request.scale <= SCALE_MAX:
         raise InvalidCommand(f"a module is 1 to {SCALE_MAX} pixels wide", field="scale", reason="INVALID_SCALE")
+
+
+def _read(found: tuple[str, str] | None, text: str, reason: str) -> tuple[str, str]:
+    """The program and the name that were read from a text. Raises InvalidCommand when there are none."""
+    if found is None:
+        message = f"{text[:_SHOWN_MAX]!r} is no address of this platform for what is asked"
+        raise InvalidCommand(message, field="text", reason=reason)
+    return found
+
+
+async def _card(steps: Steps, at: Ref[Any]) -> Card:
+    """A card that was shared. Raises NotFound."""
+    card = await steps.look(at, "share", Card)
+    if card.state == "none":
+        raise NotFound("there is no such card; nobody has shared it", reason="NO_SUCH_SHARE")
+    return card
+
+
+def _check_shared(card: Card) -> None:
+    """Raises NotFound for a card that was withdrawn."""
+    if card.state != "shared":
+        raise NotFound("this card was withdrawn", reason="SHARE_WITHDRAWN")
+
+
+async def _path_of(steps: Steps, program: str, parent: str) -> tuple[share.Hop, ...]:
+    """The path to a card that is handed on. Raises NotFound."""
+    card = await _card(steps, SHARE.at(f"{program}/{parent}"))
+    _check_shared(card)
+    return card.path
 
 
 async def _found(steps: Steps, at: Ref[Any]) -> Code:

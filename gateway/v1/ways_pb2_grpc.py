@@ -55,6 +55,31 @@ class WaysServiceStub:
                 request_serializer=gateway_dot_v1_dot_ways__pb2.RevokeCodeRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_ways__pb2.RevokeCodeResponse.FromString,
                 _registered_method=True)
+        self.MintLink = channel.unary_unary(
+                '/gateway.v1.WaysService/MintLink',
+                request_serializer=gateway_dot_v1_dot_ways__pb2.MintLinkRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_ways__pb2.MintLinkResponse.FromString,
+                _registered_method=True)
+        self.ResolveLink = channel.unary_unary(
+                '/gateway.v1.WaysService/ResolveLink',
+                request_serializer=gateway_dot_v1_dot_ways__pb2.ResolveLinkRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_ways__pb2.ResolveLinkResponse.FromString,
+                _registered_method=True)
+        self.Share = channel.unary_unary(
+                '/gateway.v1.WaysService/Share',
+                request_serializer=gateway_dot_v1_dot_ways__pb2.ShareRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_ways__pb2.ShareResponse.FromString,
+                _registered_method=True)
+        self.GetShare = channel.unary_unary(
+                '/gateway.v1.WaysService/GetShare',
+                request_serializer=gateway_dot_v1_dot_ways__pb2.GetShareRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_ways__pb2.GetShareResponse.FromString,
+                _registered_method=True)
+        self.Withdraw = channel.unary_unary(
+                '/gateway.v1.WaysService/Withdraw',
+                request_serializer=gateway_dot_v1_dot_ways__pb2.WithdrawRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_ways__pb2.WithdrawResponse.FromString,
+                _registered_method=True)
 
 
 class WaysServiceServicer:
@@ -89,6 +114,41 @@ class WaysServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MintLink(self, request, context):
+        """A short link to a page: a new one on every call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveLink(self, request, context):
+        """The caller opens a link, and it is the caller's from now on. NO_SUCH_LINK, link_expired, link_of_another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Share(self, request, context):
+        """A card to hand on. With a parent it stands below that card: share_loop, path_too_long, SHARE_WITHDRAWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetShare(self, request, context):
+        """What a card leads to. NO_SUCH_SHARE, SHARE_WITHDRAWN for persons.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Withdraw(self, request, context):
+        """A card leads nowhere from now on; those below it still lead where they did. not_yours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WaysServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +171,31 @@ def add_WaysServiceServicer_to_server(servicer, server):
                     servicer.RevokeCode,
                     request_deserializer=gateway_dot_v1_dot_ways__pb2.RevokeCodeRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_ways__pb2.RevokeCodeResponse.SerializeToString,
+            ),
+            'MintLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.MintLink,
+                    request_deserializer=gateway_dot_v1_dot_ways__pb2.MintLinkRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_ways__pb2.MintLinkResponse.SerializeToString,
+            ),
+            'ResolveLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveLink,
+                    request_deserializer=gateway_dot_v1_dot_ways__pb2.ResolveLinkRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_ways__pb2.ResolveLinkResponse.SerializeToString,
+            ),
+            'Share': grpc.unary_unary_rpc_method_handler(
+                    servicer.Share,
+                    request_deserializer=gateway_dot_v1_dot_ways__pb2.ShareRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_ways__pb2.ShareResponse.SerializeToString,
+            ),
+            'GetShare': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetShare,
+                    request_deserializer=gateway_dot_v1_dot_ways__pb2.GetShareRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_ways__pb2.GetShareResponse.SerializeToString,
+            ),
+            'Withdraw': grpc.unary_unary_rpc_method_handler(
+                    servicer.Withdraw,
+                    request_deserializer=gateway_dot_v1_dot_ways__pb2.WithdrawRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_ways__pb2.WithdrawResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +307,141 @@ class WaysService:
             '/gateway.v1.WaysService/RevokeCode',
             gateway_dot_v1_dot_ways__pb2.RevokeCodeRequest.SerializeToString,
             gateway_dot_v1_dot_ways__pb2.RevokeCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MintLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.WaysService/MintLink',
+            gateway_dot_v1_dot_ways__pb2.MintLinkRequest.SerializeToString,
+            gateway_dot_v1_dot_ways__pb2.MintLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.WaysService/ResolveLink',
+            gateway_dot_v1_dot_ways__pb2.ResolveLinkRequest.SerializeToString,
+            gateway_dot_v1_dot_ways__pb2.ResolveLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Share(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.WaysService/Share',
+            gateway_dot_v1_dot_ways__pb2.ShareRequest.SerializeToString,
+            gateway_dot_v1_dot_ways__pb2.ShareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetShare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.WaysService/GetShare',
+            gateway_dot_v1_dot_ways__pb2.GetShareRequest.SerializeToString,
+            gateway_dot_v1_dot_ways__pb2.GetShareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Withdraw(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.WaysService/Withdraw',
+            gateway_dot_v1_dot_ways__pb2.WithdrawRequest.SerializeToString,
+            gateway_dot_v1_dot_ways__pb2.WithdrawResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,6 +13,8 @@ from google.protobuf.message import DecodeError
 
 from actors.domain.catalog.name import Name
 from actors.domain.ways.code import Code
+from actors.domain.ways.link import Link
+from actors.domain.ways.share import Card, Hop
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from actors.kernel.rules import Rules
@@ -42,6 +44,8 @@ TEXTS = {
     "env": "trial",
     "code": "ABCDEFGHIJKL",
     "text": "cafe/ABCDEFGHIJKL",
+    "parent": "ABCDEFGHIJKLMNOP",
+    "share": "ABCDEFGHIJKLMNOP",
     "format": "svg",
     "path": "pages/map/index",
     "source": "scan",
@@ -50,7 +54,11 @@ TEXTS = {
 STATES = {
     "catalog.name/cafe": Name("kept", "acme"),
     "ways.code/cafe/ABCDEFGHIJKL": Code("minted", "pages/map/index", b"42", "trial", "ann", 7),
+    "ways.link/cafe/ABCDEFGHIJKLMNOP": Link("minted", "pages/map/index", b"42", "ann", 7, 8),
+    "ways.share/cafe/ABCDEFGHIJKLMNOP": Card("shared", "pages/map/index", path=(Hop("ABCDEFGHIJKLMNOP", "ann"),)),
 }
+LONG_NAMED = ("ResolveLink", "GetShare")
+"""Methods that read a text of a longer name than a code's."""
 ODD = 0.15
 METHODS = [
     *catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].methods,
@@ -60,7 +68,7 @@ METHODS = [
 
 
 class Entities(Answering):
-    """Answers as if the program `cafe` and one code of it were there, no more; what would be appended must decode."""
+    """Answers as if there were the program `cafe` with one code, link and card; what would be appended must decode."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
@@ -125,7 +133,10 @@ async def _mutate(counts: Counts, size: int) -> Counts:
 
 
 def _mutant(method: str, type_: Descriptor, chance: random.Random) -> Mutant:
-    written: bytes = _message(type_, chance).SerializeToString()
+    message = _message(type_, chance)
+    if method in LONG_NAMED and message.text == TEXTS["text"]:
+        message.text += "MNOP"
+    written: bytes = message.SerializeToString()
     how = chance.random()
     if how < 0.1:
         written = broken_bytes(written, chance)

@@ -66,6 +66,11 @@ ROLES: Mapping[str, str] = {
         (f"SessionService/{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), "person"
     ),
     "WaysService/ResolveCode": "person account server member merchant operator platform",
+    "WaysService/MintLink": "server member operator",
+    "WaysService/ResolveLink": "person",
+    "WaysService/Share": "person",
+    "WaysService/Withdraw": "person server operator",
+    "WaysService/GetShare": "person server member operator",
 }
 """The whole table once more, to be changed on purpose only."""
 

@@ -1,23 +1,19 @@
 """Codes through a gateway: minted, drawn, resolved and revoked; by whom; and all that is refused."""
 
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2 as details
 
-from actors.adapters.memory_keys import MemoryKeys
 from actors.adapters.qr import MEDIA_TYPES, picture
 from actors.domain.ways.code import SCENE_BYTES_MAX, code_of
-from actors.principal import parse
-from actors.registry import load_programs, shipped_programs
 from actors.settings import ProcessSettings
-from gateway.tokens import sign
-from gateway.v1 import catalog_pb2, catalog_pb2_grpc, ways_pb2_grpc
+from gateway.v1 import catalog_pb2, ways_pb2_grpc
 from gateway.v1 import ways_pb2 as pb
-from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
+from tests.gateway.scene import detail, new_id, reason_of, refused
+from tests.gateway.street import Street, in_street
 
 PAGE = "pages/map/index"
 MINT = pb.MintCodeRequest(program="bike", page=PAGE, scene=b"42")
@@ -26,45 +22,9 @@ UNKNOWN = "ABCDEFGHIJKL"
 ANN = (("hutong-caller", "ann"),)
 
 
-class Street:
-    """A gateway of a platform that runs the program `bike`."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-
-    async def opens(self, process: ProcessSettings) -> None:
-        """Everything starts."""
-        folders = [folder for folder in shipped_programs() if folder.name in ("bike", "shop")]
-        self.scene.registry = load_programs(folders)
-        self.scene.log.create(CLUSTER.topics(tuple(self.scene.registry.entities)))
-        await self.scene.served(process)
-        self.stub: Any = ways_pb2_grpc.WaysServiceStub(self.scene.channels[-1])
-        self.catalog: Any = catalog_pb2_grpc.CatalogServiceStub(self.scene.channels[-1])
-
-    def on_log(self) -> int:
-        """How many calls the log has."""
-        return sum(len(self.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
-
-    def resolve(self, text: str) -> Any:
-        """Somebody scans this."""
-        return self.stub.ResolveCode(pb.ResolveCodeRequest(text=text))
-
-    async def revoke(self) -> None:
-        """The code ends."""
-        await self.stub.RevokeCode(pb.RevokeCodeRequest(program="bike", code=CODE))
-
-
-def in_street(act: Callable[[Street], Awaitable[None]], process: ProcessSettings | None = None) -> None:
-    """Run this where `bike` runs."""
-
-    async def run(scene: Scene) -> None:
-        street = Street(scene)
-        if process is not None:
-            scene.keys = MemoryKeys()
-        await street.opens(process or ProcessSettings())
-        await act(street)
-
-    play(run)
+def _resolve(street: Street, text: str) -> Any:
+    """Somebody scans this."""
+    return street.stub.ResolveCode(pb.ResolveCodeRequest(text=text))
 
 
 def test_a_code_leads_to_its_page_and_scene_however_it_is_written() -> None:
@@ -72,7 +32,7 @@ def test_a_code_leads_to_its_page_and_scene_however_it_is_written() -> None:
         minted = await street.stub.MintCode(MINT)
         assert (minted.code, minted.text) == (CODE, f"HTTPS://HUTONG.EXAMPLE/C/BIKE/{CODE}")
         for text in (minted.text, minted.text.lower(), f"bike/{CODE}"):
-            found = await street.resolve(text)
+            found = await _resolve(street, text)
             assert (found.program, found.code, found.page, found.scene, found.env) == (
                 *("bike", CODE, PAGE, b"42"),
                 "release",
@@ -103,7 +63,7 @@ def test_a_scene_of_64_kib_comes_back_and_one_byte_more_is_refused() -> None:
     async def act(street: Street) -> None:
         scene = bytes(range(256)) * (SCENE_BYTES_MAX // 256)
         minted = await street.stub.MintCode(pb.MintCodeRequest(program="bike", page=PAGE, scene=scene))
-        assert (await street.resolve(minted.text)).scene == scene
+        assert (await _resolve(street, minted.text)).scene == scene
         before = street.on_log()
         code, status = await refused(
             street.stub.MintCode(pb.MintCodeRequest(program="bike", page=PAGE, scene=scene + b"."))
@@ -120,12 +80,12 @@ def test_a_scene_of_64_kib_comes_back_and_one_byte_more_is_refused() -> None:
 def test_a_revoked_code_leads_nowhere_and_is_not_minted_again() -> None:
     async def act(street: Street) -> None:
         await street.stub.MintCode(MINT)
-        await street.revoke()
-        code, status = await refused(street.resolve(f"bike/{CODE}"))
+        await street.stub.RevokeCode(OWN["RevokeCode"])
+        code, status = await refused(_resolve(street, f"bike/{CODE}"))
         assert (code, reason_of(status)) == (grpc.StatusCode.NOT_FOUND, "CODE_REVOKED")
         code, status = await refused(street.stub.MintCode(MINT))
         assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "wrong_state")
-        await street.revoke()
+        await street.stub.RevokeCode(OWN["RevokeCode"])
         shown = await street.stub.GetCode(pb.GetCodeRequest(program="bike", code=CODE))
         assert (shown.state, shown.page) == ("revoked", PAGE)
 
@@ -228,14 +188,7 @@ OWN: Mapping[str, Any] = {
 
 def test_a_programs_codes_are_its_servers_and_its_teams_and_anybody_scans_them() -> None:
     async def act(street: Street) -> None:
-        keys = street.scene.keys
-        assert keys is not None
-
-        def by(caller: str) -> tuple[tuple[str, str], ...]:
-            principal = parse(caller)
-            assert principal is not None
-            return (("authorization", f"Bearer {sign(keys, principal, time.time_ns() // 1_000_000, None)}"),)
-
+        by = street.by
         await street.catalog.OpenAccount(
             catalog_pb2.OpenAccountRequest(account="acme", name="Acme", admin="ann"), metadata=by("operator/op")
         )

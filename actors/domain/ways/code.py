@@ -1,13 +1,13 @@
 """A code that is scanned: it stands for a page of a program and a scene, for ever or until it is revoked."""
 
 import hashlib
-import re
 from base64 import b32encode
 from typing import Annotated, Literal, TypeAlias, assert_never
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.ways import address
 from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
 
 LIFE = {
@@ -69,14 +69,12 @@ def code_of(program: str, page: str, scene: bytes, env: str) -> str:
 
 def text_of(host: str, program: str, code: str) -> str:
     """What the picture of a code says: only letters that a QR code has a short form for."""
-    return f"HTTPS://{host}/C/{program}/{code}".upper()
+    return address.written(host, "C", program, code)
 
 
 def read_text(host: str, text: str) -> tuple[str, str] | None:
     """The program and the code that a text names, with or without the address; None when it is no code of ours."""
-    address, name = rf"https://{re.escape(host)}/c/", rf"([a-z][a-z0-9-]{{0,62}})/([a-z2-7]{{{CODE_CHARS}}})"
-    found = re.fullmatch(f"(?:{address})?{name}", text, re.ASCII | re.IGNORECASE)
-    return (found[1].lower(), found[2].upper()) if found else None
+    return address.read(host, "C", CODE_CHARS, text)
 
 
 def decide(code: Code, command: Command, ctx: Context) -> Decision[Event]:

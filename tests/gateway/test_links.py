@@ -1,0 +1,233 @@
+"""Short links and shared cards through a gateway: made, opened, handed on, withdrawn; by whom; all that is refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2 as details
+
+from actors.domain.ways.link import DAY_MS
+from actors.domain.ways.share import PATH_MAX
+from actors.settings import ProcessSettings
+from gateway.v1 import ways_pb2 as pb
+from gateway.v1 import ways_pb2_grpc
+from tests.gateway.scene import detail, new_id, reason_of, refused
+from tests.gateway.street import Street, in_street
+
+PAGE = "pages/map/index"
+UNKNOWN = "ABCDEFGHIJKLMNOP"
+LINK = pb.MintLinkRequest(program="bike", page=PAGE, scene=b"42")
+CARD = pb.ShareRequest(program="bike", page=PAGE, scene=b"42")
+INVALID, ABSENT, FAILED = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+)
+
+
+def as_(caller: str) -> tuple[tuple[str, str], ...]:
+    """A caller of the open mode."""
+    return (("hutong-caller", caller),)
+
+
+def _open(street: Street, text: str, who: str) -> Any:
+    return street.stub.ResolveLink(pb.ResolveLinkRequest(text=text), metadata=as_(who))
+
+
+def _share(street: Street, who: str, parent: str = "") -> Any:
+    request = pb.ShareRequest(program="bike", page=PAGE, scene=b"42", parent=parent)
+    return street.stub.Share(request, metadata=as_(who))
+
+
+def _get(street: Street, text: str) -> Any:
+    return street.stub.GetShare(pb.GetShareRequest(text=text), metadata=as_("ann"))
+
+
+def test_a_link_leads_its_first_opener_to_the_page_however_it_is_written_and_nobody_else() -> None:
+    async def act(street: Street) -> None:
+        minted = await street.stub.MintLink(LINK)
+        assert minted.text == f"HTTPS://HUTONG.EXAMPLE/L/BIKE/{minted.link}"
+        for text in (minted.text, minted.text.lower(), f"bike/{minted.link}"):
+            found = await _open(street, text, "ann")
+            assert (found.program, found.link, found.page, found.scene) == ("bike", minted.link, PAGE, b"42")
+        code, status = await refused(_open(street, minted.text, "bob"))
+        assert (code, reason_of(status)) == (FAILED, "link_of_another")
+
+    in_street(act)
+
+
+def test_every_mint_is_a_link_of_its_own_and_a_repeated_call_is_one_at_every_gateway() -> None:
+    async def act(street: Street) -> None:
+        await street.scene.served()
+        second: Any = ways_pb2_grpc.WaysServiceStub(street.scene.channels[-1])
+        again = pb.MintLinkRequest(program="bike", page=PAGE, request_id=new_id())
+        first, repeated = [await stub.MintLink(again, metadata=as_("ann")) for stub in (street.stub, second)]
+        assert (first.link, first.position) == (repeated.link, repeated.position)
+        assert (first.duplicate, repeated.duplicate) == (False, True)
+        others = [(await second.MintLink(again, metadata=as_("bob"))).link, (await second.MintLink(LINK)).link]
+        assert len({first.link, *others}) == 3
+
+    in_street(act)
+
+
+def test_a_link_lives_as_long_as_the_setting_grants() -> None:
+    async def act(street: Street) -> None:
+        minted = await street.stub.MintLink(pb.MintLinkRequest(program="bike", page=PAGE))
+        link = await _open(street, minted.text, "ann")
+        short = await street.stub.MintLink(pb.MintLinkRequest(program="bike", page=PAGE, ttl_ms=DAY_MS))
+        assert link.expires_ms - (await _open(street, short.text, "ann")).expires_ms in range(DAY_MS - 60_000, DAY_MS)
+        code, status = await refused(
+            street.stub.MintLink(pb.MintLinkRequest(program="bike", page=PAGE, ttl_ms=2 * DAY_MS + 1))
+        )
+        assert (code, reason_of(status)) == (FAILED, "ttl_too_long")
+
+    in_street(act, ProcessSettings(link_ttl_ms_max=2 * DAY_MS))
+
+
+def test_a_card_that_is_handed_on_holds_the_path_and_a_loop_is_refused() -> None:
+    async def act(street: Street) -> None:
+        first = await _share(street, "ann")
+        second = await _share(street, "bob", first.share)
+        third = await _share(street, "cat", second.share)
+        assert [card.depth for card in (first, second, third)] == [1, 2, 3]
+        for text in (third.text, third.text.lower(), f"bike/{third.share}"):
+            shown = await _get(street, text)
+            assert (shown.program, shown.share, shown.state, shown.page, shown.scene) == (
+                *("bike", third.share, "shared", PAGE),
+                b"42",
+            )
+            assert [(hop.share, hop.by) for hop in shown.path] == [
+                *((first.share, "ann"), (second.share, "bob"), (third.share, "cat"))
+            ]
+        for who in ("ann", "bob", "cat"):
+            code, status = await refused(_share(street, who, third.share))
+            assert (code, reason_of(status)) == (FAILED, "share_loop")
+        assert (await _share(street, "ann")).depth == 1
+
+    in_street(act)
+
+
+def test_a_card_goes_through_32_hands_at_most() -> None:
+    async def act(street: Street) -> None:
+        parent = ""
+        for number in range(PATH_MAX):
+            parent = (await _share(street, f"p{number}", parent)).share
+        code, status = await refused(_share(street, "last", parent))
+        assert (code, reason_of(status)) == (FAILED, "path_too_long")
+
+    in_street(act)
+
+
+def test_a_withdrawn_card_is_not_handed_on_and_those_below_it_lead_where_they_did() -> None:
+    async def act(street: Street) -> None:
+        first = await _share(street, "ann")
+        second = await _share(street, "bob", first.share)
+        withdraw = pb.WithdrawRequest(program="bike", share=first.share)
+        code, status = await refused(street.stub.Withdraw(withdraw, metadata=as_("bob")))
+        assert (code, reason_of(status)) == (FAILED, "not_yours")
+        await street.stub.Withdraw(withdraw, metadata=as_("ann"))
+        code, status = await refused(_share(street, "cat", first.share))
+        assert (code, reason_of(status)) == (ABSENT, "SHARE_WITHDRAWN")
+        assert (await _get(street, first.text)).state == "withdrawn"
+        assert (await _share(street, "cat", second.share)).depth == 3
+
+    in_street(act)
+
+
+REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
+    ("MintLink", pb.MintLinkRequest(program="bike", page="pages/nowhere"), INVALID, "NO_SUCH_PAGE", "page"),
+    ("MintLink", pb.MintLinkRequest(page=PAGE), ABSENT, "NO_SUCH_PROGRAM", ""),
+    ("MintLink", pb.MintLinkRequest(program="bike", page=PAGE, ttl_ms=-1), INVALID, "INVALID_COMMAND", "$.ttl_ms"),
+    ("MintLink", pb.MintLinkRequest(program="bike", page=PAGE, ttl_ms=1 << 62), INVALID, "INVALID_COMMAND", "$.ttl_ms"),
+    (
+        *("MintLink", pb.MintLinkRequest(program="bike", page=PAGE, scene=bytes(8_193)), INVALID, "INVALID_COMMAND"),
+        "$.scene",
+    ),
+    ("ResolveLink", pb.ResolveLinkRequest(text=f"bike/{UNKNOWN}"), ABSENT, "NO_SUCH_LINK", ""),
+    ("ResolveLink", pb.ResolveLinkRequest(text=f"shop/{UNKNOWN}"), ABSENT, "NO_SUCH_LINK", ""),
+    ("ResolveLink", pb.ResolveLinkRequest(text="bike/ABCDEFGHIJKL"), INVALID, "INVALID_LINK", "text"),
+    ("ResolveLink", pb.ResolveLinkRequest(), INVALID, "INVALID_LINK", "text"),
+    ("ResolveLink", pb.ResolveLinkRequest(text="x" * 100_000), INVALID, "INVALID_LINK", "text"),
+    (
+        *("ResolveLink", pb.ResolveLinkRequest(text=f"https://hutong.example/S/BIKE/{UNKNOWN}"), INVALID),
+        *("INVALID_LINK", "text"),
+    ),
+    ("Share", pb.ShareRequest(program="bike", page="pages/nowhere"), INVALID, "NO_SUCH_PAGE", "page"),
+    ("Share", pb.ShareRequest(page=PAGE), ABSENT, "NO_SUCH_PROGRAM", ""),
+    ("Share", pb.ShareRequest(program="bike", page=PAGE, parent=UNKNOWN), ABSENT, "NO_SUCH_SHARE", ""),
+    ("Share", pb.ShareRequest(program="bike", page=PAGE, parent="x" * 300), INVALID, "INVALID_ID", "entity"),
+    ("Share", pb.ShareRequest(program="bike", page=PAGE, request_id="x"), INVALID, "INVALID_REQUEST_ID", "request_id"),
+    ("GetShare", pb.GetShareRequest(text=f"bike/{UNKNOWN}"), ABSENT, "NO_SUCH_SHARE", ""),
+    ("GetShare", pb.GetShareRequest(text="bike/"), INVALID, "INVALID_SHARE", "text"),
+    (
+        *("GetShare", pb.GetShareRequest(text=f"https://else.example/S/BIKE/{UNKNOWN}"), INVALID, "INVALID_SHARE"),
+        "text",
+    ),
+    ("Withdraw", pb.WithdrawRequest(program="bike"), INVALID, "INVALID_ID", "entity"),
+]
+
+
+def test_what_no_link_or_card_can_be_is_refused_by_its_reason_before_the_log() -> None:
+    async def act(street: Street) -> None:
+        before = street.on_log()
+        for method, call, expected, reason, field in REFUSED:
+            code, status = await refused(getattr(street.stub, method)(call))
+            bad = detail(status, details.BadRequest)
+            assert (code, reason_of(status)) == (expected, reason), call
+            assert ("" if bad is None else bad.field_violations[0].field) == field
+        assert street.on_log() == before
+
+    in_street(act)
+
+
+MAY: Mapping[str, frozenset[str]] = {
+    "person/bike/ann": frozenset({"ResolveLink", "Share", "GetShare"}),
+    "server/bike": frozenset({"MintLink", "GetShare", "Withdraw"}),
+    "operator/op": frozenset({"MintLink", "GetShare", "Withdraw"}),
+    **dict.fromkeys(("person/shop/ann", "server/shop", "account/ann", "merchant/bike"), frozenset()),
+}
+
+
+@pytest.mark.parametrize("caller", MAY)
+def test_who_does_what_with_links_and_cards_where_callers_are_known(caller: str) -> None:
+    async def act(street: Street) -> None:
+        minted = await street.stub.MintLink(LINK, metadata=street.by("server/bike"))
+        card = await street.stub.Share(CARD, metadata=street.by("person/bike/bob"))
+        asked: Mapping[str, Any] = {
+            "MintLink": LINK,
+            "ResolveLink": pb.ResolveLinkRequest(text=minted.text),
+            "Share": CARD,
+            "GetShare": pb.GetShareRequest(text=card.text),
+            "Withdraw": pb.WithdrawRequest(program="bike", share=card.share),
+        }
+        for method, request in asked.items():
+            call = getattr(street.stub, method)(request, metadata=street.by(caller))
+            if method in MAY[caller]:
+                await call
+                continue
+            before = street.on_log()
+            code, status = await refused(call)
+            if (caller, method) == ("person/bike/ann", "Withdraw"):
+                assert reason_of(status) == "not_yours"
+                continue
+            assert code == grpc.StatusCode.PERMISSION_DENIED, method
+            assert street.on_log() == before
+
+    in_street(act, ProcessSettings(identity_required=True))
+
+
+def test_a_person_is_not_told_over_whom_a_card_came_nor_where_a_withdrawn_one_led() -> None:
+    async def act(street: Street) -> None:
+        card = await street.stub.Share(CARD, metadata=street.by("person/bike/bob"))
+        asked = pb.GetShareRequest(text=card.text)
+        shown = await street.stub.GetShare(asked, metadata=street.by("person/bike/ann"))
+        assert (shown.page, shown.scene, list(shown.path)) == (PAGE, b"42", [])
+        told = await street.stub.GetShare(asked, metadata=street.by("server/bike"))
+        assert [hop.by for hop in told.path] == ["person/bike/bob"]
+        gone = pb.WithdrawRequest(program="bike", share=card.share)
+        await street.stub.Withdraw(gone, metadata=street.by("person/bike/bob"))
+        code, status = await refused(street.stub.GetShare(asked, metadata=street.by("person/bike/ann")))
+        assert (code, reason_of(status)) == (ABSENT, "SHARE_WITHDRAWN")
+
+    in_street(act, ProcessSettings(identity_required=True))
