@@ -335,14 +335,17 @@ def retry(position: HaltedAt, folder: Folder = None, json: Json = False) -> None
 
 @app.command("open")
 def open_way(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="What was scanned, or PROGRAM/CODE.")],
+    way: Annotated[str, typer.Argument(metavar="WAY", help="What was scanned, PROGRAM/CODE, or a program's name.")],
+    caller: Annotated[str, typer.Option(help="Who opens, where callers need not prove who they are.")] = "hutong-cli",
+    device: Annotated[str, typer.Option(help="On which device: one session is open on each.")] = "",
+    city: Annotated[str, typer.Option(help="Where the person is.")] = "",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Tell where a code leads: its program, page and scene, and how to go on."""
-    from actors.cli.minting import open_code
+    """Open a program as a person would: scan a code, or look for a name; print the session and how to go on."""
+    from actors.cli.opening import open_program
 
-    open_code(running.folder_of(folder), code, json)
+    open_program(running.folder_of(folder), way, caller, device, city, json)
 
 
 letters = typer.Typer(help="Show and retry what nobody could be told of.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""`hutong codes` and `hutong open`: codes that are scanned, through the running gateway."""
+"""`hutong codes`: codes that are scanned, through the running gateway."""
 
 import shlex
 import time
@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from actors.cli import output
 from actors.cli.calling import ask, refuse_call
 from actors.errors import PlatformError, SetupError
 from gateway.client import uuid7
 from gateway.v1 import ways_pb2 as pb
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
-
-_SCANNED = 1011
-"""The scene number of a session that a scan opened."""
 
 
 def mint_code(
@@ -45,20 +40,6 @@ def revoke_code(folder: Path, program: str, code: str, as_json: bool) -> None:
     answer = _change(folder, "RevokeCode", request, as_json)
     output.result(_place(request, answer), as_json, "done")
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
-
-
-def open_code(folder: Path, text: str, as_json: bool) -> None:
-    """Where a code leads, and the command that opens a session there."""
-    request = pb.ResolveCodeRequest(text=text)
-    found = ask(folder, lambda client: client.ask(WaysServiceStub, "ResolveCode", request))
-    opening = {"program": found.program, "path": found.page, "scene": _SCANNED}
-    entity = f"sessions/{uuid7(time.time_ns() // 1_000_000)}"
-    words = ("hutong", "call", entity, "session.open", msgspec.json.encode(opening).decode(), "--dir", str(folder))
-    scene = found.scene.decode(errors="backslashreplace")
-    facts = {"program": found.program, "code": found.code, "page": found.page, "scene": scene, "env": found.env}
-    told = "\n".join(f"{name:<8} {value}" for name, value in facts.items())
-    output.result({**facts, "next": list(words)}, as_json, told)
-    output.say(shlex.join(words))
 
 
 def _change(folder: Path, method: str, request: Any, as_json: bool) -> Any:

@@ -1,0 +1,97 @@
+"""`hutong open`: a program opened as a person would, by a code that was scanned or by its name."""
+
+import shlex
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from actors.cli import output
+from actors.cli.archive import open_archive
+from actors.cli.calling import ask, refuse_call
+from actors.cli.following import current_rows
+from actors.errors import NotFound, PlatformError, SetupError
+from actors.projections.search import Listed, Query, checked
+from gateway.client import uuid7
+from gateway.v1 import session_pb2, ways_pb2
+from gateway.v1.session_pb2_grpc import SessionServiceStub
+from gateway.v1.ways_pb2_grpc import WaysServiceStub
+
+HITS_MAX = 20
+
+
+class _Way(NamedTuple):
+    """Where something leads: an empty page is the program's first."""
+
+    program: str
+    source: str
+    via: str
+    page: str = ""
+    scene: bytes = b""
+    env: str = "release"
+
+
+def open_program(folder: Path, text: str, caller: str, device: str, city: str, as_json: bool) -> None:
+    """Open a session where a code or a name leads; prints it with its page and scene, and what shows it."""
+    way = _scanned(folder, text, caller) if "/" in text else _searched(folder, text)
+    name = uuid7(time.time_ns() // 1_000_000)
+    request = session_pb2.OpenRequest(
+        program=way.program,
+        path=way.page,
+        source=way.source,
+        via=way.via,
+        device=device,
+        city=city,
+        request_id=name,
+    )
+    try:
+        opened = ask(folder, lambda client: client.ask(SessionServiceStub, "Open", request), caller)
+    except SetupError:
+        raise  # nothing was asked
+    except PlatformError as error:
+        refuse_call(folder, error, name, as_json)
+    facts = {
+        "program": way.program,
+        "version": opened.version,
+        "env": way.env,
+        "page": opened.path,
+        "scene": way.scene.decode(errors="backslashreplace"),
+        "source": way.source,
+        "via": way.via,
+        "session": opened.session,
+        "visit": opened.visit,
+    }
+    words = ["hutong", "query", opened.session, "session", "--dir", str(folder)]
+    at = opened.position
+    place = {"request_id": name, "position": f"{at.partition}/{at.offset}/{at.index}", "duplicate": opened.duplicate}
+    told = "\n".join(f"{fact:<8} {value}" for fact, value in facts.items())
+    output.result({**facts, "began": opened.began, **place, "next": words}, as_json, told)
+    output.say(shlex.join(words))
+
+
+def _scanned(folder: Path, text: str, caller: str) -> _Way:
+    """Where a code leads. Raises what the gateway says of it."""
+    request = ways_pb2.ResolveCodeRequest(text=text)
+    found = ask(folder, lambda client: client.ask(WaysServiceStub, "ResolveCode", request), caller)
+    return _Way(found.program, "scan", f"codes/{found.program}/{found.code}", found.page, found.scene, found.env)
+
+
+def _searched(folder: Path, text: str) -> _Way:
+    """The program of this name: the one that is found, or, when none is, the one that runs here by just this name.
+
+    Raises NotFound when several are found and none has just this name: a person would choose.
+    """
+    query = checked(Query(text))
+    with open_archive(folder) as archive, current_rows(archive) as (rows, _):
+        hits = rows.search(query, HITS_MAX)
+    programs = [hit.program.rpartition("/")[2] for hit in hits if _is_named(hit, text)] or [
+        hit.program.rpartition("/")[2] for hit in hits
+    ]
+    if len(programs) > 1:
+        shown = ", ".join(programs)
+        raise NotFound(f"{text!r} may be any of {shown}: open one of them by its name", reason="SEVERAL_FOUND")
+    return _Way(programs[0] if programs else text, "search", text)
+
+
+def _is_named(hit: Listed, text: str) -> bool:
+    names = (hit.program.rpartition("/")[2], hit.name, *hit.aliases)
+    return text.casefold() in (name.casefold() for name in names)
