@@ -16,7 +16,7 @@ for tool in go strace; do
     fi
 done
 
-pytest -m "" "$@"
+pytest -m "" --durations=15 "$@"
 if [ $# -eq 0 ]; then
     python -m tests.proof --quick
 fi
