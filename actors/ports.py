@@ -237,6 +237,10 @@ class Keys(Protocol):
         """
         ...
 
+    def root(self) -> tuple[str, bytes]:
+        """The key that names and other secrets are derived from, the same for ever: its kid, and its 32 bytes."""
+        ...
+
     def close(self) -> None:
         """Free what is held."""
         ...

@@ -102,6 +102,10 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     submits_month_max: int = 20
     withdrawals_day_max: int = 1
     withdrawals_month_max: int = 10
+    login_code_ms: int = 300_000
+    login_codes_minute_max: int = 100
+    login_codes_open_max: int = 16
+    session_key_ms: int = 86_400_000
     memory_bytes_max: int = 2 << 30
     identity_required: bool = False
     visit_merge_ms: int = 30_000

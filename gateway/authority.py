@@ -15,6 +15,7 @@ _OF_PROGRAMS = (Role.PERSON, Role.SERVER)
 _CATALOG = "/gateway.v1.CatalogService/"
 _WAYS = "/gateway.v1.WaysService/"
 _SESSION = "/gateway.v1.SessionService/"
+_IDENTITY = "/gateway.v1.IdentityService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
 _PUBLISHING = (
     *("RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "SetGray", "ReleaseVersion", "RollBack"),
@@ -43,6 +44,11 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys(
         (f"{_SESSION}{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), (Role.PERSON,)
     ),
+    f"{_IDENTITY}SignIn": (Role.PLATFORM,),
+    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("IssueCode", "GetPersonToken")), (Role.ACCOUNT,)),
+    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("ExchangeCode", "CheckSession")), (Role.SERVER,)),
+    f"{_IDENTITY}RevokeSession": (Role.SERVER, Role.OPERATOR),
+    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("BlockPerson", "UnblockPerson")), (Role.OPERATOR,)),
 }
 """Every method of every service of ours, and the roles that have any business with it."""
 

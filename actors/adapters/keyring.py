@@ -1,4 +1,4 @@
-"""The keyring: signing keys in a SQLite file whose secrets are wrapped by a master key beside it.
+"""The keyring: signing keys and the root key in a SQLite file whose secrets are wrapped by a master key beside it.
 
 The file forgets: a private half that is destroyed is overwritten where it stood. Copies of the folder do not forget.
 """
@@ -24,11 +24,14 @@ from actors.ports import KeyState, SigningKey
 MASTER_FILE = "master.key"
 MASTER_BYTES = 32
 NONCE_BYTES = 12
+ROOT_BYTES = 32
 BUSY_MS_MAX = 2_000
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS signing (kid TEXT PRIMARY KEY, state TEXT NOT NULL, public BLOB NOT NULL, "
     "private BLOB NOT NULL, made_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, nth INTEGER NOT NULL) STRICT"
 )
+
+_ROOTS = "CREATE TABLE IF NOT EXISTS roots (kid TEXT PRIMARY KEY, secret BLOB NOT NULL) STRICT"
 
 
 class Pair(NamedTuple):
@@ -44,6 +47,12 @@ def made(state: KeyState, now_ms: int) -> Pair:
     public = private.public_key().public_bytes_raw()
     kid = hashlib.sha256(public).hexdigest()[:16]
     return Pair(SigningKey(kid, state, public, now_ms, now_ms), private.private_bytes_raw())
+
+
+def new_root() -> tuple[str, bytes]:
+    """A new root key."""
+    secret = secrets.token_bytes(ROOT_BYTES)
+    return hashlib.sha256(b"root" + secret).hexdigest()[:16], secret
 
 
 def after_rotation(keys: Sequence[SigningKey], now_ms: int) -> list[SigningKey]:
@@ -82,6 +91,8 @@ class FileKeys:
                 _put(path, self._make)
             self._database = _opened(path)
             self.signer()
+            if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'roots'"):
+                self._make_root()
         except (apsw.Error, OSError) as error:
             raise SetupError(
                 f"the keyring {path} cannot be used: {error}. Make room, or bring the folder back from a copy.",
@@ -98,14 +109,33 @@ class FileKeys:
                 self._insert(made(state, now_ms))
         self._database.close()
 
+    def _make_root(self) -> None:
+        """Make the root key, unless another process has."""
+        kid, secret = new_root()
+        with self._database:
+            self._database.execute(_ROOTS)
+            row = (kid, self._wrapped(secret, kid))
+            self._database.execute("INSERT INTO roots SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM roots)", row)
+
     def signing_keys(self) -> Sequence[SigningKey]:
         rows = self._rows("SELECT kid, state, public, made_ms, changed_ms FROM signing ORDER BY nth")
         return [SigningKey(kid, KeyState(state), public, *times) for kid, state, public, *times in rows]
 
     def signer(self) -> tuple[str, bytes]:
         ((kid, wrapped),) = self._rows("SELECT kid, private FROM signing WHERE state = ?", KeyState.SIGNING.value)
+        return kid, self._unwrapped(wrapped, kid)
+
+    def root(self) -> tuple[str, bytes]:
+        ((kid, wrapped),) = self._rows("SELECT kid, secret FROM roots")
+        return kid, self._unwrapped(wrapped, kid)
+
+    def _wrapped(self, secret: bytes, kid: str) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._master.encrypt(nonce, secret, kid.encode())
+
+    def _unwrapped(self, wrapped: bytes, kid: str) -> bytes:
         try:
-            return kid, self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], kid.encode())
+            return self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], kid.encode())
         except InvalidTag as error:
             raise SetupError(
                 f"{MASTER_FILE} is not the master key of this keyring: bring the one back that it was made with.",
@@ -132,8 +162,7 @@ class FileKeys:
             return list(self._database.execute(statement, values))
 
     def _insert(self, pair: Pair) -> None:
-        key, nonce = pair.key, secrets.token_bytes(NONCE_BYTES)
-        wrapped = nonce + self._master.encrypt(nonce, pair.private, key.kid.encode())
+        key, wrapped = pair.key, self._wrapped(pair.private, pair.key.kid)
         self._database.execute(
             "INSERT INTO signing SELECT ?, ?, ?, ?, ?, ?, coalesce(max(nth), 0) + 1 FROM signing",
             (key.kid, key.state.value, key.public, wrapped, key.made_ms, key.changed_ms),

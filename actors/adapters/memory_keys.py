@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from actors.adapters.keyring import Pair, after_retiring, after_rotation, made
+from actors.adapters.keyring import Pair, after_retiring, after_rotation, made, new_root
 from actors.ports import KeyState, SigningKey
 
 
@@ -13,6 +13,7 @@ class MemoryKeys:
         self._pairs = {
             pair.key.kid: pair for pair in (made(state, now_ms) for state in (KeyState.SIGNING, KeyState.NEXT))
         }
+        self._root = new_root()
 
     def signing_keys(self) -> Sequence[SigningKey]:
         return [pair.key for pair in self._pairs.values()]
@@ -30,6 +31,9 @@ class MemoryKeys:
 
     def retire(self, kid: str, now_ms: int, held_ms: int) -> None:
         self._pairs[kid] = Pair(after_retiring(self.signing_keys(), kid, now_ms, held_ms), b"")
+
+    def root(self) -> tuple[str, bytes]:
+        return self._root
 
     def close(self) -> None:
         pass

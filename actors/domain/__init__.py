@@ -5,6 +5,8 @@ from actors.domain.catalog.program import PROGRAM
 from actors.domain.catalog.review import REVIEW
 from actors.domain.developer import ACCOUNT
 from actors.domain.friends import FRIENDS
+from actors.domain.identity.link import IDENTITY
+from actors.domain.identity.person import PERSON
 from actors.domain.merchant import MERCHANT
 from actors.domain.session import SESSION
 from actors.domain.visit import VISIT
@@ -12,4 +14,7 @@ from actors.domain.ways.code import CODE
 from actors.domain.ways.link import LINK
 from actors.domain.ways.share import SHARE
 
-ENTITIES = (SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT, LINK, SHARE)
+ENTITIES = (
+    *(SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT, LINK, SHARE),
+    *(PERSON, IDENTITY),
+)

@@ -11,7 +11,10 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
+from actors.adapters.memory_keys import MemoryKeys
 from actors.domain.catalog.name import Name
+from actors.domain.identity import link as identity
+from actors.domain.identity.person import Person
 from actors.domain.ways.code import Code
 from actors.domain.ways.link import Link
 from actors.domain.ways.share import Card, Hop
@@ -19,21 +22,30 @@ from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from actors.kernel.rules import Rules
 from actors.link import Answer
+from actors.principal import parse
 from actors.registry import load_programs, shipped_programs
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
+from gateway.auth import Auth
+from gateway.deriving import Derived, Login
+from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
+from gateway.services.identity import IdentityService
 from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
-from gateway.v1 import catalog_pb2, session_pb2, ways_pb2
+from gateway.tokens import Verifier, sign
+from gateway.v1 import catalog_pb2, identity_pb2, session_pb2, ways_pb2
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.scene import new_id, registry
 from tests.proof.counts import Counts
 
+KEYS = MemoryKeys()
+DERIVED = Derived(KEYS)
+OPENID = DERIVED.openid("cafe", "ann")
 TEXTS = {
     "account": "acme",
     "program": "cafe",
@@ -50,12 +62,23 @@ TEXTS = {
     "path": "pages/map/index",
     "source": "scan",
     "session": "sessions/cafe/ann/1",
+    "openid": OPENID,
+    "ExchangeCodeRequest.code": DERIVED.code(Login("ann", "cafe", 1)),
+    "CheckSessionRequest.session": DERIVED.session("cafe", OPENID, 1),
 }
+CALLERS = {
+    "SignIn": "platform/issuer",
+    **dict.fromkeys(("IssueCode", "GetPersonToken"), "account/ann"),
+    **dict.fromkeys(("ExchangeCode", "CheckSession", "RevokeSession"), "server/cafe"),
+}
+"""Who asks for what at the service where callers prove who they are; an operator for all else."""
 STATES = {
     "catalog.name/cafe": Name("kept", "acme"),
     "ways.code/cafe/ABCDEFGHIJKL": Code("minted", "pages/map/index", b"42", "trial", "ann", 7),
     "ways.link/cafe/ABCDEFGHIJKLMNOP": Link("minted", "pages/map/index", b"42", "ann", 7, 8),
     "ways.share/cafe/ABCDEFGHIJKLMNOP": Card("shared", "pages/map/index", path=(Hop("ABCDEFGHIJKLMNOP", "ann"),)),
+    "identity.person/ann": Person("active", 7),
+    f"identity.link/cafe/{OPENID}": identity.Link("active", 1, "k", 9, 1),
 }
 LONG_NAMED = ("ResolveLink", "GetShare")
 """Methods that read a text of a longer name than a code's."""
@@ -63,6 +86,7 @@ ODD = 0.15
 METHODS = [
     *catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].methods,
     *session_pb2.DESCRIPTOR.services_by_name["SessionService"].methods,
+    *identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].methods,
     *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
 ]
 
@@ -70,8 +94,8 @@ METHODS = [
 class Entities(Answering):
     """Answers as if there were the program `cafe` with one code, link and card; what would be appended must decode."""
 
-    def __init__(self, rules: Rules) -> None:
-        super().__init__(rules)
+    def __init__(self, rules: Rules, auth: Auth | None = None) -> None:
+        super().__init__(rules, auth)
         self._kinds = rules
 
     def submit(self, call: Call) -> None:
@@ -80,7 +104,8 @@ class Entities(Answering):
         found = self._kinds.of(record.entity)
         assert found is not None
         found[0].decode_command(record.command)
-        payload = b'{"program":"acme/cafe","code":1,"session":"cafe/ann/1","visit":1,"began":true}'
+        payload = b'{"program":"acme/cafe","code":1,"session":"cafe/ann/1","visit":1,"began":true'
+        payload += b',"n":1,"version":1,"until_ms":9}'
         reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
 
@@ -94,6 +119,20 @@ class Entities(Answering):
         return Answer(1, partition, 1, 0, msgspec.json.encode(shown), 7)
 
 
+class Proving(Asking):
+    """A call whose caller proves who it is."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        principal = parse(CALLERS.get(method, "operator/op"))
+        assert principal is not None
+        self._token = sign(KEYS, principal, wall_ms())
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        """The token."""
+        return (("authorization", f"Bearer {self._token}"),)
+
+
 def mutate_typed(_: Path, seed: int, size: int) -> Counts:
     """Requests of every method; what comes of each is an answer or a refusal with its reason."""
     return asyncio.run(_mutate(Counts("typed messages", seed), size))
@@ -103,10 +142,13 @@ async def _mutate(counts: Counts, size: int) -> Counts:
     chance, process = random.Random(counts.seed), ProcessSettings()
     bike = load_programs(folder for folder in shipped_programs() if folder.name == "bike").programs["bike"]
     known = replace(registry(), programs={"cafe": bike})
-    ingress = cast("Ingress", Entities(Rules(known.entities.values(), 1, "rules")))
+    rules = Rules(known.entities.values(), 1, "rules")
+    ingress = cast("Ingress", Entities(rules))
+    closed = cast("Ingress", Entities(rules, Auth(Verifier(KEYS))))
     routes = Routes(known, CLUSTER, process)
     services = {
         "CatalogService": CatalogService(ingress, routes, process, Sensor()),
+        "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS),
         "SessionService": SessionService(ingress, routes, process, Sensor()),
         "WaysService": WaysService(ingress, routes, process, Sensor()),
     }
@@ -120,7 +162,9 @@ async def _mutate(counts: Counts, size: int) -> Counts:
             continue
         request = message_factory.GetMessageClass(method.input_type).FromString(bad.written)
         try:
-            await getattr(services[method.containing_service.name], method.name)(request, cast("Any", Asking()))
+            service = services[method.containing_service.name]
+            asking = Proving(method.name) if service is services["IdentityService"] else Asking()
+            await getattr(service, method.name)(request, cast("Any", asking))
         except Aborted as refusal:
             counts.refused += 1
             judge(counts, bad, refusal.code, refusal.status)
@@ -162,10 +206,14 @@ def _message(type_: Descriptor, chance: random.Random) -> Any:
     return message
 
 
+def _text(field: FieldDescriptor) -> str:
+    return TEXTS.get(f"{field.containing_type.name}.{field.name}", TEXTS.get(field.name, "ann"))
+
+
 def _value(field: FieldDescriptor, chance: random.Random) -> Any:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return odd_payload(("page", "scene"), chance)
     if field.type != FieldDescriptor.TYPE_STRING:
         return odd_int(32, chance) if chance.random() < ODD else 1
-    text = new_id() if field.name == "request_id" else TEXTS.get(field.name, "ann")
+    text = new_id() if field.name == "request_id" else _text(field)
     return odd_text(text, chance) if chance.random() < ODD else text

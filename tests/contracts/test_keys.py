@@ -51,6 +51,12 @@ class KeysContract(ABC):
         assert kid_in(keys, KeyState.NEXT) not in (first, following)
         assert [key.changed_ms for key in keys.signing_keys()] == [5, 5, 5]
 
+    def test_there_is_one_root_key_which_no_rotation_changes(self, keys: Keys) -> None:
+        kid, root = keys.root()
+        assert (len(kid), len(root)) == (16, 32)
+        keys.rotate(5)
+        assert keys.root() == (kid, root)
+
     def test_a_key_that_signs_or_is_next_cannot_be_retired(self, keys: Keys) -> None:
         before = keys.signing_keys()
         for key in before:
@@ -106,7 +112,7 @@ class TestFileKeys(KeysContract):
 
     def test_it_is_as_it_was_after_it_was_opened_again_and_by_two_at_once(self, tmp_path: Path) -> None:
         first, second = FileKeys(tmp_path), FileKeys(tmp_path)
-        assert first.signer() == second.signer()
+        assert (first.signer(), first.root()) == (second.signer(), second.root())
         first.rotate(7)
         assert second.signer() == first.signer()
         assert second.signing_keys() == first.signing_keys()
@@ -116,18 +122,19 @@ class TestFileKeys(KeysContract):
     def test_processes_that_open_a_new_one_at_once_have_one_keyring(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(8) as pool:
             opened = list(pool.map(FileKeys, [tmp_path] * 8))
-        assert len({keys.signer() for keys in opened}) == 1
+        assert len({(keys.signer(), keys.root()) for keys in opened}) == 1
         assert len(opened[0].signing_keys()) == 2
 
     def test_files_are_for_their_owners_eyes_and_hold_no_private_half_in_the_clear(self, tmp_path: Path) -> None:
         keys = FileKeys(tmp_path)
-        private = keys.signer()[1]
+        private, root = keys.signer()[1], keys.root()[1]
         keys.rotate(1)
         files = list(tmp_path.iterdir())
         assert {MASTER_FILE, "keys.db"} <= {file.name for file in files}
         for file in files:
             assert not file.stat().st_mode & 0o077, file.name
             assert private not in file.read_bytes(), file.name
+            assert root not in file.read_bytes(), file.name
 
     def test_a_retired_private_half_is_gone_from_the_files_wrapped_or_not(self, tmp_path: Path) -> None:
         keys = FileKeys(tmp_path)
@@ -139,6 +146,15 @@ class TestFileKeys(KeysContract):
         keys.rotate(1)
         keys.retire(kid, 2, 0)
         assert not [file.name for file in tmp_path.iterdir() if wrapped in file.read_bytes()]
+
+    def test_one_that_was_made_without_a_root_key_is_given_one(self, tmp_path: Path) -> None:
+        FileKeys(tmp_path).close()
+        database: Any = apsw.Connection(str(tmp_path / "keys.db"))
+        database.execute("DROP TABLE roots")
+        database.close()
+        keys = FileKeys(tmp_path)
+        assert len(keys.root()[1]) == 32
+        assert FileKeys(tmp_path).root() == keys.root()
 
     def test_a_master_key_that_others_can_read_is_refused(self, tmp_path: Path) -> None:
         FileKeys(tmp_path).close()

@@ -1,0 +1,1 @@
+"""Who a person is: on the platform, and to each program."""

@@ -1,0 +1,260 @@
+"""`IdentityService`: who a person is to each program. What is secret is derived here; entities know numbers alone."""
+
+import contextlib
+
+import msgspec
+from msgspec import Struct
+
+from actors.domain.catalog import name as names
+from actors.domain.catalog.name import NAME
+from actors.domain.identity import person as people
+from actors.domain.identity.link import IDENTITY, IssueCode, Redeem, Revoke, Shown, Touch
+from actors.domain.identity.person import PERSON, Block, Register, Unblock
+from actors.errors import InvalidCommand, NotFound, PlatformError, Reject
+from actors.ports import Keys
+from actors.principal import PART, Principal, Role
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
+from gateway.answering import Context
+from gateway.authority import denied
+from gateway.deriving import Derived, Login
+from gateway.door import wall_ms
+from gateway.ingress import Ingress
+from gateway.routes import Routes
+from gateway.steps import Answer, Steps, TypedService
+from gateway.tokens import sign
+from gateway.v1 import identity_pb2 as pb
+from gateway.v1 import identity_pb2_grpc, program_pb2
+
+_WORD_CHARS_MAX = 256
+
+
+class _Issued(Struct):
+    n: int
+    until_ms: int
+
+
+class _Opened(Struct):
+    version: int
+    until_ms: int
+
+
+class _Touched(Struct):
+    until_ms: int
+
+
+class Vault:
+    """The keyring, and what follows from its root key."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self.derived = Derived(keys)
+
+    def token(self, principal: Principal) -> str:
+        """A token for this principal, good as long as one of its role is at most."""
+        return sign(self.keys, principal, wall_ms())
+
+
+class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
+    """See `protos/gateway/v1/identity.proto`."""
+
+    def __init__(
+        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
+    ) -> None:
+        super().__init__(ingress, routes, process, sensor)
+        self._vault = None if keys is None else Vault(keys)
+
+    async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
+        """The person's account; made when it signs in for the first time."""
+        name = "" if self._vault is None else self._vault.derived.person(request.issuer, request.subject)
+        person = PERSON.at(name)
+
+        async def work(steps: Steps) -> pb.SignInResponse:
+            vault = self._open(steps)
+            for field, word in (("issuer", request.issuer), ("subject", request.subject)):
+                if not 1 <= len(word) <= _WORD_CHARS_MAX:
+                    message = f"{field} has 1 to {_WORD_CHARS_MAX} characters"
+                    raise InvalidCommand(message, field=field, reason="INVALID_ASSERTION")
+            answer = await steps.ask(person, Register())
+            token = vault.token(Principal(Role.ACCOUNT, "", name))
+            return pb.SignInResponse(person=name, token=token, position=_position(answer), duplicate=answer.duplicate)
+
+        return await self.answer(context, "SignIn", person, request.request_id, work)
+
+    async def IssueCode(self, request: pb.IssueCodeRequest, context: Context) -> pb.IssueCodeResponse:
+        """A code for the person who calls. The same request id has the same code."""
+        about = PERSON.at(self._subject(context))
+
+        async def work(steps: Steps) -> pb.IssueCodeResponse:
+            vault, person = self._open(steps), _own(steps)
+            self._check_program(request.program)
+            await _check_person(steps, person)
+            at = IDENTITY.at(f"{request.program}/{vault.derived.openid(request.program, person)}")
+            quotas = self.process
+            issue = IssueCode(quotas.login_code_ms, quotas.login_codes_minute_max, quotas.login_codes_open_max)
+            answer = await steps.ask(at, issue)
+            issued = msgspec.json.decode(answer.payload, type=_Issued)
+            return pb.IssueCodeResponse(
+                code=vault.derived.code(Login(person, request.program, issued.n)),
+                until_ms=issued.until_ms,
+                position=_position(answer),
+                duplicate=answer.duplicate,
+            )
+
+        return await self.answer(context, "IssueCode", about, request.request_id, work)
+
+    async def ExchangeCode(self, request: pb.ExchangeCodeRequest, context: Context) -> pb.ExchangeCodeResponse:
+        """A code that is not ours, or of another program, is refused before the log."""
+        program = request.program
+        login = None if self._vault is None else self._vault.derived.login(request.code)
+        about = PERSON.at("" if login is None else login.person)
+
+        async def work(steps: Steps) -> pb.ExchangeCodeResponse:
+            vault = self._open(steps)
+            _check_server(steps, program)
+            if login is None:
+                raise InvalidCommand("this is no login code of this platform", field="code", reason="INVALID_CODE")
+            if login.program != program:
+                raise Reject("CODE_OF_OTHER_PROGRAM")
+            await _check_person(steps, login.person)
+            unionid = await _unionid(steps, vault.derived, program, login.person)
+            openid = vault.derived.openid(program, login.person)
+            redeem = Redeem(login.n, vault.derived.kid, self.process.session_key_ms)
+            answer = await steps.ask(IDENTITY.at(f"{program}/{openid}"), redeem)
+            opened = msgspec.json.decode(answer.payload, type=_Opened)
+            return pb.ExchangeCodeResponse(
+                openid=openid,
+                unionid=unionid,
+                session=vault.derived.session(program, openid, opened.version),
+                until_ms=opened.until_ms,
+                position=_position(answer),
+                duplicate=answer.duplicate,
+            )
+
+        return await self.answer(context, "ExchangeCode", about, request.request_id, work)
+
+    async def CheckSession(self, request: pb.CheckSessionRequest, context: Context) -> pb.CheckSessionResponse:
+        """One that is past half of its time lives on from now; only that is written."""
+        at = IDENTITY.at(f"{request.program}/{request.openid}")
+
+        async def work(steps: Steps) -> pb.CheckSessionResponse:
+            vault = self._open(steps)
+            _check_server(steps, request.program)
+            version = vault.derived.version(request.program, request.openid, request.session)
+            if version is None:
+                message = "this is no session of this person in this program"
+                raise InvalidCommand(message, field="session", reason="INVALID_SESSION")
+            shown = await steps.look(at, "session", Shown)
+            state, until_ms, ttl_ms = _state(shown, version), shown.until_ms, self.process.session_key_ms
+            if state == "active" and until_ms - wall_ms() < ttl_ms // 2:
+                answer = await steps.ask(at, Touch(version, ttl_ms))
+                until_ms = msgspec.json.decode(answer.payload, type=_Touched).until_ms
+            return pb.CheckSessionResponse(state=state, until_ms=until_ms if state == "active" else 0)
+
+        return await self.answer(context, "CheckSession", at, "", work)
+
+    async def RevokeSession(self, request: pb.RevokeSessionRequest, context: Context) -> pb.IdentityChange:
+        """The end of the newest session."""
+        at = IDENTITY.at(f"{request.program}/{request.openid}")
+
+        async def work(steps: Steps) -> pb.IdentityChange:
+            self._open(steps)
+            _check_server(steps, request.program)
+            return _change(await steps.ask(at, Revoke()))
+
+        return await self.answer(context, "RevokeSession", at, request.request_id, work)
+
+    async def GetPersonToken(self, request: pb.GetPersonTokenRequest, context: Context) -> pb.GetPersonTokenResponse:
+        """A token of the person who calls, for one program."""
+        about = PERSON.at(self._subject(context))
+
+        async def work(steps: Steps) -> pb.GetPersonTokenResponse:
+            vault, person = self._open(steps), _own(steps)
+            self._check_program(request.program)
+            await _check_person(steps, person)
+            openid = vault.derived.openid(request.program, person)
+            token = vault.token(Principal(Role.PERSON, request.program, openid))
+            return pb.GetPersonTokenResponse(openid=openid, token=token)
+
+        return await self.answer(context, "GetPersonToken", about, "", work)
+
+    async def BlockPerson(self, request: pb.PersonRequest, context: Context) -> pb.IdentityChange:
+        """No more sign-ins."""
+        return await self._moderate(context, "BlockPerson", request, Block())
+
+    async def UnblockPerson(self, request: pb.PersonRequest, context: Context) -> pb.IdentityChange:
+        """Sign-ins again."""
+        return await self._moderate(context, "UnblockPerson", request, Unblock())
+
+    async def _moderate(
+        self, context: Context, method: str, request: pb.PersonRequest, command: people.Command
+    ) -> pb.IdentityChange:
+        person = PERSON.at(request.person)
+
+        async def work(steps: Steps) -> pb.IdentityChange:
+            self._open(steps)
+            return _change(await steps.ask(person, command))
+
+        return await self.answer(context, method, person, request.request_id, work)
+
+    def _open(self, steps: Steps) -> Vault:
+        """Raises Reject where nobody proves who they are: a token would be given to whoever asks for it."""
+        if self._vault is None or steps.principal is None:
+            raise Reject("NO_KEYS", next="start the platform with HUTONG_IDENTITY_REQUIRED=true")
+        return self._vault
+
+    def _subject(self, context: Context) -> str:
+        """Who calls, for the fair share of each; whether it may is asked later."""
+        principal = None
+        with contextlib.suppress(PlatformError):
+            principal = self.principal(context)
+        return "" if principal is None else principal.subject
+
+    def _check_program(self, program: str) -> None:
+        """Raises NotFound for a program that does not run here."""
+        if program not in self._routes.registry.programs or not PART.fullmatch(program):
+            raise NotFound(f"there is no program {program[:100]!r} here", reason="NO_SUCH_PROGRAM")
+
+
+def _own(steps: Steps) -> str:
+    """The person who calls. Raises PermissionDenied."""
+    principal = steps.principal
+    if principal is None or principal.role is not Role.ACCOUNT:
+        raise denied()
+    return principal.subject
+
+
+def _check_server(steps: Steps, program: str) -> None:
+    """Raises PermissionDenied unless the program's own server calls, or an operator."""
+    principal = steps.principal
+    if principal is None or (principal.role is not Role.OPERATOR and principal.tenant != program):
+        raise denied()
+
+
+async def _check_person(steps: Steps, person: str) -> None:
+    """Raises Reject for a person who is blocked, NotFound for one who never signed in."""
+    found = await steps.look(PERSON.at(person), "person", people.Person)
+    if found.state == "blocked":
+        raise Reject("PERSON_BLOCKED")
+    if found.state == "none":
+        raise NotFound("there is no such person; sign in first", reason="NO_SUCH_PERSON")
+
+
+async def _unionid(steps: Steps, derived: Derived, program: str, person: str) -> str:
+    owner = await steps.look(NAME.at(program), "name", names.Name)
+    return derived.unionid(owner.account, person) if owner.state == "kept" else ""
+
+
+def _state(shown: Shown, version: int) -> str:
+    """How this version of a session key stands."""
+    if version != shown.version:
+        return "superseded"
+    return "expired" if shown.state == "active" and wall_ms() >= shown.until_ms else shown.state
+
+
+def _change(answer: Answer) -> pb.IdentityChange:
+    return pb.IdentityChange(position=_position(answer), duplicate=answer.duplicate)
+
+
+def _position(answer: Answer) -> program_pb2.Position:
+    return program_pb2.Position(**msgspec.structs.asdict(answer.position))
