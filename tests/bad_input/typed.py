@@ -207,7 +207,8 @@ def _message(type_: Descriptor, chance: random.Random) -> Any:
 
 
 def _text(field: FieldDescriptor) -> str:
-    return TEXTS.get(f"{field.containing_type.name}.{field.name}", TEXTS.get(field.name, "ann"))
+    owner = "" if field.containing_type is None else field.containing_type.name
+    return TEXTS.get(f"{owner}.{field.name}", TEXTS.get(field.name, "ann"))
 
 
 def _value(field: FieldDescriptor, chance: random.Random) -> Any:
