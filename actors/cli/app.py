@@ -8,6 +8,7 @@ import typer
 from actors.cli import running
 from actors.cli.catalog import catalog
 from actors.cli.codes import codes
+from actors.cli.links import links, shares
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 
 app = typer.Typer(
@@ -425,6 +426,8 @@ def issue_token(
 
 app.add_typer(catalog, name="catalog")
 app.add_typer(codes, name="codes")
+app.add_typer(links, name="links")
+app.add_typer(shares, name="shares")
 
 topics = typer.Typer(help="Make the topics of a log.", no_args_is_help=True)
 app.add_typer(topics, name="topics")

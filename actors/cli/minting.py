@@ -20,7 +20,7 @@ def mint_code(
     """Mint a code; prints it as a person can scan it, and writes its pictures by format."""
     payload = scene.encode(errors="surrogateescape")
     request = pb.MintCodeRequest(program=program, page=page, scene=payload, env=env)
-    answer = _change(folder, "MintCode", request, as_json)
+    answer = change(folder, "MintCode", request, as_json)
     for form, path in files.items():
         try:
             path.write_bytes(_drawn(folder, program, answer.code, form))
@@ -28,7 +28,7 @@ def mint_code(
             raise SetupError(f"{path}: {error.strerror}: the code is minted, its picture is not written") from error
     shown = "" if as_json else _drawn(folder, program, answer.code, "terminal").decode() + answer.text
     facts = {"program": program, "code": answer.code, "text": answer.text}
-    output.result(facts | _place(request, answer), as_json, shown)
+    output.result(facts | place(request, answer), as_json, shown)
     for path in files.values():
         output.say(f"written to {path}")
     output.say(f"hutong open {program}/{answer.code} --dir {shlex.quote(str(folder))}")
@@ -37,24 +37,25 @@ def mint_code(
 def revoke_code(folder: Path, program: str, code: str, as_json: bool) -> None:
     """End a code."""
     request = pb.RevokeCodeRequest(program=program, code=code.upper())
-    answer = _change(folder, "RevokeCode", request, as_json)
-    output.result(_place(request, answer), as_json, "done")
+    answer = change(folder, "RevokeCode", request, as_json)
+    output.result(place(request, answer), as_json, "done")
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
 
 
-def _change(folder: Path, method: str, request: Any, as_json: bool) -> Any:
+def change(folder: Path, method: str, request: Any, as_json: bool, caller: str = "hutong-cli") -> Any:
     """Ask for a change, again and again by one request id."""
     # Named here: a call that fails must be told by its name, too.
     request.request_id = uuid7(time.time_ns() // 1_000_000)
     try:
-        return ask(folder, lambda client: client.ask(WaysServiceStub, method, request))
+        return ask(folder, lambda client: client.ask(WaysServiceStub, method, request), caller)
     except SetupError:
         raise  # nothing was asked
     except PlatformError as error:
         refuse_call(folder, error, request.request_id, as_json)
 
 
-def _place(request: Any, answer: Any) -> dict[str, Any]:
+def place(request: Any, answer: Any) -> dict[str, Any]:
+    """By what a change is found again: its request id and where it was decided."""
     at = answer.position
     return {
         "request_id": request.request_id,

@@ -1,0 +1,68 @@
+"""`hutong links` and `hutong shares`: short links and shared cards, through the running gateway."""
+
+import shlex
+from pathlib import Path
+
+from actors.cli import output
+from actors.cli.calling import ask
+from actors.cli.minting import change, place
+from gateway.v1 import ways_pb2 as pb
+from gateway.v1.ways_pb2_grpc import WaysServiceStub
+
+
+def mint_link(folder: Path, program: str, page: str, scene: str, ttl_ms: int, as_json: bool) -> None:
+    """Mint a link; prints its address."""
+    request = pb.MintLinkRequest(program=program, page=page, scene=_bytes(scene), ttl_ms=ttl_ms)
+    answer = change(folder, "MintLink", request, as_json)
+    facts = {"program": program, "link": answer.link, "text": answer.text}
+    output.result(facts | place(request, answer), as_json, answer.text)
+    output.say(f"hutong links open {program}/{answer.link} --dir {shlex.quote(str(folder))}")
+
+
+def open_link(folder: Path, text: str, caller: str, as_json: bool) -> None:
+    """Open a link; prints where it leads."""
+    request = pb.ResolveLinkRequest(text=text)
+    answer = change(folder, "ResolveLink", request, as_json, caller)
+    leads = {"program": answer.program, "link": answer.link, "page": answer.page, "scene": _text(answer.scene)}
+    output.result({**leads, "expires_ms": answer.expires_ms} | place(request, answer), as_json, _told(leads))
+    output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
+
+
+def share_page(folder: Path, program: str, page: str, scene: str, parent: str, caller: str, as_json: bool) -> None:
+    """Share a page; prints the card's address."""
+    request = pb.ShareRequest(program=program, page=page, scene=_bytes(scene), parent=parent.upper())
+    answer = change(folder, "Share", request, as_json, caller)
+    facts = {"program": program, "share": answer.share, "text": answer.text, "depth": answer.depth}
+    output.result(facts | place(request, answer), as_json, answer.text)
+    output.say(f"hutong shares show {program}/{answer.share} --dir {shlex.quote(str(folder))}")
+
+
+def show_share(folder: Path, text: str, as_json: bool) -> None:
+    """Print a card, and its path from the root."""
+    request = pb.GetShareRequest(text=text)
+    card = ask(folder, lambda client: client.ask(WaysServiceStub, "GetShare", request))
+    leads = {"program": card.program, "share": card.share, "state": card.state, "page": card.page}
+    facts = {**leads, "scene": _text(card.scene)}
+    path = [{"share": hop.share, "by": hop.by} for hop in card.path]
+    over = {"path": " → ".join(hop["by"] for hop in path)}
+    output.result({**facts, "shared_ms": card.shared_ms, "path": path}, as_json, _told(facts | over))
+
+
+def withdraw_share(folder: Path, program: str, share: str, caller: str, as_json: bool) -> None:
+    """End a card."""
+    request = pb.WithdrawRequest(program=program, share=share.upper())
+    answer = change(folder, "Withdraw", request, as_json, caller)
+    output.result(place(request, answer), as_json, "done")
+    output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
+
+
+def _bytes(scene: str) -> bytes:
+    return scene.encode(errors="surrogateescape")
+
+
+def _text(scene: bytes) -> str:
+    return scene.decode(errors="backslashreplace")
+
+
+def _told(facts: dict[str, str]) -> str:
+    return "\n".join(f"{name:<8} {value}" for name, value in facts.items())

@@ -1,0 +1,85 @@
+"""The sub-commands of `hutong links` and `hutong shares`. What they run is imported when they run."""
+
+from typing import Annotated
+
+import typer
+
+from actors.cli import running
+from actors.cli.options import Folder, Json
+
+links = typer.Typer(help="Short links: mint them, open them.", no_args_is_help=True)
+shares = typer.Typer(help="Cards that are shared: share a page, look at a card, withdraw it.", no_args_is_help=True)
+
+Program = Annotated[str, typer.Argument(metavar="PROGRAM", help="The program's name, such as bike.")]
+Page = Annotated[str, typer.Argument(metavar="PAGE", help="A page in the manifest, such as pages/map/index.")]
+Scene = Annotated[str, typer.Option(metavar="TEXT", help="What the program finds there; 8 KiB at most.")]
+Card = Annotated[str, typer.Argument(metavar="SHARE", help="The address of a card, or PROGRAM/SHARE.")]
+Caller = Annotated[str, typer.Option(help="Who does it, where callers need no token.")]
+
+
+@links.command("mint")
+def mint(
+    program: Program,
+    page: Page,
+    scene: Scene = "",
+    ttl_ms: Annotated[
+        int, typer.Option(metavar="NUMBER", min=0, help="How long it lives; as long as the platform grants when 0.")
+    ] = 0,
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Mint a short link to a page."""
+    from actors.cli.linking import mint_link
+
+    mint_link(running.folder_of(folder), program, page, scene, ttl_ms, json)
+
+
+@links.command("open")
+def open_it(
+    link: Annotated[str, typer.Argument(metavar="LINK", help="The address of a link, or PROGRAM/LINK.")],
+    caller: Caller = "hutong-cli",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Open a link, and tell where it leads. It is the caller's from then on."""
+    from actors.cli.linking import open_link
+
+    open_link(running.folder_of(folder), link, caller, json)
+
+
+@shares.command("add")
+def add(
+    program: Program,
+    page: Page,
+    scene: Scene = "",
+    parent: Annotated[str, typer.Option(metavar="SHARE", help="The 16 letters of the card that is handed on.")] = "",
+    caller: Caller = "hutong-cli",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Share a page, or hand a card on."""
+    from actors.cli.linking import share_page
+
+    share_page(running.folder_of(folder), program, page, scene, parent, caller, json)
+
+
+@shares.command("show")
+def show(share: Card, folder: Folder = None, json: Json = False) -> None:
+    """Tell where a card leads, and over whom it came."""
+    from actors.cli.linking import show_share
+
+    show_share(running.folder_of(folder), share, json)
+
+
+@shares.command("withdraw")
+def withdraw(
+    program: Program,
+    share: Annotated[str, typer.Argument(metavar="SHARE", help="Its 16 letters and digits.")],
+    caller: Caller = "hutong-cli",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Make a card lead nowhere; those below it still lead where they did."""
+    from actors.cli.linking import withdraw_share
+
+    withdraw_share(running.folder_of(folder), program, share, caller, json)
