@@ -424,10 +424,8 @@ def issue_token(
     issue_token(running.folder_of(folder), principal, seconds, json)
 
 
-app.add_typer(catalog, name="catalog")
-app.add_typer(codes, name="codes")
-app.add_typer(links, name="links")
-app.add_typer(shares, name="shares")
+for name, group in {"catalog": catalog, "codes": codes, "links": links, "shares": shares}.items():
+    app.add_typer(group, name=name)
 
 topics = typer.Typer(help="Make the topics of a log.", no_args_is_help=True)
 app.add_typer(topics, name="topics")
