@@ -112,6 +112,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     visit_devices_max: int = 8
     code_host: str = "hutong.example"
     link_ttl_ms_max: int = 30 * 86_400_000
+    notify_unheard_ms: int = 10_000
 
 
 def read_cluster(stored: bytes) -> ClusterSettings:

@@ -16,12 +16,16 @@ _CATALOG = "/gateway.v1.CatalogService/"
 _WAYS = "/gateway.v1.WaysService/"
 _SESSION = "/gateway.v1.SessionService/"
 _IDENTITY = "/gateway.v1.IdentityService/"
+_NOTIFY = "/gateway.v1.NotifyService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
 _PUBLISHING = (
     *("RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "SetGray", "ReleaseVersion", "RollBack"),
     *("InviteMember", "JoinTeam", "GrantRole", "RemoveMember", "GetAccount"),
 )
 """What a team does; which of its roles does what, the service says."""
+
+_OF_A_PERSON = ("AnswerPrompt", "ListenBox", "AcknowledgeBox", "ListInbox", "ReadInbox", "NoteAct")
+"""What of notifications a person alone does and sees, of itself."""
 
 RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_PROGRAM}Invoke": _CALLING,
@@ -49,6 +53,14 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("ExchangeCode", "CheckSession")), (Role.SERVER,)),
     f"{_IDENTITY}RevokeSession": (Role.SERVER, Role.OPERATOR),
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("BlockPerson", "UnblockPerson")), (Role.OPERATOR,)),
+    **dict.fromkeys(
+        (f"{_NOTIFY}{name}" for name in ("DraftTemplate", "DisableTemplate")), (Role.SERVER, Role.MEMBER, Role.OPERATOR)
+    ),
+    f"{_NOTIFY}ApproveTemplate": (Role.OPERATOR,),
+    f"{_NOTIFY}GetTemplate": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
+    **dict.fromkeys((f"{_NOTIFY}{name}" for name in _OF_A_PERSON), (Role.PERSON, Role.OPERATOR)),
+    **dict.fromkeys((f"{_NOTIFY}{name}" for name in ("SendMessage", "ReplyTo")), (Role.SERVER, Role.OPERATOR)),
+    **dict.fromkeys((f"{_NOTIFY}{name}" for name in ("GetGrants", "GetWindows")), (*_OF_PROGRAMS, Role.OPERATOR)),
 }
 """Every method of every service of ours, and the roles that have any business with it."""
 

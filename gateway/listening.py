@@ -1,7 +1,9 @@
 """One `Listen`: an entity's pushes above a cursor, live, and read anew whenever some may have been missed."""
 
 import asyncio
+import contextlib
 from collections import deque
+from collections.abc import Callable, Generator
 from typing import Any
 
 import msgspec
@@ -9,6 +11,8 @@ from msgspec import Raw, Struct
 
 from actors.errors import NotFound, Unavailable
 from actors.kernel.action import Push
+from gateway.auth import Caller
+from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.routes import Route
 from gateway.tokens import Why, refusal
@@ -118,3 +122,17 @@ class Listener:
         if cursor > self._cursor:
             await context.write(pb.ListenResponse(cursor=cursor, payload=payload))
             self._cursor = cursor
+
+
+@contextlib.contextmanager
+def until_expiry(caller: Caller, expire: Callable[[], None]) -> Generator[None]:
+    """Call `expire` when what the caller proved is proven no more."""
+    if caller.principal is None:
+        yield
+        return
+    left_s = max(caller.until_ms - wall_ms(), 0) / 1_000
+    expiring = asyncio.get_running_loop().call_later(left_s, expire)
+    try:
+        yield
+    finally:
+        expiring.cancel()

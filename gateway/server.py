@@ -26,6 +26,7 @@ from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
 from gateway.services.identity import IdentityService
+from gateway.services.notify import NotifyService
 from gateway.services.program import ProgramService
 from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
@@ -35,6 +36,8 @@ from gateway.v1 import (
     catalog_pb2_grpc,
     identity_pb2,
     identity_pb2_grpc,
+    notify_pb2,
+    notify_pb2_grpc,
     program_pb2,
     program_pb2_grpc,
     session_pb2,
@@ -48,6 +51,7 @@ CATALOG_NAME: str = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].fu
 SESSION_NAME: str = session_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name
 WAYS_NAME: str = ways_pb2.DESCRIPTOR.services_by_name["WaysService"].full_name
 IDENTITY_NAME: str = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].full_name
+NOTIFY_NAME: str = notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].full_name
 ACCEPT_MAX = 10_000
 """With more calls waiting to be accepted gRPC gives some up at random, whoever called: for memory's sake alone."""
 KEEPALIVE_MS = 30_000
@@ -107,12 +111,15 @@ def services(ingress: Ingress, config: GatewayConfig, parts: GatewayParts) -> li
     generated_session: Any = session_pb2_grpc
     identity = IdentityService(ingress, routes, config.process, parts.sensor, parts.keys)
     generated_identity: Any = identity_pb2_grpc
+    notify = NotifyService(ingress, routes, config.process, parts.sensor)
+    generated_notify: Any = notify_pb2_grpc
     return [
         Served(SERVICE_NAME, program, generated.add_ProgramServiceServicer_to_server),
         Served(CATALOG_NAME, catalog, generated_catalog.add_CatalogServiceServicer_to_server),
         Served(WAYS_NAME, ways, generated_ways.add_WaysServiceServicer_to_server),
         Served(SESSION_NAME, session, generated_session.add_SessionServiceServicer_to_server),
         Served(IDENTITY_NAME, identity, generated_identity.add_IdentityServiceServicer_to_server),
+        Served(NOTIFY_NAME, notify, generated_notify.add_NotifyServiceServicer_to_server),
     ]
 
 

@@ -8,6 +8,11 @@ from actors.domain.friends import FRIENDS
 from actors.domain.identity.link import IDENTITY
 from actors.domain.identity.person import PERSON
 from actors.domain.merchant import MERCHANT
+from actors.domain.notify.box import BOX
+from actors.domain.notify.grants import GRANTS
+from actors.domain.notify.inbox import INBOX, PAGE
+from actors.domain.notify.template import TEMPLATE
+from actors.domain.notify.window import WINDOW
 from actors.domain.session import SESSION
 from actors.domain.visit import VISIT
 from actors.domain.ways.code import CODE
@@ -17,4 +22,5 @@ from actors.domain.ways.share import SHARE
 ENTITIES = (
     *(SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT, LINK, SHARE),
     *(PERSON, IDENTITY),
+    *(TEMPLATE, GRANTS, BOX, INBOX, PAGE, WINDOW),
 )

@@ -1,9 +1,7 @@
 """`ProgramService`: calls, queries and pushes of mini programs. Translates between protobuf and the ingress."""
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import msgspec
@@ -18,9 +16,8 @@ from gateway.answering import Answering, Context, level_trailer, trailer
 from gateway.auth import Caller
 from gateway.authority import check_entity_call, check_kind, check_program, programs_told
 from gateway.deadlines import deadline_ms, each_call_ms, now_ms
-from gateway.door import wall_ms
 from gateway.ingress import Ingress, Single
-from gateway.listening import Listener
+from gateway.listening import Listener, until_expiry
 from gateway.pending import Call
 from gateway.routes import Route, Routes, text_of
 from gateway.status import refusal_of
@@ -177,24 +174,10 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
             route = self._routes.to(request.entity)
             self._routes.check_view(route, "pushes")
             listener = Listener(self._ingress, route, request.cursor)
-            with _until(caller, listener.expire):
+            with until_expiry(caller, listener.expire):
                 await self.serve(listener, listener.run(context))
         except PlatformError as error:
             await self.refuse(context, "Listen", began, error, "")
-
-
-@contextlib.contextmanager
-def _until(caller: Caller, expire: Callable[[], None]) -> Generator[None]:
-    """Call `expire` when what the caller proved is proven no more."""
-    if caller.principal is None:
-        yield
-        return
-    left_s = max(caller.until_ms - wall_ms(), 0) / 1_000
-    expiring = asyncio.get_running_loop().call_later(left_s, expire)
-    try:
-        yield
-    finally:
-        expiring.cancel()
 
 
 def _describe(registry: Registry, program: str) -> bytes:

@@ -15,6 +15,7 @@ from actors.adapters.memory_keys import MemoryKeys
 from actors.domain.catalog.name import Name
 from actors.domain.identity import link as identity
 from actors.domain.identity.person import Person
+from actors.domain.notify.template import Template
 from actors.domain.ways.code import Code
 from actors.domain.ways.link import Link
 from actors.domain.ways.share import Card, Hop
@@ -34,10 +35,11 @@ from gateway.pending import Call
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
 from gateway.services.identity import IdentityService
+from gateway.services.notify import NotifyService
 from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
 from gateway.tokens import Verifier, sign
-from gateway.v1 import catalog_pb2, identity_pb2, session_pb2, ways_pb2
+from gateway.v1 import catalog_pb2, identity_pb2, notify_pb2, session_pb2, ways_pb2
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.scene import new_id, registry
@@ -65,6 +67,11 @@ TEXTS = {
     "openid": OPENID,
     "ExchangeCodeRequest.code": DERIVED.code(Login("ann", "cafe", 1)),
     "CheckSessionRequest.session": DERIVED.session("cafe", OPENID, 1),
+    "template": "ready",
+    "templates": "ready",
+    "answers": "accept",
+    "fields": "thing1",
+    "act": "message",
 }
 CALLERS = {
     "SignIn": "platform/issuer",
@@ -73,6 +80,7 @@ CALLERS = {
 }
 """Who asks for what at the service where callers prove who they are; an operator for all else."""
 STATES = {
+    "notify.template/cafe/ready": Template("approved", "Ready", ("thing1",)),
     "catalog.name/cafe": Name("kept", "acme"),
     "ways.code/cafe/ABCDEFGHIJKL": Code("minted", "pages/map/index", b"42", "trial", "ann", 7),
     "ways.link/cafe/ABCDEFGHIJKLMNOP": Link("minted", "pages/map/index", b"42", "ann", 7, 8),
@@ -88,6 +96,7 @@ METHODS = [
     *session_pb2.DESCRIPTOR.services_by_name["SessionService"].methods,
     *identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].methods,
     *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
+    *(each for each in notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].methods if not each.server_streaming),
 ]
 
 
@@ -105,7 +114,7 @@ class Entities(Answering):
         assert found is not None
         found[0].decode_command(record.command)
         payload = b'{"program":"acme/cafe","code":1,"session":"cafe/ann/1","visit":1,"began":true'
-        payload += b',"n":1,"version":1,"until_ms":9}'
+        payload += b',"n":1,"version":1,"until_ms":9,"left":1,"lasting":false,"again":false}'
         reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
 
@@ -151,6 +160,7 @@ async def _mutate(counts: Counts, size: int) -> Counts:
         "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS),
         "SessionService": SessionService(ingress, routes, process, Sensor()),
         "WaysService": WaysService(ingress, routes, process, Sensor()),
+        "NotifyService": NotifyService(ingress, routes, process, Sensor()),
     }
     for _ in range(size):
         method = chance.choice(METHODS)
@@ -213,7 +223,7 @@ def _text(field: FieldDescriptor) -> str:
 
 def _value(field: FieldDescriptor, chance: random.Random) -> Any:
     if field.type == FieldDescriptor.TYPE_BYTES:
-        return odd_payload(("page", "scene"), chance)
+        return odd_payload(("page", "scene", "thing1"), chance)
     if field.type != FieldDescriptor.TYPE_STRING:
         return odd_int(32, chance) if chance.random() < ODD else 1
     text = new_id() if field.name == "request_id" else _text(field)

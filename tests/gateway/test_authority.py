@@ -79,6 +79,20 @@ ROLES: Mapping[str, str] = {
     "WaysService/Share": "person",
     "WaysService/Withdraw": "person server operator",
     "WaysService/GetShare": "person server member operator",
+    "NotifyService/DraftTemplate": "server member operator",
+    "NotifyService/DisableTemplate": "server member operator",
+    "NotifyService/ApproveTemplate": "operator",
+    "NotifyService/GetTemplate": "person server member operator",
+    "NotifyService/AnswerPrompt": "person operator",
+    "NotifyService/ListenBox": "person operator",
+    "NotifyService/AcknowledgeBox": "person operator",
+    "NotifyService/ListInbox": "person operator",
+    "NotifyService/ReadInbox": "person operator",
+    "NotifyService/NoteAct": "person operator",
+    "NotifyService/SendMessage": "server operator",
+    "NotifyService/ReplyTo": "server operator",
+    "NotifyService/GetGrants": "person server operator",
+    "NotifyService/GetWindows": "person server operator",
 }
 """The whole table once more, to be changed on purpose only."""
 

@@ -1,0 +1,171 @@
+"""Grants: what a person lets a program send, template by template. One grant is one send, and they add up.
+
+A grant that is used and the message in the box are one record. Nothing there refuses a message, so that no grant is
+used for nothing.
+"""
+
+import hashlib
+from typing import Annotated, Literal, TypeAlias, assert_never
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from actors.domain.notify.box import BOX, UNHEARD_MS, Put
+from actors.domain.notify.message import Message, TemplateName
+from actors.entity import Context, Decision, Entity, Reject, Send, accept
+
+ASKED_MAX = 3
+TEMPLATES_MAX = 256
+MESSAGES_MAX = 256
+"""How many messages are remembered by their ids."""
+
+Said: TypeAlias = Literal["accept", "reject", "ban", "filter"]
+
+
+class Given(Struct, frozen=True):
+    """What came of one template in a prompt. `lasting` when the template's one grant is for all sends."""
+
+    said: Said
+    lasting: bool = False
+
+
+class Answer(Struct, frozen=True, tag="notify.grants.answer"):
+    """What came of one prompt."""
+
+    answers: Annotated[dict[TemplateName, Given], Meta(min_length=1, max_length=ASKED_MAX)]
+
+
+class Use(Struct, frozen=True, tag="notify.grants.use"):
+    """Send this. The same message id again is the same send."""
+
+    message: Message
+    unheard_ms: Annotated[int, Meta(ge=0)] = UNHEARD_MS
+
+
+class Answered(Struct, frozen=True, tag="notify.grants.answered"):
+    answers: dict[str, Given]
+    at_ms: int
+
+
+class Used(Struct, frozen=True, tag="notify.grants.used"):
+    template: str
+    message_id: str
+    digest: str
+    at_ms: int
+
+
+Command: TypeAlias = Answer | Use
+Event: TypeAlias = Answered | Used
+
+
+class Grant(Struct, frozen=True):
+    """Of one template: how many sends are left, whether all are allowed, and what was said last."""
+
+    left: int = 0
+    lasting: bool = False
+    used: int = 0
+    said: str = ""
+
+
+class Grants(Struct, frozen=True):
+    templates: dict[str, Grant] = {}
+    messages: dict[str, str] = {}
+    """The last messages by their ids, oldest first, each with the digest of what it says."""
+
+
+def digest_of(message: Message) -> str:
+    """Two messages that say the same have the same."""
+    return hashlib.blake2b(msgspec.json.encode(message, order="sorted"), digest_size=8).hexdigest()
+
+
+def decide(grants: Grants, command: Command, ctx: Context) -> Decision[Event]:
+    match command:
+        case Answer(answers):
+            if len(grants.templates.keys() | answers.keys()) > TEMPLATES_MAX:
+                raise Reject("TOO_MANY_TEMPLATES", templates_max=str(TEMPLATES_MAX))
+            return accept(Answered(answers, ctx.now_ms))
+        case Use(message):
+            return _use(grants, command, digest_of(message), ctx)
+        case _:
+            assert_never(command)
+
+
+def _use(grants: Grants, use: Use, digest: str, ctx: Context) -> Decision[Event]:
+    message = use.message
+    grant = grants.templates.get(message.template, Grant())
+    earlier = grants.messages.get(message.message_id)
+    if earlier == digest:
+        return accept(reply=_left(grant, again=True))
+    if earlier is not None:
+        raise Reject("MESSAGE_ID_TAKEN", message_id=message.message_id)
+    if grant.said == "ban":
+        raise Reject("NOTIFY_BANNED", template=message.template)
+    if not grant.lasting and not grant.left:
+        is_used_up = grant.used > 0 and grant.said != "reject"
+        raise Reject("NOTIFY_USED_UP" if is_used_up else "NOTIFY_REFUSED", template=message.template)
+    used = Used(message.template, message.message_id, digest, ctx.now_ms)
+    put = Send(BOX.at(ctx.entity_id), Put(message, use.unheard_ms))
+    return accept(used, reply=_left(_less(grant), again=False), actions=(put,))
+
+
+def _left(grant: Grant, *, again: bool) -> object:
+    return {"left": grant.left, "lasting": grant.lasting, "again": again}
+
+
+def _less(grant: Grant) -> Grant:
+    """After one more send: a grant for all sends is used before those for one."""
+    return replace(grant, left=grant.left - (not grant.lasting), used=grant.used + 1)
+
+
+def evolve(grants: Grants, event: Event) -> Grants:
+    match event:
+        case Answered(answers):
+            after = {name: _after(grants.templates.get(name, Grant()), given) for name, given in answers.items()}
+            return replace(grants, templates={**grants.templates, **after})
+        case Used(template, message_id, digest):
+            templates = {**grants.templates, template: _less(grants.templates[template])}
+            messages = {**grants.messages, message_id: digest}
+            if len(messages) > MESSAGES_MAX:
+                del messages[next(iter(messages))]
+            return Grants(templates, messages)
+        case _:
+            assert_never(event)
+
+
+def _after(grant: Grant, given: Given) -> Grant:
+    """One that was filtered was never shown: nothing was said. A rejection takes no grant back but the lasting one."""
+    match given.said:
+        case "accept":
+            return replace(
+                grant,
+                said="accept",
+                left=grant.left + (not given.lasting),
+                lasting=grant.lasting or given.lasting,
+            )
+        case "reject":
+            return replace(grant, said="reject", lasting=False)
+        case "ban":
+            return replace(grant, said="ban")
+        case "filter":
+            return grant
+        case _:
+            assert_never(given.said)
+
+
+def view_grants(grants: Grants, _: object) -> object:
+    """Of each template: how many sends are left, whether all are allowed, and what was said last."""
+    return grants.templates
+
+
+GRANTS = Entity(
+    "notify.grants",
+    Grants(),
+    Command,
+    Event,
+    decide,
+    evolve,
+    views={"grants": view_grants},
+    collection="grants",
+    timers_max=0,
+)

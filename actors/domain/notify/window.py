@@ -1,0 +1,139 @@
+"""The windows of customer service: what a person does opens one, and within it so many replies may be sent.
+
+A window is refreshed by what opened it, never added to; windows that different acts opened stand side by side. A reply
+and the message in the box are one record.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias, assert_never
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from actors.domain.notify.box import BOX, UNHEARD_MS, Put
+from actors.domain.notify.grants import digest_of
+from actors.domain.notify.message import Message
+from actors.entity import Context, Decision, Entity, Reject, Send, accept
+
+MINUTE_MS = 60_000
+TWO_DAYS_MS = 48 * 60 * MINUTE_MS
+UNLIMITED = 1_000_000
+MESSAGES_MAX = 256
+"""How many replies are remembered by their ids."""
+
+ACTS: Mapping[str, tuple[int, int]] = {
+    "message": (5, TWO_DAYS_MS),
+    "enter": (2, MINUTE_MS),
+    "menu": (3, MINUTE_MS),
+    "follow": (3, MINUTE_MS),
+    "scan": (3, MINUTE_MS),
+    "pay": (UNLIMITED, TWO_DAYS_MS),
+}
+"""What opens a window: how many replies it has, and how long it stays open."""
+
+Act: TypeAlias = Literal["message", "enter", "menu", "follow", "scan", "pay"]
+
+
+class Note(Struct, frozen=True, tag="notify.window.note"):
+    """The person has done this."""
+
+    act: Act
+
+
+class Reply(Struct, frozen=True, tag="notify.window.reply"):
+    """Send this. The same message id again is the same reply."""
+
+    message: Message
+    unheard_ms: Annotated[int, Meta(ge=0)] = UNHEARD_MS
+
+
+class Noted(Struct, frozen=True, tag="notify.window.noted"):
+    """`left` replies until then."""
+
+    act: str
+    left: int
+    until_ms: int
+
+
+class Replied(Struct, frozen=True, tag="notify.window.replied"):
+    """By the window that this act had opened."""
+
+    act: str
+    message_id: str
+    digest: str
+    at_ms: int
+
+
+Command: TypeAlias = Note | Reply
+Event: TypeAlias = Noted | Replied
+
+
+class Window(Struct, frozen=True):
+    left: int
+    until_ms: int
+
+
+class Windows(Struct, frozen=True):
+    windows: dict[str, Window] = {}
+    messages: dict[str, str] = {}
+    """The last replies by their ids, oldest first, each with the digest of what it says."""
+
+
+def decide(windows: Windows, command: Command, ctx: Context) -> Decision[Event]:
+    match command:
+        case Note(act):
+            replies, open_ms = ACTS[act]
+            return accept(Noted(act, replies, ctx.now_ms + open_ms))
+        case Reply(message):
+            return _reply(windows, command, digest_of(message), ctx)
+        case _:
+            assert_never(command)
+
+
+def _reply(windows: Windows, reply: Reply, digest: str, ctx: Context) -> Decision[Event]:
+    message = reply.message
+    earlier = windows.messages.get(message.message_id)
+    if earlier == digest:
+        return accept(reply={"again": True})
+    if earlier is not None:
+        raise Reject("MESSAGE_ID_TAKEN", message_id=message.message_id)
+    is_open = {act: window for act, window in windows.windows.items() if ctx.now_ms < window.until_ms}
+    if not is_open:
+        raise Reject("WINDOW_CLOSED")
+    free = {act: window for act, window in is_open.items() if window.left}
+    if not free:
+        raise Reject("WINDOW_FULL")
+    act = min(free, key=lambda name: (free[name].until_ms, name))  # what ends first is used first
+    put = Send(BOX.at(ctx.entity_id), Put(message, reply.unheard_ms))
+    return accept(Replied(act, message.message_id, digest, ctx.now_ms), reply={"again": False}, actions=(put,))
+
+
+def evolve(windows: Windows, event: Event) -> Windows:
+    match event:
+        case Noted(act, left, until_ms):
+            return replace(windows, windows={**windows.windows, act: Window(left, until_ms)})
+        case Replied(act, message_id, digest):
+            window = windows.windows[act]
+            messages = {**windows.messages, message_id: digest}
+            if len(messages) > MESSAGES_MAX:
+                del messages[next(iter(messages))]
+            return Windows({**windows.windows, act: replace(window, left=window.left - 1)}, messages)
+        case _:
+            assert_never(event)
+
+
+def view_windows(windows: Windows, _: object) -> object:
+    """By what opened them: how many replies are left, until when. Those that have closed are there, too."""
+    return windows.windows
+
+
+WINDOW = Entity(
+    "notify.window",
+    Windows(),
+    Command,
+    Event,
+    decide,
+    evolve,
+    views={"windows": view_windows},
+    timers_max=0,
+)

@@ -1,0 +1,345 @@
+"""`NotifyService`: templates, grants, sends, the box, the inbox and the windows of customer service."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from actors.domain.catalog.program import Program
+from actors.domain.notify import inbox as inboxes
+from actors.domain.notify.box import BOX
+from actors.domain.notify.box import Acknowledge as AcknowledgeTo
+from actors.domain.notify.fields import flaw_of_template, flaw_of_values
+from actors.domain.notify.grants import ASKED_MAX, GRANTS, Given, Grant, Use
+from actors.domain.notify.grants import Answer as AnswerTo
+from actors.domain.notify.inbox import INBOX, Inbox, Item
+from actors.domain.notify.message import Message
+from actors.domain.notify.template import TEMPLATE, Approve, Disable, Draft, Template
+from actors.domain.notify.window import WINDOW, Note, Reply, Window
+from actors.errors import InvalidCommand, NotFound, PlatformError, Reject
+from actors.principal import PART, Principal, Role
+from gateway.answering import Context
+from gateway.authority import check_method, denied
+from gateway.listening import Listener, until_expiry
+from gateway.services.catalog import check_team, program_named
+from gateway.steps import Answer, Steps, TypedService
+from gateway.v1 import notify_pb2 as pb
+from gateway.v1 import notify_pb2_grpc, program_pb2
+
+_TEAM = ("admin", "developer", "operator")
+"""Which roles of a team draft and disable its programs' templates."""
+_LISTED = 20
+_SHOWN_MAX = 100
+
+
+class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
+    """See `protos/gateway/v1/notify.proto`."""
+
+    async def DraftTemplate(self, request: pb.DraftTemplateRequest, context: Context) -> pb.NotifyChange:
+        """A template's text."""
+        at = TEMPLATE.at(f"{request.program}/{request.template}")
+
+        async def work(steps: Steps) -> pb.NotifyChange:
+            await _check_own(steps, request.program)
+            self._check_page(request.program, "")
+            flaw = flaw_of_template(request.fields)
+            if flaw is not None:
+                raise InvalidCommand(flaw.message, field=flaw.field, reason="INVALID_FIELD")
+            category = await _category(steps, request.program) if request.lasting else ""
+            return _change(await steps.ask(at, Draft(request.title, tuple(request.fields), request.lasting, category)))
+
+        return await self.answer(context, "DraftTemplate", at, request.request_id, work)
+
+    async def ApproveTemplate(self, request: pb.TemplateRequest, context: Context) -> pb.NotifyChange:
+        """It may be used."""
+        return await self._template(context, "ApproveTemplate", request, Approve())
+
+    async def DisableTemplate(self, request: pb.TemplateRequest, context: Context) -> pb.NotifyChange:
+        """It may not be used any more."""
+        return await self._template(context, "DisableTemplate", request, Disable())
+
+    async def _template(
+        self, context: Context, method: str, request: pb.TemplateRequest, command: Approve | Disable
+    ) -> pb.NotifyChange:
+        at = TEMPLATE.at(f"{request.program}/{request.template}")
+
+        async def work(steps: Steps) -> pb.NotifyChange:
+            await _check_own(steps, request.program)
+            return _change(await steps.ask(at, command))
+
+        return await self.answer(context, method, at, request.request_id, work)
+
+    async def GetTemplate(self, request: pb.TemplateRequest, context: Context) -> pb.GetTemplateResponse:
+        """A template, for all of its program."""
+        at = TEMPLATE.at(f"{request.program}/{request.template}")
+
+        async def work(steps: Steps) -> pb.GetTemplateResponse:
+            await _check_own(steps, request.program, persons=True)
+            found = await _found(steps, request.program, request.template)
+            return pb.GetTemplateResponse(
+                state=found.state, title=found.title, fields=found.fields, lasting=found.lasting
+            )
+
+        return await self.answer(context, "GetTemplate", at, "", work)
+
+    async def AnswerPrompt(self, request: pb.AnswerPromptRequest, context: Context) -> pb.NotifyChange:
+        """Grants, or none."""
+        at = GRANTS.at(_person(request))
+
+        async def work(steps: Steps) -> pb.NotifyChange:
+            _check_person(steps, request)
+            names: list[str] = list(request.templates)
+            if len(names) != len(request.answers) or len(set(names)) != len(names):
+                message = "every template has one answer, at the same place"
+                raise InvalidCommand(message, field="answers", reason="INVALID_ANSWERS")
+            if len(names) > ASKED_MAX:
+                message = f"a prompt asks for {ASKED_MAX} templates at most"
+                raise InvalidCommand(message, field="templates", reason="TOO_MANY_TEMPLATES")
+            answers: dict[str, Given] = {}
+            for name, answer in zip(names, request.answers, strict=True):
+                said: Any = answer  # one of four; whatever else is refused when the command is checked
+                answers[name] = Given(said, (await _approved(steps, request.program, name)).lasting)
+            return _change(await steps.ask(at, AnswerTo(answers)))
+
+        return await self.answer(context, "AnswerPrompt", at, request.request_id, work)
+
+    async def GetGrants(self, request: pb.NotifiedRequest, context: Context) -> pb.GetGrantsResponse:
+        """What is left."""
+        at = GRANTS.at(_person(request))
+
+        async def work(steps: Steps) -> pb.GetGrantsResponse:
+            _check_person(steps, request)
+            found = await steps.look(at, "grants", dict[str, Grant])
+            grants = [
+                pb.TemplateGrant(
+                    template=name, left=grant.left, lasting=grant.lasting, used=grant.used, said=grant.said
+                )
+                for name, grant in sorted(found.items())
+            ]
+            return pb.GetGrantsResponse(grants=grants)
+
+        return await self.answer(context, "GetGrants", at, "", work)
+
+    async def SendMessage(self, request: pb.SendMessageRequest, context: Context) -> pb.SendMessageResponse:
+        """One grant, one send."""
+        at = GRANTS.at(_person(request))
+
+        async def work(steps: Steps) -> pb.SendMessageResponse:
+            _check_person(steps, request)
+            values = _values(request.fields)
+            template = await _approved(steps, request.program, request.template)
+            flaw = flaw_of_values(template.fields, values)
+            if flaw is not None:
+                raise InvalidCommand(flaw.message, field=flaw.field, reason="INVALID_FIELD")
+            self._check_page(request.program, request.page)
+            message = Message(request.message_id, request.template, template.title, values, request.page)
+            answer = await steps.ask(at, Use(message, self.process.notify_unheard_ms))
+            left = answer.value
+            return pb.SendMessageResponse(
+                position=_position(answer),
+                duplicate=answer.duplicate or left["again"],
+                left=left["left"],
+                lasting=left["lasting"],
+            )
+
+        return await self.answer(context, "SendMessage", at, request.request_id, work)
+
+    async def ListenBox(self, request: pb.ListenBoxRequest, context: Context) -> None:
+        """What is put into the box."""
+        began = time.perf_counter()
+        try:
+            caller = self.caller(context)
+            check_method(caller.principal, "/gateway.v1.NotifyService/ListenBox")
+            _check_principal(caller.principal, request.program, request.openid)
+            route = self._routes.to(self._routes.registry.name_of(str(BOX.at(_person(request)))))
+            listener = Listener(self._ingress, route, request.cursor)
+            with until_expiry(caller, listener.expire):
+                await self.serve(listener, listener.run(context))
+        except PlatformError as error:
+            await self.refuse(context, "ListenBox", began, error, "")
+
+    async def AcknowledgeBox(self, request: pb.CursorRequest, context: Context) -> pb.NotifyChange:
+        """Heard."""
+        at = BOX.at(_person(request))
+
+        async def work(steps: Steps) -> pb.NotifyChange:
+            _check_person(steps, request)
+            return _change(await steps.ask(at, AcknowledgeTo(request.cursor)))
+
+        return await self.answer(context, "AcknowledgeBox", at, request.request_id, work)
+
+    async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
+        """A part of the inbox, read from the one or two pages that hold it."""
+        at = INBOX.at(_person(request))
+
+        async def work(steps: Steps) -> pb.ListInboxResponse:
+            _check_person(steps, request)
+            limit = request.limit or _LISTED
+            if not 1 <= limit <= inboxes.PAGE_SIZE or request.after < 0:
+                message = f"an inbox is listed from a cursor on, 1 to {inboxes.PAGE_SIZE} at a time"
+                raise InvalidCommand(message, field="limit" if request.after >= 0 else "after", reason="INVALID_PAGE")
+            inbox = await steps.look(at, "inbox", Inbox)
+            begin = max(request.after, inbox.put - inboxes.KEPT_MAX)
+            last = min(begin + limit, inbox.put)
+            items: list[Item] = []
+            for page in dict.fromkeys(inboxes.page_id(at.id, cursor) for cursor in (begin + 1, last) if last > begin):
+                items += await steps.look(inboxes.PAGE.at(page), "page", list[Item], after=begin)
+            shown = [_item(item, inbox.read) for item in items if item.cursor <= last]
+            return pb.ListInboxResponse(
+                items=shown,
+                missed=inboxes.missed(inbox, request.after),
+                next=last if last < inbox.put else 0,
+                unread=min(inbox.put - inbox.read, inboxes.KEPT_MAX),
+            )
+
+        return await self.answer(context, "ListInbox", at, "", work)
+
+    async def ReadInbox(self, request: pb.CursorRequest, context: Context) -> pb.NotifyChange:
+        """Read."""
+        at = INBOX.at(_person(request))
+
+        async def work(steps: Steps) -> pb.NotifyChange:
+            _check_person(steps, request)
+            return _change(await steps.ask(at, inboxes.Read(request.cursor)))
+
+        return await self.answer(context, "ReadInbox", at, request.request_id, work)
+
+    async def NoteAct(self, request: pb.NoteActRequest, context: Context) -> pb.NotifyChange:
+        """A window opens."""
+        at = WINDOW.at(_person(request))
+
+        async def work(steps: Steps) -> pb.NotifyChange:
+            _check_person(steps, request)
+            if request.act == "pay" and steps.principal is not None and steps.principal.role is not Role.OPERATOR:
+                raise denied()
+            act: Any = request.act  # one of six; whatever else is refused when the command is checked
+            return _change(await steps.ask(at, Note(act)))
+
+        return await self.answer(context, "NoteAct", at, request.request_id, work)
+
+    async def ReplyTo(self, request: pb.ReplyToRequest, context: Context) -> pb.NotifyChange:
+        """A message of customer service."""
+        at = WINDOW.at(_person(request))
+
+        async def work(steps: Steps) -> pb.NotifyChange:
+            _check_person(steps, request)
+            if not request.text:
+                raise InvalidCommand("a reply says something", field="text", reason="INVALID_TEXT")
+            message = Message(request.message_id, text=request.text)
+            answer = await steps.ask(at, Reply(message, self.process.notify_unheard_ms))
+            return pb.NotifyChange(position=_position(answer), duplicate=answer.duplicate or answer.value["again"])
+
+        return await self.answer(context, "ReplyTo", at, request.request_id, work)
+
+    async def GetWindows(self, request: pb.NotifiedRequest, context: Context) -> pb.GetWindowsResponse:
+        """The windows."""
+        at = WINDOW.at(_person(request))
+
+        async def work(steps: Steps) -> pb.GetWindowsResponse:
+            _check_person(steps, request)
+            found = await steps.look(at, "windows", dict[str, Window])
+            windows = [
+                pb.ServiceWindow(act=act, left=window.left, until_ms=window.until_ms)
+                for act, window in sorted(found.items())
+            ]
+            return pb.GetWindowsResponse(windows=windows)
+
+        return await self.answer(context, "GetWindows", at, "", work)
+
+    def _check_page(self, program: str, page: str) -> None:
+        """Raises NotFound for a program that does not run here, and InvalidCommand for a page that it has not."""
+        programs = self._routes.registry.programs
+        if program not in programs:
+            raise NotFound(f"there is no program {program[:_SHOWN_MAX]!r} here", reason="NO_SUCH_PROGRAM")
+        if page and page not in programs[program].manifest.pages:
+            message = f"{program} has no page {page[:_SHOWN_MAX]!r}"
+            raise InvalidCommand(message, field="page", reason="NO_SUCH_PAGE")
+
+
+def _person(request: Any) -> str:
+    """The id of what is the person's in the program."""
+    return f"{request.program}/{request.openid}"
+
+
+def _check_person(steps: Steps, request: Any) -> None:
+    _check_principal(steps.principal, request.program, request.openid)
+
+
+def _check_principal(principal: Principal | None, program: str, openid: str) -> None:
+    """A person may ask for itself, a server for its program's persons. Raises PermissionDenied; InvalidCommand."""
+    if principal is not None and principal.role is not Role.OPERATOR:
+        is_own = principal.role is Role.SERVER or principal.subject == openid
+        if principal.tenant != program or not is_own:
+            raise denied()
+    if not all(PART.fullmatch(part) for part in (program, openid)):
+        message = "a person is named by a program and a name in it, of letters, digits and . _ ~ -"
+        raise InvalidCommand(message, field="openid" if PART.fullmatch(program) else "program", reason="INVALID_ID")
+
+
+async def _check_own(steps: Steps, program: str, *, persons: bool = False) -> None:
+    """Raises PermissionDenied unless the caller is of the program, or of its team, or runs the platform."""
+    principal = steps.principal
+    if principal is None or principal.role is Role.OPERATOR:
+        return
+    if principal.role is Role.MEMBER:
+        owned = await program_named(steps, program)
+        await check_team(steps, owned.id.partition("/")[0], _TEAM)
+    elif principal.tenant != program or (principal.role is Role.PERSON and not persons):
+        raise denied()
+
+
+async def _category(steps: Steps, program: str) -> str:
+    """The program's category in the catalogue; none when it is not there."""
+    try:
+        owned = await program_named(steps, program)
+    except NotFound:
+        return ""
+    return (await steps.look(owned, "program", Program)).category
+
+
+async def _found(steps: Steps, program: str, name: str) -> Template:
+    """Raises NotFound."""
+    template = await steps.look(TEMPLATE.at(f"{program}/{name}"), "template", Template)
+    if template.state == "none":
+        raise NotFound(f"{program[:_SHOWN_MAX]} has no template {name[:_SHOWN_MAX]!r}", reason="NO_SUCH_TEMPLATE")
+    return template
+
+
+async def _approved(steps: Steps, program: str, name: str) -> Template:
+    """Raises NotFound, or Reject for a template that may not be used, or not any more."""
+    template = await _found(steps, program, name)
+    if template.state != "approved":
+        raise Reject("TEMPLATE_NOT_APPROVED", template=name, state=template.state)
+    return template
+
+
+def _values(written: bytes) -> dict[str, str]:
+    """What the fields of a message say. Raises InvalidCommand."""
+    try:
+        return msgspec.json.decode(written, type=dict[str, str])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        message = f"fields is no JSON object of texts: {error}"
+        raise InvalidCommand(message, field="fields", reason="INVALID_FIELD") from error
+
+
+def _item(item: Item, read: int) -> pb.InboxItem:
+    message = item.message
+    return pb.InboxItem(
+        cursor=item.cursor,
+        message_id=message.message_id,
+        template=message.template,
+        title=message.title,
+        fields=msgspec.json.encode(message.fields),
+        page=message.page,
+        text=message.text,
+        sent_ms=item.sent_ms,
+        read=item.cursor <= read,
+    )
+
+
+def _change(answer: Answer) -> pb.NotifyChange:
+    return pb.NotifyChange(position=_position(answer), duplicate=answer.duplicate)
+
+
+def _position(answer: Answer) -> program_pb2.Position:
+    return program_pb2.Position(**msgspec.structs.asdict(answer.position))

@@ -1,0 +1,347 @@
+"""Notifications through a gateway: granted, sent, heard or found in the inbox; by whom; and all that is refused."""
+
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import msgspec
+from google.rpc import error_details_pb2 as details
+
+from actors.adapters.memory_keys import MemoryKeys
+from actors.domain.notify.fields import flaw_of_values
+from actors.kernel.record import Slice
+from actors.principal import parse
+from actors.registry import load_programs, shipped_programs
+from actors.settings import ProcessSettings
+from gateway.tokens import sign
+from gateway.v1 import catalog_pb2, catalog_pb2_grpc, notify_pb2_grpc
+from gateway.v1 import notify_pb2 as pb
+from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
+
+INVALID, ABSENT, DENIED = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.PERMISSION_DENIED,
+)
+READY = pb.TemplateRequest(program="bike", template="ready")
+DRAFT = pb.DraftTemplateRequest(program="bike", template="ready", title="Ready", fields=["thing1", "time2"])
+ANN = pb.NotifiedRequest(program="bike", openid="ann")
+FIELDS = {"thing1": "your bike", "time2": "15:01"}
+
+
+class Street:
+    """A gateway of a platform that runs the program `bike`, and one approved template."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    async def opens(self, process: ProcessSettings) -> None:
+        """Everything starts."""
+        folders = [folder for folder in shipped_programs() if folder.name in ("bike", "shop")]
+        self.scene.registry = load_programs(folders)
+        self.scene.log.create(CLUSTER.topics(tuple(self.scene.registry.entities)))
+        await self.scene.served(process)
+        self.stub: Any = notify_pb2_grpc.NotifyServiceStub(self.scene.channels[-1])
+        self.catalog: Any = catalog_pb2_grpc.CatalogServiceStub(self.scene.channels[-1])
+
+    async def approved(self, **tokens: Any) -> None:
+        """The template is there."""
+        await self.stub.DraftTemplate(DRAFT, **tokens)
+        await self.stub.ApproveTemplate(READY, **tokens)
+
+    def on_log(self) -> int:
+        """How many calls the log has."""
+        return sum(len(self.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
+
+    async def answers(self, *answers: str, **tokens: Any) -> None:
+        """Ann answers so many prompts."""
+        for answer in answers:
+            prompt = pb.AnswerPromptRequest(program="bike", openid="ann", templates=["ready"], answers=[answer])
+            await self.stub.AnswerPrompt(prompt, **tokens)
+
+    def send(self, message_id: str, **fields: Any) -> Any:
+        """The program sends this to ann."""
+        return self.stub.SendMessage(message(message_id, **fields))
+
+    async def delivered(self) -> None:
+        """Waits until something has come into an inbox."""
+        topic, log = CLUSTER.events_topic_of("notify.inbox"), self.scene.log
+
+        def is_there() -> bool:
+            slices = [Slice(topic, partition) for partition in range(CLUSTER.partitions)]
+            return any(b"notify.inbox.delivered" in each.frame for at in slices for each in log.fetch(at, 0, 1 << 20))
+
+        await log.until(is_there)
+
+
+def message(message_id: str, **fields: Any) -> pb.SendMessageRequest:
+    """A message to ann."""
+    given: dict[str, Any] = {"template": "ready", "fields": msgspec.json.encode(FIELDS)} | fields
+    return pb.SendMessageRequest(program="bike", openid="ann", message_id=message_id, **given)
+
+
+def in_street(act: Callable[[Street], Awaitable[None]], process: ProcessSettings | None = None) -> None:
+    """Run this where `bike` runs."""
+
+    async def run(scene: Scene) -> None:
+        street = Street(scene)
+        process_ = process or ProcessSettings()
+        if process_.identity_required:
+            scene.keys = MemoryKeys()
+        await street.opens(process_)
+        if not process_.identity_required:
+            await street.approved()
+        await act(street)
+
+    play(run)
+
+
+def test_two_grants_are_two_sends_and_a_third_is_refused_by_its_reason() -> None:
+    async def act(street: Street) -> None:
+        code, status = await refused(street.send("a"))
+        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "NOTIFY_REFUSED")
+        await street.answers("accept", "accept")
+        assert [(await street.send(name)).left for name in ("a", "b")] == [1, 0]
+        _, status = await refused(street.send("c"))
+        assert reason_of(status) == "NOTIFY_USED_UP"
+        (grant,) = (await street.stub.GetGrants(ANN)).grants
+        assert (grant.template, grant.left, grant.used, grant.said) == ("ready", 0, 2, "accept")
+        await street.answers("ban")
+        _, status = await refused(street.send("d"))
+        assert reason_of(status) == "NOTIFY_BANNED"
+
+    in_street(act)
+
+
+def test_a_message_id_is_one_send_by_whatever_request_and_at_whatever_gateway() -> None:
+    async def act(street: Street) -> None:
+        await street.scene.served()
+        second: Any = notify_pb2_grpc.NotifyServiceStub(street.scene.channels[-1])
+        await street.answers("accept", "accept")
+        same = message("a", request_id=new_id())
+        caller = (("hutong-caller", "bike-server"),)
+        first = await street.stub.SendMessage(same, metadata=caller)
+        again = await second.SendMessage(same, metadata=caller)
+        later = await second.SendMessage(message("a"), metadata=caller)
+        assert [answer.duplicate for answer in (first, again, later)] == [False, True, True]
+        assert (later.left, first.position == again.position) == (1, True)
+        _, status = await refused(street.send("a", fields=msgspec.json.encode({**FIELDS, "thing1": "else"})))
+        assert reason_of(status) == "MESSAGE_ID_TAKEN"
+
+    in_street(act)
+
+
+def test_who_listens_has_it_at_once_and_acknowledges_it() -> None:
+    async def act(street: Street) -> None:
+        listening = street.stub.ListenBox(pb.ListenBoxRequest(program="bike", openid="ann"))
+        await street.answers("accept", "accept")
+        await street.send("a", page="pages/map/index")
+        heard = await listening.read()
+        assert (heard.cursor, msgspec.json.decode(heard.payload)) == (
+            1,
+            {"type": "notify.message", "message_id": "a", "template": "ready", "title": "Ready", "fields": FIELDS}
+            | {"page": "pages/map/index", "text": ""},
+        )
+        await street.send("b")
+        assert (await listening.read()).cursor == 2
+        listening.cancel()
+        await street.stub.AcknowledgeBox(pb.CursorRequest(program="bike", openid="ann", cursor=1))
+        again = street.stub.ListenBox(pb.ListenBoxRequest(program="bike", openid="ann"))
+        assert (await again.read()).cursor == 2
+        again.cancel()
+
+    in_street(act)
+
+
+def test_what_nobody_hears_in_time_is_in_the_inbox_until_it_is_read() -> None:
+    async def act(street: Street) -> None:
+        await street.answers("accept")
+        await street.send("a")
+        await street.delivered()
+        asked = pb.ListInboxRequest(program="bike", openid="ann")
+        found = await street.stub.ListInbox(asked)
+        (item,) = found.items
+        assert (item.cursor, item.message_id, item.title, item.read) == (1, "a", "Ready", False)
+        assert (msgspec.json.decode(item.fields), found.unread, found.missed, found.next) == (FIELDS, 1, 0, 0)
+        await street.stub.ReadInbox(pb.CursorRequest(program="bike", openid="ann", cursor=1))
+        found = await street.stub.ListInbox(asked)
+        assert (found.items[0].read, found.unread) == (True, 0)
+
+    in_street(act, ProcessSettings(notify_unheard_ms=1))
+
+
+def test_customer_service_replies_within_a_window_and_not_without() -> None:
+    async def act(street: Street) -> None:
+        def reply(number: int) -> Any:
+            return street.stub.ReplyTo(
+                pb.ReplyToRequest(program="bike", openid="ann", message_id=str(number), text="yes")
+            )
+
+        code, status = await refused(reply(0))
+        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "WINDOW_CLOSED")
+        await street.stub.NoteAct(pb.NoteActRequest(program="bike", openid="ann", act="message"))
+        assert [(await reply(number)).duplicate for number in (1, 1, 2, 3, 4, 5)] == [False, True, *[False] * 4]
+        _, status = await refused(reply(6))
+        assert reason_of(status) == "WINDOW_FULL"
+        (window,) = (await street.stub.GetWindows(ANN)).windows
+        assert (window.act, window.left) == ("message", 0)
+
+    in_street(act)
+
+
+REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
+    ("SendMessage", message("a", fields=b"{"), INVALID, "INVALID_FIELD", "fields"),
+    ("SendMessage", message("a", fields=b'{"thing1":1}'), INVALID, "INVALID_FIELD", "fields"),
+    ("SendMessage", message("a", fields=b"{}"), INVALID, "INVALID_FIELD", "fields.thing1"),
+    (
+        *("SendMessage", message("a", fields=msgspec.json.encode({**FIELDS, "thing1": "x" * 21})), INVALID),
+        *("INVALID_FIELD", "fields.thing1"),
+    ),
+    ("SendMessage", message("a", page="pages/nowhere"), INVALID, "NO_SUCH_PAGE", "page"),
+    ("SendMessage", message("a", template="else"), ABSENT, "NO_SUCH_TEMPLATE", ""),
+    ("SendMessage", message(""), INVALID, "INVALID_COMMAND", "$.message.message_id"),
+    ("SendMessage", message("x" * 65), INVALID, "INVALID_COMMAND", "$.message.message_id"),
+    ("GetGrants", pb.NotifiedRequest(program="bike"), INVALID, "INVALID_ID", "openid"),
+    ("GetGrants", pb.NotifiedRequest(program="bike", openid="a/b"), INVALID, "INVALID_ID", "openid"),
+    ("AnswerPrompt", pb.AnswerPromptRequest(program="bike", openid="ann"), INVALID, "INVALID_COMMAND", "$.answers"),
+    (
+        *("AnswerPrompt", pb.AnswerPromptRequest(program="bike", openid="ann", templates=["ready"]), INVALID),
+        *("INVALID_ANSWERS", "answers"),
+    ),
+    (
+        "AnswerPrompt",
+        pb.AnswerPromptRequest(program="bike", openid="ann", templates=list("abcd"), answers=["accept"] * 4),
+        *(INVALID, "TOO_MANY_TEMPLATES", "templates"),
+    ),
+    (
+        "AnswerPrompt",
+        pb.AnswerPromptRequest(program="bike", openid="ann", templates=["ready"], answers=["yes"]),
+        *(INVALID, "INVALID_COMMAND", "$.answers[...].said"),
+    ),
+    (
+        *("DraftTemplate", pb.DraftTemplateRequest(program="bar", template="t", title="T", fields=["thing1"]), ABSENT),
+        *("NO_SUCH_PROGRAM", ""),
+    ),
+    (
+        *("DraftTemplate", pb.DraftTemplateRequest(program="bike", template="t", title="T", fields=["it"]), INVALID),
+        *("INVALID_FIELD", "fields[0]"),
+    ),
+    ("GetTemplate", pb.TemplateRequest(program="bike", template="else"), ABSENT, "NO_SUCH_TEMPLATE", ""),
+    ("ListInbox", pb.ListInboxRequest(program="bike", openid="ann", limit=101), INVALID, "INVALID_PAGE", "limit"),
+    ("ListInbox", pb.ListInboxRequest(program="bike", openid="ann", after=-1), INVALID, "INVALID_PAGE", "after"),
+    ("NoteAct", pb.NoteActRequest(program="bike", openid="ann", act="x"), INVALID, "INVALID_COMMAND", "$.act"),
+    ("ReplyTo", pb.ReplyToRequest(program="bike", openid="ann", message_id="a"), INVALID, "INVALID_TEXT", "text"),
+    (
+        "AcknowledgeBox",
+        pb.CursorRequest(program="bike", openid="ann", cursor=-1),
+        INVALID,
+        "INVALID_COMMAND",
+        "$.cursor",
+    ),
+    (
+        "ReadInbox",
+        pb.CursorRequest(program="bike", openid="ann", request_id="x"),
+        INVALID,
+        "INVALID_REQUEST_ID",
+        "request_id",
+    ),
+]
+
+
+def test_what_cannot_be_is_refused_by_its_reason_before_the_log() -> None:
+    async def act(street: Street) -> None:
+        before = street.on_log()
+        for method, call, expected, reason, field in REFUSED:
+            code, status = await refused(getattr(street.stub, method)(call))
+            bad = detail(status, details.BadRequest)
+            assert (code, reason_of(status)) == (expected, reason), call
+            assert ("" if bad is None else bad.field_violations[0].field) == field, call
+        assert street.on_log() == before
+
+    in_street(act)
+
+
+def test_a_template_that_is_not_approved_or_not_any_more_is_not_asked_for_and_not_sent() -> None:
+    async def act(street: Street) -> None:
+        await street.answers("accept")
+        await street.stub.DisableTemplate(READY)
+        _, status = await refused(street.send("a"))
+        assert reason_of(status) == "TEMPLATE_NOT_APPROVED"
+        _, status = await refused(street.answers("accept"))
+        assert reason_of(status) == "TEMPLATE_NOT_APPROVED"
+        found = await street.stub.GetTemplate(READY)
+        assert (found.state, list(found.fields)) == ("disabled", ["thing1", "time2"])
+        assert flaw_of_values(found.fields, FIELDS) is None
+
+    in_street(act)
+
+
+def test_only_a_program_of_some_categories_asks_once_for_all_sends() -> None:
+    async def act(street: Street) -> None:
+        lasting = pb.DraftTemplateRequest(program="bike", template="all", title="T", fields=["thing1"], lasting=True)
+        _, status = await refused(street.stub.DraftTemplate(lasting))
+        assert reason_of(status) == "NOT_FOR_THIS_CATEGORY"
+        await street.catalog.OpenAccount(catalog_pb2.OpenAccountRequest(account="acme", name="Acme", admin="ann"))
+        bike = catalog_pb2.RegisterProgramRequest(account="acme", program="bike", title="Bike", category="transport")
+        await street.catalog.RegisterProgram(bike)
+        await street.stub.DraftTemplate(lasting)
+        assert (await street.stub.GetTemplate(pb.TemplateRequest(program="bike", template="all"))).lasting
+
+    in_street(act)
+
+
+PERSONS, SERVERS = ("person/bike/ann", "operator/op"), ("server/bike", "operator/op")
+MAY: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("DraftTemplate", DRAFT, SERVERS),
+    ("ApproveTemplate", READY, ("operator/op",)),
+    ("GetTemplate", READY, (*SERVERS, "person/bike/ann", "person/bike/bob")),
+    (
+        "AnswerPrompt",
+        pb.AnswerPromptRequest(program="bike", openid="ann", templates=["ready"], answers=["accept"]),
+        PERSONS,
+    ),
+    ("SendMessage", message("a"), SERVERS),
+    ("ReplyTo", pb.ReplyToRequest(program="bike", openid="ann", message_id="a", text="x"), SERVERS),
+    ("AcknowledgeBox", pb.CursorRequest(program="bike", openid="ann"), PERSONS),
+    ("ReadInbox", pb.CursorRequest(program="bike", openid="ann"), PERSONS),
+    ("ListInbox", pb.ListInboxRequest(program="bike", openid="ann"), PERSONS),
+    ("NoteAct", pb.NoteActRequest(program="bike", openid="ann", act="message"), PERSONS),
+    ("NoteAct", pb.NoteActRequest(program="bike", openid="ann", act="pay"), ("operator/op",)),
+    ("GetGrants", ANN, (*SERVERS, "person/bike/ann")),
+    ("GetWindows", ANN, (*SERVERS, "person/bike/ann")),
+    ("DisableTemplate", READY, SERVERS),
+]
+CALLERS = (
+    *("server/bike", "server/shop", "person/bike/ann", "person/bike/bob", "person/shop/ann", "operator/op"),
+    *("member/acme/ann", "account/ann", "merchant/m1"),
+)
+
+
+def test_everybody_does_what_is_its_own_and_nothing_else() -> None:
+    async def act(street: Street) -> None:
+        def by(caller: str) -> tuple[tuple[str, str], ...]:
+            principal, keys = parse(caller), street.scene.keys
+            assert principal is not None
+            assert keys is not None
+            return (("authorization", f"Bearer {sign(keys, principal, time.time_ns() // 1_000_000, None)}"),)
+
+        await street.approved(metadata=by("operator/op"))
+        await street.answers("accept", metadata=by("person/bike/ann"))
+        for (method, request, may), caller in itertools.product(MAY, CALLERS):
+            before = street.on_log()
+            try:
+                await getattr(street.stub, method)(request, metadata=by(caller))
+                code = grpc.StatusCode.OK
+            except grpc.aio.AioRpcError as error:
+                code = error.code()
+            assert (code not in (DENIED, ABSENT)) == (caller in may), (method, caller, code)
+            assert caller in may or street.on_log() == before
+        stranger = street.stub.ListenBox(
+            pb.ListenBoxRequest(program="bike", openid="ann"), metadata=by("person/bike/bob")
+        )
+        code, _ = await refused(stranger.read())
+        assert code == DENIED
+
+    in_street(act, ProcessSettings(identity_required=True))
