@@ -53,6 +53,23 @@ def board(
 
 
 @app.command()
+def opens(
+    opens: Annotated[
+        int,
+        typer.Option("--opens", metavar="NUMBER", min=10, max=100_000, help="Persons in each of two rounds."),
+    ] = 2_000,
+    log: Annotated[str, typer.Option(help="embedded or kafka: the log of the platform.")] = "embedded",
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+) -> None:
+    """Time cold opens: a code is resolved, a session launched, the first page answered."""
+    from loadtests.city.opens import run
+
+    if log not in ("embedded", "kafka"):
+        raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
+    run(opens, log, as_json=json)
+
+
+@app.command()
 def search(
     programs: Annotated[
         int, typer.Option(metavar="NUMBER", min=1_000, max=10_000_000, help="How many programs are in the index.")

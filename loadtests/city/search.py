@@ -69,14 +69,14 @@ def _measure(index: SearchIndex, folder: Path, count: int, queries: int, tell: T
         before_s = time.thread_time()
         waits.setdefault(sort, []).append(_wait_ms(index.find, query))
         cpu.append((time.thread_time() - before_s) * 1_000)
-    figures["search_p50_ms"], figures["search_p99_ms"] = _quantiles([one for sort in waits.values() for one in sort])
-    figures["search_cpu_p50_ms"], figures["search_cpu_p99_ms"] = _quantiles(cpu)
+    figures["search_p50_ms"], figures["search_p99_ms"] = quantiles([one for sort in waits.values() for one in sort])
+    figures["search_cpu_p50_ms"], figures["search_cpu_p99_ms"] = quantiles(cpu)
     figures["search_ms_max"] = max(max(each) for each in waits.values())
     for sort, each in sorted(waits.items()):
-        figures[f"search_{sort}_p99_ms"] = _quantiles(each)[1]
+        figures[f"search_{sort}_p99_ms"] = quantiles(each)[1]
     nearby = [_wait_ms(index.nearby, one.position) for one in known[:queries] if one.position is not None]
-    figures["nearby_p50_ms"], figures["nearby_p99_ms"] = _quantiles(nearby)
-    figures["search_visible_p50_ms"], figures["search_visible_p99_ms"] = _quantiles(list(_visible_ms(index)))
+    figures["nearby_p50_ms"], figures["nearby_p99_ms"] = quantiles(nearby)
+    figures["search_visible_p50_ms"], figures["search_visible_p99_ms"] = quantiles(list(_visible_ms(index)))
     return figures
 
 
@@ -110,7 +110,7 @@ def _wait_ms(ask: Callable[..., object], *arguments: object) -> float:
     return (time.perf_counter() - began) * 1_000
 
 
-def _quantiles(values: list[float]) -> tuple[float, float]:
+def quantiles(values: list[float]) -> tuple[float, float]:
     """The middle one, and that which one of a hundred passes."""
     ordered = sorted(values)
     return ordered[len(ordered) // 2], ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)]
