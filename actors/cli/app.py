@@ -10,6 +10,8 @@ from actors.cli.catalog import catalog
 from actors.cli.codes import codes
 from actors.cli.links import links, shares
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
+from actors.cli.people import sign_in
+from actors.cli.signing import keys
 
 app = typer.Typer(
     name="hutong",
@@ -373,59 +375,10 @@ def retry_letter(
     send_again(running.folder_of(folder), position, json)
 
 
-keys = typer.Typer(help="The keys that tokens are signed with, and tokens.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
-
-
-@keys.command("list")
-def list_keys(folder: Folder = None, json: Json = False) -> None:
-    """List every key: what it is for, and since when."""
-    from actors.cli.keys import list_keys
-
-    list_keys(running.folder_of(folder), json)
-
-
-@keys.command("rotate")
-def rotate_keys(folder: Folder = None, json: Json = False) -> None:
-    """Sign with the next key from now on; tokens of the former stay good."""
-    from actors.cli.keys import rotate_keys
-
-    rotate_keys(running.folder_of(folder), json)
-
-
-@keys.command("retire")
-def retire_key(
-    kid: Annotated[str, typer.Argument(metavar="KEY", help="The key's id; see `hutong keys list`.")],
-    now: Annotated[bool, typer.Option("--now", help="Also while tokens that it signed may be good.")] = False,
-    folder: Folder = None,
-    json: Json = False,
-) -> None:
-    """Destroy a key that signs no more."""
-    from actors.cli.keys import retire_key
-
-    retire_key(running.folder_of(folder), kid, now, json)
-
-
-@keys.command("issue")
-def issue_token(
-    principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="Such as person/bike/ann or operator/me.")],
-    seconds: Annotated[
-        int | None, typer.Option(metavar="NUMBER", min=1, max=43_200, help="How long it is good; by default its most.")
-    ] = None,
-    folder: Folder = None,
-    json: Json = False,
-) -> None:
-    """Print a token, to be sent as metadata `authorization: Bearer TOKEN`.
-
-    Whoever may read the folder may sign: keep it to yourself.
-    """
-    from actors.cli.keys import issue_token
-
-    issue_token(running.folder_of(folder), principal, seconds, json)
-
-
 for name, group in {"catalog": catalog, "codes": codes, "links": links, "shares": shares}.items():
     app.add_typer(group, name=name)
+app.command()(sign_in)
 
 topics = typer.Typer(help="Make the topics of a log.", no_args_is_help=True)
 app.add_typer(topics, name="topics")

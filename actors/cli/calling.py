@@ -28,11 +28,11 @@ TOKEN = "HUTONG_TOKEN"
 T = TypeVar("T")
 
 
-def ask(folder: Path, question: Callable[[Client], Awaitable[T]], caller: str = "hutong-cli") -> T:
-    """Put a question to the platform that runs in this folder; `$HUTONG_TOKEN` says who asks, if it must be proven."""
+def ask(folder: Path, question: Callable[[Client], Awaitable[T]], caller: str = "hutong-cli", token: str = "") -> T:
+    """Put a question to the platform that runs in this folder; `token`, or `$HUTONG_TOKEN`, proves who asks."""
 
     async def talk() -> T:
-        async with Client(running.running(folder).gateway, caller, token=os.environ.get(TOKEN, "")) as client:
+        async with Client(running.running(folder).gateway, caller, token=token or os.environ.get(TOKEN, "")) as client:
             return await question(client)
 
     return asyncio.run(talk())
