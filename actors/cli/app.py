@@ -338,7 +338,7 @@ def retry(position: HaltedAt, folder: Folder = None, json: Json = False) -> None
 
 @app.command("open")
 def open_way(
-    way: Annotated[str, typer.Argument(metavar="WAY", help="What was scanned, PROGRAM/CODE, or a program's name.")],
+    way: Annotated[str, typer.Argument(metavar="WAY", help="What a code, link or card says, PROGRAM/CODE, or a name.")],
     caller: Annotated[str, typer.Option(help="Who opens, where callers need not prove who they are.")] = "hutong-cli",
     device: Annotated[str, typer.Option(help="On which device: one session is open on each.")] = "",
     city: Annotated[str, typer.Option(help="Where the person is.")] = "",

@@ -1,7 +1,8 @@
-"""`hutong open`: a program opened as a person would, by a code that was scanned or by its name."""
+"""`hutong open`: a program opened as a person would, by a code, a link, a card or its name."""
 
 import shlex
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class _Way(NamedTuple):
 
 def open_program(folder: Path, text: str, caller: str, device: str, city: str, as_json: bool) -> None:
     """Open a session where a code or a name leads; prints it with its page and scene, and what shows it."""
-    way = _scanned(folder, text, caller) if "/" in text else _searched(folder, text)
+    way = _addressed(folder, text, caller) if "/" in text else _searched(folder, text)
     name = uuid7(time.time_ns() // 1_000_000)
     request = session_pb2.OpenRequest(
         program=way.program,
@@ -68,11 +69,36 @@ def open_program(folder: Path, text: str, caller: str, device: str, city: str, a
     output.say(shlex.join(words))
 
 
+def _addressed(folder: Path, text: str, caller: str) -> _Way:
+    """Where a code, a link or a card leads. What it is its address says; without one it is a code."""
+    letter = text.upper().removeprefix("HTTPS://").partition("/")[2].partition("/")[0]
+    return _LETTERS.get(letter, _scanned)(folder, text, caller)
+
+
+def _linked(folder: Path, text: str, caller: str) -> _Way:
+    """Where a link leads, which is the caller's from then on. Raises what the gateway says of it."""
+    request = ways_pb2.ResolveLinkRequest(text=text)
+    found = ask(folder, lambda client: client.ask(WaysServiceStub, "ResolveLink", request), caller)
+    return _Way(found.program, "link", f"links/{found.program}/{found.link}", found.page, found.scene)
+
+
+def _shared(folder: Path, text: str, caller: str) -> _Way:
+    """Where a card leads. Raises what the gateway says of it, and NotFound for one that was withdrawn."""
+    request = ways_pb2.GetShareRequest(text=text)
+    found = ask(folder, lambda client: client.ask(WaysServiceStub, "GetShare", request), caller)
+    if found.state != "shared":
+        raise NotFound("this card was withdrawn", reason="SHARE_WITHDRAWN")
+    return _Way(found.program, "share", f"shares/{found.program}/{found.share}", found.page, found.scene)
+
+
 def _scanned(folder: Path, text: str, caller: str) -> _Way:
     """Where a code leads. Raises what the gateway says of it."""
     request = ways_pb2.ResolveCodeRequest(text=text)
     found = ask(folder, lambda client: client.ask(WaysServiceStub, "ResolveCode", request), caller)
     return _Way(found.program, "scan", f"codes/{found.program}/{found.code}", found.page, found.scene, found.env)
+
+
+_LETTERS: Mapping[str, Callable[[Path, str, str], _Way]] = {"L": _linked, "S": _shared}
 
 
 def _searched(folder: Path, text: str) -> _Way:

@@ -14,6 +14,9 @@ def test_a_link_is_minted_and_opened_by_one_person(platform: Platform) -> None:
     for text in (minted["text"], f"bike/{minted['link']}"):
         found = platform("links open", text, "--caller", "ann").value
         assert (found["program"], found["page"], found["scene"]) == ("bike", PAGE, "42")
+    opened = platform("open", minted["text"], "--caller", "ann").value
+    assert (opened["source"], opened["via"], opened["page"]) == ("link", f"links/bike/{minted['link']}", PAGE)
+    assert platform("open", minted["text"], "--caller", "bob").error["reason"] == "link_of_another"
     found = platform("links open", minted["text"], "--caller", "ann").value
     asked = platform("why", found["request_id"]).value["calls"][0]["asked"]
     assert asked["entity"] == f"links/bike/{minted['link']}"
@@ -31,5 +34,9 @@ def test_a_card_is_shared_handed_on_shown_and_withdrawn(platform: Platform) -> N
     loop = platform("shares add", "bike", PAGE, "--parent", second["share"], "--caller", "ann")
     assert loop.error["reason"] == "share_loop"
     assert platform("shares withdraw", "bike", first["share"], "--caller", "bob").error["reason"] == "not_yours"
+    opened = platform("open", second["text"], "--caller", "cat").value
+    assert (opened["source"], opened["via"], opened["page"]) == ("share", f"shares/bike/{second['share']}", PAGE)
     platform("shares withdraw", "bike", first["share"], "--caller", "ann")
+    assert platform("open", "https://nowhere").error["reason"] == "INVALID_CODE"
+    assert platform("open", first["text"], "--caller", "cat").error["reason"] == "SHARE_WITHDRAWN"
     assert platform("shares show", first["text"]).value["state"] == "withdrawn"
