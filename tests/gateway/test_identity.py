@@ -16,7 +16,7 @@ from actors.registry import load_programs, shipped_programs
 from actors.settings import ProcessSettings
 from gateway.deriving import Derived, Login
 from gateway.tokens import Verifier, sign
-from gateway.v1 import catalog_pb2, catalog_pb2_grpc, identity_pb2_grpc
+from gateway.v1 import catalog_pb2, catalog_pb2_grpc, identity_pb2_grpc, program_pb2, program_pb2_grpc
 from gateway.v1 import identity_pb2 as pb
 from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
 
@@ -110,6 +110,22 @@ def test_whoever_signs_in_is_one_person_in_each_program_and_another_in_every_oth
     in_city(act)
 
 
+def test_the_token_of_a_person_opens_its_program_and_no_other() -> None:
+    async def act(city: City) -> None:
+        ann = await city.signs_in("ann")
+        answer = await city.stub.GetPersonToken(pb.GetPersonTokenRequest(program="bike"), metadata=ann)
+        person, rider = (("authorization", f"Bearer {answer.token}"),), f"programs/bike/riders/{answer.openid}"
+        stub: Any = program_pb2_grpc.ProgramServiceStub(city.scene.channels[-1])
+        hire = program_pb2.InvokeRequest(entity=rider, command="bike.hire", payload=b'{"station": "north"}')
+        assert (await stub.Invoke(hire, metadata=person)).position.offset >= 0
+        with_account, _ = await refused(stub.Invoke(hire, metadata=ann))
+        hire.entity = rider.replace(answer.openid, "somebody")
+        of_another, _ = await refused(stub.Invoke(hire, metadata=person))
+        assert with_account == of_another == grpc.StatusCode.PERMISSION_DENIED
+
+    in_city(act)
+
+
 def test_programs_of_one_developer_know_a_person_by_one_more_name() -> None:
     async def act(city: City) -> None:
         ann = await city.signs_in("ann")
@@ -187,12 +203,17 @@ def test_a_code_that_was_used_is_refused_however_often_it_is_shown() -> None:
     in_city(act)
 
 
-def test_of_many_who_show_one_code_at_once_exactly_one_is_served() -> None:
+def test_of_many_who_show_one_code_at_once_at_two_gateways_exactly_one_is_served() -> None:
     async def act(city: City) -> None:
-        ann = await city.signs_in("ann")
+        ann, first = await city.signs_in("ann"), city.stub
+        await city.scene.served(REQUIRED)
+        second: Any = identity_pb2_grpc.IdentityServiceStub(city.scene.channels[-1])
+        server = city.by("server/bike")
         for _ in range(10):
             code = await city.code(ann)
-            answers = await asyncio.gather(*(city.exchange(code) for _ in range(20)), return_exceptions=True)
+            shown = pb.ExchangeCodeRequest(program="bike", code=code)
+            calls = [stub.ExchangeCode(shown, metadata=server) for _ in range(10) for stub in (first, second)]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
             assert sum(not isinstance(answer, BaseException) for answer in answers) == 1
 
     in_city(act)
