@@ -9,6 +9,7 @@ from actors.cli import running
 from actors.cli.catalog import catalog
 from actors.cli.codes import codes
 from actors.cli.links import links, shares
+from actors.cli.notify import notify
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 from actors.cli.people import sign_in
 from actors.cli.signing import keys
@@ -376,7 +377,13 @@ def retry_letter(
 
 
 app.add_typer(keys, name="keys")
-for name, group in {"catalog": catalog, "codes": codes, "links": links, "shares": shares}.items():
+for name, group in {
+    "catalog": catalog,
+    "codes": codes,
+    "links": links,
+    "notify": notify,
+    "shares": shares,
+}.items():
     app.add_typer(group, name=name)
 app.command()(sign_in)
 
