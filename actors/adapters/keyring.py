@@ -92,7 +92,7 @@ class FileKeys:
             self._database = _opened(path)
             self.signer()
             if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'roots'"):
-                self._make_root()
+                self._make_root()  # a keyring of a release that had none
         except (apsw.Error, OSError) as error:
             raise SetupError(
                 f"the keyring {path} cannot be used: {error}. Make room, or bring the folder back from a copy.",
@@ -107,6 +107,7 @@ class FileKeys:
             self._database.execute(_TABLE)
             for state in (KeyState.SIGNING, KeyState.NEXT):
                 self._insert(made(state, now_ms))
+        self._make_root()
         self._database.close()
 
     def _make_root(self) -> None:
