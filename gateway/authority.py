@@ -27,6 +27,9 @@ _PUBLISHING = (
 _OF_A_PERSON = ("AnswerPrompt", "ListenBox", "AcknowledgeBox", "ListInbox", "ReadInbox", "NoteAct")
 """What of notifications a person alone does and sees, of itself."""
 
+_OF_OWN_SESSION = ("session", "pushes", "session.acknowledge")
+"""What a person sees and says of its own session beside what `SessionService` does: so it can `Listen`."""
+
 RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_PROGRAM}Invoke": _CALLING,
     f"{_PROGRAM}InvokeStream": _CALLING,
@@ -82,10 +85,10 @@ def check_method(principal: Principal | None, method: str) -> None:
 def check_entity_call(principal: Principal | None, routes: Routes, name: str, what: str) -> None:
     """Whether a principal may ask the entity of this resource name for a command or a view.
 
-    Raises PermissionDenied; NotFound for what is the platform's own, which is reached by services of its own; and what
-    `Routes.to` raises for names within the principal's own program.
+    Raises PermissionDenied; NotFound for what is the platform's own, which is reached by services of its own (but a
+    person may see and hear its own session); and what `Routes.to` raises for names within the principal's own program.
     """
-    if principal is None:
+    if principal is None or (what in _OF_OWN_SESSION and _is_own_session(principal, name)):
         return
     role, tenant, subject = principal
     program = name.partition("/")[2].partition("/")[0] if name.startswith(f"{PREFIX}/") else ""
@@ -99,6 +102,14 @@ def check_entity_call(principal: Principal | None, routes: Routes, name: str, wh
     whose = kind.kind.owner.get(role)
     if role not in kind.kind.access.get(what, ()) or (whose is not None and whose(entity_id) != (subject or tenant)):
         raise denied()
+
+
+def _is_own_session(principal: Principal, name: str) -> bool:
+    """Whether this is a session that `SessionService` opened for the person."""
+    collection, _, session_id = name.partition("/")
+    visit, _, n = session_id.rpartition("/")
+    is_it = collection == "sessions" and visit == f"{principal.tenant}/{principal.subject}" and n != ""
+    return is_it and principal.role is Role.PERSON
 
 
 def _addressed(routes: Routes, role: Role, name: str) -> tuple[Route, str]:

@@ -42,12 +42,15 @@ class Street:
 
     async def ask(self, method: str, request: Any, caller: str = "ann") -> Any:
         """A call of this caller: by its name, or by its token where callers must prove who they are."""
-        said = (("hutong-caller", caller),)
-        if self.scene.keys is not None:
-            principal = parse(caller)
-            assert principal is not None
-            said = (("authorization", f"Bearer {sign(self.scene.keys, principal, time.time_ns() // 1_000_000, None)}"),)
-        return await getattr(self.stub, method)(request, metadata=said)
+        return await getattr(self.stub, method)(request, metadata=self.by(caller))
+
+    def by(self, caller: str) -> tuple[tuple[str, str], ...]:
+        """What the caller says of itself."""
+        if self.scene.keys is None:
+            return (("hutong-caller", caller),)
+        principal = parse(caller)
+        assert principal is not None
+        return (("authorization", f"Bearer {sign(self.scene.keys, principal, time.time_ns() // 1_000_000, None)}"),)
 
     async def view(self, name: str, view: str) -> Any:
         """What an entity's view shows."""
@@ -206,6 +209,36 @@ def test_a_session_is_the_persons_that_opened_it_and_of_that_program() -> None:
             assert code == grpc.StatusCode.PERMISSION_DENIED, caller
         assert street.on_log() == before
         await street.ask("Close", pb.SessionRequest(session=NAME), ann)
+
+    in_street(act, ProcessSettings(identity_required=True))
+
+
+def test_a_person_sees_and_hears_its_own_session_and_nothing_more_of_it_is_the_persons() -> None:
+    async def act(street: Street) -> None:
+        await street.ask("Open", OPEN, "person/bike/ann")
+        programs: Any = program_pb2_grpc.ProgramServiceStub(street.scene.channels[-1])
+        before = street.on_log()
+        for caller in ("person/bike/bob", "person/shop/ann", "server/bike", "operator/op"):
+            by = street.by(caller)
+            query = programs.Query(program_pb2.QueryRequest(entity=NAME, view="session"), metadata=by)
+            listen = programs.Listen(program_pb2.ListenRequest(entity=NAME), metadata=by).read()
+            for call in (query, listen):
+                code, status = await refused(call)
+                assert (code, reason_of(status)) == (ABSENT, "NO_SUCH_KIND"), caller
+        ann = street.by("person/bike/ann")
+        shown = await programs.Query(program_pb2.QueryRequest(entity=NAME, view="session"), metadata=ann)
+        assert json.loads(shown.payload)["state"] == "launched"
+        for name, command in ((NAME, "session.push"), (NAME, "session.close"), ("visits/bike/ann", "visit.close")):
+            call = programs.Invoke(program_pb2.InvokeRequest(entity=name, command=command), metadata=ann)
+            code, status = await refused(call)
+            assert (code, reason_of(status)) == (ABSENT, "NO_SUCH_KIND"), command
+        assert street.on_log() == before
+        ahead = program_pb2.InvokeRequest(entity=NAME, command="session.acknowledge", payload=b'{"cursor":1}')
+        _, status = await refused(programs.Invoke(ahead, metadata=ann))
+        assert reason_of(status) == "cursor_ahead"
+        listening = programs.Listen(program_pb2.ListenRequest(entity=NAME), metadata=ann)
+        assert await street.scene.log.until(lambda: street.scene.gateways[0]._services[0].service._streams)
+        listening.cancel()
 
     in_street(act, ProcessSettings(identity_required=True))
 
