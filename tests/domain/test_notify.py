@@ -11,10 +11,10 @@ from actors import Reject, Send
 from actors.domain.notify import box, inbox, window
 from actors.domain.notify import template as t
 from actors.domain.notify.box import BOX, Acknowledge, Look, Put
-from actors.domain.notify.fields import flaw_of_template, flaw_of_values
+from actors.domain.notify.fields import FIELDS_MAX, flaw_of_template, flaw_of_values
 from actors.domain.notify.grants import GRANTS, MESSAGES_MAX, TEMPLATES_MAX, Answer, Given, Said, Use
 from actors.domain.notify.inbox import INBOX, PAGE, Deliver, Item, Keep, Read
-from actors.domain.notify.message import Message
+from actors.domain.notify.message import TEXT_CHARS_MAX, Message
 from actors.domain.notify.template import TEMPLATE, Approve, Disable, Draft
 from actors.domain.notify.window import ACTS, WINDOW, Note, Reply
 from actors.testing import NOW_MS, Ensemble, Played, Scenario
@@ -204,6 +204,18 @@ def test_a_full_box_sends_its_oldest_to_the_inbox_and_says_so_to_who_listens() -
     while ensemble.timers(BOX.at(WHO)):
         ensemble.fire(BOX.at(WHO), "unheard")
     assert in_inbox(ensemble) == [str(number) for number in range(box.KEPT_MAX + 1)]
+
+
+def test_a_box_and_a_page_of_the_largest_messages_are_within_their_bounds() -> None:
+    fields = {f"character_string{number}": "\U0001f6b2" * 32 for number in range(10, 10 + FIELDS_MAX)}
+    wide = "\U0001f6b2" * 64
+    largest = Message(wide, wide, wide, fields, wide * 4, "\U0001f6b2" * TEXT_CHARS_MAX)
+    filled = Scenario(BOX, box.Box(255, 0, tuple(box.Kept(n, largest, NOW_MS, NOW_MS) for n in range(1, 256))))
+    assert len(filled.when(Put(largest), sender="notify.grants/1").state.kept) == box.KEPT_MAX
+    page = Scenario(PAGE, entity_id=f"{WHO}/0")
+    for cursor in range(1, inbox.PAGE_SIZE + 1):
+        page.when(Keep(Item(cursor, largest, NOW_MS)), sender=f"notify.inbox/{WHO}")
+    assert len(page.state.items) == inbox.PAGE_SIZE
 
 
 def test_only_the_grants_and_windows_put_and_only_a_box_delivers() -> None:

@@ -65,15 +65,16 @@ class Street:
         """The program sends this to ann."""
         return self.stub.SendMessage(message(message_id, **fields))
 
-    async def delivered(self) -> None:
-        """Waits until something has come into an inbox."""
+    async def delivered(self, count: int = 1) -> None:
+        """Waits until so many messages have come into an inbox."""
         topic, log = CLUSTER.events_topic_of("notify.inbox"), self.scene.log
 
-        def is_there() -> bool:
+        def are_there() -> bool:
             slices = [Slice(topic, partition) for partition in range(CLUSTER.partitions)]
-            return any(b"notify.inbox.delivered" in each.frame for at in slices for each in log.fetch(at, 0, 1 << 20))
+            frames = [each.frame for at in slices for each in log.fetch(at, 0, 1 << 22)]
+            return sum(frame.count(b"notify.inbox.delivered") for frame in frames) >= count
 
-        await log.until(is_there)
+        await log.until(are_there)
 
 
 def message(message_id: str, **fields: Any) -> pb.SendMessageRequest:
@@ -168,6 +169,27 @@ def test_what_nobody_hears_in_time_is_in_the_inbox_until_it_is_read() -> None:
         await street.stub.ReadInbox(pb.CursorRequest(program="bike", openid="ann", cursor=1))
         found = await street.stub.ListInbox(asked)
         assert (found.items[0].read, found.unread) == (True, 0)
+
+    in_street(act, ProcessSettings(notify_unheard_ms=1))
+
+
+def test_an_inbox_is_read_part_by_part_to_its_end() -> None:
+    async def act(street: Street) -> None:
+        names = [str(number) for number in range(7)]
+        await street.answers(*["accept"] * len(names))
+        for name in names:
+            await street.send(name)
+        await street.delivered(len(names))
+        seen: list[str] = []
+        after = 0
+        for _ in names:
+            asked = pb.ListInboxRequest(program="bike", openid="ann", after=after, limit=3)
+            found = await street.stub.ListInbox(asked)
+            seen += [item.message_id for item in found.items]
+            after = found.next
+            if not after:
+                break
+        assert (seen, after) == (names, 0)
 
     in_street(act, ProcessSettings(notify_unheard_ms=1))
 

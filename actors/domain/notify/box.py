@@ -18,7 +18,7 @@ from actors.entity import Context, Decision, Entity, Push, Reject, Send, SetTime
 
 KEPT_MAX = 256
 UNHEARD_MS = 10_000
-MOVED_MAX = 64
+MOVED_MAX = 16
 """How many go to the inbox in one record; the others follow at once."""
 _SENDERS = ("notify.grants", "notify.window")
 
@@ -164,6 +164,6 @@ BOX = Entity(
     evolve,
     views={"pushes": view_pushes},
     collection="boxes",
-    state_bytes_max=1024 * 1024,
+    state_bytes_max=2 * 1024 * 1024,
     timers_max=1,
 )

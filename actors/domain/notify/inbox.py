@@ -155,6 +155,6 @@ PAGE = Entity(
     evolve_page,
     views={"page": view_page},
     routing=_inbox_of,
-    state_bytes_max=512 * 1024,
+    state_bytes_max=1024 * 1024,
     timers_max=0,
 )
