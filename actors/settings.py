@@ -113,6 +113,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     code_host: str = "hutong.example"
     link_ttl_ms_max: int = 30 * 86_400_000
     notify_unheard_ms: int = 10_000
+    webhook_lost_ms: int = 60_000
+    webhook_local_port: int = 0
 
 
 def read_cluster(stored: bytes) -> ClusterSettings:

@@ -17,6 +17,7 @@ _WAYS = "/gateway.v1.WaysService/"
 _SESSION = "/gateway.v1.SessionService/"
 _IDENTITY = "/gateway.v1.IdentityService/"
 _NOTIFY = "/gateway.v1.NotifyService/"
+_WEBHOOKS = "/gateway.v1.WebhookService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
 _PUBLISHING = (
     *("RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "SetGray", "ReleaseVersion", "RollBack"),
@@ -26,6 +27,10 @@ _PUBLISHING = (
 
 _OF_A_PERSON = ("AnswerPrompt", "ListenBox", "AcknowledgeBox", "ListInbox", "ReadInbox", "NoteAct")
 """What of notifications a person alone does and sees, of itself."""
+_TOLD = (
+    *("SetEndpoint", "RotateSecret", "PauseEndpoint", "ResumeEndpoint", "RemoveEndpoint"),
+    *("GetEndpoint", "GetDelivery", "ReplayDelivery"),
+)
 
 _OF_OWN_SESSION = ("session", "pushes", "session.acknowledge")
 """What a person sees and says of its own session beside what `SessionService` does: so it can `Listen`."""
@@ -64,6 +69,7 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys((f"{_NOTIFY}{name}" for name in _OF_A_PERSON), (Role.PERSON, Role.OPERATOR)),
     **dict.fromkeys((f"{_NOTIFY}{name}" for name in ("SendMessage", "ReplyTo")), (Role.SERVER, Role.OPERATOR)),
     **dict.fromkeys((f"{_NOTIFY}{name}" for name in ("GetGrants", "GetWindows")), (*_OF_PROGRAMS, Role.OPERATOR)),
+    **dict.fromkeys((f"{_WEBHOOKS}{name}" for name in _TOLD), (Role.SERVER, Role.MEMBER, Role.OPERATOR)),
 }
 """Every method of every service of ours, and the roles that have any business with it."""
 

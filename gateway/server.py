@@ -30,6 +30,7 @@ from gateway.services.notify import NotifyService
 from gateway.services.program import ProgramService
 from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
+from gateway.services.webhooks import WebhookService
 from gateway.tokens import Verifier
 from gateway.v1 import (
     catalog_pb2,
@@ -44,6 +45,8 @@ from gateway.v1 import (
     session_pb2_grpc,
     ways_pb2,
     ways_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
 )
 
 SERVICE_NAME: str = program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name
@@ -52,6 +55,7 @@ SESSION_NAME: str = session_pb2.DESCRIPTOR.services_by_name["SessionService"].fu
 WAYS_NAME: str = ways_pb2.DESCRIPTOR.services_by_name["WaysService"].full_name
 IDENTITY_NAME: str = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].full_name
 NOTIFY_NAME: str = notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].full_name
+WEBHOOKS_NAME: str = webhooks_pb2.DESCRIPTOR.services_by_name["WebhookService"].full_name
 ACCEPT_MAX = 10_000
 """With more calls waiting to be accepted gRPC gives some up at random, whoever called: for memory's sake alone."""
 KEEPALIVE_MS = 30_000
@@ -113,6 +117,8 @@ def services(ingress: Ingress, config: GatewayConfig, parts: GatewayParts) -> li
     generated_identity: Any = identity_pb2_grpc
     notify = NotifyService(ingress, routes, config.process, parts.sensor)
     generated_notify: Any = notify_pb2_grpc
+    webhooks = WebhookService(ingress, routes, config.process, parts.sensor)
+    generated_webhooks: Any = webhooks_pb2_grpc
     return [
         Served(SERVICE_NAME, program, generated.add_ProgramServiceServicer_to_server),
         Served(CATALOG_NAME, catalog, generated_catalog.add_CatalogServiceServicer_to_server),
@@ -120,6 +126,7 @@ def services(ingress: Ingress, config: GatewayConfig, parts: GatewayParts) -> li
         Served(SESSION_NAME, session, generated_session.add_SessionServiceServicer_to_server),
         Served(IDENTITY_NAME, identity, generated_identity.add_IdentityServiceServicer_to_server),
         Served(NOTIFY_NAME, notify, generated_notify.add_NotifyServiceServicer_to_server),
+        Served(WEBHOOKS_NAME, webhooks, generated_webhooks.add_WebhookServiceServicer_to_server),
     ]
 
 

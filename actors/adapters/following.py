@@ -3,14 +3,34 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from actors.errors import Corrupt, Unavailable
-from actors.ports import Fetched, Log, Place, Rows, Slice
+from actors.ports import Fetched, Log, Place, Put, Rows, Slice
 from actors.projections.reading import Projection, follow
 from actors.sensor import Sensor
 
 POLL_MS = 5_000
 RETRY_S = 0.2
+
+
+class Errands(Protocol):
+    """What is done besides, upon events. Told of an event again after a kill: what it does twice must do no harm."""
+
+    hearing: Projection
+    """Its fold hears each event; it makes no row."""
+
+    def begin(self, rows: Rows) -> None:
+        """Know what the rows say."""
+        ...
+
+    def act(self, puts: Sequence[Put]) -> None:
+        """Do what was heard of, before it counts as read. Raises Unavailable: then it is heard again."""
+        ...
+
+    def close(self) -> None:
+        """End what is under way."""
+        ...
 
 
 class Follower:
@@ -24,10 +44,12 @@ class Follower:
         slices: Sequence[Slice],
         sensor: Sensor,
         report: Callable[[str, dict[str, object]], None],
+        errands: Errands | None = None,
     ) -> None:
         self._log = log
         self._rows = rows
-        self._projections = projections
+        self._errands = errands
+        self._folded = projections if errands is None else (*projections, errands.hearing)
         self._slices = slices
         self._sensor = sensor
         self._report = report
@@ -44,6 +66,8 @@ class Follower:
                     self._report("the follower waits", {"why": str(error)})
                     self._stopping.wait(RETRY_S)
         finally:
+            if self._errands is not None:
+                self._errands.close()
             self._reader.close()
             self._rows.close()
 
@@ -55,6 +79,11 @@ class Follower:
     def _follow(self) -> None:
         """Read on from what the rows say; what they lost, or never had, is read again."""
         places = self._known()
+        try:
+            if self._errands is not None:
+                self._errands.begin(self._rows)
+        except Corrupt as error:
+            places = self._again(error)
         starts = self._log.spans(self._slices)
         self._reader.assign({})  # what is not read any more begins anew, at what the rows say and not where it was
         self._reader.assign({one: max(starts[one].start, places.get(one, Place()).next_offset) for one in self._slices})
@@ -71,7 +100,9 @@ class Follower:
 
     def _take(self, frames: Sequence[Fetched], places: dict[Slice, Place]) -> bool:
         """Fold and write; False when the rows were lost and all begins anew."""
-        followed = follow(self._projections, places, frames)
+        followed = follow(self._folded, places, frames)
+        if self._errands is not None:
+            self._errands.act(followed.puts)
         try:
             self._rows.write(followed.puts, followed.places)
         except Corrupt as error:

@@ -13,6 +13,7 @@ from actors.cli.notify import notify
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 from actors.cli.people import sign_in
 from actors.cli.signing import keys
+from actors.cli.webhooks import webhooks
 
 app = typer.Typer(
     name="hutong",
@@ -383,6 +384,7 @@ for name, group in {
     "links": links,
     "notify": notify,
     "shares": shares,
+    "webhooks": webhooks,
 }.items():
     app.add_typer(group, name=name)
 app.command()(sign_in)

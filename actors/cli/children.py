@@ -77,7 +77,7 @@ def follower(settings: bytes) -> None:
     sensor = PrometheusSensor()
     log = open_log(plan.log_url, plan.process, plan.token)
     registry = registry_of(plan.programs)
-    following = following_of(Path(plan.folder), log, plan.cluster, registry, sensor, failed)
+    following = following_of(Path(plan.folder), log, plan.cluster, registry, plan.process, sensor, failed)
     _ready(metrics=serve_metrics(sensor).port)
     ended.wait()
     following.stop()

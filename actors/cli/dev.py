@@ -80,7 +80,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         shared = Shared(log, token)
         log_url = f"embedded://{await shared.start()}"
         await gateway.ready(cluster.partitions)
-        following = following_of(folder, log, cluster, registry, sensor, _follower_failed)
+        following = following_of(folder, log, cluster, registry, process, sensor, _follower_failed)
         metrics = serve_metrics(sensor)
         run = running.Run(
             mode="dev",

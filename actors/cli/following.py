@@ -5,16 +5,21 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 from msgspec import Struct
 
+from actors.adapters.errands import Webhooks
 from actors.adapters.following import Follower
 from actors.adapters.readmodels import SqliteRows
+from actors.adapters.webhooks import Sender
 from actors.cli import wiring
 from actors.cli.archive import Archive
 from actors.errors import PlatformError, Unavailable
 from actors.ports import Log, Place, Slice
+from actors.projections.deliveries import DELIVERIES
+from actors.projections.endpoints import ENDPOINTS
 from actors.projections.listed import LISTED
 from actors.projections.owed import owed
 from actors.projections.reading import Projection, terms_of
@@ -40,7 +45,7 @@ class FollowerPlan(Struct, frozen=True, kw_only=True):
 
 def projections_of(registry: Registry) -> tuple[Projection, ...]:
     """Every read model of a platform with these programs."""
-    return (owed(registry), LISTED)
+    return (owed(registry), LISTED, ENDPOINTS, DELIVERIES)
 
 
 def slices_of(projections: tuple[Projection, ...], cluster: ClusterSettings) -> list[Slice]:
@@ -75,15 +80,18 @@ def following_of(
     log: Log,
     cluster: ClusterSettings,
     registry: Registry,
+    process: ProcessSettings,
     sensor: Sensor,
     failed: Callable[[PlatformError], None],
 ) -> Following:
     """Begin to follow. Raises Unavailable when the file of the rows or the log cannot be used."""
     projections = projections_of(registry)
-    slices = slices_of(projections, cluster)
+    root, sender = cache(partial(wiring.root_of, folder)), Sender(process.webhook_local_port)
+    errands = Webhooks(log, cluster, registry, root, sender, process.webhook_lost_ms, wiring.report)
+    slices = slices_of((*projections, errands.hearing), cluster)
     ids = {log.topic_id(one.topic) for one in slices}
     rows = SqliteRows(folder / FILE, projections, terms_of(projections, ids))
-    return Following(Follower(log, rows, projections, slices, sensor, wiring.report), failed)
+    return Following(Follower(log, rows, projections, slices, sensor, wiring.report, errands), failed)
 
 
 @contextmanager

@@ -165,6 +165,15 @@ def keys_of(folder: Path) -> Keys:
     return FileKeys(folder / KEYS_FOLDER)
 
 
+def root_of(folder: Path) -> bytes:
+    """The key of this folder's keyring that secrets are derived from. Raises SetupError."""
+    keys = keys_of(folder)
+    try:
+        return keys.root()[1]
+    finally:
+        keys.close()
+
+
 def settled_cluster(
     folder: Path, partitions: int | None = None, groups: Mapping[str, int] | None = None
 ) -> ClusterSettings:

@@ -19,6 +19,8 @@ from actors.domain.notify.template import Template
 from actors.domain.ways.code import Code
 from actors.domain.ways.link import Link
 from actors.domain.ways.share import Card, Hop
+from actors.domain.webhook.delivery import Delivery
+from actors.domain.webhook.endpoint import Endpoint
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from actors.kernel.rules import Rules
@@ -38,8 +40,9 @@ from gateway.services.identity import IdentityService
 from gateway.services.notify import NotifyService
 from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
+from gateway.services.webhooks import WebhookService
 from gateway.tokens import Verifier, sign
-from gateway.v1 import catalog_pb2, identity_pb2, notify_pb2, session_pb2, ways_pb2
+from gateway.v1 import catalog_pb2, identity_pb2, notify_pb2, session_pb2, ways_pb2, webhooks_pb2
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.scene import new_id, registry
@@ -72,6 +75,10 @@ TEXTS = {
     "answers": "accept",
     "fields": "thing1",
     "act": "message",
+    "url": "https://hooks.shop.com/in",
+    "endpoint": "main",
+    "events": "owed",
+    "delivery": "d1",
 }
 CALLERS = {
     "SignIn": "platform/issuer",
@@ -87,6 +94,8 @@ STATES = {
     "ways.share/cafe/ABCDEFGHIJKLMNOP": Card("shared", "pages/map/index", path=(Hop("ABCDEFGHIJKLMNOP", "ann"),)),
     "identity.person/ann": Person("active", 7),
     f"identity.link/cafe/{OPENID}": identity.Link("active", 1, "k", 9, 1),
+    "webhook.endpoint/cafe/main": Endpoint("active", "https://hooks.shop.com/in", ("owed",)),
+    "webhook.delivery/cafe/d1": Delivery("dead", "cafe/main"),
 }
 LONG_NAMED = ("ResolveLink", "GetShare")
 """Methods that read a text of a longer name than a code's."""
@@ -97,6 +106,7 @@ METHODS = [
     *identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].methods,
     *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
     *(each for each in notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].methods if not each.server_streaming),
+    *webhooks_pb2.DESCRIPTOR.services_by_name["WebhookService"].methods,
 ]
 
 
@@ -161,6 +171,7 @@ async def _mutate(counts: Counts, size: int) -> Counts:
         "SessionService": SessionService(ingress, routes, process, Sensor()),
         "WaysService": WaysService(ingress, routes, process, Sensor()),
         "NotifyService": NotifyService(ingress, routes, process, Sensor()),
+        "WebhookService": WebhookService(ingress, routes, process, Sensor()),
     }
     for _ in range(size):
         method = chance.choice(METHODS)

@@ -73,6 +73,16 @@ ROLES: Mapping[str, str] = {
     **dict.fromkeys(
         (f"SessionService/{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), "person"
     ),
+    **dict.fromkeys(
+        (
+            f"WebhookService/{name}"
+            for name in (
+                *("SetEndpoint", "RotateSecret", "PauseEndpoint", "ResumeEndpoint", "RemoveEndpoint"),
+                *("GetEndpoint", "GetDelivery", "ReplayDelivery"),
+            )
+        ),
+        "server member operator",
+    ),
     "WaysService/ResolveCode": "person account server member merchant operator platform",
     "WaysService/MintLink": "server member operator",
     "WaysService/ResolveLink": "person",

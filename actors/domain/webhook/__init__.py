@@ -1,0 +1,1 @@
+"""What a developer's server is told of a program."""

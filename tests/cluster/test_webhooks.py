@@ -1,0 +1,94 @@
+"""A developer's server is told of every debt once or more by one name each, though the follower is killed."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from gateway.client import Client
+from tests.cli.running import PROGRAMS
+from tests.cluster.stage import Platform, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+DEBTS = 90
+KILLS = 2
+
+
+class Heard:
+    """What a developer's server got: bodies by the delivery's id, and whether a signature was wrong."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, list[bytes]] = {}
+        self.signatures: list[tuple[str, bytes, str]] = []
+
+
+@contextmanager
+def server(heard: Heard) -> Generator[int]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            name = self.headers["webhook-id"]
+            heard.bodies.setdefault(name, []).append(body)
+            said = f"{name}.{self.headers['webhook-timestamp']}.".encode() + body
+            heard.signatures.append((name, said, self.headers["webhook-signature"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is written."""
+
+    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=served.serve_forever, args=[0.01])
+    thread.start()
+    try:
+        yield served.server_port
+    finally:
+        served.shutdown()
+        served.server_close()
+        thread.join()
+
+
+async def _drink(address: str, begin: int, end: int) -> None:
+    async with Client(address, "guests") as client:
+        for number in range(begin, end):
+            fields = f'{{"what": "ale", "amount_minor": {number + 1}, "reference": "{number}"}}'.encode()
+            await client.invoke(f"programs/slate/slates/g{number % 50}", "slate.drink", fields)
+
+
+def _delivered(platform: Platform) -> set[str]:
+    """The names of the deliveries that the log shows as delivered."""
+    shown = platform.operate("webhooks", "log", "slate/main", "--state", "delivered")
+    return {str(one["delivery"]).removeprefix("slate/") for one in shown["deliveries"]}
+
+
+def test_every_event_is_told_by_one_name_across_kills_of_the_follower(tmp_path: Path) -> None:
+    heard = Heard()
+    with server(heard) as port:
+        settings = {"HUTONG_WEBHOOK_LOCAL_PORT": str(port), "HUTONG_WEBHOOK_LOST_MS": "2000"}
+        with Platform(tmp_path / "up", "--programs", str(PROGRAMS), **settings) as platform:
+            shown = platform.operate("webhooks", "set", "slate/main", f"http://127.0.0.1:{port}/in", "owed")
+            secret = base64.b64decode(shown["secret"].removeprefix("whsec_"))
+            share = DEBTS // (KILLS + 1)
+            for kill in range(KILLS):
+                asyncio.run(_drink(platform.gateway, kill * share, (kill + 1) * share - 5))
+                victim = platform.kill("follower")
+                asyncio.run(_drink(platform.gateway, (kill + 1) * share - 5, (kill + 1) * share))
+                platform.replaced(victim, "follower")
+            asyncio.run(_drink(platform.gateway, KILLS * share, DEBTS))
+            until(lambda: len(heard.bodies) >= DEBTS, 60, f"{DEBTS} deliveries; {platform.errors}")
+            until(lambda: len(_delivered(platform)) == DEBTS, 30, f"{DEBTS} delivered; {platform.errors}")
+            assert _delivered(platform) == set(heard.bodies)
+        told = {name: json.loads(bodies[0]) for name, bodies in heard.bodies.items()}
+        assert sorted(int(one["data"]["reference"]) for one in told.values()) == list(range(DEBTS))
+        assert all(len(set(bodies)) == 1 for bodies in heard.bodies.values()), "a name stands for one thing"
+        for name, said, signature in heard.signatures:
+            made = base64.b64encode(hmac.digest(secret, said, hashlib.sha256)).decode()
+            assert signature == f"v1,{made}", name
