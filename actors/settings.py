@@ -112,6 +112,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     visit_devices_max: int = 8
     code_host: str = "hutong.example"
     link_ttl_ms_max: int = 30 * 86_400_000
+    link_rules_max: int = 100
+    link_publishes_month_max: int = 100
     notify_unheard_ms: int = 10_000
     webhook_lost_ms: int = 60_000
     webhook_local_port: int = 0

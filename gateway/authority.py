@@ -46,10 +46,10 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys((f"{_CATALOG}{name}" for name in _PUBLISHING), (Role.MEMBER, Role.OPERATOR)),
     **dict.fromkeys((f"{_CATALOG}{name}" for name in ("OpenAccount", "TakeReview", "JudgeVersion")), (Role.OPERATOR,)),
     **dict.fromkeys(
-        (f"{_WAYS}{name}" for name in ("MintCode", "GetCode", "RevokeCode", "MintLink")),
+        (f"{_WAYS}{name}" for name in ("MintCode", "GetCode", "RevokeCode", "MintLink", "AddRule", "PublishRules")),
         (Role.SERVER, Role.MEMBER, Role.OPERATOR),
     ),
-    f"{_WAYS}ResolveCode": tuple(Role),
+    **dict.fromkeys((f"{_WAYS}{name}" for name in ("ResolveCode", "MatchRule")), tuple(Role)),
     **dict.fromkeys((f"{_WAYS}{name}" for name in ("ResolveLink", "Share")), (Role.PERSON,)),
     f"{_WAYS}Withdraw": (*_OF_PROGRAMS, Role.OPERATOR),
     f"{_WAYS}GetShare": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),

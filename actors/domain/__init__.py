@@ -17,12 +17,13 @@ from actors.domain.session import SESSION
 from actors.domain.visit import VISIT
 from actors.domain.ways.code import CODE
 from actors.domain.ways.link import LINK
+from actors.domain.ways.rules import RULES
 from actors.domain.ways.share import SHARE
 from actors.domain.webhook.delivery import DELIVERY
 from actors.domain.webhook.endpoint import ENDPOINT
 
 ENTITIES = (
-    *(SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT, LINK, SHARE),
+    *(SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT, LINK, SHARE, RULES),
     *(PERSON, IDENTITY),
     *(ENDPOINT, DELIVERY),
     *(TEMPLATE, GRANTS, BOX, INBOX, PAGE, WINDOW),

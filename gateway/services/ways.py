@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from actors.adapters.qr import MEDIA_TYPES, SCALE_DEFAULT, SCALE_MAX, picture
-from actors.domain.ways import address, link, share
+from actors.domain.ways import address, link, rules, share
 from actors.domain.ways.address import NAME_CHARS
 from actors.domain.ways.code import CODE, Code, Mint, Revoke, code_of, read_text, text_of
 from actors.domain.ways.link import LINK, Link
+from actors.domain.ways.rules import RULES
 from actors.domain.ways.share import SHARE, Card
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
@@ -197,6 +198,51 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             return pb.WithdrawResponse(position=_position(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "Withdraw", at, request.request_id, work)
+
+    async def AddRule(self, request: pb.AddRuleRequest, context: Context) -> pb.RuleChange:
+        """A rule of a host."""
+        process = self.process
+
+        async def work(steps: Steps) -> pb.RuleChange:
+            await _check_own(steps, request.program)
+            check_page(self._routes.registry, request.program, request.page)
+            add = rules.Add(request.program, request.prefix, request.page, process.link_rules_max)
+            answer = await steps.ask(_rules_of(request.host), add)
+            return pb.RuleChange(position=_position(answer), duplicate=answer.duplicate)
+
+        return await self.answer(context, "AddRule", RULES.at(request.host), request.request_id, work)
+
+    async def PublishRules(self, request: pb.PublishRulesRequest, context: Context) -> pb.RuleChange:
+        """The rules of a host as they are now."""
+        process = self.process
+
+        async def work(steps: Steps) -> pb.RuleChange:
+            await _check_own(steps, request.program)
+            publish = rules.Publish(request.program, process.link_publishes_month_max)
+            answer = await steps.ask(_rules_of(request.host), publish)
+            return pb.RuleChange(position=_position(answer), duplicate=answer.duplicate)
+
+        return await self.answer(context, "PublishRules", RULES.at(request.host), request.request_id, work)
+
+    async def MatchRule(self, request: pb.MatchRuleRequest, context: Context) -> pb.MatchRuleResponse:
+        """Where an ordinary link leads."""
+        host, path = address.read_url(request.url) or ("", "")
+
+        async def work(steps: Steps) -> pb.MatchRuleResponse:
+            found = await steps.look(_rules_of(host, "url"), "match", rules.Match, path=path)
+            if not found.page:
+                raise NotFound("no rule leads from this link to a program", reason="NO_SUCH_RULE")
+            return pb.MatchRuleResponse(program=found.program, page=found.page, prefix=found.prefix)
+
+        return await self.answer(context, "MatchRule", RULES.at(host), "", work)
+
+
+def _rules_of(host: str, field: str = "host") -> Ref[rules.Command]:
+    """The rules of a host as addresses name it. Raises InvalidCommand."""
+    if (address.read_url(f"https://{host}") or ("", ""))[0] != host or not host:
+        message = f"{field}: a host is such as shop.example, in small letters"
+        raise InvalidCommand(message, field=field, reason="INVALID_HOST" if field == "host" else "INVALID_URL")
+    return RULES.at(host)
 
 
 def check_page(registry: Registry, program: str, page: str, field: str = "page") -> None:

@@ -232,3 +232,51 @@ class WithdrawResponse(_message.Message):
     position: _program_pb2.Position
     duplicate: bool
     def __init__(self, position: _Optional[_Union[_program_pb2.Position, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+
+class AddRuleRequest(_message.Message):
+    __slots__ = ("program", "host", "prefix", "page", "request_id")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    host: str
+    prefix: str
+    page: str
+    request_id: str
+    def __init__(self, program: _Optional[str] = ..., host: _Optional[str] = ..., prefix: _Optional[str] = ..., page: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class PublishRulesRequest(_message.Message):
+    __slots__ = ("program", "host", "request_id")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    host: str
+    request_id: str
+    def __init__(self, program: _Optional[str] = ..., host: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class RuleChange(_message.Message):
+    __slots__ = ("position", "duplicate")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    position: _program_pb2.Position
+    duplicate: bool
+    def __init__(self, position: _Optional[_Union[_program_pb2.Position, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+
+class MatchRuleRequest(_message.Message):
+    __slots__ = ("url",)
+    URL_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    def __init__(self, url: _Optional[str] = ...) -> None: ...
+
+class MatchRuleResponse(_message.Message):
+    __slots__ = ("program", "page", "prefix")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    page: str
+    prefix: str
+    def __init__(self, program: _Optional[str] = ..., page: _Optional[str] = ..., prefix: _Optional[str] = ...) -> None: ...

@@ -80,6 +80,21 @@ class WaysServiceStub:
                 request_serializer=gateway_dot_v1_dot_ways__pb2.WithdrawRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_ways__pb2.WithdrawResponse.FromString,
                 _registered_method=True)
+        self.AddRule = channel.unary_unary(
+                '/gateway.v1.WaysService/AddRule',
+                request_serializer=gateway_dot_v1_dot_ways__pb2.AddRuleRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_ways__pb2.RuleChange.FromString,
+                _registered_method=True)
+        self.PublishRules = channel.unary_unary(
+                '/gateway.v1.WaysService/PublishRules',
+                request_serializer=gateway_dot_v1_dot_ways__pb2.PublishRulesRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_ways__pb2.RuleChange.FromString,
+                _registered_method=True)
+        self.MatchRule = channel.unary_unary(
+                '/gateway.v1.WaysService/MatchRule',
+                request_serializer=gateway_dot_v1_dot_ways__pb2.MatchRuleRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_ways__pb2.MatchRuleResponse.FromString,
+                _registered_method=True)
 
 
 class WaysServiceServicer:
@@ -149,6 +164,28 @@ class WaysServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddRule(self, request, context):
+        """A rule for a host's ordinary links, which is followed once it is published. The first rule gives the host to its
+        program, and is an operator's: host_not_given, host_of_another, too_many_rules.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishRules(self, request, context):
+        """All rules of a host that were added are followed from now on. too_often.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MatchRule(self, request, context):
+        """Where an ordinary link leads: by the longest prefix that its path begins with. NO_SUCH_RULE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WaysServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +233,21 @@ def add_WaysServiceServicer_to_server(servicer, server):
                     servicer.Withdraw,
                     request_deserializer=gateway_dot_v1_dot_ways__pb2.WithdrawRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_ways__pb2.WithdrawResponse.SerializeToString,
+            ),
+            'AddRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddRule,
+                    request_deserializer=gateway_dot_v1_dot_ways__pb2.AddRuleRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_ways__pb2.RuleChange.SerializeToString,
+            ),
+            'PublishRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishRules,
+                    request_deserializer=gateway_dot_v1_dot_ways__pb2.PublishRulesRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_ways__pb2.RuleChange.SerializeToString,
+            ),
+            'MatchRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.MatchRule,
+                    request_deserializer=gateway_dot_v1_dot_ways__pb2.MatchRuleRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_ways__pb2.MatchRuleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +494,87 @@ class WaysService:
             '/gateway.v1.WaysService/Withdraw',
             gateway_dot_v1_dot_ways__pb2.WithdrawRequest.SerializeToString,
             gateway_dot_v1_dot_ways__pb2.WithdrawResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.WaysService/AddRule',
+            gateway_dot_v1_dot_ways__pb2.AddRuleRequest.SerializeToString,
+            gateway_dot_v1_dot_ways__pb2.RuleChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.WaysService/PublishRules',
+            gateway_dot_v1_dot_ways__pb2.PublishRulesRequest.SerializeToString,
+            gateway_dot_v1_dot_ways__pb2.RuleChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MatchRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.WaysService/MatchRule',
+            gateway_dot_v1_dot_ways__pb2.MatchRuleRequest.SerializeToString,
+            gateway_dot_v1_dot_ways__pb2.MatchRuleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,6 +18,7 @@ from actors.domain.identity.person import Person
 from actors.domain.notify.template import Template
 from actors.domain.ways.code import Code
 from actors.domain.ways.link import Link
+from actors.domain.ways.rules import Rules as LinkRules
 from actors.domain.ways.share import Card, Hop
 from actors.domain.webhook.delivery import Delivery
 from actors.domain.webhook.endpoint import Endpoint
@@ -62,6 +63,9 @@ TEXTS = {
     "code": "ABCDEFGHIJKL",
     "text": "cafe/ABCDEFGHIJKL",
     "parent": "ABCDEFGHIJKLMNOP",
+    "host": "shop.example",
+    "prefix": "/map",
+    "url": "https://shop.example/map/7",
     "share": "ABCDEFGHIJKLMNOP",
     "format": "svg",
     "path": "pages/map/index",
@@ -91,6 +95,7 @@ STATES = {
     "catalog.name/cafe": Name("kept", "acme"),
     "ways.code/cafe/ABCDEFGHIJKL": Code("minted", "pages/map/index", b"42", "trial", "ann", 7),
     "ways.link/cafe/ABCDEFGHIJKLMNOP": Link("minted", "pages/map/index", b"42", "ann", 7, 8),
+    "ways.rules/shop.example": LinkRules("kept", "cafe", {}, {"/map": "pages/map/index"}),
     "ways.share/cafe/ABCDEFGHIJKLMNOP": Card("shared", "pages/map/index", path=(Hop("ABCDEFGHIJKLMNOP", "ann"),)),
     "identity.person/ann": Person("active", 7),
     f"identity.link/cafe/{OPENID}": identity.Link("active", 1, "k", 9, 1),
