@@ -1,5 +1,8 @@
 """Sessions through a gateway: opened, turned, closed; whose they are; and all that is refused."""
 
+# One test waits until the gateway serves a stream.
+# pyright: reportPrivateUsage=false
+
 import json
 import time
 from collections.abc import Awaitable, Callable
