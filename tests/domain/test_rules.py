@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Reject
-from actors.domain.ways.rules import MONTH_MS, RULES, Add, Added, Command, Event, Publish, Published, Rules
+from actors.domain.ways.rules import MONTH_MS, RULES, RULES_MAX, Add, Added, Command, Event, Publish, Published, Rules
 from actors.testing import NOW_MS, Scenario
 
 MAP, RIDE = Add("bike", "/map", "pages/map"), Add("bike", "/map/ride", "pages/ride")
@@ -85,3 +85,11 @@ def test_no_rule_that_a_path_begins_with_is_longer_than_the_one_that_is_found(pa
     fitting = [prefix for prefix in pages if path.startswith(prefix)]
     assert found["prefix"] == max(fitting, key=len, default="")
     assert found["page"] == pages.get(found["prefix"], "")
+
+
+def test_as_many_rules_as_there_may_be_fit_the_state() -> None:
+    scenario = host()
+    for number in range(RULES_MAX):
+        scenario.when(Add("bike", f"/{number:0255}", "页" * 256))
+    scenario.when(Publish("bike"))
+    assert len(scenario.state.live) == RULES_MAX
