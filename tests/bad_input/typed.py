@@ -78,7 +78,6 @@ TEXTS = {
     "answers": "accept",
     "fields": "thing1",
     "act": "message",
-    "url": "https://hooks.shop.com/in",
     "endpoint": "main",
     "events": "owed",
     "delivery": "d1",
