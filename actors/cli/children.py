@@ -20,6 +20,8 @@ from actors.cli.tie import end_after, tie_to_parent
 from actors.errors import PlatformError
 
 REFUSED = 3
+FOLLOWER_NICE = 10
+"""Nobody waits for the follower: it gives way to gateways and hosts, and catches up when they leave it time."""
 
 
 class LogPlan(Struct, frozen=True, kw_only=True):
@@ -73,6 +75,7 @@ def follower(settings: bytes) -> None:
         failures.append(error)
         ended.set()
 
+    os.nice(FOLLOWER_NICE)
     plan = msgspec.json.decode(settings, type=FollowerPlan)
     sensor = PrometheusSensor()
     log = open_log(plan.log_url, plan.process, plan.token)
