@@ -78,7 +78,7 @@ TEXTS = {
     "answers": "accept",
     "fields": "thing1",
     "act": "message",
-    "url": "https://shop.example/map/7",
+    "url": "https://hooks.shop.com/in",
     "endpoint": "main",
     "events": "owed",
     "delivery": "d1",
