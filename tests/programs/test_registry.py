@@ -53,7 +53,7 @@ def test_a_resource_name_leads_to_its_entity_and_back(registry: Registry, name: 
     [
         ("programs/bik/stations/1", "no program 'bik'; there are bike, "),
         ("programs/bike/station/1", "there are riders, stations"),
-        ("session/1", "sessions, and programs/<program>/<collection>/<id>"),
+        ("session/1", ", and programs/<program>/<collection>/<id>"),
         ("programs", "merchants, "),
         ("", "merchants, "),
     ],
