@@ -22,6 +22,7 @@ from gateway.client import Client
 
 PROGRAM = Path(__file__).parent / "tally"
 READY_S_MAX = 120.0
+GONE_S_MAX = 60.0
 LOOK_S = 0.02
 KEYS = 24
 THINK_S = 0.02
@@ -161,12 +162,12 @@ class Platform:
         if self.process.poll() is None:
             self.process.send_signal(number)
         self.close()
-        until(lambda: not any(map(running.alive, before)), 15, f"all processes gone: {before}")
+        until(lambda: not any(map(running.alive, before)), GONE_S_MAX, f"all processes gone: {before}")
         return time.monotonic() - began
 
     def close(self) -> None:
         """Wait until its main process has ended."""
-        self.process.wait(60)
+        self.process.wait(GONE_S_MAX)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
