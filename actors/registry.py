@@ -190,7 +190,9 @@ def _check_pure(tree: ast.Module, path: Path, free: frozenset[str]) -> None:
     That keeps an author from slips. It is no sandbox: a program is trusted code.
     """
     for node in ast.walk(tree):
-        where = f"{path}, line {getattr(node, 'lineno', 0)}"
+        if not isinstance(node, ast.Import | ast.ImportFrom | ast.Call):
+            continue
+        where = f"{path}, line {node.lineno}"
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

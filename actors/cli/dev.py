@@ -71,7 +71,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
             cluster=cluster,
             process=process,
         )
-        hosting = wiring.hosting_of(host_config, log, sensor)
+        hosting = wiring.hosting_of(host_config, registry, log, sensor)
         address = await hosting.start()
         hosting.assign(Place(log, cluster, name).take_all(address, 1, registry.digest))
         config = GatewayConfig(name=name, log_url="", token=token, port=port, cluster=cluster, process=process)

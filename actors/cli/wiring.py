@@ -61,12 +61,12 @@ def app_of(programs: tuple[str, ...]) -> str:
 
 def hosting_of(
     config: HostConfig,
+    registry: Registry,
     log: Log | None = None,
     sensor: PrometheusSensor | None = None,
     failed: Callable[[], None] | None = None,
 ) -> Hosting:
     """A host on the running event loop, wired for this machine."""
-    registry = registry_of(config.programs)
     rules = Rules(registry.entities.values(), config.release, registry.digest)
     return Hosting(
         config,
@@ -105,7 +105,7 @@ def host_of(config: HostConfig) -> Hosting:
     sensor = PrometheusSensor()
     serve_metrics(sensor, max(config.metrics_port, 0))
     watch_collector(sensor)
-    return hosting_of(config, None, sensor, lambda: os._exit(FAILED))
+    return hosting_of(config, registry_of(config.programs), None, sensor, lambda: os._exit(FAILED))
 
 
 def log_of(config: HostConfig) -> Log:

@@ -9,7 +9,7 @@ import pytest
 
 from actors.adapters import ray_session
 from actors.cli import running
-from tests.cluster.stage import Load, Platform, descendants, under_load, until
+from tests.cluster.stage import GONE_S_MAX, Load, Platform, descendants, under_load, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -34,7 +34,7 @@ def test_each_end_is_clean_and_the_next_start_in_the_folder_has_every_call(tmp_p
     began = time.monotonic()
     platform.process.kill()
     platform.process.wait()
-    until(lambda: not any(map(running.alive, before)), 15, f"all processes gone: {before}")
+    until(lambda: not any(map(running.alive, before)), GONE_S_MAX, f"all processes gone: {before}")
     print(f"kill -9 of up: all {len(before)} processes ended within {time.monotonic() - began:.2f} s")
     platform.end()
 

@@ -31,7 +31,7 @@ def test_a_killed_follower_goes_on_where_its_rows_are(tmp_path: Path) -> None:
             asyncio.run(_drink(platform.gateway, (kill + 1) * share - 5, (kill + 1) * share))
             platform.replaced(victim, "follower")
         asyncio.run(_drink(platform.gateway, KILLS * share, DEBTS))
-        until(lambda: len(platform.operate("owed")["debts"]) == DEBTS, 30, f"{DEBTS} debts; {platform.errors}")
+        until(lambda: len(platform.operate("owed")["debts"]) == DEBTS, 60, f"{DEBTS} debts; {platform.errors}")
         assert platform.operate("owed")["totals"] == {"GBP": DEBTS * (DEBTS + 1) // 2}
         with urllib.request.urlopen(f"http://{platform.run().metrics['follower']}/metrics") as answer:
             told = answer.read().decode()

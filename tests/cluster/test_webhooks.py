@@ -84,7 +84,7 @@ def test_every_event_is_told_by_one_name_across_kills_of_the_follower(tmp_path: 
                 platform.replaced(victim, "follower")
             asyncio.run(_drink(platform.gateway, KILLS * share, DEBTS))
             until(lambda: len(heard.bodies) >= DEBTS, 60, f"{DEBTS} deliveries; {platform.errors}")
-            until(lambda: len(_delivered(platform)) == DEBTS, 30, f"{DEBTS} delivered; {platform.errors}")
+            until(lambda: len(_delivered(platform)) == DEBTS, 60, f"{DEBTS} delivered; {platform.errors}")
             assert _delivered(platform) == set(heard.bodies)
         told = {name: json.loads(bodies[0]) for name, bodies in heard.bodies.items()}
         assert sorted(int(one["data"]["reference"]) for one in told.values()) == list(range(DEBTS))
