@@ -50,12 +50,6 @@ from gateway.v1 import (
 )
 
 SERVICE_NAME: str = program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name
-CATALOG_NAME: str = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
-SESSION_NAME: str = session_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name
-WAYS_NAME: str = ways_pb2.DESCRIPTOR.services_by_name["WaysService"].full_name
-IDENTITY_NAME: str = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].full_name
-NOTIFY_NAME: str = notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].full_name
-WEBHOOKS_NAME: str = webhooks_pb2.DESCRIPTOR.services_by_name["WebhookService"].full_name
 ACCEPT_MAX = 10_000
 """With more calls waiting to be accepted gRPC gives some up at random, whoever called: for memory's sake alone."""
 KEEPALIVE_MS = 30_000
@@ -104,30 +98,22 @@ class Served(NamedTuple):
 
 def services(ingress: Ingress, config: GatewayConfig, parts: GatewayParts) -> list[Served]:
     """Every service of ours."""
-    routes = Routes(parts.registry, config.cluster, config.process)
-    program = ProgramService(ingress, routes, config.process, parts.sensor)
-    catalog = CatalogService(ingress, routes, config.process, parts.sensor)
-    ways = WaysService(ingress, routes, config.process, parts.sensor)
-    session = SessionService(ingress, routes, config.process, parts.sensor)
-    generated: Any = program_pb2_grpc
-    generated_catalog: Any = catalog_pb2_grpc
-    generated_ways: Any = ways_pb2_grpc
-    generated_session: Any = session_pb2_grpc
-    identity = IdentityService(ingress, routes, config.process, parts.sensor, parts.keys)
-    generated_identity: Any = identity_pb2_grpc
-    notify = NotifyService(ingress, routes, config.process, parts.sensor)
-    generated_notify: Any = notify_pb2_grpc
-    webhooks = WebhookService(ingress, routes, config.process, parts.sensor)
-    generated_webhooks: Any = webhooks_pb2_grpc
+    given = (ingress, Routes(parts.registry, config.cluster, config.process), config.process, parts.sensor)
     return [
-        Served(SERVICE_NAME, program, generated.add_ProgramServiceServicer_to_server),
-        Served(CATALOG_NAME, catalog, generated_catalog.add_CatalogServiceServicer_to_server),
-        Served(WAYS_NAME, ways, generated_ways.add_WaysServiceServicer_to_server),
-        Served(SESSION_NAME, session, generated_session.add_SessionServiceServicer_to_server),
-        Served(IDENTITY_NAME, identity, generated_identity.add_IdentityServiceServicer_to_server),
-        Served(NOTIFY_NAME, notify, generated_notify.add_NotifyServiceServicer_to_server),
-        Served(WEBHOOKS_NAME, webhooks, generated_webhooks.add_WebhookServiceServicer_to_server),
+        _served(program_pb2, program_pb2_grpc, ProgramService(*given)),
+        _served(catalog_pb2, catalog_pb2_grpc, CatalogService(*given)),
+        _served(ways_pb2, ways_pb2_grpc, WaysService(*given)),
+        _served(session_pb2, session_pb2_grpc, SessionService(*given)),
+        _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys)),
+        _served(notify_pb2, notify_pb2_grpc, NotifyService(*given)),
+        _served(webhooks_pb2, webhooks_pb2_grpc, WebhookService(*given)),
     ]
+
+
+def _served(messages: Any, generated: Any, service: Answering) -> Served:
+    """The one service of a proto, by the name that it has there; protobuf's generated code has no types."""
+    ((name, described),) = messages.DESCRIPTOR.services_by_name.items()
+    return Served(described.full_name, service, getattr(generated, f"add_{name}Servicer_to_server"))
 
 
 class Gateway:

@@ -27,6 +27,7 @@ from gateway.ingress import Ingress, Single
 from gateway.pending import Call
 from gateway.routes import Route, Routes, text_of
 from gateway.status import refusal_of
+from gateway.v1 import program_pb2
 
 C = TypeVar("C", bound=Struct)
 M = TypeVar("M")
@@ -45,6 +46,11 @@ class Answer(NamedTuple):
     def value(self) -> Any:
         """The reply as Python values; None when there was none."""
         return msgspec.json.decode(self.payload) if self.payload else None
+
+
+def position_of(answer: Answer) -> program_pb2.Position:
+    """Where it was decided, as clients are told."""
+    return program_pb2.Position(**msgspec.structs.asdict(answer.position))
 
 
 class Steps:

@@ -17,9 +17,9 @@ from actors.errors import InvalidCommand, NotFound
 from actors.principal import Principal, Role
 from gateway.answering import Context
 from gateway.authority import denied
-from gateway.steps import Answer, Steps, TypedService
+from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import catalog_pb2 as pb
-from gateway.v1 import catalog_pb2_grpc, program_pb2
+from gateway.v1 import catalog_pb2_grpc
 
 _ADMINS = ("admin",)
 _DEVELOPERS = ("admin", "developer")
@@ -267,8 +267,7 @@ def _check_person(principal: Principal | None, program: str, openid: str) -> Non
 
 
 def _change(answer: Answer) -> pb.CatalogChange:
-    position = program_pb2.Position(**msgspec.structs.asdict(answer.position))
-    return pb.CatalogChange(position=position, duplicate=answer.duplicate)
+    return pb.CatalogChange(position=position_of(answer), duplicate=answer.duplicate)
 
 
 def _version(version: Version) -> pb.Version:

@@ -21,10 +21,10 @@ from gateway.deriving import Derived, Login
 from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.routes import Routes
-from gateway.steps import Answer, Steps, TypedService
+from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.tokens import sign
 from gateway.v1 import identity_pb2 as pb
-from gateway.v1 import identity_pb2_grpc, program_pb2
+from gateway.v1 import identity_pb2_grpc
 
 _WORD_CHARS_MAX = 256
 
@@ -77,7 +77,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
                     raise InvalidCommand(message, field=field, reason="INVALID_ASSERTION")
             answer = await steps.ask(person, Register())
             token = vault.token(Principal(Role.ACCOUNT, "", name))
-            return pb.SignInResponse(person=name, token=token, position=_position(answer), duplicate=answer.duplicate)
+            return pb.SignInResponse(person=name, token=token, position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "SignIn", person, request.request_id, work)
 
@@ -97,7 +97,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
             return pb.IssueCodeResponse(
                 code=vault.derived.code(Login(person, request.program, issued.n)),
                 until_ms=issued.until_ms,
-                position=_position(answer),
+                position=position_of(answer),
                 duplicate=answer.duplicate,
             )
 
@@ -127,7 +127,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
                 unionid=unionid,
                 session=vault.derived.session(program, openid, opened.version),
                 until_ms=opened.until_ms,
-                position=_position(answer),
+                position=position_of(answer),
                 duplicate=answer.duplicate,
             )
 
@@ -253,8 +253,4 @@ def _state(shown: Shown, version: int) -> str:
 
 
 def _change(answer: Answer) -> pb.IdentityChange:
-    return pb.IdentityChange(position=_position(answer), duplicate=answer.duplicate)
-
-
-def _position(answer: Answer) -> program_pb2.Position:
-    return program_pb2.Position(**msgspec.structs.asdict(answer.position))
+    return pb.IdentityChange(position=position_of(answer), duplicate=answer.duplicate)

@@ -22,9 +22,9 @@ from gateway.answering import Context
 from gateway.authority import check_method, denied
 from gateway.listening import Listener, until_expiry
 from gateway.services.catalog import check_team, program_named
-from gateway.steps import Answer, Steps, TypedService
+from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import notify_pb2 as pb
-from gateway.v1 import notify_pb2_grpc, program_pb2
+from gateway.v1 import notify_pb2_grpc
 
 _TEAM = ("admin", "developer", "operator")
 """Which roles of a team draft and disable its programs' templates."""
@@ -136,7 +136,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             answer = await steps.ask(at, Use(message, self.process.notify_unheard_ms))
             left = answer.value
             return pb.SendMessageResponse(
-                position=_position(answer),
+                position=position_of(answer),
                 duplicate=answer.duplicate or left["again"],
                 left=left["left"],
                 lasting=left["lasting"],
@@ -227,7 +227,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
                 raise InvalidCommand("a reply says something", field="text", reason="INVALID_TEXT")
             message = Message(request.message_id, text=request.text)
             answer = await steps.ask(at, Reply(message, self.process.notify_unheard_ms))
-            return pb.NotifyChange(position=_position(answer), duplicate=answer.duplicate or answer.value["again"])
+            return pb.NotifyChange(position=position_of(answer), duplicate=answer.duplicate or answer.value["again"])
 
         return await self.answer(context, "ReplyTo", at, request.request_id, work)
 
@@ -338,8 +338,4 @@ def _item(item: Item, read: int) -> pb.InboxItem:
 
 
 def _change(answer: Answer) -> pb.NotifyChange:
-    return pb.NotifyChange(position=_position(answer), duplicate=answer.duplicate)
-
-
-def _position(answer: Answer) -> program_pb2.Position:
-    return program_pb2.Position(**msgspec.structs.asdict(answer.position))
+    return pb.NotifyChange(position=position_of(answer), duplicate=answer.duplicate)

@@ -3,8 +3,6 @@
 import re
 from typing import Any, NamedTuple
 
-import msgspec
-
 from actors.domain import session as s
 from actors.domain import visit as v
 from actors.domain.session import SESSION
@@ -16,9 +14,9 @@ from gateway.answering import Context
 from gateway.auth import CALLER
 from gateway.authority import denied
 from gateway.services.ways import check_page
-from gateway.steps import Answer, Steps, TypedService
-from gateway.v1 import program_pb2, session_pb2_grpc
+from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import session_pb2 as pb
+from gateway.v1 import session_pb2_grpc
 
 _NAME = re.compile(r"sessions/([a-z][a-z0-9-]{0,62})/([^/]{1,64})/([1-9][0-9]{0,15})", re.ASCII)
 _SHOWN_MAX = 100
@@ -63,7 +61,7 @@ class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
                 version=version,
                 visit=opened["visit"],
                 began=opened["began"],
-                position=_position(answer),
+                position=position_of(answer),
                 duplicate=answer.duplicate,
             )
 
@@ -153,8 +151,4 @@ def _addressed(session: str) -> Ref[Any]:
 
 
 def _done(answer: Answer) -> pb.SessionResponse:
-    return pb.SessionResponse(position=_position(answer), duplicate=answer.duplicate)
-
-
-def _position(answer: Answer) -> program_pb2.Position:
-    return program_pb2.Position(**msgspec.structs.asdict(answer.position))
+    return pb.SessionResponse(position=position_of(answer), duplicate=answer.duplicate)

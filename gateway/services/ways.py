@@ -6,8 +6,6 @@ A code follows from its target, so a mint asks the entity that it must be; a lin
 import asyncio
 from typing import Any
 
-import msgspec
-
 from actors.adapters.qr import MEDIA_TYPES, SCALE_DEFAULT, SCALE_MAX, picture
 from actors.domain.ways import address, link, rules, share
 from actors.domain.ways.address import NAME_CHARS
@@ -22,9 +20,9 @@ from actors.registry import Registry
 from gateway.answering import Context
 from gateway.authority import denied
 from gateway.services.catalog import check_team, program_named
-from gateway.steps import Answer, Steps, TypedService
-from gateway.v1 import program_pb2, ways_pb2_grpc
+from gateway.steps import Steps, TypedService, position_of
 from gateway.v1 import ways_pb2 as pb
+from gateway.v1 import ways_pb2_grpc
 
 _TEAM = ("admin", "developer", "operator")
 """Which roles of a team make, see and revoke its programs' codes."""
@@ -46,7 +44,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             wanted: Any = env  # one of three; whatever else is refused when the command is checked
             answer = await steps.ask(at, Mint(request.page, request.scene, wanted))
             text = text_of(self.process.code_host, program, code)
-            return pb.MintCodeResponse(code=code, text=text, position=_position(answer), duplicate=answer.duplicate)
+            return pb.MintCodeResponse(code=code, text=text, position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "MintCode", at, request.request_id, work)
 
@@ -99,7 +97,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         async def work(steps: Steps) -> pb.RevokeCodeResponse:
             await _check_own(steps, request.program)
             answer = await steps.ask(at, Revoke())
-            return pb.RevokeCodeResponse(position=_position(answer), duplicate=answer.duplicate)
+            return pb.RevokeCodeResponse(position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "RevokeCode", at, request.request_id, work)
 
@@ -114,7 +112,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             mint = link.Mint(request.page, request.ttl_ms or ttl_ms_max, request.scene, ttl_ms_max)
             answer = await steps.ask(LINK.at(f"{program}/{name}"), mint)
             text = address.written(self.process.code_host, "L", program, name)
-            return pb.MintLinkResponse(link=name, text=text, position=_position(answer), duplicate=answer.duplicate)
+            return pb.MintLinkResponse(link=name, text=text, position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "MintLink", LINK.at(program), request.request_id, work)
 
@@ -137,7 +135,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
                 page=leads.page,
                 scene=leads.scene,
                 expires_ms=leads.expires_ms,
-                position=_position(answer),
+                position=position_of(answer),
                 duplicate=answer.duplicate,
             )
 
@@ -158,7 +156,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
                 share=name,
                 text=address.written(self.process.code_host, "S", program, name),
                 depth=len(before) + 1,
-                position=_position(answer),
+                position=position_of(answer),
                 duplicate=answer.duplicate,
             )
 
@@ -195,7 +193,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         async def work(steps: Steps) -> pb.WithdrawResponse:
             await _check_own(steps, request.program)
             answer = await steps.ask(at, share.Withdraw())
-            return pb.WithdrawResponse(position=_position(answer), duplicate=answer.duplicate)
+            return pb.WithdrawResponse(position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "Withdraw", at, request.request_id, work)
 
@@ -208,7 +206,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             check_page(self._routes.registry, request.program, request.page)
             add = rules.Add(request.program, request.prefix, request.page, process.link_rules_max)
             answer = await steps.ask(_rules_of(request.host), add)
-            return pb.RuleChange(position=_position(answer), duplicate=answer.duplicate)
+            return pb.RuleChange(position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "AddRule", RULES.at(request.host), request.request_id, work)
 
@@ -220,7 +218,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             await _check_own(steps, request.program)
             publish = rules.Publish(request.program, process.link_publishes_month_max)
             answer = await steps.ask(_rules_of(request.host), publish)
-            return pb.RuleChange(position=_position(answer), duplicate=answer.duplicate)
+            return pb.RuleChange(position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "PublishRules", RULES.at(request.host), request.request_id, work)
 
@@ -311,7 +309,3 @@ async def _found(steps: Steps, at: Ref[Any]) -> Code:
     if code.state == "none":
         raise NotFound("there is no such code; nobody has minted it", reason="NO_SUCH_CODE")
     return code
-
-
-def _position(answer: Answer) -> program_pb2.Position:
-    return program_pb2.Position(**msgspec.structs.asdict(answer.position))

@@ -15,9 +15,9 @@ from actors.principal import Role
 from gateway.answering import Context
 from gateway.authority import denied
 from gateway.services.catalog import check_team, program_named
-from gateway.steps import Answer, Steps, TypedService
-from gateway.v1 import program_pb2, webhooks_pb2_grpc
+from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import webhooks_pb2 as pb
+from gateway.v1 import webhooks_pb2_grpc
 
 _TEAM = ("admin", "developer")
 """Which roles of a team say where its programs' events go."""
@@ -135,5 +135,4 @@ async def _delivery(steps: Steps, at: Ref[Any]) -> _Delivery:
 
 
 def _change(answer: Answer) -> pb.WebhookChange:
-    position = program_pb2.Position(**msgspec.structs.asdict(answer.position))
-    return pb.WebhookChange(position=position, duplicate=answer.duplicate)
+    return pb.WebhookChange(position=position_of(answer), duplicate=answer.duplicate)
