@@ -5,18 +5,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from actors.domain.catalog import name as names
 from actors.domain.catalog import program as programs
 from actors.domain.catalog.name import NAME, Claim, Confirm
 from actors.domain.catalog.program import PROGRAM, Judge, Register, Release, Rollback, SetGray, Submit, Upload, Withdraw
 from actors.domain.catalog.review import LANES, REVIEW, Take
 from actors.domain.catalog.versions import Rule, Version
 from actors.domain.developer import ACCOUNT, Accept, Account, Grant, Invite, Open, Remove, Team
-from actors.entity import Ref
-from actors.errors import InvalidCommand, NotFound
+from actors.errors import InvalidCommand
 from actors.principal import Principal, Role
 from gateway.answering import Context
-from gateway.authority import denied
+from gateway.services.belonging import check_person, check_team, is_of_team, program_named
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
@@ -163,7 +161,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             found = await steps.look(to, "program", programs.Program)
             lane = programs.lane_of(to.id)
             place = await steps.look(lane, "position", _Place, program=to.id)
-            is_inside = await _is_of_team(steps, account, _TEAM)
+            is_inside = await is_of_team(steps, account, _TEAM)
             return pb.GetProgramResponse(
                 account=account,
                 title=found.title,
@@ -181,7 +179,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         """The version for a person."""
 
         async def work(steps: Steps) -> pb.GetShownResponse:
-            _check_person(steps.principal, request.program, request.openid)
+            check_person(steps.principal, request.program, request.openid)
             person = {"openid": request.openid, "city": request.city, "cohorts": list(request.cohorts)}
             shown = await steps.look(await program_named(steps, request.program), "shown", _Shown, **person)
             return pb.GetShownResponse(code=shown.code, name=shown.name, hash=shown.hash)
@@ -223,47 +221,6 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             return _change(await steps.ask(to, command))
 
         return await self.answer(context, method, NAME.at(request.program), request.request_id, work)
-
-
-async def program_named(steps: Steps, name: str) -> Ref[programs.Command]:
-    """The program that has this name. Raises NotFound."""
-    found = await steps.look(NAME.at(name), "name", names.Name)
-    if found.state != "kept":
-        raise NotFound(f"there is no program {name[:100]!r} in the catalogue", reason="NO_SUCH_PROGRAM")
-    return PROGRAM.at(f"{found.account}/{name}")
-
-
-async def _is_of_team(steps: Steps, account: str, roles: tuple[str, ...]) -> bool:
-    """Whether the caller is in one of these roles in the account's team, as it was a moment ago.
-
-    An operator may do all, and so may whoever calls where identity is not required.
-    """
-    principal = steps.principal
-    if principal is None or principal.role is Role.OPERATOR:
-        return True
-    if principal.role is not Role.MEMBER or principal.tenant != account:
-        return False
-    team = (await steps.look(ACCOUNT.at(account), "account", Account)).members
-    member = team.get(principal.subject)
-    return member is not None and member.state == "member" and member.role in roles
-
-
-async def check_team(steps: Steps, account: str, roles: tuple[str, ...]) -> None:
-    """Raises PermissionDenied."""
-    if not await _is_of_team(steps, account, roles):
-        raise denied()
-
-
-def _check_person(principal: Principal | None, program: str, openid: str) -> None:
-    """A person asks for itself alone, a server for its program's persons."""
-    if principal is None or principal.role in (Role.OPERATOR, Role.PLATFORM):
-        return
-    role, tenant, subject = principal
-    is_own = (role is Role.PERSON and (tenant, subject) == (program, openid)) or (
-        role is Role.SERVER and tenant == program
-    )
-    if not is_own:
-        raise denied()
 
 
 def _change(answer: Answer) -> pb.CatalogChange:

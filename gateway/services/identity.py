@@ -12,7 +12,7 @@ from actors.domain.identity.link import IDENTITY, IssueCode, Redeem, Revoke, Sho
 from actors.domain.identity.person import PERSON, Block, Register, Unblock
 from actors.errors import InvalidCommand, NotFound, PlatformError, Reject
 from actors.ports import Keys
-from actors.principal import PART, Principal, Role
+from actors.principal import Principal, Role
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.answering import Context
@@ -21,6 +21,7 @@ from gateway.deriving import Derived, Login
 from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.routes import Routes
+from gateway.services.belonging import check_of_program, check_runs
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.tokens import sign
 from gateway.v1 import identity_pb2 as pb
@@ -87,7 +88,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
 
         async def work(steps: Steps) -> pb.IssueCodeResponse:
             vault, person = self._open(steps), _own(steps)
-            self._check_program(request.program)
+            check_runs(self._routes.registry, request.program)
             await _check_person(steps, person)
             at = IDENTITY.at(f"{request.program}/{vault.derived.openid(request.program, person)}")
             quotas = self.process
@@ -111,7 +112,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
 
         async def work(steps: Steps) -> pb.ExchangeCodeResponse:
             vault = self._open(steps)
-            _check_server(steps, program)
+            await check_of_program(steps, program)
             if login is None:
                 raise InvalidCommand("this is no login code of this platform", field="code", reason="INVALID_CODE")
             if login.program != program:
@@ -139,7 +140,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
 
         async def work(steps: Steps) -> pb.CheckSessionResponse:
             vault = self._open(steps)
-            _check_server(steps, request.program)
+            await check_of_program(steps, request.program)
             version = vault.derived.version(request.program, request.openid, request.session)
             if version is None:
                 message = "this is no session of this person in this program"
@@ -159,7 +160,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
 
         async def work(steps: Steps) -> pb.IdentityChange:
             self._open(steps)
-            _check_server(steps, request.program)
+            await check_of_program(steps, request.program)
             return _change(await steps.ask(at, Revoke()))
 
         return await self.answer(context, "RevokeSession", at, request.request_id, work)
@@ -170,7 +171,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
 
         async def work(steps: Steps) -> pb.GetPersonTokenResponse:
             vault, person = self._open(steps), _own(steps)
-            self._check_program(request.program)
+            check_runs(self._routes.registry, request.program)
             await _check_person(steps, person)
             openid = vault.derived.openid(request.program, person)
             token = vault.token(Principal(Role.PERSON, request.program, openid))
@@ -210,11 +211,6 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
             principal = self.principal(context)
         return "" if principal is None else principal.subject
 
-    def _check_program(self, program: str) -> None:
-        """Raises NotFound for a program that does not run here."""
-        if program not in self._routes.registry.programs or not PART.fullmatch(program):
-            raise NotFound(f"there is no program {program[:100]!r} here", reason="NO_SUCH_PROGRAM")
-
 
 def _own(steps: Steps) -> str:
     """The person who calls. Raises PermissionDenied."""
@@ -222,13 +218,6 @@ def _own(steps: Steps) -> str:
     if principal is None or principal.role is not Role.ACCOUNT:
         raise denied()
     return principal.subject
-
-
-def _check_server(steps: Steps, program: str) -> None:
-    """Raises PermissionDenied unless the program's own server calls, or an operator."""
-    principal = steps.principal
-    if principal is None or (principal.role is not Role.OPERATOR and principal.tenant != program):
-        raise denied()
 
 
 async def _check_person(steps: Steps, person: str) -> None:

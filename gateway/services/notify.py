@@ -21,7 +21,7 @@ from actors.principal import PART, Principal, Role
 from gateway.answering import Context
 from gateway.authority import check_method, denied
 from gateway.listening import Listener, until_expiry
-from gateway.services.catalog import check_team, program_named
+from gateway.services.belonging import check_of_program, check_page, check_person, check_runs, program_named
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import notify_pb2 as pb
 from gateway.v1 import notify_pb2_grpc
@@ -40,8 +40,8 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = TEMPLATE.at(f"{request.program}/{request.template}")
 
         async def work(steps: Steps) -> pb.NotifyChange:
-            await _check_own(steps, request.program)
-            self._check_page(request.program, "")
+            await check_of_program(steps, request.program, _TEAM)
+            check_runs(self._routes.registry, request.program)
             flaw = flaw_of_template(request.fields)
             if flaw is not None:
                 raise InvalidCommand(flaw.message, field=flaw.field, reason="INVALID_FIELD")
@@ -64,7 +64,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = TEMPLATE.at(f"{request.program}/{request.template}")
 
         async def work(steps: Steps) -> pb.NotifyChange:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             return _change(await steps.ask(at, command))
 
         return await self.answer(context, method, at, request.request_id, work)
@@ -74,7 +74,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = TEMPLATE.at(f"{request.program}/{request.template}")
 
         async def work(steps: Steps) -> pb.GetTemplateResponse:
-            await _check_own(steps, request.program, persons=True)
+            await check_of_program(steps, request.program, _TEAM, persons=True)
             found = await _found(steps, request.program, request.template)
             return pb.GetTemplateResponse(
                 state=found.state, title=found.title, fields=found.fields, lasting=found.lasting
@@ -87,7 +87,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = GRANTS.at(_person(request))
 
         async def work(steps: Steps) -> pb.NotifyChange:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             names: list[str] = list(request.templates)
             if len(names) != len(request.answers) or len(set(names)) != len(names):
                 message = "every template has one answer, at the same place"
@@ -108,7 +108,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = GRANTS.at(_person(request))
 
         async def work(steps: Steps) -> pb.GetGrantsResponse:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             found = await steps.look(at, "grants", dict[str, Grant])
             grants = [
                 pb.TemplateGrant(
@@ -125,13 +125,15 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = GRANTS.at(_person(request))
 
         async def work(steps: Steps) -> pb.SendMessageResponse:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             values = _values(request.fields)
             template = await _approved(steps, request.program, request.template)
             flaw = flaw_of_values(template.fields, values)
             if flaw is not None:
                 raise InvalidCommand(flaw.message, field=flaw.field, reason="INVALID_FIELD")
-            self._check_page(request.program, request.page)
+            check_runs(self._routes.registry, request.program)
+            if request.page:
+                check_page(self._routes.registry, request.program, request.page)
             message = Message(request.message_id, request.template, template.title, values, request.page)
             answer = await steps.ask(at, Use(message, self.process.notify_unheard_ms))
             left = answer.value
@@ -150,7 +152,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         try:
             caller = self.caller(context)
             check_method(caller.principal, "/gateway.v1.NotifyService/ListenBox")
-            _check_principal(caller.principal, request.program, request.openid)
+            _check_person(caller.principal, request)
             route = self._routes.to(self._routes.registry.name_of(str(BOX.at(_person(request)))))
             listener = Listener(self._ingress, route, request.cursor)
             with until_expiry(caller, listener.expire):
@@ -163,7 +165,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = BOX.at(_person(request))
 
         async def work(steps: Steps) -> pb.NotifyChange:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             return _change(await steps.ask(at, AcknowledgeTo(request.cursor)))
 
         return await self.answer(context, "AcknowledgeBox", at, request.request_id, work)
@@ -173,7 +175,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = INBOX.at(_person(request))
 
         async def work(steps: Steps) -> pb.ListInboxResponse:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             limit = request.limit or _LISTED
             if not 1 <= limit <= inboxes.PAGE_SIZE or request.after < 0:
                 message = f"an inbox is listed from a cursor on, 1 to {inboxes.PAGE_SIZE} at a time"
@@ -199,7 +201,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = INBOX.at(_person(request))
 
         async def work(steps: Steps) -> pb.NotifyChange:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             return _change(await steps.ask(at, inboxes.Read(request.cursor)))
 
         return await self.answer(context, "ReadInbox", at, request.request_id, work)
@@ -209,7 +211,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = WINDOW.at(_person(request))
 
         async def work(steps: Steps) -> pb.NotifyChange:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             if request.act == "pay" and steps.principal is not None and steps.principal.role is not Role.OPERATOR:
                 raise denied()
             act: Any = request.act  # one of six; whatever else is refused when the command is checked
@@ -222,7 +224,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = WINDOW.at(_person(request))
 
         async def work(steps: Steps) -> pb.NotifyChange:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             if not request.text:
                 raise InvalidCommand("a reply says something", field="text", reason="INVALID_TEXT")
             message = Message(request.message_id, text=request.text)
@@ -236,7 +238,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
         at = WINDOW.at(_person(request))
 
         async def work(steps: Steps) -> pb.GetWindowsResponse:
-            _check_person(steps, request)
+            _check_person(steps.principal, request)
             found = await steps.look(at, "windows", dict[str, Window])
             windows = [
                 pb.ServiceWindow(act=act, left=window.left, until_ms=window.until_ms)
@@ -246,46 +248,19 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
 
         return await self.answer(context, "GetWindows", at, "", work)
 
-    def _check_page(self, program: str, page: str) -> None:
-        """Raises NotFound for a program that does not run here, and InvalidCommand for a page that it has not."""
-        programs = self._routes.registry.programs
-        if program not in programs:
-            raise NotFound(f"there is no program {program[:_SHOWN_MAX]!r} here", reason="NO_SUCH_PROGRAM")
-        if page and page not in programs[program].manifest.pages:
-            message = f"{program} has no page {page[:_SHOWN_MAX]!r}"
-            raise InvalidCommand(message, field="page", reason="NO_SUCH_PAGE")
-
 
 def _person(request: Any) -> str:
     """The id of what is the person's in the program."""
     return f"{request.program}/{request.openid}"
 
 
-def _check_person(steps: Steps, request: Any) -> None:
-    _check_principal(steps.principal, request.program, request.openid)
-
-
-def _check_principal(principal: Principal | None, program: str, openid: str) -> None:
-    """A person may ask for itself, a server for its program's persons. Raises PermissionDenied; InvalidCommand."""
-    if principal is not None and principal.role is not Role.OPERATOR:
-        is_own = principal.role is Role.SERVER or principal.subject == openid
-        if principal.tenant != program or not is_own:
-            raise denied()
-    if not all(PART.fullmatch(part) for part in (program, openid)):
+def _check_person(principal: Principal | None, request: Any) -> None:
+    """Raises PermissionDenied; InvalidCommand for what names no person."""
+    check_person(principal, request.program, request.openid)
+    if not all(PART.fullmatch(part) for part in (request.program, request.openid)):
         message = "a person is named by a program and a name in it, of letters, digits and . _ ~ -"
-        raise InvalidCommand(message, field="openid" if PART.fullmatch(program) else "program", reason="INVALID_ID")
-
-
-async def _check_own(steps: Steps, program: str, *, persons: bool = False) -> None:
-    """Raises PermissionDenied unless the caller is of the program, or of its team, or runs the platform."""
-    principal = steps.principal
-    if principal is None or principal.role is Role.OPERATOR:
-        return
-    if principal.role is Role.MEMBER:
-        owned = await program_named(steps, program)
-        await check_team(steps, owned.id.partition("/")[0], _TEAM)
-    elif principal.tenant != program or (principal.role is Role.PERSON and not persons):
-        raise denied()
+        field = "openid" if PART.fullmatch(request.program) else "program"
+        raise InvalidCommand(message, field=field, reason="INVALID_ID")
 
 
 async def _category(steps: Steps, program: str) -> str:

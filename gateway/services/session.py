@@ -8,12 +8,12 @@ from actors.domain import visit as v
 from actors.domain.session import SESSION
 from actors.domain.visit import VISIT
 from actors.entity import Ref
-from actors.errors import InvalidCommand, NotFound, PlatformError
+from actors.errors import InvalidCommand, PlatformError
 from actors.principal import PART
 from gateway.answering import Context
 from gateway.auth import CALLER
 from gateway.authority import denied
-from gateway.services.ways import check_page
+from gateway.services.belonging import check_page, check_runs
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import session_pb2 as pb
 from gateway.v1 import session_pb2_grpc
@@ -105,12 +105,12 @@ class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
 
     def _target(self, program: str, path: str) -> tuple[str, str]:
         """The path that is opened, and the version that has it. Raises NotFound, InvalidCommand."""
-        found = self._routes.registry.programs.get(program)
-        if found is None:
-            raise NotFound(f"there is no program {program[:_SHOWN_MAX]!r} here", reason="NO_SUCH_PROGRAM")
-        path = path or found.manifest.pages[0]
-        check_page(self._routes.registry, program, path.partition("?")[0], "path")
-        return path, found.manifest.version.name
+        registry = self._routes.registry
+        check_runs(registry, program)
+        manifest = registry.programs[program].manifest
+        path = path or manifest.pages[0]
+        check_page(registry, program, path.partition("?")[0], "path")
+        return path, manifest.version.name
 
     def _about(self, context: Context, program: str) -> Ref[Any]:
         """The visits that an opening is asked of, for the door; a caller that is none is refused there."""

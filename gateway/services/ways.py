@@ -16,10 +16,8 @@ from actors.domain.ways.share import SHARE, Card
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
 from actors.principal import Role
-from actors.registry import Registry
 from gateway.answering import Context
-from gateway.authority import denied
-from gateway.services.catalog import check_team, program_named
+from gateway.services.belonging import check_of_program, check_page
 from gateway.steps import Steps, TypedService, position_of
 from gateway.v1 import ways_pb2 as pb
 from gateway.v1 import ways_pb2_grpc
@@ -39,7 +37,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         at = CODE.at(f"{program}/{code}")
 
         async def work(steps: Steps) -> pb.MintCodeResponse:
-            await _check_own(steps, program)
+            await check_of_program(steps, program, _TEAM)
             check_page(self._routes.registry, program, request.page)
             wanted: Any = env  # one of three; whatever else is refused when the command is checked
             answer = await steps.ask(at, Mint(request.page, request.scene, wanted))
@@ -53,7 +51,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         at = CODE.at(f"{request.program}/{request.code}")
 
         async def work(steps: Steps) -> pb.GetCodeResponse:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             _check_drawing(request)
             code = await _found(steps, at)
             text = text_of(self.process.code_host, request.program, request.code)
@@ -95,7 +93,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         at = CODE.at(f"{request.program}/{request.code}")
 
         async def work(steps: Steps) -> pb.RevokeCodeResponse:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             answer = await steps.ask(at, Revoke())
             return pb.RevokeCodeResponse(position=position_of(answer), duplicate=answer.duplicate)
 
@@ -106,7 +104,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         program, ttl_ms_max = request.program, self.process.link_ttl_ms_max
 
         async def work(steps: Steps) -> pb.MintLinkResponse:
-            await _check_own(steps, program)
+            await check_of_program(steps, program, _TEAM)
             check_page(self._routes.registry, program, request.page)
             name = steps.new_name(NAME_CHARS)
             mint = link.Mint(request.page, request.ttl_ms or ttl_ms_max, request.scene, ttl_ms_max)
@@ -123,7 +121,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.ResolveLinkResponse:
             program, name = _read(found, request.text, "INVALID_LINK")
-            await _check_own(steps, program)
+            await check_of_program(steps, program, _TEAM, persons=True)
             # Where it leads never changes: of an older look only the absence could be wrong.
             leads = await steps.look(at, "link", Link)
             if leads.state == "none":
@@ -146,7 +144,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         program = request.program
 
         async def work(steps: Steps) -> pb.ShareResponse:
-            await _check_own(steps, program)
+            await check_of_program(steps, program, _TEAM, persons=True)
             check_page(self._routes.registry, program, request.page)
             before = await _path_of(steps, program, request.parent) if request.parent else ()
             name = steps.new_name(NAME_CHARS)
@@ -169,7 +167,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.GetShareResponse:
             program, name = _read(found, request.text, "INVALID_SHARE")
-            await _check_own(steps, program)
+            await check_of_program(steps, program, _TEAM, persons=True)
             card = await _card(steps, at)
             is_person = steps.principal is not None and steps.principal.role is Role.PERSON
             if is_person:
@@ -191,7 +189,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         at = SHARE.at(f"{request.program}/{request.share}")
 
         async def work(steps: Steps) -> pb.WithdrawResponse:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM, persons=True)
             answer = await steps.ask(at, share.Withdraw())
             return pb.WithdrawResponse(position=position_of(answer), duplicate=answer.duplicate)
 
@@ -202,7 +200,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         process = self.process
 
         async def work(steps: Steps) -> pb.RuleChange:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             check_page(self._routes.registry, request.program, request.page)
             add = rules.Add(request.program, request.prefix, request.page, process.link_rules_max)
             answer = await steps.ask(_rules_of(request.host), add)
@@ -215,7 +213,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         process = self.process
 
         async def work(steps: Steps) -> pb.RuleChange:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             publish = rules.Publish(request.program, process.link_publishes_month_max)
             answer = await steps.ask(_rules_of(request.host), publish)
             return pb.RuleChange(position=position_of(answer), duplicate=answer.duplicate)
@@ -241,27 +239,6 @@ def _rules_of(host: str, field: str = "host") -> Ref[rules.Command]:
         message = f"{field}: a host is such as shop.example, in small letters"
         raise InvalidCommand(message, field=field, reason="INVALID_HOST" if field == "host" else "INVALID_URL")
     return RULES.at(host)
-
-
-def check_page(registry: Registry, program: str, page: str, field: str = "page") -> None:
-    """Raises NotFound for a program that does not run here, and InvalidCommand for a page that it has not."""
-    programs = registry.programs
-    if program not in programs:
-        raise NotFound(f"there is no program {program[:_SHOWN_MAX]!r} here", reason="NO_SUCH_PROGRAM")
-    pages = programs[program].manifest.pages
-    if page not in pages:
-        message = f"{program} has no page {page[:_SHOWN_MAX]!r}; it has {', '.join(pages)}"
-        raise InvalidCommand(message, field=field, reason="NO_SUCH_PAGE")
-
-
-async def _check_own(steps: Steps, program: str) -> None:
-    """Raises PermissionDenied unless the caller is of the program (server, team, person) or an operator."""
-    principal = steps.principal
-    if principal is not None and principal.role is Role.MEMBER:
-        owned = await program_named(steps, program)
-        await check_team(steps, owned.id.partition("/")[0], _TEAM)
-    elif principal is not None and principal.role is not Role.OPERATOR and principal.tenant != program:
-        raise denied()
 
 
 def _check_drawing(request: pb.GetCodeRequest) -> None:

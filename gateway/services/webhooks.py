@@ -11,10 +11,8 @@ from actors.domain.webhook.delivery import DELIVERY, Replay
 from actors.domain.webhook.endpoint import ENDPOINT, Endpoint, Pause, Remove, Resume, Rotate, Set
 from actors.entity import Ref
 from actors.errors import NotFound
-from actors.principal import Role
 from gateway.answering import Context
-from gateway.authority import denied
-from gateway.services.catalog import check_team, program_named
+from gateway.services.belonging import check_of_program, check_runs
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import webhooks_pb2 as pb
 from gateway.v1 import webhooks_pb2_grpc
@@ -45,9 +43,8 @@ class WebhookService(TypedService, webhooks_pb2_grpc.WebhookServiceServicer):
         at = ENDPOINT.at(f"{request.program}/{request.endpoint}")
 
         async def work(steps: Steps) -> pb.WebhookChange:
-            await _check_own(steps, request.program)
-            if request.program not in self._routes.registry.programs:
-                raise NotFound(f"there is no program {request.program[:100]!r} here", reason="NO_SUCH_PROGRAM")
+            await check_of_program(steps, request.program, _TEAM)
+            check_runs(self._routes.registry, request.program)
             target_of(request.url, self.process.webhook_local_port)
             return _change(await steps.ask(at, Set(request.url, tuple(request.events))))
 
@@ -74,7 +71,7 @@ class WebhookService(TypedService, webhooks_pb2_grpc.WebhookServiceServicer):
         at = ENDPOINT.at(f"{request.program}/{request.endpoint}")
 
         async def work(steps: Steps) -> pb.GetEndpointResponse:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             found = await steps.look(at, "endpoint", Endpoint)
             if found.state == "none":
                 raise NotFound("there is no such endpoint; nobody has set it", reason="NO_SUCH_ENDPOINT")
@@ -87,7 +84,7 @@ class WebhookService(TypedService, webhooks_pb2_grpc.WebhookServiceServicer):
         at = DELIVERY.at(f"{request.program}/{request.delivery}")
 
         async def work(steps: Steps) -> pb.GetDeliveryResponse:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             found = await _delivery(steps, at)
             tries = [pb.DeliveryTry(**msgspec.structs.asdict(one)) for one in found.tries]
             return pb.GetDeliveryResponse(state=found.state, endpoint=found.endpoint, left=found.left, tries=tries)
@@ -99,7 +96,7 @@ class WebhookService(TypedService, webhooks_pb2_grpc.WebhookServiceServicer):
         at = DELIVERY.at(f"{request.program}/{request.delivery}")
 
         async def work(steps: Steps) -> pb.WebhookChange:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             return _change(await steps.ask(at, Replay()))
 
         return await self.answer(context, "ReplayDelivery", at, request.request_id, work)
@@ -110,20 +107,10 @@ class WebhookService(TypedService, webhooks_pb2_grpc.WebhookServiceServicer):
         at = ENDPOINT.at(f"{request.program}/{request.endpoint}")
 
         async def work(steps: Steps) -> pb.WebhookChange:
-            await _check_own(steps, request.program)
+            await check_of_program(steps, request.program, _TEAM)
             return _change(await steps.ask(at, command))
 
         return await self.answer(context, method, at, request.request_id, work)
-
-
-async def _check_own(steps: Steps, program: str) -> None:
-    """Raises PermissionDenied unless the caller is the program's server, or of its team, or runs the platform."""
-    principal = steps.principal
-    if principal is not None and principal.role is Role.MEMBER:
-        owned = await program_named(steps, program)
-        await check_team(steps, owned.id.partition("/")[0], _TEAM)
-    elif principal is not None and principal.role is not Role.OPERATOR and principal.tenant != program:
-        raise denied()
 
 
 async def _delivery(steps: Steps, at: Ref[Any]) -> _Delivery:

@@ -1,0 +1,84 @@
+"""What services check before they ask: is the program there, is the caller of it, of its team, or the person itself.
+
+A look says what was so a moment ago; what no refusal may depend on stands in the entity. Where identity is not required
+whoever calls may do all, and an operator may everywhere.
+"""
+
+from actors.domain.catalog.name import NAME, Name
+from actors.domain.catalog.program import PROGRAM, Command
+from actors.domain.developer import ACCOUNT, Account
+from actors.entity import Ref
+from actors.errors import InvalidCommand, NotFound
+from actors.principal import Principal, Role
+from actors.registry import Registry
+from gateway.authority import denied
+from gateway.steps import Steps
+
+_SHOWN_MAX = 100
+
+
+def check_runs(registry: Registry, program: str) -> None:
+    """Raises NotFound for a program that does not run here."""
+    if program not in registry.programs:
+        raise NotFound(f"there is no program {program[:_SHOWN_MAX]!r} here", reason="NO_SUCH_PROGRAM")
+
+
+def check_page(registry: Registry, program: str, page: str, field: str = "page") -> None:
+    """Raises NotFound for a program that does not run here, and InvalidCommand for a page that it has not."""
+    check_runs(registry, program)
+    pages = registry.programs[program].manifest.pages
+    if page not in pages:
+        message = f"{program} has no page {page[:_SHOWN_MAX]!r}; it has {', '.join(pages)}"
+        raise InvalidCommand(message, field=field, reason="NO_SUCH_PAGE")
+
+
+async def program_named(steps: Steps, name: str) -> Ref[Command]:
+    """The program of the catalogue that has this name. Raises NotFound."""
+    found = await steps.look(NAME.at(name), "name", Name)
+    if found.state != "kept":
+        raise NotFound(f"there is no program {name[:_SHOWN_MAX]!r} in the catalogue", reason="NO_SUCH_PROGRAM")
+    return PROGRAM.at(f"{found.account}/{name}")
+
+
+async def check_of_program(steps: Steps, program: str, team: tuple[str, ...] = (), *, persons: bool = False) -> None:
+    """Raises PermissionDenied unless the program's server calls, or one of its team in one of these roles.
+
+    With `persons`, so may each of its persons.
+    """
+    principal = steps.principal
+    if principal is None or principal.role is Role.OPERATOR:
+        return
+    if principal.role is Role.MEMBER:
+        owned = await program_named(steps, program)
+        await check_team(steps, owned.id.partition("/")[0], team)
+        return
+    is_of_it = principal.role is Role.SERVER or (persons and principal.role is Role.PERSON)
+    if principal.tenant != program or not is_of_it:
+        raise denied()
+
+
+async def check_team(steps: Steps, account: str, roles: tuple[str, ...]) -> None:
+    """Raises PermissionDenied unless one of the account's team calls, in one of these roles."""
+    if not await is_of_team(steps, account, roles):
+        raise denied()
+
+
+async def is_of_team(steps: Steps, account: str, roles: tuple[str, ...]) -> bool:
+    """Whether the caller is in one of these roles in the account's team."""
+    principal = steps.principal
+    if principal is None or principal.role is Role.OPERATOR:
+        return True
+    if principal.role is not Role.MEMBER or principal.tenant != account:
+        return False
+    team = (await steps.look(ACCOUNT.at(account), "account", Account)).members
+    member = team.get(principal.subject)
+    return member is not None and member.state == "member" and member.role in roles
+
+
+def check_person(principal: Principal | None, program: str, openid: str) -> None:
+    """Raises PermissionDenied unless the person itself calls, or its program's server, or a process of ours."""
+    if principal is None or principal.role in (Role.OPERATOR, Role.PLATFORM):
+        return
+    is_own = principal.role is Role.SERVER or (principal.role is Role.PERSON and principal.subject == openid)
+    if principal.tenant != program or not is_own:
+        raise denied()
