@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
@@ -103,25 +102,29 @@ def refusal(why: Why) -> Unauthenticated:
 
 def sign(keys: Keys, principal: Principal, now_ms: int, life_s: int | None = None, priority: int = 64) -> str:
     """A token for a principal, good from now on for as long as its role's may be at most, or shorter."""
+    from jwt import PyJWS  # a tenth of a start's time, and many gateways neither sign nor read
+
     kid, private = keys.signer()
     now_s = now_ms // 1_000
     exp = now_s + min(LIFE_S[principal.role], LIFE_S_MAX if life_s is None else life_s)
     claims = Claims(ISSUER, AUDIENCE, principal.caller, now_s, exp, priority)
     header = {"kid": kid, "typ": TYPE}
     key = Ed25519PrivateKey.from_private_bytes(private)
-    return jwt.PyJWS().encode(msgspec.json.encode(claims), key, ALGORITHM, header)
+    return PyJWS().encode(msgspec.json.encode(claims), key, ALGORITHM, header)
 
 
 class Verifier:
     """Reads tokens, and remembers the good ones: Ed25519 costs as much as half a call does."""
 
     def __init__(self, keys: Keys, kept_max: int = KEPT_MAX) -> None:
+        from jwt import PyJWS
+
         self._keys = keys
         self._kept_max = kept_max
         self._kept: dict[str, Proven] = {}
         self._known: dict[str, Ed25519PublicKey] = {}
         self._read_ms = -FRESH_MS
-        self._jws = jwt.PyJWS(algorithms=[ALGORITHM])
+        self._jws = PyJWS(algorithms=[ALGORITHM])
 
     def verify(self, token: str, now_ms: int) -> Proven:
         """What the token proves. Raises Unauthenticated with one of `Why`, Unavailable while the keyring is away."""
@@ -154,6 +157,8 @@ class Verifier:
 
     def _read(self, token: str) -> Proven:
         """What a token proves that has not been seen, whatever the time is."""
+        from jwt import InvalidTokenError
+
         if not token:
             raise refusal(Why.MISSING)
         if len(token) > TOKEN_BYTES_MAX:
@@ -167,7 +172,7 @@ class Verifier:
             if key is None:
                 raise refusal(Why.KEY_UNKNOWN)
             return _proven(_claims(self._jws.decode(token, key, algorithms=[ALGORITHM])))
-        except (ValueError, RecursionError, msgspec.MsgspecError, jwt.InvalidTokenError) as error:
+        except (ValueError, RecursionError, msgspec.MsgspecError, InvalidTokenError) as error:
             raise refusal(Why.FORGED) from error
 
 

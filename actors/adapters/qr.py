@@ -3,8 +3,6 @@
 import io
 from collections.abc import Mapping
 
-import segno
-
 SCALE_DEFAULT, SCALE_MAX = 8, 32
 MEDIA_TYPES: Mapping[str, str] = {"png": "image/png", "svg": "image/svg+xml", "terminal": "text/plain; charset=utf-8"}
 """The formats, and what their bytes are."""
@@ -15,6 +13,8 @@ def picture(text: str, form: str, scale: int = SCALE_DEFAULT) -> bytes:
 
     It can be read with 15 % of it covered, and a quiet zone is around it.
     """
+    import segno  # a tenth of a start's time, and most starts draw no picture
+
     code = segno.make_qr(text, error="m")
     if form == "terminal":
         drawn = io.StringIO()
