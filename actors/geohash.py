@@ -1,6 +1,6 @@
-"""Cells of the map by geohash: a pure reckoning in whole numbers, so that it is the same on every machine."""
+"""Cells of the map, by geohash too: a pure reckoning in whole numbers, so that it is the same on every machine."""
 
-__all__ = ["neighbours"]
+__all__ = ["neighbours", "touching"]
 
 _DIGITS = "0123456789bcdefghjkmnpqrstuvwxyz"
 
@@ -13,9 +13,13 @@ def neighbours(cell: str) -> tuple[str, ...]:
     columns, rows = (total + 1) // 2, total // 2
     column = sum((bits >> 2 * at + even & 1) << at for at in range(columns))
     row = sum((bits >> 2 * at + (not even) & 1) << at for at in range(rows))
+    return tuple(_cell(east, north, total) for east, north in touching(column, row, 1 << columns, 1 << rows))
+
+
+def touching(column: int, row: int, columns: int, rows: int) -> tuple[tuple[int, int], ...]:
+    """The cells around this one of a grid over the earth, as column and row; fewer in the first and the last row."""
     around = [(column + east, row + north) for north in (-1, 0, 1) for east in (-1, 0, 1) if east or north]
-    inside = [(east % (1 << columns), north) for east, north in around if 0 <= north < 1 << rows]
-    return tuple(_cell(east, north, total) for east, north in inside)
+    return tuple((east % columns, north) for east, north in around if 0 <= north < rows)
 
 
 def _cell(column: int, row: int, total: int) -> str:

@@ -97,7 +97,8 @@ class Webhooks:
         kinds = [kind for kind, entity in registry.entities.items() if entity.program in registry.programs]
         self.hearing = Projection("", (), (*kinds, DELIVERY.kind), "", self._hear)
         self._heard: list[EventRecord] = []
-        self._endpoints: dict[str, _Endpoint] = {}
+        self._endpoints: dict[str, dict[str, _Endpoint]] = {}
+        """By their program, and by their names in full, since every event asks for those of its program."""
         self._room = threading.Semaphore(WAITING_MAX)
         self._pool = ThreadPoolExecutor(AT_ONCE, "webhook")
 
@@ -128,15 +129,16 @@ class Webhooks:
 
     def _learn(self, name: str, values: Sequence[Any]) -> None:
         state, url, events, *rest = values
-        self._endpoints[name] = _Endpoint(state, url, frozenset(events.split()), *rest)
+        of_program = self._endpoints.setdefault(name.partition("/")[0], {})
+        of_program[name] = _Endpoint(state, url, frozenset(events.split()), *rest)
 
     def _begins(self, event: EventRecord) -> Iterable[tuple[str, Begin]]:
         """The deliveries that an event begins, one for each endpoint that names it."""
         program = event.entity.partition("/")[0].partition(".")[0]
         told = [
             (name, endpoint)
-            for name, endpoint in self._endpoints.items()
-            if name.startswith(f"{program}/") and endpoint.state == "active" and event.stamp_ms >= endpoint.since_ms
+            for name, endpoint in self._endpoints.get(program, {}).items()
+            if endpoint.state == "active" and event.stamp_ms >= endpoint.since_ms
         ]
         tag = _tag(event.payload).type if told else ""
         for name, endpoint in told:
@@ -172,7 +174,7 @@ class Webhooks:
             self._room.release()
 
     def _sent(self, name: str, trying: Trying) -> Outcome:
-        endpoint = self._endpoints.get(trying.endpoint)
+        endpoint = self._endpoints.get(trying.endpoint.partition("/")[0], {}).get(trying.endpoint)
         if endpoint is None or endpoint.state != "active":
             return Outcome(0, f"the endpoint is {endpoint.state if endpoint else 'unknown'}")
         now_ms = time.time_ns() // 1_000_000

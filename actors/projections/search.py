@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from msgspec import Struct
 
 from actors.errors import InvalidCommand
+from actors.geohash import touching
 
 TOKENS = f"1, Unicode {unicodedata.unidata_version}"
 """Names the rules by which names become tokens: an index that was made by others finds nothing well."""
@@ -24,7 +25,7 @@ WORD_CHARACTERS_MAX = 12
 """Two words that begin with so many equal characters are one word to the index."""
 TYPO_CHARACTERS_MIN = 4
 ALTERNATIVES_MAX = 16
-_CELL_BITS = 15
+_CELLS = 1 << 15
 _EARTH_METRES = 6_371_009
 _PLACE_BITS = 56
 _USES_BITS_MAX = 63
@@ -214,16 +215,18 @@ MARK_MASK = (1 << _PLACE_BITS) - 1
 
 def cell_of(position: tuple[float, float]) -> int:
     """The cell of the earth's grid (that of a geohash of six letters, about 1.2 by 0.6 km) that holds this position."""
-    x, y = _grid(position)
-    return x << _CELL_BITS | y
+    return _cell(*_grid(position))
 
 
 def cells_around(position: tuple[float, float]) -> tuple[int, ...]:
     """Its cell and those that touch it."""
-    x, y = _grid(position)
-    size = 1 << _CELL_BITS
-    around = ((x + dx, y + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1))
-    return tuple(dict.fromkeys((left % size) << _CELL_BITS | up for left, up in around if 0 <= up < size))
+    column, row = _grid(position)
+    around = touching(column, row, _CELLS, _CELLS)
+    return (_cell(column, row), *(_cell(*other) for other in around))
+
+
+def _cell(column: int, row: int) -> int:
+    return column * _CELLS + row
 
 
 def _grid(position: tuple[float, float]) -> tuple[int, int]:
@@ -231,8 +234,8 @@ def _grid(position: tuple[float, float]) -> tuple[int, int]:
     if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         message = "a position is a latitude from -90 to 90 and a longitude from -180 to 180"
         raise InvalidCommand(message, field="position", reason="NO_SUCH_POSITION")
-    size = 1 << _CELL_BITS
-    return min(int((longitude + 180) / 360 * size), size - 1), min(int((latitude + 90) / 180 * size), size - 1)
+    last = _CELLS - 1
+    return min(int((longitude + 180) / 360 * _CELLS), last), min(int((latitude + 90) / 180 * _CELLS), last)
 
 
 def metres(one: tuple[float, float], other: tuple[float, float]) -> float:
