@@ -24,7 +24,11 @@ NAMESPACE = "hutong"
 HOST_RESOURCE = "hutong_host"
 HOSTS_MAX = 1_024
 STORE_BYTES = 80 << 20
-_AGENTS = {"dashboard": "DashboardAgent", "runtime_env": "RuntimeEnvAgent"}
+_AGENTS = {
+    "dashboard_agent": ("dashboard/agent.py", "ray::DashboardAgent"),
+    "runtime_env_agent": ("runtime_env/agent/main.py", "ray::RuntimeEnvAgent"),
+}
+"""What stands in the command lines of the two processes that a raylet starts: at first, and once they have begun."""
 _SOCKET_ROOM_CHARS = 30
 """Ray puts Unix sockets about 75 characters below its folder, and a socket's path has 107 at most."""
 
@@ -189,12 +193,19 @@ class RaySession:
         if raylet is None or not tasks.exists():
             return {}
         children = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
-        titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace") for pid in children}
-        return {f"{role}_agent": pid for pid, title in titles.items() for role in _AGENTS if _AGENTS[role] in title}
+        found: dict[str, int] = {}
+        for pid in children:
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+                roles = [role for role, marks in _AGENTS.items() if any(mark in line for mark in marks)]
+                if len(roles) == 1:  # between fork and exec a child has the raylet's own line, which names both
+                    found[roles[0]] = pid
+        return found
 
     def stop(self) -> None:
         """End the session and all its actors."""
+        agents = self._agents | self._find_agents()
         self._ray.shutdown()
-        for pid in self._agents.values():
+        for pid in agents.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
