@@ -1,5 +1,6 @@
-"""Every life of every entity of the platform: walked from its first state, and checked when it is loaded."""
+"""Every life of every entity, of the platform and of the programs that ship: walked, and checked when it is loaded."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -7,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Reject, Stage, after
-from actors.domain import ENTITIES
 from actors.domain.merchant import LIFE, MERCHANT
 from actors.errors import SetupError
 from actors.lifecycle import Table, flaws
+from actors.registry import load_programs, shipped_programs
 from actors.shape import check_entity
+from tests.domain import walking
 
+ENTITIES = tuple(load_programs(shipped_programs()).entities.values())
 TABLES = [pytest.param(table, id=f"{entity.kind}-{name}") for entity in ENTITIES for name, table in entity.life.items()]
 
 
@@ -47,6 +50,24 @@ def test_a_walk_ends_where_the_table_says_and_nowhere_else(table: Table, chosen:
         assert not stage.terminal or onward == state
         state = onward
     assert table[state].terminal == (set(table[state].moves.values()) <= {state})
+
+
+def test_whatever_is_asked_of_entities_they_go_from_state_to_state_as_their_tables_say() -> None:
+    seed = 7
+    steps = walking.walk(ENTITIES, random.Random(seed), size=800)
+    named = [entity for entity in ENTITIES if walking.has_state(entity)]
+    for entity in named:
+        strays = walking.unlisted(walking.table_of(entity), steps[entity.kind])
+        assert strays == [], f"seed {seed}: {entity.kind} goes where its table does not lead"
+    moved = [entity.kind for entity in named if any(old != new for old, new in steps[entity.kind])]
+    assert len(moved) > len(named) * 3 // 4, f"seed {seed}: too little was walked to tell anything: {moved}"
+
+
+def test_a_step_that_is_no_move_of_its_table_is_found() -> None:
+    """The walk is held against a table without one of the moves."""
+    steps = walking.walk((MERCHANT,), random.Random(7), size=300)["merchant"]
+    assert walking.unlisted(LIFE, steps) == []
+    assert walking.unlisted({**LIFE, "none": Stage({})}, steps) == [("none", "open")]
 
 
 @pytest.mark.parametrize("table", TABLES)

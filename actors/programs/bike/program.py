@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Ref, Reject, Role, Send, accept
+from actors import Context, Decision, Entity, Ref, Reject, Role, Send, Stage, accept
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
 Docks: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
@@ -152,8 +152,16 @@ class AskRefused(Struct, frozen=True, tag="bike.ask-refused"):
     reason: str
 
 
+RIDER_LIFE = {
+    "idle": Stage({"hire": "asking"}),
+    "asking": Stage({"start": "riding", "refuse": "idle"}),
+    "riding": Stage({"return": "returning"}),
+    "returning": Stage({"end": "idle", "refuse": "riding"}),
+}
+
+
 class Rider(Struct, frozen=True):
-    """`state` is idle, asking, riding or returning; `refused` is why the last ask came to nothing."""
+    """`state` is one of RIDER_LIFE; `refused` is why the last ask came to nothing."""
 
     state: str = "idle"
     ride: str = ""
@@ -171,13 +179,13 @@ RiderEvent: TypeAlias = Asked | RideStarted | ReturnAsked | RideEnded | AskRefus
 def decide_rider(rider: Rider, command: RiderCommand, ctx: Context) -> Decision[RiderEvent]:
     match command:
         case Hire(station):
-            if rider.state != "idle":
+            if "hire" not in RIDER_LIFE[rider.state].moves:
                 raise Reject("one_bike_a_person", state=rider.state)
             ride = ctx.id()
             send = Send(STATION.at(station), Lend(ride), on_reject=Refused(ride))
             return accept(Asked(ride, station), reply={"state": "asking", "ride": ride}, actions=(send,))
         case Return(station):
-            if rider.state != "riding":
+            if "return" not in RIDER_LIFE[rider.state].moves:
                 raise Reject("no_ride", state=rider.state)
             send = Send(STATION.at(station), Take(rider.ride), on_reject=Refused(rider.ride))
             return accept(ReturnAsked(station), reply={"state": "returning", "ride": rider.ride}, actions=(send,))
@@ -239,6 +247,7 @@ RIDER = Entity(
     decide_rider,
     evolve_rider,
     views={"rider": lambda rider, _: rider},
+    life={"rider": RIDER_LIFE},
     access={"bike.hire": (Role.PERSON,), "bike.return": (Role.PERSON,), "rider": (Role.PERSON, Role.SERVER)},
     owner={Role.PERSON: lambda openid: openid},
 )

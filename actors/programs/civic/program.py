@@ -202,6 +202,15 @@ class Used(Struct, frozen=True, tag="civic.presentation.used"):
     pass
 
 
+PRESENTATION_LIFE = {
+    "none": Stage({"show": "shown"}),
+    "shown": Stage({"show": "shown", "use": "used", "expire": "expired"}),
+    "used": Stage({"show": "used"}, terminal=True),
+    "expired": Stage({"show": "expired"}, terminal=True),
+}
+"""It expires by the log's time alone, without an event."""
+
+
 class Presentation(Struct, frozen=True):
     """Whose card, for whom, and until when; once it is `used`, nobody gets a second answer."""
 
@@ -239,9 +248,10 @@ def _refusal(shown: Presentation, verifier: str, now_ms: int) -> Outcome | None:
     """What is wrong with the question; to any other verifier a presentation is unknown."""
     if shown.verifier != verifier:
         return "unknown"
-    if shown.used:
-        return "used"
-    return "expired" if now_ms >= shown.until_ms else None
+    fate: Literal["used", "expired", "shown"] = (
+        "used" if shown.used else "expired" if now_ms >= shown.until_ms else "shown"
+    )
+    return None if fate == "shown" else fate
 
 
 def evolve_presentation(shown: Presentation, event: PresentationEvent) -> Presentation:
@@ -405,6 +415,7 @@ PRESENTATION = Entity(
     decide_presentation,
     evolve_presentation,
     routing=lambda nonce: f"{nonce} presentation",
+    life={"presentation": PRESENTATION_LIFE},
 )
 VERIFIER = Entity(
     "civic.verifier",

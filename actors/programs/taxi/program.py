@@ -26,12 +26,9 @@ from actors import (
 )
 from actors.geohash import neighbours
 
-DRIVERS_MAX = 500  # that wait in one cell
-RIDES_MAX = 500  # that look for a driver in one cell
-
+DRIVERS_MAX, RIDES_MAX = 500, 500  # that wait in one cell, and that look for a driver there
 WIDEN_AFTER_MS = 30_000  # then the ride looks in the neighbouring cells too
 LOOK_MS_MAX, ARRIVE_MS_MAX, BOARD_MS_MAX, RIDE_MS_MAX = 5 * 60_000, 30 * 60_000, 10 * 60_000, 12 * 3_600_000
-
 CURRENCY, NO_SHOW_MINOR = "CNY", 600
 BASE_MINOR, BASE_M, KM_MINOR = 1_200, 3_000, 260  # the last for each further kilometre that was begun
 METRES_PER_SECOND_MAX = 60
@@ -127,8 +124,7 @@ def decide_cell(cell: Cell, command: CellCommand, ctx: Context) -> Decision[Cell
 
 
 def _paired(driver: str, turn: int, ride: str) -> Decision[CellEvent]:
-    offer = Send(DRIVER.at(driver), Offer(ride, turn), on_reject=Declined(ride))
-    return accept(Left(driver, ride), actions=(offer,))
+    return accept(Left(driver, ride), actions=(Send(DRIVER.at(driver), Offer(ride, turn), on_reject=Declined(ride)),))
 
 
 def evolve_cell(cell: Cell, event: CellEvent) -> Cell:
@@ -215,8 +211,15 @@ class StepRefused(Struct, frozen=True, tag="taxi.driver.step-refused"):
     step: str
 
 
+DRIVER_LIFE = {
+    "offline": Stage({"stand": "waiting"}),
+    "waiting": Stage({"stand": "waiting", "leave": "offline", "offer": "busy"}),
+    "busy": Stage({"drive": "busy", "wait": "waiting", "leave": "offline"}),
+}
+
+
 class Driver(Struct, frozen=True):
-    """`state` is offline, waiting or busy; `refused` is what last came to nothing."""
+    """`state` is one of DRIVER_LIFE; `refused` is what last came to nothing."""
 
     state: str = "offline"
     cell: str = ""
@@ -233,14 +236,14 @@ DriverEvent: TypeAlias = WentOnline | WentOffline | OfferTaken | Confirmed | Ste
 def decide_driver(driver: Driver, command: DriverCommand, ctx: Context) -> Decision[DriverEvent]:
     match command:
         case Stand(cell):
-            if driver.state == "busy":
+            if "stand" not in DRIVER_LIFE[driver.state].moves:
                 raise Reject("one_ride_a_driver", ride=driver.ride)
             if cell == driver.cell:
                 return accept(reply={"cell": cell})
             leave = (Send(CELL.at(driver.cell), Leave(driver.turn)),) if driver.cell else ()
             return _wait(driver, cell, *leave) if cell else accept(WentOffline(""), reply={"cell": ""}, actions=leave)
         case Drive(step, metres):
-            if driver.state != "busy":
+            if "drive" not in DRIVER_LIFE[driver.state].moves:
                 raise Reject("no_ride", state=driver.state)
             told = Send(RIDE.at(driver.ride), Tell(step, metres), on_reject=Refused(step))
             return accept(reply={"ride": driver.ride}, actions=(told,))
@@ -417,8 +420,7 @@ def _cancel(ride: Ride, because: str, ctx: Context) -> Decision[RideEvent]:
     """A rider for whom the driver has come, and who does not come along, owes the way. The driver waits on."""
     waits = because in ("rider", "no_show")
     owed_minor = NO_SHOW_MINOR if waits and ride.state == "arrived" else 0
-    cancelled = Moved("cancelled", ctx.now_ms, ride.driver, because=because)
-    return _over(ride, "cancel", cancelled, owed_minor, ctx, waits=waits)
+    return _over(ride, "cancel", Moved("cancelled", ctx.now_ms, ride.driver, 0, because), owed_minor, ctx, waits=waits)
 
 
 def _over(ride: Ride, move: str, moved: Moved, minor: int, ctx: Context, *, waits: bool = False) -> Decision[RideEvent]:
@@ -480,6 +482,7 @@ DRIVER = Entity(
     routing=lambda driver: f"{driver} driver",
     access=dict.fromkeys(("taxi.stand", "taxi.drive", "driver"), (Role.PERSON,)),
     owner={Role.PERSON: lambda openid: openid},
+    life={"driver": DRIVER_LIFE},
 )
 RIDE = Entity(
     "taxi.ride",
