@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -19,8 +19,8 @@ from gateway.client_many import Many
 from gateway.deadlines import DEADLINE
 from gateway.shedding import Shedding, levels_from
 from gateway.status import LEVEL_METADATA, TIME_METADATA
+from gateway.v1 import notify_pb2, notify_pb2_grpc, program_pb2_grpc
 from gateway.v1 import program_pb2 as pb
-from gateway.v1 import program_pb2_grpc
 
 __all__ = ["Answer", "CallTuple", "Client", "Payload", "Pushed", "View"]
 
@@ -61,9 +61,10 @@ class Client:
         tenant: str = "",
         priority: int | None = None,
         token: str = "",
+        connection: grpc.aio.Channel | None = None,
     ) -> None:
         self.caller = caller or f"client-{os.urandom(8).hex()}"
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._channel = connection or grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
         proof = f"{SCHEME}{token}" if token else ""
         level = "" if priority is None else str(priority)
@@ -83,6 +84,10 @@ class Client:
     async def close(self) -> None:
         """End the connection."""
         await self._channel.close()
+
+    def by(self, token: str) -> "Client":
+        """Somebody else, whom this token names, over the same connection; it ends with ours."""
+        return Client("", token=token, connection=self._channel)
 
     def new_request_id(self) -> str:
         """A UUIDv7 dated by the gateway's clock, as far as it is known."""
@@ -286,11 +291,27 @@ class Client:
             await asyncio.sleep(self._wait_s(error, attempt, give_up_at))
             attempt += 1
 
-    async def listen(self, entity: str, cursor: int = 0) -> AsyncIterator[Pushed]:
+    def listen(self, entity: str, cursor: int = 0) -> AsyncGenerator[Pushed]:
         """An entity's pushes above `cursor`, for ever: dials again, without loss or repeat, when a gateway goes."""
+        return self._listened(
+            lambda above: self._stub.Listen(pb.ListenRequest(entity=entity, cursor=above), metadata=self._metadata),
+            cursor,
+        )
+
+    def listen_box(self, program: str, openid: str, cursor: int = 0) -> AsyncGenerator[Pushed]:
+        """What a program puts into a person's box above `cursor`, in the same way."""
+        stub: Any = notify_pb2_grpc.NotifyServiceStub(self._channel)
+        return self._listened(
+            lambda above: stub.ListenBox(
+                notify_pb2.ListenBoxRequest(program=program, openid=openid, cursor=above), metadata=self._metadata
+            ),
+            cursor,
+        )
+
+    async def _listened(self, dial: Callable[[int], Any], cursor: int) -> AsyncGenerator[Pushed]:
         attempt = 0
         while True:
-            call = self._stub.Listen(pb.ListenRequest(entity=entity, cursor=cursor), metadata=self._metadata)
+            call = dial(cursor)
             try:
                 while (push := await _answered(call.read())) is not grpc.aio.EOF:
                     attempt, cursor = 0, push.cursor

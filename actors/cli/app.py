@@ -459,3 +459,24 @@ def demo_shop(
     from actors.cli.demo import play_shop
 
     play_shop(file, log, hosts, kill_hosts, stay, json)
+
+
+@demo.command("day-in-the-city")
+def demo_day(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            metavar="FOLDER",
+            help="The folder of a platform that runs with HUTONG_IDENTITY_REQUIRED=true; without, one is brought up.",
+        ),
+    ] = None,
+    log: Annotated[str, typer.Option(help="embedded or kafka.")] = "embedded",
+    hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=256)] = 2,
+    stay: Annotated[bool, typer.Option(help="Keep serving afterwards: then `hutong why` explains every step.")] = False,
+    json: Json = False,
+) -> None:
+    """Play one person's day: bike, meal, shop, seat, taxi, game, identity card; and check what came of it."""
+    from actors.cli.city import play_day
+
+    play_day(folder, log, hosts, stay, json)

@@ -12,7 +12,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +69,14 @@ def _excerpt() -> Path:
 
 
 async def _demo(plan: Plan, lines: Sequence[Line], kill_hosts: int, stay: bool, as_json: bool) -> None:
+    async def play(run: Run) -> None:
+        _show(await _play(run, lines, kill_hosts), as_json)
+
+    await on_own_platform(plan, play, stay)
+
+
+async def on_own_platform(plan: Plan, play: Callable[[Run], Awaitable[None]], stay: bool) -> None:
+    """Bring a platform up, play on it, and end it; with `stay` only when asked to."""
     output.say(f"bringing a platform up in {plan.folder} …")
     supervisor = Supervisor(plan, wiring.data_folder(plan.folder))
     up: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
@@ -78,8 +86,7 @@ async def _demo(plan: Plan, lines: Sequence[Line], kill_hosts: int, stay: bool, 
         if running.done():
             running.result()
             return
-        report = await _play(up.result(), lines, kill_hosts)
-        _show(report, as_json)
+        await play(up.result())
         if stay:
             output.say(f"serving on {up.result().gateway} until Ctrl-C")
             await running

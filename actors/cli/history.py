@@ -22,8 +22,13 @@ INDEX_MAX = 1 << 32
 def explain(folder: Path, request_id: str, as_json: bool) -> None:
     """Tell all that the log says of a call; `request_id` may also be a record's position."""
     with open_archive(folder) as archive:
-        calls = [_call(archive, found) for found in trace(archive, request_id)]
+        calls = explained(archive, request_id)
     output.result({"asked": request_id, "calls": calls}, as_json, "\n\n".join(map(call_text, calls)))
+
+
+def explained(archive: Archive, request_id: str) -> list[Facts]:
+    """The same, of an archive that is open, as facts: the steps of the call. Raises NotFound, InvalidCommand."""
+    return [_call(archive, found) for found in trace(archive, request_id)]
 
 
 def _call(archive: Archive, traced: Trace) -> Facts:

@@ -28,6 +28,7 @@ from actors.cli.running import Process, Run
 from actors.cli.starting import Step, bring_up
 from actors.errors import SetupError
 from actors.placement import Size
+from actors.settings import ProcessSettings
 from gateway.server import GatewayConfig, new_name
 
 RAY_NOTE = "Ray's own ports listen on all interfaces whatever they are told; token authentication is on"
@@ -45,6 +46,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     partitions: int | None
     programs: tuple[str, ...]
     groups: dict[str, int] = {}
+    process: ProcessSettings | None = None
+    """How its processes run; as the environment says when there is none."""
 
 
 class Supervisor:
@@ -55,7 +58,7 @@ class Supervisor:
         self._folder = folder
         self._token = wiring.token_of(folder)
         self._cluster = wiring.settled_cluster(folder, plan.partitions, plan.groups)
-        self._process = wiring.process_settings()
+        self._process = plan.process or wiring.process_settings()
         self._children: list[Child] = []
         self._head: Head | None = None
         self._log_url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
