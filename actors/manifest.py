@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from actors.domain.catalog.listing import ALIASES_MAX, Alias, Position, Text
 from actors.errors import SetupError
 
 APP_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -54,8 +56,9 @@ class Permission(Struct, frozen=True, forbid_unknown_fields=True):
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """`app_id` is the program's name on the platform, and the first part of its entities' kinds.
 
-    `imports` are the libraries that program.py imports, by their top-level names; what every program may import is not
-    listed.
+    It is found by its name, by `aliases`, such as its name in other languages, by `category` and `city`, and around its
+    `position`, which is (latitude, longitude) in degrees. `imports` are the libraries that program.py imports, by their
+    top-level names; what every program may import is not listed.
     """
 
     app_id: str
@@ -68,6 +71,10 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     window: Window = Window()
     req_permissions: tuple[Permission, ...] = ()
     imports: tuple[str, ...] = ()
+    aliases: Annotated[tuple[Alias, ...], Meta(max_length=ALIASES_MAX)] = ()
+    category: Text = ""
+    city: Text = ""
+    position: Position | None = None
 
 
 def read_manifest(path: Path) -> Manifest:

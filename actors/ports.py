@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -251,7 +251,19 @@ class Put(NamedTuple):
 
     table: str
     key: str
-    values: tuple[str | int | None, ...]
+    values: tuple[str | int | float | None, ...]
+
+
+class Add(NamedTuple):
+    """So much more in a row's one column, which is a number; a row that is not there begins at 0."""
+
+    table: str
+    key: str
+    more: int
+
+
+Change: TypeAlias = Put | Add
+"""How a row changes. Nothing is both put and added to in one table, so adding up needs no order."""
 
 
 class Place(NamedTuple):
@@ -271,8 +283,8 @@ class Rows(Protocol):
         """How far each slice is read; a slice that was never read is absent."""
         ...
 
-    def write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
-        """Put these rows, the last of a key wins, and move these places: all of it or nothing."""
+    def write(self, changes: Sequence[Change], places: Mapping[Slice, Place]) -> None:
+        """Change these rows, the last `Put` of a key wins, and move these places: all of it or nothing."""
         ...
 
     def find(self, table: str, equal: Mapping[str, object], rows_max: int) -> list[tuple[object, ...]]:

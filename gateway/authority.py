@@ -15,12 +15,22 @@ _OF_PROGRAMS = (Role.PERSON, Role.SERVER)
 _CATALOG = "/gateway.v1.CatalogService/"
 _WAYS = "/gateway.v1.WaysService/"
 _SESSION = "/gateway.v1.SessionService/"
+_SEARCH = "/gateway.v1.SearchService/"
 _IDENTITY = "/gateway.v1.IdentityService/"
 _NOTIFY = "/gateway.v1.NotifyService/"
 _WEBHOOKS = "/gateway.v1.WebhookService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
 _PUBLISHING = (
-    *("RegisterProgram", "UploadVersion", "SubmitVersion", "WithdrawVersion", "SetGray", "ReleaseVersion", "RollBack"),
+    *(
+        "RegisterProgram",
+        "DescribeProgram",
+        "UploadVersion",
+        "SubmitVersion",
+        "WithdrawVersion",
+        "SetGray",
+        "ReleaseVersion",
+        "RollBack",
+    ),
     *("InviteMember", "JoinTeam", "GrantRole", "RemoveMember", "GetAccount"),
 )
 """What a team does; which of its roles does what, the service says."""
@@ -55,6 +65,10 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_WAYS}GetShare": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
     **dict.fromkeys(
         (f"{_SESSION}{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), (Role.PERSON,)
+    ),
+    **dict.fromkeys((f"{_SEARCH}{name}" for name in ("Search", "Nearby", "ListPrograms")), tuple(Role)),
+    **dict.fromkeys(
+        (f"{_SEARCH}{name}" for name in ("ListRecent", "ListFavourites", "Favour", "Unfavour")), (Role.ACCOUNT,)
     ),
     f"{_IDENTITY}SignIn": (Role.PLATFORM,),
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("IssueCode", "GetPersonToken")), (Role.ACCOUNT,)),

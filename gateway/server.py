@@ -21,6 +21,7 @@ from actors.settings import ClusterSettings, ProcessSettings
 from gateway.answering import Answering
 from gateway.auth import Auth
 from gateway.doorkeeper import Doorkeeper
+from gateway.finding import Programs
 from gateway.gatekeeper import Gatekeeper
 from gateway.ingress import Ingress
 from gateway.routes import Routes
@@ -28,6 +29,7 @@ from gateway.services.catalog import CatalogService
 from gateway.services.identity import IdentityService
 from gateway.services.notify import NotifyService
 from gateway.services.program import ProgramService
+from gateway.services.search import SearchService
 from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
 from gateway.services.webhooks import WebhookService
@@ -41,6 +43,8 @@ from gateway.v1 import (
     notify_pb2_grpc,
     program_pb2,
     program_pb2_grpc,
+    search_pb2,
+    search_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
     ways_pb2,
@@ -63,7 +67,7 @@ RPCS_PER_PENDING = 2
 class GatewayConfig(Struct, frozen=True, kw_only=True):
     """One gateway process; `name` is new for each life of it, since hosts answer by it.
 
-    `folder` is where its keyring is, if identity is required.
+    `folder` is where its keyring is, if identity is required, and the read models.
     """
 
     name: str
@@ -80,12 +84,16 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
 
 
 class GatewayParts(NamedTuple):
-    """What a gateway is wired to; it needs a keyring where identity is required."""
+    """What a gateway is wired to; it needs a keyring where identity is required.
+
+    `programs` opens, for a thread, what programs are looked for in.
+    """
 
     log: Log
     registry: Registry
     sensor: Sensor
     keys: Keys | None = None
+    programs: Callable[[], Programs] | None = None
 
 
 class Served(NamedTuple):
@@ -106,6 +114,7 @@ def services(ingress: Ingress, config: GatewayConfig, parts: GatewayParts) -> li
         _served(session_pb2, session_pb2_grpc, SessionService(*given)),
         _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys)),
         _served(notify_pb2, notify_pb2_grpc, NotifyService(*given)),
+        _served(search_pb2, search_pb2_grpc, SearchService(*given, parts.programs)),
         _served(webhooks_pb2, webhooks_pb2_grpc, WebhookService(*given)),
     ]
 

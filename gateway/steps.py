@@ -14,14 +14,16 @@ import msgspec
 from msgspec import Struct
 
 from actors.entity import Ref
-from actors.errors import PlatformError
+from actors.errors import InvalidCommand, PlatformError
 from actors.kernel.record import Invoke, Position, encode_record
 from actors.payload import checked
+from actors.principal import PART, Role
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from actors.steps import step_id
 from gateway.answering import Answering, Context, level_trailer, trailer
-from gateway.auth import Caller
+from gateway.auth import CALLER, Caller
+from gateway.authority import denied
 from gateway.deadlines import deadline_ms, now_ms
 from gateway.ingress import Ingress, Single
 from gateway.pending import Call
@@ -66,6 +68,23 @@ class Steps:
         self._request_id = request_id
         self._until_ms = until_ms
 
+    @property
+    def left_s(self) -> float:
+        """How long there is still time for the answer."""
+        return max(self._until_ms - now_ms(), 1) / 1_000
+
+    @property
+    def person(self) -> str:
+        """The person on the platform who calls. Raises PermissionDenied for whoever is none, InvalidCommand."""
+        if self.principal is not None:
+            if self.principal.role is not Role.ACCOUNT:
+                raise denied()
+            return self.principal.subject
+        if not PART.fullmatch(self.caller):
+            message = f"{CALLER} says who calls: 1 to 64 letters, digits and . _ ~ -"
+            raise InvalidCommand(message, field=CALLER, reason="INVALID_PERSON")
+        return self.caller
+
     def new_name(self, chars: int) -> str:
         """A name for what this call makes: the same on every try, and no other call's."""
         made = hashlib.sha256(self._request_id + self.caller.encode()).digest()
@@ -89,9 +108,8 @@ class Steps:
     async def look(self, at: Ref[Any], view: str, as_type: type[T], **args: object) -> T:
         """What the entity's view shows now. It may be older than what another gateway has just answered."""
         route = self._route(at)
-        left_s = max(self._until_ms - now_ms(), 1) / 1_000
         asked = msgspec.json.encode(args)
-        answer = await self._ingress.query(route.partition, route.entity, view, asked, -1, left_s)
+        answer = await self._ingress.query(route.partition, route.entity, view, asked, -1, self.left_s)
         return msgspec.json.decode(answer.payload, type=as_type)
 
     def _route(self, to: Ref[Any]) -> Route:

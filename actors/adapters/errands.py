@@ -25,7 +25,7 @@ from actors.errors import PlatformError
 from actors.kernel.action import EventRecord
 from actors.kernel.record import Invoke, Slice, encode_frame, encode_record
 from actors.kernel.routing import partition_of
-from actors.ports import Log, Put, Rows
+from actors.ports import Change, Log, Put, Rows
 from actors.projections.endpoints import TABLE
 from actors.projections.reading import Projection
 from actors.registry import Registry
@@ -107,10 +107,10 @@ class Webhooks:
         for name, *values in rows.find(TABLE, {}, ENDPOINTS_MAX):
             self._learn(str(name), values)
 
-    def act(self, puts: Sequence[Put]) -> None:
-        for put in puts:
-            if put.table == TABLE:
-                self._learn(put.key, put.values)
+    def act(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if isinstance(change, Put) and change.table == TABLE:
+                self._learn(change.key, change.values)
         heard, self._heard = self._heard, []
         begins: list[tuple[str, Begin]] = []
         for event in heard:

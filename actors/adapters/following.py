@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from actors.errors import Corrupt, Unavailable
-from actors.ports import Fetched, Log, Place, Put, Rows, Slice
+from actors.ports import Change, Fetched, Log, Place, Rows, Slice
 from actors.projections.reading import Projection, follow
 from actors.sensor import Sensor
 
@@ -24,7 +24,7 @@ class Errands(Protocol):
         """Know what the rows say."""
         ...
 
-    def act(self, puts: Sequence[Put]) -> None:
+    def act(self, changes: Sequence[Change]) -> None:
         """Do what was heard of, before it counts as read. Raises Unavailable: then it is heard again."""
         ...
 
@@ -102,9 +102,9 @@ class Follower:
         """Fold and write; False when the rows were lost and all begins anew."""
         followed = follow(self._folded, places, frames)
         if self._errands is not None:
-            self._errands.act(followed.puts)
+            self._errands.act(followed.changes)
         try:
-            self._rows.write(followed.puts, followed.places)
+            self._rows.write(followed.changes, followed.places)
         except Corrupt as error:
             self._again(error)
             return False

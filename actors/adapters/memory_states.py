@@ -4,11 +4,12 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
 from actors.errors import Corrupt, NotFound, Unavailable
-from actors.ports import Batch, Place, Put, Slice
+from actors.ports import Batch, Change, Place, Put, Slice
 from actors.projections.reading import Projection
 
 _FILE = "memory.store"
@@ -127,22 +128,27 @@ class MemoryRows:
 
     def __init__(self, projections: Sequence[Projection]) -> None:
         self._columns = {one.table: ("key", *one.columns) for one in projections}
-        self._rows: dict[str, dict[str, Put]] = {}
+        self._rows: dict[str, dict[str, tuple[object, ...]]] = {}
         self._places: dict[Slice, Place] = {}
 
     def places(self) -> dict[Slice, Place]:
         """See `Rows.places`."""
         return dict(self._places)
 
-    def write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+    def write(self, changes: Sequence[Change], places: Mapping[Slice, Place]) -> None:
         """See `Rows.write`."""
-        for put in puts:
-            self._rows.setdefault(put.table, {})[put.key] = put
+        for change in changes:
+            rows = self._rows.setdefault(change.table, {})
+            if isinstance(change, Put):
+                rows[change.key] = change.values
+            else:
+                (count,) = rows.get(change.key, (0,))
+                rows[change.key] = (cast("int", count) + change.more,)
         self._places |= places
 
     def find(self, table: str, equal: Mapping[str, object], rows_max: int) -> list[tuple[object, ...]]:
         """See `Rows.find`."""
-        rows = [(put.key, *put.values) for _, put in sorted(self._rows.get(table, {}).items())]
+        rows = [(key, *values) for key, values in sorted(self._rows.get(table, {}).items())]
         places = {self._columns[table].index(column): value for column, value in equal.items()}
         found = [row for row in rows if all(row[place] == value for place, value in places.items())]
         return [*found[:rows_max]]

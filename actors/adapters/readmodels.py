@@ -4,6 +4,7 @@ A commit is not synced: after a power cut the file may be older, and is then cau
 Names of tables and columns are ours, values are bound.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
@@ -12,8 +13,8 @@ import apsw
 
 from actors.adapters.searching import MAPPED_BYTES_MAX, SearchIndex
 from actors.errors import Corrupt, Unavailable
-from actors.ports import Place, Put, Slice
-from actors.projections.reading import Projection
+from actors.ports import Change, Place, Put, Slice
+from actors.projections.reading import Listing, Projection
 from actors.projections.search import Listed, Query
 
 _BUSY_MS_MAX = 5_000
@@ -47,7 +48,7 @@ class SqliteRows:
     def __init__(self, path: Path, projections: Sequence[Projection], terms: str | None = None) -> None:
         self._path = path
         self._columns = {one.table: ("key", *one.columns) for one in projections}
-        self._listings = [(one.table, one.listing) for one in projections if one.listing is not None]
+        self._listings = list(dict.fromkeys(one.listing for one in projections if one.listing is not None))
         self._terms = terms
         try:
             self._guarded(self._open)
@@ -65,9 +66,9 @@ class SqliteRows:
             for topic, number, end, life, offset, index, n in rows
         }
 
-    def write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+    def write(self, changes: Sequence[Change], places: Mapping[Slice, Place]) -> None:
         """See `Rows.write`."""
-        self._guarded(lambda: self._write(puts, places))
+        self._guarded(lambda: self._write(changes, places))
 
     def find(self, table: str, equal: Mapping[str, object], rows_max: int) -> list[tuple[object, ...]]:
         """See `Rows.find`."""
@@ -79,6 +80,21 @@ class SqliteRows:
     def search(self, query: Query, hits_max: int) -> list[Listed]:
         """What the search finds among the rows that are listed. Raises InvalidCommand when the query is too long."""
         return self._guarded(lambda: self._index.find(query, hits_max))
+
+    def nearby(self, position: tuple[float, float], hits_max: int) -> list[Listed]:
+        """What the search finds nearest to a position. Raises InvalidCommand for one that cannot be."""
+        return self._guarded(lambda: self._index.nearby(position, hits_max))
+
+    def listed(self, after: str, hits_max: int) -> list[Listed]:
+        """What the search finds at all, by name in order, from the first above `after` on."""
+        return self._guarded(lambda: self._listed(after, hits_max))
+
+    def is_current(self) -> bool:
+        """Whether the file is still the one that was opened: its writer may have made another."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
     def forget(self) -> None:
         """See `Rows.forget`."""
@@ -106,23 +122,53 @@ class SqliteRows:
             message = f"the read models in {self._path} cannot be used: {error}"
             raise Unavailable(message, outcome="NOT_APPENDED") from error
 
-    def _write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+    def _write(self, changes: Sequence[Change], places: Mapping[Slice, Place]) -> None:
+        sums: Counter[tuple[str, str]] = Counter()
         with self._connection:
-            for put in puts:
-                marks = ", ".join("?" * (1 + len(put.values)))
-                insert = f'INSERT OR REPLACE INTO "{put.table}" VALUES ({marks})'  # noqa: S608 - names are ours
-                self._cursor.execute(insert, (put.key, *put.values))
-            for table, listing in self._listings:
-                if listed := [listing(put) for put in puts if put.table == table]:
+            for change in changes:
+                if isinstance(change, Put):
+                    marks = ", ".join("?" * (1 + len(change.values)))
+                    insert = f'INSERT OR REPLACE INTO "{change.table}" VALUES ({marks})'  # noqa: S608 - names are ours
+                    self._cursor.execute(insert, (change.key, *change.values))
+                else:
+                    sums[change.table, change.key] += change.more
+            for (table, key), more in sums.items():
+                _, column = self._columns[table]
+                add = f'INSERT INTO "{table}" VALUES (?1, ?2) ON CONFLICT (key) '  # noqa: S608 - names are ours
+                self._cursor.execute(f'{add} DO UPDATE SET "{column}" = "{column}" + ?2', (key, more))
+            for listing in self._listings:
+                keys = dict.fromkeys(change.key for change in changes if change.table in listing.tables)
+                if listed := [found for key in keys if (found := self._found(listing, key))]:
                     self._index.put(listed)
             read = ((*slice_, place.next_offset, *place.last) for slice_, place in places.items())
             self._cursor.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, ?)", read)
+
+    def _listed(self, after: str, hits_max: int) -> list[Listed]:
+        keys = (
+            (listing, cast("str", row[0]))
+            for listing in self._listings
+            for row in self._cursor.execute(
+                f'SELECT key FROM "{listing.tables[0]}" WHERE key > ? ORDER BY key LIMIT ?',  # noqa: S608 - ours
+                (after, hits_max),
+            ).fetchall()
+        )
+        return [found for listing, key in keys if (found := self._found(listing, key))]
+
+    def _found(self, listing: Listing, key: str) -> Listed | None:
+        """What the rows of a key are found by now."""
+        rows: list[tuple[object, ...] | None] = []
+        for table in listing.tables:
+            select = f'SELECT * FROM "{table}" WHERE key = ?'  # noqa: S608 - names are ours
+            read = self._cursor.execute(select, (key,)).fetchall()
+            rows.append(read[0][1:] if read else None)
+        return listing.make(key, rows)
 
     def _open(self) -> None:
         reads = self._terms is None
         flags = apsw.SQLITE_OPEN_READONLY if reads else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         self._connection = apsw.Connection(str(self._path), flags)
         self._connection.set_busy_timeout(_BUSY_MS_MAX)
+        self._inode = self._path.stat().st_ino
         self._cursor = cast("_Cursor", self._connection.cursor())
         self._index = SearchIndex(self._connection)
         self._cursor.execute(f"PRAGMA mmap_size={MAPPED_BYTES_MAX}")

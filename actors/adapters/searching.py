@@ -74,7 +74,11 @@ class SearchIndex:
         with self._connection:
             words: Counter[str] = Counter()
             for program in (*latest, *dropped):
-                words.subtract(self._forget(program))
+                known = self._listed(f"WHERE place & {search.MARK_MASK} = ?", search.mark_of(program))
+                if program not in dropped and known == [latest[program]]:
+                    del latest[program]
+                else:
+                    words.subtract(self._forget(known))
             self._many("INSERT INTO programs VALUES (?, ?, ?)", map(self._row, latest.values()))
             tokens = ((search.place_of(one), " ".join(search.tokens_of(one))) for one in latest.values())
             self._many("INSERT INTO names (rowid, tokens) VALUES (?, ?)", tokens)
@@ -137,9 +141,8 @@ class SearchIndex:
         cell = None if listed.position is None else search.cell_of(listed.position)
         return search.place_of(listed), cell, self._encode(listed)
 
-    def _forget(self, program: str) -> tuple[str, ...]:
-        """Take a program out, if it is there; returns the words that one name fewer has now."""
-        known = self._listed(f"WHERE place & {search.MARK_MASK} = ?", search.mark_of(program))
+    def _forget(self, known: Sequence[Listed]) -> tuple[str, ...]:
+        """Take programs out that are there; returns the words that one name fewer has now."""
         for former in known:
             place, tokens = search.place_of(former), " ".join(search.tokens_of(former))
             self._execute("DELETE FROM programs WHERE place = ?", (place,))

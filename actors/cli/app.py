@@ -283,16 +283,20 @@ def scale(
 def search(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="A name or parts of it; slips are understood.")] = "",
     category: Annotated[str, typer.Option(metavar="CATEGORY", help="Only programs of this category.")] = "",
+    city: Annotated[str, typer.Option(metavar="CITY", help="Only programs of this city.")] = "",
+    near: Annotated[
+        str, typer.Option(metavar="LATITUDE,LONGITUDE", help="What is around this position instead, the nearest first.")
+    ] = "",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Find released programs by name.
+    """Find released programs by name, the most used first.
 
     The catalogue lists a program from its first release on.
     """
     from actors.cli.searching import show_found
 
-    show_found(running.folder_of(folder), text, category, json)
+    show_found(running.folder_of(folder), text, category, city, near, json)
 
 
 @app.command()

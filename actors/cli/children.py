@@ -44,6 +44,7 @@ def gateway(settings: bytes) -> None:
     """Serve one gateway."""
     from actors.adapters.logs import open_log
     from actors.adapters.prometheus import PrometheusSensor, serve_metrics
+    from actors.cli.following import programs_of
     from actors.cli.wiring import keys_of, registry_of
     from gateway.server import GatewayConfig, GatewayParts, serve
 
@@ -52,7 +53,8 @@ def gateway(settings: bytes) -> None:
     log = open_log(config.log_url, config.process, config.token)
     metrics = serve_metrics(sensor)
     keys = keys_of(Path(config.folder)) if config.process.identity_required else None
-    parts = GatewayParts(log, registry_of(config.programs), sensor, keys)
+    registry = registry_of(config.programs)
+    parts = GatewayParts(log, registry, sensor, keys, programs_of(Path(config.folder), registry))
     try:
         asyncio.run(serve(config, parts, lambda port: _ready(port=port, metrics=metrics.port)))
     finally:

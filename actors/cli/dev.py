@@ -13,7 +13,7 @@ from actors.adapters.hosting import HostConfig
 from actors.adapters.prometheus import PrometheusSensor, serve_metrics
 from actors.cli import output, running, wiring
 from actors.cli.banner import Banner
-from actors.cli.following import following_of
+from actors.cli.following import following_of, programs_of
 from actors.cli.holding import lock, reserved
 from actors.errors import PlatformError
 from actors.kernel.record import Slice, encode_frame
@@ -75,7 +75,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         address = await hosting.start()
         hosting.assign(Place(log, cluster, name).take_all(address, 1, registry.digest))
         config = GatewayConfig(name=name, log_url="", token=token, port=port, cluster=cluster, process=process)
-        gateway = Gateway(config, GatewayParts(log, registry, sensor, keys))
+        gateway = Gateway(config, GatewayParts(log, registry, sensor, keys, programs_of(folder, registry)))
         bound = await gateway.start()
         shared = Shared(log, token)
         log_url = f"embedded://{await shared.start()}"

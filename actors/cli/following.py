@@ -20,7 +20,7 @@ from actors.errors import PlatformError, Unavailable
 from actors.ports import Log, Place, Slice
 from actors.projections.deliveries import DELIVERIES
 from actors.projections.endpoints import ENDPOINTS
-from actors.projections.listed import LISTED
+from actors.projections.listed import DESCRIBED, LISTED, USED
 from actors.projections.owed import owed
 from actors.projections.reading import Projection, terms_of
 from actors.registry import Registry
@@ -45,13 +45,18 @@ class FollowerPlan(Struct, frozen=True, kw_only=True):
 
 def projections_of(registry: Registry) -> tuple[Projection, ...]:
     """Every read model of a platform with these programs."""
-    return (owed(registry), LISTED, ENDPOINTS, DELIVERIES)
+    return (owed(registry), LISTED, DESCRIBED, USED, ENDPOINTS, DELIVERIES)
 
 
 def slices_of(projections: tuple[Projection, ...], cluster: ClusterSettings) -> list[Slice]:
     """The slices that hold the events of all read models."""
     topics = dict.fromkeys(cluster.events_topic_of(kind) for one in projections for kind in one.kinds)
     return [Slice(topic, partition) for topic in topics for partition in range(cluster.partitions)]
+
+
+def programs_of(folder: Path, registry: Registry) -> Callable[[], SqliteRows]:
+    """What opens the read models to look for programs. It raises Unavailable where no follower has made them."""
+    return partial(SqliteRows, folder / FILE, projections_of(registry))
 
 
 class Following:

@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.cli import output
-from actors.cli.archive import open_archive
 from actors.cli.calling import ask, refuse_call
-from actors.cli.following import current_rows
+from actors.cli.searching import found
 from actors.errors import NotFound, PlatformError, SetupError
-from actors.projections.search import Listed, Query, checked
 from gateway.client import uuid7
 from gateway.v1 import session_pb2, ways_pb2
+from gateway.v1.search_pb2 import FoundProgram
 from gateway.v1.session_pb2_grpc import SessionServiceStub
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
-
-HITS_MAX = 20
 
 
 class _Way(NamedTuple):
@@ -106,18 +103,14 @@ def _searched(folder: Path, text: str) -> _Way:
 
     Raises NotFound when several are found and none has just this name: a person would choose.
     """
-    query = checked(Query(text))
-    with open_archive(folder) as archive, current_rows(archive) as (rows, _):
-        hits = rows.search(query, HITS_MAX)
-    programs = [hit.program.rpartition("/")[2] for hit in hits if _is_named(hit, text)] or [
-        hit.program.rpartition("/")[2] for hit in hits
-    ]
+    hits = found(folder, text)
+    programs = [hit.program for hit in hits if _is_named(hit, text)] or [hit.program for hit in hits]
     if len(programs) > 1:
         shown = ", ".join(programs)
         raise NotFound(f"{text!r} may be any of {shown}: open one of them by its name", reason="SEVERAL_FOUND")
     return _Way(programs[0] if programs else text, "search", text)
 
 
-def _is_named(hit: Listed, text: str) -> bool:
-    names = (hit.program.rpartition("/")[2], hit.name, *hit.aliases)
+def _is_named(hit: FoundProgram, text: str) -> bool:
+    names = (hit.program, hit.title, *hit.aliases)
     return text.casefold() in (name.casefold() for name in names)

@@ -52,10 +52,16 @@ async def _publish(client: Client, program: Program, account: str, category: str
         account=account,
         program=name,
         title=manifest.name,
-        category=category,
+        category=manifest.category or category,
         request_id=client.new_request_id(),
     )
     await client.ask(CatalogServiceStub, "RegisterProgram", register)
+    describe = pb.DescribeProgramRequest(
+        program=name, aliases=manifest.aliases, city=manifest.city, request_id=client.new_request_id()
+    )
+    if manifest.position is not None:
+        describe.location.latitude, describe.location.longitude = manifest.position
+    await client.ask(CatalogServiceStub, "DescribeProgram", describe)
     upload = pb.UploadVersionRequest(
         program=name,
         code=version.code,

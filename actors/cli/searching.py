@@ -1,25 +1,49 @@
-"""`search`: programs by name, from the read model that the follower keeps."""
+"""`search`: programs by name or around a position, through the running gateway."""
 
 from pathlib import Path
+from typing import Any
 
 from actors.cli import output
-from actors.cli.archive import open_archive
-from actors.cli.following import current_rows
-from actors.projections.search import Query, checked
+from actors.cli.calling import ask
+from actors.errors import InvalidCommand
+from gateway.v1 import search_pb2 as pb
+from gateway.v1.search_pb2_grpc import SearchServiceStub
 
 HITS_MAX = 20
 
 
-def show_found(folder: Path, text: str, category: str, as_json: bool) -> None:
-    """List the released programs that match, the most used first."""
-    query = checked(Query(text, category))
-    with open_archive(folder) as archive, current_rows(archive) as (rows, missing):
-        found = rows.search(query, HITS_MAX)
-    programs = [{"program": one.program, "title": one.name, "category": one.category} for one in found]
-    facts = {"programs": programs, "missing": missing}
+def show_found(folder: Path, text: str, category: str, city: str, near: str, as_json: bool) -> None:
+    """List the released programs that match, the most used first; around a position the nearest first."""
+    programs = [
+        {
+            "program": one.program,
+            "title": one.title,
+            "account": one.account,
+            "category": one.category,
+            "city": one.city,
+            **({"metres": one.metres} if near else {}),
+        }
+        for one in (_around(folder, near) if near else found(folder, text, category, city))
+    ]
     if as_json or not programs:
-        output.result(facts, as_json, "no program is found")
+        output.result({"programs": programs}, as_json, "no program is found")
     else:
-        output.table("Programs", ("program", "title", "category"), [list(one.values()) for one in programs])
-    if missing:
-        output.say(f"the read model is {missing:,} frames behind: there may be more")
+        output.table("Programs", tuple(programs[0]), [list(one.values()) for one in programs])
+
+
+def found(folder: Path, text: str, category: str = "", city: str = "") -> list[pb.FoundProgram]:
+    """What the gateway finds, the most used first."""
+    request = pb.SearchRequest(text=text, category=category, city=city, hits_max=HITS_MAX)
+    answer: Any = ask(folder, lambda client: client.ask(SearchServiceStub, "Search", request))
+    return list(answer.programs)
+
+
+def _around(folder: Path, near: str) -> list[pb.FoundProgram]:
+    try:
+        latitude, longitude = map(float, near.split(","))
+    except ValueError as error:
+        message = f"a position is LATITUDE,LONGITUDE in degrees, such as 23.13,113.26, not {near[:50]!r}"
+        raise InvalidCommand(message, field="near", reason="NO_SUCH_POSITION") from error
+    request = pb.NearbyRequest(location=pb.Location(latitude=latitude, longitude=longitude), hits_max=HITS_MAX)
+    answer: Any = ask(folder, lambda client: client.ask(SearchServiceStub, "Nearby", request))
+    return list(answer.programs)

@@ -1,7 +1,9 @@
 """The platform's own entities. Pure: they know nothing of hosts, logs, clocks or the network."""
 
+from actors.domain.catalog.listing import LISTING
 from actors.domain.catalog.name import NAME
 from actors.domain.catalog.program import PROGRAM
+from actors.domain.catalog.recent import RECENT
 from actors.domain.catalog.review import REVIEW
 from actors.domain.developer import ACCOUNT
 from actors.domain.friends import FRIENDS
@@ -23,7 +25,7 @@ from actors.domain.webhook.delivery import DELIVERY
 from actors.domain.webhook.endpoint import ENDPOINT
 
 ENTITIES = (
-    *(SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, FRIENDS, CODE, VISIT, LINK, SHARE, RULES),
+    *(SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, LISTING, RECENT, FRIENDS, CODE, VISIT, LINK, SHARE, RULES),
     *(PERSON, IDENTITY),
     *(ENDPOINT, DELIVERY),
     *(TEMPLATE, GRANTS, BOX, INBOX, PAGE, WINDOW),

@@ -1,33 +1,84 @@
-"""The programs that everybody may open: listed from a first release on, by the title and category of the newest."""
+"""The programs that everybody may open, with all that they are found and ranked by: releases, descriptions, visits."""
+
+from collections.abc import Sequence
+from typing import TypeAlias, cast
 
 import msgspec
 
+from actors.domain.catalog.listing import LISTING, Described
 from actors.domain.catalog.program import PROGRAM, Released
+from actors.domain.visit import VISIT, VisitBegan
 from actors.kernel.action import EventRecord
-from actors.ports import Put
-from actors.projections.reading import Projection
-from actors.projections.search import TOKENS, Listed
+from actors.ports import Add, Put
+from actors.projections.reading import Listing, Projection
+from actors.projections.search import TOKENS, Listed, about
 from actors.shape import tag_of
 
 TABLE = "listed"
-COLUMNS = ("title", "category", "code", "released_ms")
+_DESCRIBED = "described"
+_USED = "used"
 
-_event = msgspec.msgpack.Decoder(PROGRAM.event)
+_Described: TypeAlias = tuple[str, str, float | None, float | None]
+
+_release = msgspec.msgpack.Decoder(PROGRAM.event)
+_description = msgspec.msgpack.Decoder(LISTING.event)
+_visit = msgspec.msgpack.Decoder(VISIT.event)
 
 
-def fold(event: EventRecord) -> tuple[Put, ...]:
-    """A release, or a rollback, which is one of an earlier version."""
-    released: object = _event.decode(event.payload)
+def fold_releases(event: EventRecord) -> tuple[Put, ...]:
+    """A release, or a rollback, which is one of an earlier version; the title and the category are the newest."""
+    released: object = _release.decode(event.payload)
     if not isinstance(released, Released):
         return ()
-    _, _, program = event.entity.partition("/")
-    return (Put(TABLE, program, (released.title, released.category, released.code, event.stamp_ms)),)
+    _, account, program = event.entity.split("/")
+    return (Put(TABLE, program, (account, released.title, released.category, released.code, event.stamp_ms)),)
 
 
-def listing(put: Put) -> Listed:
-    """How a program of the table is found. Its key is `account/program`, and the program's own name finds it too."""
-    title, category, *_ = put.values
-    return Listed(put.key, str(title), (put.key.partition("/")[2],), str(category))
+def fold_descriptions(event: EventRecord) -> tuple[Put, ...]:
+    """What else a program is found by, from before its release on."""
+    described: Described = _description.decode(event.payload)
+    latitude, longitude = described.position or (None, None)
+    aliases = msgspec.json.encode(described.aliases).decode()
+    return (Put(_DESCRIBED, event.entity.rpartition("/")[2], (aliases, described.city, latitude, longitude)),)
 
 
-LISTED = Projection(TABLE, COLUMNS, (PROGRAM.kind,), f"{tag_of(Released)}, tokens {TOKENS}", fold, listing)
+def fold_visits(event: EventRecord) -> tuple[Add, ...]:
+    """A visit is a use, however often it is continued."""
+    if not isinstance(_visit.decode(event.payload), VisitBegan):
+        return ()
+    return (Add(_USED, event.entity.split("/")[1], 1),)
+
+
+def listing(program: str, rows: Sequence[tuple[object, ...] | None]) -> Listed | None:
+    """How a program is found, by its own name too; not before its release."""
+    released, described, used = rows
+    if released is None:
+        return None
+    account, title, category, *_ = cast("tuple[str, str, str, int, int]", released)
+    aliases, city, latitude, longitude = cast(_Described, described or ("[]", "", None, None))
+    (uses,) = cast("tuple[int]", used or (0,))
+    return Listed(
+        program=program,
+        name=title,
+        aliases=(program, *msgspec.json.decode(aliases, type=tuple[str, ...])),
+        category=category,
+        city=city,
+        position=None if latitude is None or longitude is None else (latitude, longitude),
+        uses=about(uses),
+        account=account,
+    )
+
+
+_LISTING = Listing((TABLE, _DESCRIBED, _USED), listing)
+_COLUMNS = ("account", "title", "category", "code", "released_ms")
+_TERMS = f"tokens {TOKENS}, program, name, aliases, category, city, position, uses, account"
+LISTED = Projection(TABLE, _COLUMNS, (PROGRAM.kind,), f"{tag_of(Released)}, {_TERMS}", fold_releases, _LISTING)
+DESCRIBED = Projection(
+    _DESCRIBED,
+    ("aliases", "city", "latitude", "longitude"),
+    (LISTING.kind,),
+    tag_of(Described),
+    fold_descriptions,
+    _LISTING,
+)
+USED = Projection(_USED, ("uses",), (VISIT.kind,), tag_of(VisitBegan), fold_visits, _LISTING)

@@ -11,17 +11,27 @@ from typing import NamedTuple, TypeAlias
 from msgspec import Struct
 
 from actors.kernel.action import EventRecord, decode_event_frame
-from actors.ports import Fetched, Place, Put, Slice
+from actors.ports import Change, Fetched, Place, Slice
 from actors.projections.search import Listed
 
-Fold: TypeAlias = Callable[[EventRecord], Sequence[Put]]
+Fold: TypeAlias = Callable[[EventRecord], Sequence[Change]]
+
+
+class Listing(Struct, frozen=True):
+    """What the search finds: made of the rows that these tables have for one key, each None where there is none.
+
+    `make` says None of what nobody is to find.
+    """
+
+    tables: tuple[str, ...]
+    make: Callable[[str, Sequence[tuple[object, ...] | None]], Listed | None]
 
 
 class Projection(Struct, frozen=True):
     """A read model: the table it fills, and how. `terms` says what its rows hang on: other terms, other rows.
 
-    Every row has a `key`; `columns` are what stands beside it. `kinds` are those whose events it folds. A row for which
-    there is a `listing` is also found by the search.
+    Every row has a `key`; `columns` are what stands beside it. `kinds` are those whose events it folds. `listing` is
+    what its rows are found by in the search.
     """
 
     table: str
@@ -29,13 +39,13 @@ class Projection(Struct, frozen=True):
     kinds: tuple[str, ...]
     terms: str
     fold: Fold
-    listing: Callable[[Put], Listed] | None = None
+    listing: Listing | None = None
 
 
 class Followed(NamedTuple):
-    """What some frames make: rows in the order in which they are put, and how far each slice is read then."""
+    """What some frames make: the changes of rows in their order, and how far each slice is read then."""
 
-    puts: tuple[Put, ...]
+    changes: tuple[Change, ...]
     places: Mapping[Slice, Place]
     events: int
 
@@ -52,7 +62,7 @@ def follow(projections: Iterable[Projection], places: Mapping[Slice, Place], fra
     for projection in projections:
         for kind in projection.kinds:
             folds.setdefault(kind, []).append(projection.fold)
-    puts: list[Put] = []
+    changes: list[Change] = []
     reached: dict[Slice, Place] = {}
     events = 0
     for fetched in frames:
@@ -65,6 +75,6 @@ def follow(projections: Iterable[Projection], places: Mapping[Slice, Place], fra
             last = identity
             events += 1
             for fold in folds.get(event.entity.partition("/")[0], ()):
-                puts += fold(event)
+                changes += fold(event)
         reached[slice_] = Place(fetched.offset + 1, last)
-    return Followed(tuple(puts), reached, events)
+    return Followed(tuple(changes), reached, events)

@@ -32,7 +32,10 @@ _USES_BITS_MAX = 63
 
 
 class Listed(Struct, frozen=True):
-    """A program as it is found: `position` is (latitude, longitude) in degrees, `uses` what it is ranked by."""
+    """A program as it is found: `position` is (latitude, longitude) in degrees, `uses` what it is ranked by.
+
+    `program` is its own name, and `account` its developer's.
+    """
 
     program: str
     name: str
@@ -41,6 +44,7 @@ class Listed(Struct, frozen=True):
     city: str = ""
     position: tuple[float, float] | None = None
     uses: int = 0
+    account: str = ""
 
 
 class Query(Struct, frozen=True):
@@ -203,6 +207,11 @@ def place_of(listed: Listed) -> int:
     """
     rank = _USES_BITS_MAX - min(max(listed.uses, 0).bit_length(), _USES_BITS_MAX)
     return rank << _PLACE_BITS | mark_of(listed.program)
+
+
+def about(uses: int) -> int:
+    """The least number that ranks the same: it changes seldom, however often something is used."""
+    return 1 << (uses.bit_length() - 1) if uses > 0 else 0
 
 
 def mark_of(program: str) -> int:

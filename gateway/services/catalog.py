@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.domain.catalog import program as programs
+from actors.domain.catalog.listing import LISTING, Describe, Listing
 from actors.domain.catalog.name import NAME, Claim, Confirm
 from actors.domain.catalog.program import PROGRAM, Judge, Register, Release, Rollback, SetGray, Submit, Upload, Withdraw
 from actors.domain.catalog.review import LANES, REVIEW, Take
@@ -17,7 +18,7 @@ from gateway.answering import Context
 from gateway.services.belonging import check_person, check_team, is_of_team, program_named
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import catalog_pb2 as pb
-from gateway.v1 import catalog_pb2_grpc
+from gateway.v1 import catalog_pb2_grpc, search_pb2
 
 _ADMINS = ("admin",)
 _DEVELOPERS = ("admin", "developer")
@@ -105,6 +106,17 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
         return await self.answer(context, "RegisterProgram", name, request.request_id, work)
 
+    async def DescribeProgram(self, request: pb.DescribeProgramRequest, context: Context) -> pb.CatalogChange:
+        """What else a program is found by."""
+        at = (request.location.latitude, request.location.longitude) if request.HasField("location") else None
+
+        async def work(steps: Steps) -> pb.CatalogChange:
+            to = await program_named(steps, request.program)
+            await check_team(steps, to.id.partition("/")[0], _DEVELOPERS)
+            return _change(await steps.ask(LISTING.at(to.id), Describe(tuple(request.aliases), request.city, at)))
+
+        return await self.answer(context, "DescribeProgram", NAME.at(request.program), request.request_id, work)
+
     async def UploadVersion(self, request: pb.UploadVersionRequest, context: Context) -> pb.CatalogChange:
         """A new version."""
         return await self._change(context, "UploadVersion", request, Upload(request.code, request.name, request.hash))
@@ -159,6 +171,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             to = await program_named(steps, request.program)
             account = to.id.partition("/")[0]
             found = await steps.look(to, "program", programs.Program)
+            listing = await steps.look(LISTING.at(to.id), "listing", Listing)
             lane = programs.lane_of(to.id)
             place = await steps.look(lane, "position", _Place, program=to.id)
             is_inside = await is_of_team(steps, account, _TEAM)
@@ -171,6 +184,9 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
                 versions=[_version(version) for version in found.versions if is_inside],
                 lane=int(lane.id),
                 position=place.position if is_inside else 0,
+                aliases=listing.aliases,
+                city=listing.city,
+                location=location(listing.position),
             )
 
         return await self.answer(context, "GetProgram", NAME.at(request.program), "", work)
@@ -225,6 +241,11 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
 def _change(answer: Answer) -> pb.CatalogChange:
     return pb.CatalogChange(position=position_of(answer), duplicate=answer.duplicate)
+
+
+def location(position: tuple[float, float] | None) -> search_pb2.Location | None:
+    """A position as messages have it."""
+    return None if position is None else search_pb2.Location(latitude=position[0], longitude=position[1])
 
 
 def _version(version: Version) -> pb.Version:

@@ -23,53 +23,56 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.v1 import program_pb2 as gateway_dot_v1_dot_program__pb2
+from gateway.v1 import search_pb2 as gateway_dot_v1_dot_search__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18gateway/v1/catalog.proto\x12\ngateway.v1\x1a\x18gateway/v1/program.proto\"V\n\x12OpenAccountRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x61\x64min\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"R\n\rMemberRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x11GetAccountRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"l\n\x12GetAccountResponse\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x07members\x18\x03 \x03(\x0b\x32\x16.gateway.v1.TeamMember\x12\x10\n\x08programs\x18\x04 \x03(\t\"9\n\nTeamMember\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"o\n\x16RegisterProgramRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07program\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"e\n\x14UploadVersionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04hash\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"C\n\x0eVersionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"5\n\x11TakeReviewRequest\x12\x0c\n\x04lane\x18\x01 \x01(\x05\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"3\n\x12TakeReviewResponse\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\"i\n\x13JudgeVersionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0f\n\x07verdict\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"c\n\x0eSetGrayRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x1e\n\x04gray\x18\x03 \x01(\x0b\x32\x10.gateway.v1.Gray\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"G\n\x04Gray\x12\r\n\x05share\x18\x01 \x01(\x05\x12\x0f\n\x07persons\x18\x02 \x03(\t\x12\x0e\n\x06\x63ities\x18\x03 \x03(\t\x12\x0f\n\x07\x63ohorts\x18\x04 \x03(\t\"J\n\rCatalogChange\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x02 \x01(\x08\"$\n\x11GetProgramRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\"\xa9\x01\n\x12GetProgramResponse\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0c\n\x04live\x18\x04 \x01(\x05\x12\x0c\n\x04gray\x18\x05 \x01(\x05\x12%\n\x08versions\x18\x06 \x03(\x0b\x32\x13.gateway.v1.Version\x12\x0c\n\x04lane\x18\x07 \x01(\x05\x12\x10\n\x08position\x18\x08 \x01(\x05\"r\n\x07Version\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04hash\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x1e\n\x04gray\x18\x06 \x01(\x0b\x32\x10.gateway.v1.Gray\"Q\n\x0fGetShownRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0e\n\x06openid\x18\x02 \x01(\t\x12\x0c\n\x04\x63ity\x18\x03 \x01(\t\x12\x0f\n\x07\x63ohorts\x18\x04 \x03(\t\"<\n\x10GetShownResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04hash\x18\x03 \x01(\t2\xe5\t\n\x0e\x43\x61talogService\x12H\n\x0bOpenAccount\x12\x1e.gateway.v1.OpenAccountRequest\x1a\x19.gateway.v1.CatalogChange\x12\x44\n\x0cInviteMember\x12\x19.gateway.v1.MemberRequest\x1a\x19.gateway.v1.CatalogChange\x12@\n\x08JoinTeam\x12\x19.gateway.v1.MemberRequest\x1a\x19.gateway.v1.CatalogChange\x12\x41\n\tGrantRole\x12\x19.gateway.v1.MemberRequest\x1a\x19.gateway.v1.CatalogChange\x12\x44\n\x0cRemoveMember\x12\x19.gateway.v1.MemberRequest\x1a\x19.gateway.v1.CatalogChange\x12K\n\nGetAccount\x12\x1d.gateway.v1.GetAccountRequest\x1a\x1e.gateway.v1.GetAccountResponse\x12P\n\x0fRegisterProgram\x12\".gateway.v1.RegisterProgramRequest\x1a\x19.gateway.v1.CatalogChange\x12L\n\rUploadVersion\x12 .gateway.v1.UploadVersionRequest\x1a\x19.gateway.v1.CatalogChange\x12\x46\n\rSubmitVersion\x12\x1a.gateway.v1.VersionRequest\x1a\x19.gateway.v1.CatalogChange\x12H\n\x0fWithdrawVersion\x12\x1a.gateway.v1.VersionRequest\x1a\x19.gateway.v1.CatalogChange\x12K\n\nTakeReview\x12\x1d.gateway.v1.TakeReviewRequest\x1a\x1e.gateway.v1.TakeReviewResponse\x12J\n\x0cJudgeVersion\x12\x1f.gateway.v1.JudgeVersionRequest\x1a\x19.gateway.v1.CatalogChange\x12@\n\x07SetGray\x12\x1a.gateway.v1.SetGrayRequest\x1a\x19.gateway.v1.CatalogChange\x12G\n\x0eReleaseVersion\x12\x1a.gateway.v1.VersionRequest\x1a\x19.gateway.v1.CatalogChange\x12\x41\n\x08RollBack\x12\x1a.gateway.v1.VersionRequest\x1a\x19.gateway.v1.CatalogChange\x12K\n\nGetProgram\x12\x1d.gateway.v1.GetProgramRequest\x1a\x1e.gateway.v1.GetProgramResponse\x12\x45\n\x08GetShown\x12\x1b.gateway.v1.GetShownRequest\x1a\x1c.gateway.v1.GetShownResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18gateway/v1/catalog.proto\x12\ngateway.v1\x1a\x18gateway/v1/program.proto\x1a\x17gateway/v1/search.proto\"V\n\x12OpenAccountRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x61\x64min\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"R\n\rMemberRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x11GetAccountRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"l\n\x12GetAccountResponse\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x07members\x18\x03 \x03(\x0b\x32\x16.gateway.v1.TeamMember\x12\x10\n\x08programs\x18\x04 \x03(\t\"9\n\nTeamMember\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"o\n\x16RegisterProgramRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07program\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x84\x01\n\x16\x44\x65scribeProgramRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x0c\n\x04\x63ity\x18\x03 \x01(\t\x12&\n\x08location\x18\x04 \x01(\x0b\x32\x14.gateway.v1.Location\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"e\n\x14UploadVersionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04hash\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"C\n\x0eVersionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"5\n\x11TakeReviewRequest\x12\x0c\n\x04lane\x18\x01 \x01(\x05\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"3\n\x12TakeReviewResponse\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\"i\n\x13JudgeVersionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0f\n\x07verdict\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"c\n\x0eSetGrayRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x1e\n\x04gray\x18\x03 \x01(\x0b\x32\x10.gateway.v1.Gray\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"G\n\x04Gray\x12\r\n\x05share\x18\x01 \x01(\x05\x12\x0f\n\x07persons\x18\x02 \x03(\t\x12\x0e\n\x06\x63ities\x18\x03 \x03(\t\x12\x0f\n\x07\x63ohorts\x18\x04 \x03(\t\"J\n\rCatalogChange\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x02 \x01(\x08\"$\n\x11GetProgramRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\"\xf0\x01\n\x12GetProgramResponse\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0c\n\x04live\x18\x04 \x01(\x05\x12\x0c\n\x04gray\x18\x05 \x01(\x05\x12%\n\x08versions\x18\x06 \x03(\x0b\x32\x13.gateway.v1.Version\x12\x0c\n\x04lane\x18\x07 \x01(\x05\x12\x10\n\x08position\x18\x08 \x01(\x05\x12\x0f\n\x07\x61liases\x18\t \x03(\t\x12\x0c\n\x04\x63ity\x18\n \x01(\t\x12&\n\x08location\x18\x0b \x01(\x0b\x32\x14.gateway.v1.Location\"r\n\x07Version\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04hash\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x1e\n\x04gray\x18\x06 \x01(\x0b\x32\x10.gateway.v1.Gray\"Q\n\x0fGetShownRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0e\n\x06openid\x18\x02 \x01(\t\x12\x0c\n\x04\x63ity\x18\x03 \x01(\t\x12\x0f\n\x07\x63ohorts\x18\x04 \x03(\t\"<\n\x10GetShownResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04hash\x18\x03 \x01(\t2\xb7\n\n\x0e\x43\x61talogService\x12H\n\x0bOpenAccount\x12\x1e.gateway.v1.OpenAccountRequest\x1a\x19.gateway.v1.CatalogChange\x12\x44\n\x0cInviteMember\x12\x19.gateway.v1.MemberRequest\x1a\x19.gateway.v1.CatalogChange\x12@\n\x08JoinTeam\x12\x19.gateway.v1.MemberRequest\x1a\x19.gateway.v1.CatalogChange\x12\x41\n\tGrantRole\x12\x19.gateway.v1.MemberRequest\x1a\x19.gateway.v1.CatalogChange\x12\x44\n\x0cRemoveMember\x12\x19.gateway.v1.MemberRequest\x1a\x19.gateway.v1.CatalogChange\x12K\n\nGetAccount\x12\x1d.gateway.v1.GetAccountRequest\x1a\x1e.gateway.v1.GetAccountResponse\x12P\n\x0fRegisterProgram\x12\".gateway.v1.RegisterProgramRequest\x1a\x19.gateway.v1.CatalogChange\x12P\n\x0f\x44\x65scribeProgram\x12\".gateway.v1.DescribeProgramRequest\x1a\x19.gateway.v1.CatalogChange\x12L\n\rUploadVersion\x12 .gateway.v1.UploadVersionRequest\x1a\x19.gateway.v1.CatalogChange\x12\x46\n\rSubmitVersion\x12\x1a.gateway.v1.VersionRequest\x1a\x19.gateway.v1.CatalogChange\x12H\n\x0fWithdrawVersion\x12\x1a.gateway.v1.VersionRequest\x1a\x19.gateway.v1.CatalogChange\x12K\n\nTakeReview\x12\x1d.gateway.v1.TakeReviewRequest\x1a\x1e.gateway.v1.TakeReviewResponse\x12J\n\x0cJudgeVersion\x12\x1f.gateway.v1.JudgeVersionRequest\x1a\x19.gateway.v1.CatalogChange\x12@\n\x07SetGray\x12\x1a.gateway.v1.SetGrayRequest\x1a\x19.gateway.v1.CatalogChange\x12G\n\x0eReleaseVersion\x12\x1a.gateway.v1.VersionRequest\x1a\x19.gateway.v1.CatalogChange\x12\x41\n\x08RollBack\x12\x1a.gateway.v1.VersionRequest\x1a\x19.gateway.v1.CatalogChange\x12K\n\nGetProgram\x12\x1d.gateway.v1.GetProgramRequest\x1a\x1e.gateway.v1.GetProgramResponse\x12\x45\n\x08GetShown\x12\x1b.gateway.v1.GetShownRequest\x1a\x1c.gateway.v1.GetShownResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.v1.catalog_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPENACCOUNTREQUEST']._serialized_start=66
-  _globals['_OPENACCOUNTREQUEST']._serialized_end=152
-  _globals['_MEMBERREQUEST']._serialized_start=154
-  _globals['_MEMBERREQUEST']._serialized_end=236
-  _globals['_GETACCOUNTREQUEST']._serialized_start=238
-  _globals['_GETACCOUNTREQUEST']._serialized_end=274
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=276
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=384
-  _globals['_TEAMMEMBER']._serialized_start=386
-  _globals['_TEAMMEMBER']._serialized_end=443
-  _globals['_REGISTERPROGRAMREQUEST']._serialized_start=445
-  _globals['_REGISTERPROGRAMREQUEST']._serialized_end=556
-  _globals['_UPLOADVERSIONREQUEST']._serialized_start=558
-  _globals['_UPLOADVERSIONREQUEST']._serialized_end=659
-  _globals['_VERSIONREQUEST']._serialized_start=661
-  _globals['_VERSIONREQUEST']._serialized_end=728
-  _globals['_TAKEREVIEWREQUEST']._serialized_start=730
-  _globals['_TAKEREVIEWREQUEST']._serialized_end=783
-  _globals['_TAKEREVIEWRESPONSE']._serialized_start=785
-  _globals['_TAKEREVIEWRESPONSE']._serialized_end=836
-  _globals['_JUDGEVERSIONREQUEST']._serialized_start=838
-  _globals['_JUDGEVERSIONREQUEST']._serialized_end=943
-  _globals['_SETGRAYREQUEST']._serialized_start=945
-  _globals['_SETGRAYREQUEST']._serialized_end=1044
-  _globals['_GRAY']._serialized_start=1046
-  _globals['_GRAY']._serialized_end=1117
-  _globals['_CATALOGCHANGE']._serialized_start=1119
-  _globals['_CATALOGCHANGE']._serialized_end=1193
-  _globals['_GETPROGRAMREQUEST']._serialized_start=1195
-  _globals['_GETPROGRAMREQUEST']._serialized_end=1231
-  _globals['_GETPROGRAMRESPONSE']._serialized_start=1234
-  _globals['_GETPROGRAMRESPONSE']._serialized_end=1403
-  _globals['_VERSION']._serialized_start=1405
-  _globals['_VERSION']._serialized_end=1519
-  _globals['_GETSHOWNREQUEST']._serialized_start=1521
-  _globals['_GETSHOWNREQUEST']._serialized_end=1602
-  _globals['_GETSHOWNRESPONSE']._serialized_start=1604
-  _globals['_GETSHOWNRESPONSE']._serialized_end=1664
-  _globals['_CATALOGSERVICE']._serialized_start=1667
-  _globals['_CATALOGSERVICE']._serialized_end=2920
+  _globals['_OPENACCOUNTREQUEST']._serialized_start=91
+  _globals['_OPENACCOUNTREQUEST']._serialized_end=177
+  _globals['_MEMBERREQUEST']._serialized_start=179
+  _globals['_MEMBERREQUEST']._serialized_end=261
+  _globals['_GETACCOUNTREQUEST']._serialized_start=263
+  _globals['_GETACCOUNTREQUEST']._serialized_end=299
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=301
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=409
+  _globals['_TEAMMEMBER']._serialized_start=411
+  _globals['_TEAMMEMBER']._serialized_end=468
+  _globals['_REGISTERPROGRAMREQUEST']._serialized_start=470
+  _globals['_REGISTERPROGRAMREQUEST']._serialized_end=581
+  _globals['_DESCRIBEPROGRAMREQUEST']._serialized_start=584
+  _globals['_DESCRIBEPROGRAMREQUEST']._serialized_end=716
+  _globals['_UPLOADVERSIONREQUEST']._serialized_start=718
+  _globals['_UPLOADVERSIONREQUEST']._serialized_end=819
+  _globals['_VERSIONREQUEST']._serialized_start=821
+  _globals['_VERSIONREQUEST']._serialized_end=888
+  _globals['_TAKEREVIEWREQUEST']._serialized_start=890
+  _globals['_TAKEREVIEWREQUEST']._serialized_end=943
+  _globals['_TAKEREVIEWRESPONSE']._serialized_start=945
+  _globals['_TAKEREVIEWRESPONSE']._serialized_end=996
+  _globals['_JUDGEVERSIONREQUEST']._serialized_start=998
+  _globals['_JUDGEVERSIONREQUEST']._serialized_end=1103
+  _globals['_SETGRAYREQUEST']._serialized_start=1105
+  _globals['_SETGRAYREQUEST']._serialized_end=1204
+  _globals['_GRAY']._serialized_start=1206
+  _globals['_GRAY']._serialized_end=1277
+  _globals['_CATALOGCHANGE']._serialized_start=1279
+  _globals['_CATALOGCHANGE']._serialized_end=1353
+  _globals['_GETPROGRAMREQUEST']._serialized_start=1355
+  _globals['_GETPROGRAMREQUEST']._serialized_end=1391
+  _globals['_GETPROGRAMRESPONSE']._serialized_start=1394
+  _globals['_GETPROGRAMRESPONSE']._serialized_end=1634
+  _globals['_VERSION']._serialized_start=1636
+  _globals['_VERSION']._serialized_end=1750
+  _globals['_GETSHOWNREQUEST']._serialized_start=1752
+  _globals['_GETSHOWNREQUEST']._serialized_end=1833
+  _globals['_GETSHOWNRESPONSE']._serialized_start=1835
+  _globals['_GETSHOWNRESPONSE']._serialized_end=1895
+  _globals['_CATALOGSERVICE']._serialized_start=1898
+  _globals['_CATALOGSERVICE']._serialized_end=3233
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from gateway.v1 import program_pb2 as _program_pb2
+from gateway.v1 import search_pb2 as _search_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -72,6 +73,20 @@ class RegisterProgramRequest(_message.Message):
     category: str
     request_id: str
     def __init__(self, account: _Optional[str] = ..., program: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class DescribeProgramRequest(_message.Message):
+    __slots__ = ("program", "aliases", "city", "location", "request_id")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    CITY_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    city: str
+    location: _search_pb2.Location
+    request_id: str
+    def __init__(self, program: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., city: _Optional[str] = ..., location: _Optional[_Union[_search_pb2.Location, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class UploadVersionRequest(_message.Message):
     __slots__ = ("program", "code", "name", "hash", "request_id")
@@ -166,7 +181,7 @@ class GetProgramRequest(_message.Message):
     def __init__(self, program: _Optional[str] = ...) -> None: ...
 
 class GetProgramResponse(_message.Message):
-    __slots__ = ("account", "title", "category", "live", "gray", "versions", "lane", "position")
+    __slots__ = ("account", "title", "category", "live", "gray", "versions", "lane", "position", "aliases", "city", "location")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
@@ -175,6 +190,9 @@ class GetProgramResponse(_message.Message):
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    CITY_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
     account: str
     title: str
     category: str
@@ -183,7 +201,10 @@ class GetProgramResponse(_message.Message):
     versions: _containers.RepeatedCompositeFieldContainer[Version]
     lane: int
     position: int
-    def __init__(self, account: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., live: _Optional[int] = ..., gray: _Optional[int] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., lane: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    city: str
+    location: _search_pb2.Location
+    def __init__(self, account: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., live: _Optional[int] = ..., gray: _Optional[int] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., lane: _Optional[int] = ..., position: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ..., city: _Optional[str] = ..., location: _Optional[_Union[_search_pb2.Location, _Mapping]] = ...) -> None: ...
 
 class Version(_message.Message):
     __slots__ = ("code", "name", "hash", "state", "reason", "gray")

@@ -71,6 +71,11 @@ class CatalogServiceStub:
                 request_serializer=gateway_dot_v1_dot_catalog__pb2.RegisterProgramRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
                 _registered_method=True)
+        self.DescribeProgram = channel.unary_unary(
+                '/gateway.v1.CatalogService/DescribeProgram',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.DescribeProgramRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
         self.UploadVersion = channel.unary_unary(
                 '/gateway.v1.CatalogService/UploadVersion',
                 request_serializer=gateway_dot_v1_dot_catalog__pb2.UploadVersionRequest.SerializeToString,
@@ -172,6 +177,13 @@ class CatalogServiceServicer:
 
     def RegisterProgram(self, request, context):
         """Take a program's name, and register the program under it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeProgram(self, request, context):
+        """Say how the program is found beside its title and category. What is left out is no more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,6 +295,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
             'RegisterProgram': grpc.unary_unary_rpc_method_handler(
                     servicer.RegisterProgram,
                     request_deserializer=gateway_dot_v1_dot_catalog__pb2.RegisterProgramRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
+            'DescribeProgram': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeProgram,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.DescribeProgramRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
             ),
             'UploadVersion': grpc.unary_unary_rpc_method_handler(
@@ -526,6 +543,33 @@ class CatalogService:
             target,
             '/gateway.v1.CatalogService/RegisterProgram',
             gateway_dot_v1_dot_catalog__pb2.RegisterProgramRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeProgram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/DescribeProgram',
+            gateway_dot_v1_dot_catalog__pb2.DescribeProgramRequest.SerializeToString,
             gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
             options,
             channel_credentials,

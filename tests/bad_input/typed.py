@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from actors.adapters.memory_keys import MemoryKeys
+from actors.adapters.readmodels import SqliteRows
 from actors.domain.catalog.name import Name
 from actors.domain.identity import link as identity
 from actors.domain.identity.person import Person
@@ -26,7 +29,9 @@ from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from actors.kernel.rules import Rules
 from actors.link import Answer
+from actors.ports import Put
 from actors.principal import parse
+from actors.projections.listed import DESCRIBED, LISTED, USED
 from actors.registry import load_programs, shipped_programs
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
@@ -39,11 +44,12 @@ from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
 from gateway.services.identity import IdentityService
 from gateway.services.notify import NotifyService
+from gateway.services.search import SearchService
 from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
 from gateway.services.webhooks import WebhookService
 from gateway.tokens import Verifier, sign
-from gateway.v1 import catalog_pb2, identity_pb2, notify_pb2, session_pb2, ways_pb2, webhooks_pb2
+from gateway.v1 import catalog_pb2, identity_pb2, notify_pb2, search_pb2, session_pb2, ways_pb2, webhooks_pb2
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.scene import new_id, registry
@@ -82,6 +88,9 @@ TEXTS = {
     "endpoint": "main",
     "events": "owed",
     "delivery": "d1",
+    "after": "bike",
+    "category": "drinks",
+    "aliases": "coffee",
 }
 CALLERS = {
     "SignIn": "platform/issuer",
@@ -111,6 +120,7 @@ METHODS = [
     *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
     *(each for each in notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].methods if not each.server_streaming),
     *webhooks_pb2.DESCRIPTOR.services_by_name["WebhookService"].methods,
+    *search_pb2.DESCRIPTOR.services_by_name["SearchService"].methods,
 ]
 
 
@@ -158,10 +168,18 @@ class Proving(Asking):
 
 def mutate_typed(_: Path, seed: int, size: int) -> Counts:
     """Requests of every method; what comes of each is an answer or a refusal with its reason."""
-    return asyncio.run(_mutate(Counts("typed messages", seed), size))
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "rows.db"
+        tables = (LISTED, DESCRIBED, USED)
+        rows = SqliteRows(path, tables, "as now")
+        rows.write([Put("listed", "bike", ("acme", "Bike", "travel", 1, 7))], {})
+        try:
+            return asyncio.run(_mutate(Counts("typed messages", seed), size, lambda: SqliteRows(path, tables)))
+        finally:
+            rows.close()
 
 
-async def _mutate(counts: Counts, size: int) -> Counts:
+async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -> Counts:
     chance, process = random.Random(counts.seed), ProcessSettings()
     bike = load_programs(folder for folder in shipped_programs() if folder.name == "bike").programs["bike"]
     known = replace(registry(), programs={"cafe": bike})
@@ -176,6 +194,7 @@ async def _mutate(counts: Counts, size: int) -> Counts:
         "WaysService": WaysService(ingress, routes, process, Sensor()),
         "NotifyService": NotifyService(ingress, routes, process, Sensor()),
         "WebhookService": WebhookService(ingress, routes, process, Sensor()),
+        "SearchService": SearchService(ingress, routes, process, Sensor(), opened),
     }
     for _ in range(size):
         method = chance.choice(METHODS)

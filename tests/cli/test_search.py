@@ -39,11 +39,13 @@ def test_a_released_program_is_found_by_parts_of_its_names_and_with_a_slip(platf
     _approve(platform, "luckin")
     assert names(platform, "瑞幸") == []
     done(platform, "catalog release", "luckin", 1)
-    assert found(platform, "seekers/luckin", "瑞幸") == ["seekers/luckin"]
+    assert found(platform, "luckin", "瑞幸") == ["luckin"]
     for text in ("咖啡", "luck", "LUCKIN", "lukcin", "瑞辛"):
-        assert names(platform, text) == ["seekers/luckin"], text
-    assert names(platform, "咖啡", "--category", "drinks") == ["seekers/luckin"]
+        assert names(platform, text) == ["luckin"], text
+    assert names(platform, "咖啡", "--category", "drinks") == ["luckin"]
     assert names(platform, "咖啡", "--category", "food") == []
+    assert names(platform, "咖啡", "--city", "广州") == []
+    assert names(platform, "--near", "23.1,113.2") == []
     assert "瑞幸咖啡" in platform.text("search", "luckin")
 
 
@@ -60,4 +62,6 @@ def _approve(platform: Platform, program: str) -> None:
 
 def test_what_nobody_types_is_refused(platform: Platform) -> None:
     assert platform("search", "x" * 10_240).error["reason"] == "SEARCH_TOO_LONG"
+    for near in ("here", "1,2,3", "91,0"):
+        assert platform("search", "--near", near).error["reason"] == "NO_SUCH_POSITION"
     assert "no program is found" in platform.text("search", "qqqqqqqq")

@@ -13,7 +13,7 @@ from actors.adapters.memory_states import MemoryRows
 from actors.adapters.readmodels import SqliteRows
 from actors.errors import Corrupt, Unavailable
 from actors.kernel.record import Slice
-from actors.ports import Place, Put, Rows, Topic
+from actors.ports import Change, Place, Rows, Topic
 from actors.projections.owed import TABLE, owed
 from actors.projections.reading import follow
 from actors.sensor import Sensor
@@ -158,7 +158,7 @@ def _run_until_killed(log: MemoryLog, path: Path, kill_at: int) -> bool:
 
 def _step(log: MemoryLog, rows: Rows, slice_: Slice, offset: int) -> None:
     made = follow(PROJECTIONS, rows.places(), [log.fetch(slice_, offset, 1)[0]])
-    rows.write(made.puts, made.places)
+    rows.write(made.changes, made.places)
 
 
 class Troubled(MemoryRows):
@@ -168,11 +168,11 @@ class Troubled(MemoryRows):
         super().__init__(PROJECTIONS)
         self._trouble: Exception | None = trouble
 
-    def write(self, puts: Sequence[Put], places: Mapping[Slice, Place]) -> None:
+    def write(self, changes: Sequence[Change], places: Mapping[Slice, Place]) -> None:
         if self._trouble is not None:
             trouble, self._trouble = self._trouble, None
             raise trouble
-        super().write(puts, places)
+        super().write(changes, places)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What every implementation of `Rows` must do, and what a file of them does when it is killed or damaged."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from actors.adapters.memory_states import MemoryRows
 from actors.adapters.readmodels import SqliteRows
 from actors.errors import Corrupt, Unavailable
-from actors.ports import Place, Put, Rows, Slice
-from actors.projections.reading import Projection
+from actors.ports import Add, Place, Put, Rows, Slice
+from actors.projections.reading import Listing, Projection
 from actors.projections.search import Listed, Query
 
 TABLES = (
     Projection("debts", ("who", "amount"), (), "", fold=lambda _: ()),
     Projection("visits", ("who",), (), "", fold=lambda _: ()),
+    Projection("uses", ("uses",), (), "", fold=lambda _: ()),
 )
 HERE, THERE = Slice("hutong.events.box.v1", 0), Slice("hutong.events.box.v1", 1)
 LAST = Place(7, (0, 6, 2, 1))
@@ -28,7 +29,10 @@ PUT = st.builds(
     st.sampled_from(("a", "b", "c")),
     st.tuples(st.sampled_from(("ann", "ben")), st.integers(0, 9)),
 )
-WRITES = st.lists(st.tuples(st.lists(PUT, max_size=4), st.dictionaries(st.sampled_from((HERE, THERE)), st.just(LAST))))
+ADD = st.builds(Add, st.just("uses"), st.sampled_from(("a", "b")), st.integers(-2, 5))
+WRITES = st.lists(
+    st.tuples(st.lists(PUT | ADD, max_size=4), st.dictionaries(st.sampled_from((HERE, THERE)), st.just(LAST)))
+)
 
 
 class RowsContract(ABC):
@@ -63,6 +67,11 @@ class RowsContract(ABC):
         assert rows.find("debts", {"who": "ben", "amount": 2}, 9) == [("2", "ben", 2), ("8", "ben", 2)]
         assert rows.find("debts", {"who": "' OR 1 --"}, 9) == []
 
+    def test_what_is_added_up_is_the_sum_of_it_all(self, rows: Rows) -> None:
+        rows.write([Add("uses", "bike", 2), Add("uses", "taxi", 1), Add("uses", "bike", 3)], {HERE: LAST})
+        rows.write([Add("uses", "bike", 10)], {THERE: LAST})
+        assert rows.find("uses", {}, 10) == [("bike", 15), ("taxi", 1)]
+
     def test_what_is_forgotten_was_never_there(self, rows: Rows) -> None:
         rows.write([Put("debts", "k", ("ann", 5))], {HERE: LAST})
         rows.forget()
@@ -85,18 +94,54 @@ class TestSqliteRows(RowsContract):
 @settings(max_examples=30)
 @given(WRITES)
 def test_both_hold_the_same_after_the_same_writes(
-    tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[list[Put], dict[Slice, Place]]]
+    tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[list[Put | Add], dict[Slice, Place]]]
 ) -> None:
     memory, sqlite = MemoryRows(TABLES), SqliteRows(tmp_path_factory.mktemp("rows") / "rows.db", TABLES, "as now")
-    for puts, places in writes:
+    for changes, places in writes:
         for rows in (memory, sqlite):
-            rows.write(puts, places)
-    assert sqlite.find("debts", {}, 99) == memory.find("debts", {}, 99)
+            rows.write(changes, places)
+    for table in ("debts", "uses"):
+        assert sqlite.find(table, {}, 99) == memory.find(table, {}, 99)
     assert sqlite.places() == memory.places()
     sqlite.close()
 
 
-SHOPS = Projection("shops", ("title",), (), "", lambda _: (), lambda put: Listed(put.key, str(put.values[0])))
+def shop(key: str, rows: Sequence[tuple[object, ...] | None]) -> Listed | None:
+    """A shop with a title, ranked by its uses."""
+    title, uses = rows
+    return None if title is None else Listed(key, str(title[0]), uses=int(str(uses[0])) if uses else 0)
+
+
+FOUND = Listing(("shops", "uses"), shop)
+SHOPS = Projection("shops", ("title",), (), "", lambda _: (), FOUND)
+USES = Projection("uses", ("uses",), (), "", lambda _: (), FOUND)
+
+
+def test_what_is_found_is_made_of_all_its_rows_and_follows_each_of_them(tmp_path: Path) -> None:
+    rows = SqliteRows(tmp_path / "rows.db", (SHOPS, USES), "as now")
+    rows.write([Put("shops", "a", ("瑞幸",)), Put("shops", "b", ("瑞幸",)), Add("uses", "c", 9)], {})
+    first, second = (one.program for one in rows.search(Query("瑞幸"), 9))
+    rows.write([Add("uses", second, 7)], {})
+    assert [one.program for one in rows.search(Query("瑞幸"), 9)] == [second, first]
+    rows.write([Put("shops", "c", ("瑞幸",))], {})
+    assert [(one.program, one.uses) for one in rows.search(Query("瑞幸"), 9)] == [("c", 9), (second, 7), (first, 0)]
+    assert [one.program for one in rows.listed("a", 9)] == ["b", "c"]
+    assert [one.program for one in rows.listed("", 2)] == ["a", "b"]
+    rows.close()
+
+
+def test_a_reader_knows_that_its_writer_has_made_another_file(tmp_path: Path) -> None:
+    writer = SqliteRows(tmp_path / "rows.db", TABLES, "as now")
+    reader = SqliteRows(tmp_path / "rows.db", TABLES)
+    writer.write([Put("debts", "k", ("ann", 5))], {})
+    assert reader.is_current()
+    writer.forget()
+    assert not reader.is_current()
+    writer.close()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert not reader.is_current()
+    reader.close()
 
 
 def test_rows_that_are_listed_are_found_by_the_search_as_they_are_now(tmp_path: Path) -> None:
@@ -112,7 +157,7 @@ def test_rows_that_are_listed_are_found_by_the_search_as_they_are_now(tmp_path: 
     assert rows.search(Query("瑞幸"), 9) == []
     rows.write([Put("shops", "c", ("瑞幸",))], {})
     rows.close()
-    other = SqliteRows(tmp_path / "rows.db", (SHOPS,), "other")
+    other = SqliteRows(tmp_path / "rows.db", (SHOPS, USES), "other")
     assert other.search(Query("瑞幸"), 9) == []
     other.write([Put("shops", "d", ("瑞幸",))], {})
     assert [one.program for one in other.search(Query("瑞幸"), 9)] == ["d"]

@@ -34,6 +34,7 @@ from actors.registry import Registry, load_programs
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.client import uuid7
+from gateway.finding import Programs
 from gateway.server import Gateway, GatewayConfig, GatewayParts
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
@@ -194,6 +195,7 @@ class Scene:
         self.folder = folder
         self.registry = registry()
         self.keys: Keys | None = None
+        self.opened: Callable[[Path, Registry], Callable[[], Programs]] | None = None
         self.gateways: list[Gateway] = []
         self.hosts: list[Hosting | ScriptedHost] = []
         self.channels: list[grpc.aio.Channel] = []
@@ -237,7 +239,8 @@ class Scene:
         """A gateway; returns its port."""
         name = f"gateway-{len(self.gateways)}"
         config = GatewayConfig(name=name, log_url="", token=TOKEN, cluster=CLUSTER, process=process)
-        gateway = Gateway(config, GatewayParts(self.log, self.registry, sensor or Sensor(), self.keys))
+        programs = self.opened(self.folder, self.registry) if self.opened else None
+        gateway = Gateway(config, GatewayParts(self.log, self.registry, sensor or Sensor(), self.keys, programs))
         self.gateways.append(gateway)
         return await gateway.start()
 

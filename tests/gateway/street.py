@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from actors.adapters.memory_keys import MemoryKeys
 from actors.principal import parse
-from actors.registry import load_programs, shipped_programs
+from actors.registry import Registry, load_programs, shipped_programs
 from actors.settings import ProcessSettings
+from gateway.finding import Programs
 from gateway.tokens import sign
 from gateway.v1 import catalog_pb2_grpc, ways_pb2_grpc
 from tests.gateway.scene import CLUSTER, Scene, play
@@ -41,13 +43,18 @@ class Street:
         return (("authorization", f"Bearer {token}"),)
 
 
-def in_street(act: Callable[[Street], Awaitable[None]], process: ProcessSettings | None = None) -> None:
-    """Run this where `bike` runs."""
+def in_street(
+    act: Callable[[Street], Awaitable[None]],
+    process: ProcessSettings | None = None,
+    opened: Callable[[Path, Registry], Callable[[], Programs]] | None = None,
+) -> None:
+    """Run this where `bike` runs; `opened` opens what programs are looked for in."""
 
     async def run(scene: Scene) -> None:
         street = Street(scene)
         if process is not None:
             scene.keys = MemoryKeys()
+        scene.opened = opened
         await street.opens(process or ProcessSettings())
         await act(street)
 

@@ -49,6 +49,7 @@ ROLES: Mapping[str, str] = {
     "CatalogService/RemoveMember": "member operator",
     "CatalogService/GetAccount": "member operator",
     "CatalogService/RegisterProgram": "member operator",
+    "CatalogService/DescribeProgram": "member operator",
     "CatalogService/UploadVersion": "member operator",
     "CatalogService/SubmitVersion": "member operator",
     "CatalogService/WithdrawVersion": "member operator",
@@ -82,6 +83,13 @@ ROLES: Mapping[str, str] = {
             )
         ),
         "server member operator",
+    ),
+    **dict.fromkeys(
+        (f"SearchService/{name}" for name in ("Search", "Nearby", "ListPrograms")),
+        "person account server member merchant operator platform",
+    ),
+    **dict.fromkeys(
+        (f"SearchService/{name}" for name in ("ListRecent", "ListFavourites", "Favour", "Unfavour")), "account"
     ),
     "WaysService/ResolveCode": "person account server member merchant operator platform",
     "WaysService/MintLink": "server member operator",

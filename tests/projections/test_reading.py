@@ -13,7 +13,7 @@ from actors.adapters.memory_states import MemoryRows
 from actors.errors import Corrupt
 from actors.kernel.action import EventRecord, decode_event_frame
 from actors.kernel.record import Slice, encode_frame
-from actors.ports import Fetched, Place
+from actors.ports import Fetched, Place, Put
 from actors.projections import owed as debts
 from actors.projections.owed import owed
 from actors.projections.reading import Projection, follow, terms_of
@@ -69,7 +69,8 @@ def frame(offset: int, events: Sequence[EventRecord], partition: int = 0) -> Fet
 
 def test_a_debt_is_a_row_and_other_events_are_none() -> None:
     made = follow([owed(registry())], {}, [frame(0, [event(0, "ann", Ate("fish")), event(1, "ann", dinner("d1"))])])
-    (put,) = made.puts
+    (put,) = made.changes
+    assert isinstance(put, Put)
     assert (put.table, put.key) == ("owed", "inn.guest/ann d1")
     assert put.values == ("inn.guest/ann", 100, "CNY", "inn", "dinner", "d1", 1_001, "0/1/0")
     assert made.places == {Slice(TOPIC, 0): Place(1, (0, 1, 0, 0))}
@@ -79,7 +80,7 @@ def test_a_debt_is_a_row_and_other_events_are_none() -> None:
 def test_a_debt_that_is_stated_again_is_one_debt_as_stated_last() -> None:
     said = [event(0, "ann", dinner("d1", 100)), event(1, "ann", dinner("d1", 90)), event(2, "ben", dinner("d1", 5))]
     rows = MemoryRows([owed(registry())])
-    rows.write(follow([owed(registry())], {}, [frame(0, said)]).puts, {})
+    rows.write(follow([owed(registry())], {}, [frame(0, said)]).changes, {})
     assert [row[1:3] for row in rows.find(debts.TABLE, {}, 9)] == [("inn.guest/ann", 90), ("inn.guest/ben", 5)]
 
 
@@ -87,7 +88,7 @@ def test_what_was_no_debt_when_it_happened_is_none_now() -> None:
     class Former(Struct, frozen=True, tag="inn.dinner-owed"):
         dish: str
 
-    assert follow([owed(registry())], {}, [frame(0, [event(0, "ann", Former("fish"))])]).puts == ()
+    assert follow([owed(registry())], {}, [frame(0, [event(0, "ann", Former("fish"))])]).changes == ()
 
 
 def test_a_frame_that_was_not_written_there_is_refused() -> None:
@@ -99,7 +100,7 @@ def test_a_frame_that_was_not_written_there_is_refused() -> None:
 def test_an_older_incarnation_s_events_are_skipped_after_a_newer_one() -> None:
     said = [event(5, "ann", dinner("d1")), event(0, "ann", dinner("d2"), incarnation=1), event(6, "ann", dinner("d3"))]
     made = follow([owed(registry())], {}, [frame(0, said)])
-    assert [put.key for put in made.puts] == ["inn.guest/ann d1", "inn.guest/ann d2"]
+    assert [put.key for put in made.changes] == ["inn.guest/ann d1", "inn.guest/ann d2"]
 
 
 @given(st.integers(0, 1 << 32))
@@ -110,7 +111,7 @@ def test_any_order_of_partitions_and_any_repeats_make_the_same_rows(seed: int) -
     rebuilt = MemoryRows([inn])
     for frames in topics.values():
         made = follow([inn], rebuilt.places(), frames)
-        rebuilt.write(made.puts, made.places)
+        rebuilt.write(made.changes, made.places)
     assert live.find(debts.TABLE, {}, 999) == rebuilt.find(debts.TABLE, {}, 999), f"seed {seed}"
     assert live.places() == rebuilt.places(), f"seed {seed}"
     once = {(partition, one.offset): one for partition, frames in topics.items() for one in _events(frames)}
@@ -149,7 +150,7 @@ def _rows(inn: Projection, topics: dict[int, list[Fetched]], draw: random.Random
             batch += left[partition][:taken]
             del left[partition][:taken]
         made = follow([inn], rows.places(), batch)
-        rows.write(made.puts, made.places)
+        rows.write(made.changes, made.places)
     return rows
 
 

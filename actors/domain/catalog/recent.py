@@ -1,0 +1,114 @@
+"""The programs of a person: those used last, the latest first, and those that they keep at hand."""
+
+from typing import Annotated, TypeAlias, assert_never
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from actors.entity import Context, Decision, Entity, Reject, accept
+
+RECENT_MAX = 100
+FAVOURITES_MAX = 200
+
+Program: TypeAlias = Annotated[str, Meta(min_length=1, max_length=63)]
+
+
+class Used(Struct, frozen=True, tag="catalog.recent.used"):
+    """The person's visit to this program began."""
+
+    program: Program
+
+
+class Favour(Struct, frozen=True, tag="catalog.recent.favour"):
+    program: Program
+
+
+class Unfavour(Struct, frozen=True, tag="catalog.recent.unfavour"):
+    program: Program
+
+
+class WasUsed(Struct, frozen=True, tag="catalog.recent.was-used"):
+    program: str
+    at_ms: int
+
+
+class Favoured(Struct, frozen=True, tag="catalog.recent.favoured"):
+    program: str
+    at_ms: int
+
+
+class Unfavoured(Struct, frozen=True, tag="catalog.recent.unfavoured"):
+    program: str
+
+
+Command: TypeAlias = Used | Favour | Unfavour
+Event: TypeAlias = WasUsed | Favoured | Unfavoured
+
+
+class Programs(Struct, frozen=True):
+    """Each with the time at which it was last opened, or kept; the latest last."""
+
+    recent: dict[str, int] = {}
+    favourites: dict[str, int] = {}
+
+
+def decide(programs: Programs, command: Command, ctx: Context) -> Decision[Event]:
+    match command:
+        case Used(program):
+            return accept() if program == latest(programs) else accept(WasUsed(program, ctx.now_ms))
+        case Favour(program):
+            if program in programs.favourites:
+                return accept()
+            if len(programs.favourites) >= FAVOURITES_MAX:
+                raise Reject("too_many_favourites", favourites_max=str(FAVOURITES_MAX))
+            return accept(Favoured(program, ctx.now_ms))
+        case Unfavour(program):
+            return accept(Unfavoured(program)) if program in programs.favourites else accept()
+        case _:
+            assert_never(command)
+
+
+def latest(programs: Programs) -> str:
+    """The program that was used last; "" when there was none."""
+    return next(reversed(programs.recent), "")
+
+
+def evolve(programs: Programs, event: Event) -> Programs:
+    match event:
+        case WasUsed(program, at_ms):
+            recent = {name: at for name, at in programs.recent.items() if name != program} | {program: at_ms}
+            if len(recent) > RECENT_MAX:
+                del recent[next(iter(recent))]
+            return replace(programs, recent=recent)
+        case Favoured(program, at_ms):
+            return replace(programs, favourites=programs.favourites | {program: at_ms})
+        case Unfavoured(program):
+            return replace(programs, favourites={n: at for n, at in programs.favourites.items() if n != program})
+        case _:
+            assert_never(event)
+
+
+def view_first(programs: Programs, _: object) -> object:
+    """The program that was used last."""
+    return latest(programs)
+
+
+def view_programs(programs: Programs, _: object) -> object:
+    """Everything, the latest first."""
+    return {
+        name: [{"program": program, "at_ms": at_ms} for program, at_ms in reversed(kept.items())]
+        for name, kept in (("recent", programs.recent), ("favourites", programs.favourites))
+    }
+
+
+RECENT = Entity(
+    "catalog.recent",
+    Programs(),
+    Command,
+    Event,
+    decide,
+    evolve,
+    views={"first": view_first, "programs": view_programs},
+    collection="recents",
+    timers_max=0,
+)
