@@ -9,9 +9,11 @@ from functools import partial
 
 from msgspec import Struct
 
+from actors.entity import AnyEntity
 from actors.errors import Corrupt
 from actors.kernel.action import Push, Reply
 from actors.kernel.layout import Meta
+from actors.kernel.record import Programs
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.link import Ask, Attach, Detach, FromGateway, FromHost, Lost, Owned, Pending, Pushes, Replies
@@ -147,6 +149,7 @@ class HostCore:
         number: int,
         meta: Meta | None,
         buckets: Mapping[int, tuple[int, int]],
+        programs: Mapping[str, Programs],
         topic_id: str,
         skips: Sequence[tuple[int, int]] = (),
         stop_at: Verdict | None = None,
@@ -154,7 +157,7 @@ class HostCore:
         """The partition's store is open and holds this."""
         ownership = self._of(number)
         if ownership is not None:
-            ownership.opened(meta, buckets, topic_id, skips, stop_at)
+            ownership.opened(meta, buckets, programs, topic_id, skips, stop_at)
 
     def halt(self, number: int, position: str, why: str) -> None:
         """The shell found that this partition cannot go on: its log or its store is not what it was."""
@@ -170,6 +173,23 @@ class HostCore:
                 ownership.loaded(values)
             except Corrupt as error:
                 self.halt(number, error.position, str(error))
+
+    def lacks(self, package: str) -> bool:
+        """Whether a partition of ours still waits for this package."""
+        return any(package in ownership.lacks.hashes and not ownership.ended for ownership in self.owned.values())
+
+    def package_loaded(self, package: str, entities: Sequence[AnyEntity]) -> None:
+        """The package with this content hash is loaded; these are its entities."""
+        self._home.rules.add(package, entities)
+        for number, ownership in self.owned.items():
+            self._touched[number] = None
+            ownership.package_loaded()
+
+    def package_failed(self, package: str, why: str) -> None:
+        """The package with this content hash cannot be loaded."""
+        for number, ownership in self.owned.items():
+            self._touched[number] = None
+            ownership.package_failed(package, why)
 
     def scanned(self, number: int, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """The store holds these timers."""

@@ -11,11 +11,11 @@ from typing import NamedTuple, TypeAlias
 from actors.errors import Corrupt
 from actors.intake import Arrived, Intake
 from actors.kernel import layout
-from actors.kernel.action import Action, NeedState
+from actors.kernel.action import Action, NeedPackage, NeedState
 from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.inbox import Changes
 from actors.kernel.partition import CHECK_EVERY, Partition
-from actors.kernel.record import Check, Epoch, Position, Record, Slice, encode_frame, encode_record
+from actors.kernel.record import Check, Epoch, Position, Programs, Record, Slice, encode_frame, encode_record
 from actors.kernel.rules import Rules
 from actors.link import Ask
 from actors.opening import unusable
@@ -27,7 +27,7 @@ from actors.said import Said
 from actors.settings import ClusterSettings, ProcessSettings
 from actors.timing import Timing
 from actors.verdicts import Verdict
-from actors.work import Append, Checkpoint, Close, Halted, Load, Open, Work, Write
+from actors.work import Append, Checkpoint, Close, Halted, Load, LoadPackage, Open, Work, Write
 
 RETRY_MS = 200
 
@@ -96,6 +96,7 @@ class Ownership:
         self._index = 0
         self._actions: list[Action] = []
         self._loading = False
+        self.lacks = NeedPackage("", ())
         self._snapshot_at = 0
         self._retry_at_ms: int | None = None
         self._must_fence = False
@@ -126,6 +127,7 @@ class Ownership:
         self,
         meta: layout.Meta | None,
         buckets: Mapping[int, tuple[int, int]],
+        programs: Mapping[str, Programs],
         topic_id: str,
         skips: Sequence[tuple[int, int]],
         stop_at: Verdict | None,
@@ -137,11 +139,12 @@ class Ownership:
             return
         meta.skips = sorted({*meta.skips, *skips})
         self.stop_at = stop_at
-        self.partition = Partition(self.number, self._home.rules, self._home.route, meta, buckets)
+        self.partition = Partition(self.number, self._home.rules, self._home.route, meta, buckets, programs)
         self.written = meta.watermark
         self.intake.begin(meta.watermark, meta.frame_crc)
         if self.epoch >= 0:
             self.phase = Phase.REPLAYING
+        self._load_packages(self.partition.missing())
 
     def _look_around(self) -> None:
         """After each frame and at the fence: are we the owner, or is somebody else?"""
@@ -171,12 +174,38 @@ class Ownership:
             return
         self.advance()
 
-    def _prefetch(self, need: NeedState) -> None:
-        """Something must be loaded: load with it what all waiting records are likely to need."""
+    def _fetch(self, need: NeedState | NeedPackage) -> None:
+        """Something must be loaded: load with a state what all waiting records are likely to need."""
         partition = self.partition
         assert partition is not None
+        if isinstance(need, NeedPackage):
+            self._load_packages(need)
+            return
         records = (record for waiting in self.intake.frames for record in waiting.frame.records)
         self._load(sorted({*need.keys, *(key for record in records for key in partition.keys(record))}))
+
+    def _load_packages(self, need: NeedPackage | None) -> None:
+        """Nothing is applied or answered until these packages are loaded."""
+        if need is not None:
+            self.lacks = need
+            for package in need.hashes:
+                self._home.emit(LoadPackage(need.program, package))
+
+    def package_loaded(self) -> None:
+        """A package was loaded, perhaps the last of those that lack."""
+        if not self.lacks.hashes or self.partition is None or self.ended:
+            return
+        if self._home.rules.packages.keys() >= set(self.lacks.hashes):
+            self.lacks = NeedPackage("", ())
+            self._load_packages(self.partition.missing())
+            self.advance()
+
+    def package_failed(self, package: str, why: str) -> None:
+        """A package cannot be loaded: if it lacks here, the partition goes no further."""
+        if package in self.lacks.hashes and self.partition is not None and not self.ended:
+            frames, where = self.intake.frames, f"{self.number}/{self.partition.meta.watermark}"
+            where = f"{self.number}/{frames[0].offset}/{self._index}" if self._begun and frames else where
+            self.halt(where, f"the package {package} of {self.lacks.program} cannot be loaded: {why}")
 
     def _load(self, keys: Sequence[bytes]) -> None:
         self._loading = True
@@ -191,14 +220,14 @@ class Ownership:
 
     def advance(self) -> None:
         """Apply what is waiting, as far as it goes without a load; then say and ask what follows."""
-        if self._loading or self.partition is None:
+        if self._loading or self.lacks.hashes or self.partition is None:
             return
         progress, frames = self._home.progress, self.intake.frames
         try:
             while frames:
                 need = self._apply_frame(frames[0])
                 if need is not None:
-                    self._prefetch(need)
+                    self._fetch(need)
                     return
                 if self.phase is Phase.STOPPED:
                     return
@@ -241,7 +270,7 @@ class Ownership:
         """Whether nothing more is applied here: halted, or somebody else's."""
         return self.phase in (Phase.HALTED, Phase.STOPPED)
 
-    def _apply_frame(self, waiting: Arrived) -> NeedState | None:
+    def _apply_frame(self, waiting: Arrived) -> NeedState | NeedPackage | None:
         partition, offset, frame = self.partition, waiting.offset, waiting.frame
         assert partition is not None
         if not self._begun:
@@ -259,7 +288,7 @@ class Ownership:
                 raise Corrupt(self.stop_at.why, position=str(position))
             progress[2], progress[3] = index, APPLYING
             result = partition.apply(position, records[index])
-            if isinstance(result, NeedState):
+            if isinstance(result, NeedState | NeedPackage):
                 self._index = index
                 return result
             actions += result

@@ -3,7 +3,7 @@
 Every implementation lives in `actors/adapters` and passes `tests/contracts`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from actors.entity import AnyEntity
 from actors.kernel.record import Slice
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Keys",
     "Log",
     "Objects",
+    "Packages",
     "Place",
     "Put",
     "Reader",
@@ -191,6 +193,14 @@ class Objects(Protocol):
     def delete(self, name: str) -> None:
         """Forget the name; one that is absent is no error."""
         ...
+
+
+Packages: TypeAlias = Callable[[str], Sequence[AnyEntity]]
+"""Loads the package with this content hash: the entities of one program.
+
+Raises NotFound when nobody has it, Unavailable while it cannot be had, and any other PlatformError when it cannot be
+loaded.
+"""
 
 
 class KeyState(StrEnum):

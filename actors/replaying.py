@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from actors.errors import NotFound
 from actors.kernel import layout
-from actors.kernel.action import Action, CancelTimer, Event, EventRecord, NeedState, Push, SetTimer
+from actors.kernel.action import Action, CancelTimer, Event, EventRecord, NeedPackage, NeedState, Push, SetTimer
 from actors.kernel.inbox import ENTRIES_MAX, Changes
 from actors.kernel.partition import Partition
-from actors.kernel.record import Fire, Frame, Invoke, Position, Read, Record, Sent, decode_frame
+from actors.kernel.record import Fire, Frame, Invoke, Position, Programs, Read, Record, Sent, decode_frame
 from actors.kernel.rules import Rules
-from actors.ports import Fetched
+from actors.ports import Fetched, Packages
 
 RESIDENT_MAX = 100_000
 Base = Callable[[Sequence[bytes]], Sequence[bytes | None]]
@@ -60,16 +61,25 @@ class Replay:
         skips: Sequence[tuple[int, int]] = (),
         meta: layout.Meta | None = None,
         buckets: Mapping[int, tuple[int, int]] | None = None,
+        programs: Mapping[str, Programs] | None = None,
         base: Base | None = None,
+        packages: Packages | None = None,
     ) -> None:
-        """`skips` are the (offset, index) of the records that operators said never to apply."""
+        """`skips` are the (offset, index) of the records that operators said never to apply.
+
+        `packages` loads those that the frames, or the snapshot, name; without it nothing may name any. Raises what it
+        raises.
+        """
         meta = meta or layout.Meta()
         meta.skips = sorted({*meta.skips, *skips})
         self._topic = topic
         self._skips = frozenset(meta.skips)
-        self._partition = Partition(number, rules, route, meta, buckets)
+        self._packages = packages
+        self._partition = Partition(number, rules, route, meta, buckets, programs)
         self._kept = _Kept(base)
         self._seen: dict[str, object] = {}
+        while (need := self._partition.missing()) is not None:
+            self._load(need)
 
     @property
     def next_offset(self) -> int:
@@ -121,8 +131,11 @@ class Replay:
         partition = self._partition
         skipped = (position.offset, position.index) in self._skips
         copy = isinstance(record, Sent) and not partition.sources.is_new(record.source, record.incarnation, record.seq)
-        while isinstance(actions := partition.apply(position, record), NeedState):
-            self._admit(actions.keys)
+        while isinstance(actions := partition.apply(position, record), NeedState | NeedPackage):
+            if isinstance(actions, NeedState):
+                self._admit(actions.keys)
+            else:
+                self._load(actions)
         raised = partition.poisons.pop()[1] if partition.poisons else ""
         states = {} if skipped else {entity: self._change(entity) for entity in _touched(record, actions)}
         return Step(position, stamp_ms, frame, record, actions, states, raised, copy, skipped)
@@ -135,12 +148,18 @@ class Replay:
 
     def _at_rest(self, entity: str) -> object:
         """The state as the last frame left it."""
-        found = self._partition.rules.of(entity)
+        found = self._partition.of(entity)
         if found is None:
             return None
         kind, _ = found
         stored = self._kept.get(layout.entity_key(entity))
         return kind.initial() if stored is None else kind.decode_state(layout.decode_stored(stored).state)
+
+    def _load(self, need: NeedPackage) -> None:
+        if self._packages is None:
+            raise NotFound(f"the package {need.hashes[0]} of {need.program} is not at hand")
+        for package in need.hashes:
+            self._partition.rules.add(package, self._packages(package))
 
     def _admit(self, keys: Iterable[bytes]) -> None:
         self._partition.admit({key: self._kept.get(key) for key in keys})

@@ -36,6 +36,16 @@ class Load(NamedTuple):
     keys: list[bytes]
 
 
+class LoadPackage(NamedTuple):
+    """Load the package with this content hash; answer with `package_loaded`, or with `package_failed`.
+
+    Several partitions may ask for one; they are answered together.
+    """
+
+    program: str
+    hash: str
+
+
 class Scan(NamedTuple):
     """Get the pairs with start <= key < end, at most `limit`; answer with `scanned`."""
 
@@ -89,4 +99,6 @@ class Halted(NamedTuple):
     why: str
 
 
-Work: TypeAlias = Append | Read | Open | Load | Scan | Write | Checkpoint | Close | FindEnd | Tell | Halted
+Work: TypeAlias = (
+    Append | Read | Open | Load | LoadPackage | Scan | Write | Checkpoint | Close | FindEnd | Tell | Halted
+)

@@ -19,7 +19,7 @@ from actors.cli.running import Run
 from actors.errors import Corrupt, NotFound, SetupError
 from actors.history import read_slice
 from actors.kernel import layout
-from actors.kernel.record import Position
+from actors.kernel.record import Position, Programs
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.ports import Fetched, Log, Slice, Span
@@ -77,6 +77,7 @@ class Begin(NamedTuple):
 
     meta: layout.Meta | None = None
     buckets: Mapping[int, tuple[int, int]] | None = None
+    programs: Mapping[str, Programs] | None = None
     base: Base | None = None
 
 
@@ -123,9 +124,9 @@ def _begin(archive: Archive, partition: int, wanted: int | None, span: Span, sta
             continue
         store = RocksStates().open(folder)
         stack.callback(store.close)
-        meta, buckets = stores.held(store, partition)
+        meta, buckets, programs = stores.held(store, partition)
         assert meta is not None, "a snapshot is taken of a store that was written"
-        return Begin(meta, buckets, store.get)
+        return Begin(meta, buckets, programs, store.get)
     if span.start > 0:
         raise SetupError(
             f"the log of partition {partition} begins at offset {span.start}, and no snapshot lies between there and "

@@ -17,7 +17,7 @@ from actors.adapters.hosting.asking import ask_host
 from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates, RocksStore
 from actors.cli import output, wiring
-from actors.cli.archive import Archive, open_archive, progress
+from actors.cli.archive import Archive, Begin, open_archive, progress
 from actors.cli.showing import Facts
 from actors.cli.status import read_placement
 from actors.errors import Corrupt, InvalidCommand, NotFound, SetupError
@@ -193,7 +193,7 @@ def _points(
             continue
         taken = states.open(folder)
         stack.callback(taken.close)
-        held, buckets = stores.held(taken, number)
+        held, buckets, _ = stores.held(taken, number)
         assert held is not None, "a snapshot is taken of a store that was written"
         yield Point(f"snapshot {held.watermark}", held.watermark, held.chain, buckets, taken)
 
@@ -217,9 +217,10 @@ def _verified(archive: Archive, slice_: Slice, begin: Point | None, points: Sequ
     """Replay from here, and compare at every point above it as the replay comes there."""
     skips, halted = standing(archive.verdicts().values(), slice_.partition)
     rules = Rules(archive.registry.entities.values(), 1, archive.registry.digest)
-    meta = None if begin is None or begin.store is None else stores.meta_of(begin.store, slice_.partition)
-    buckets, base = (None, None) if begin is None or begin.store is None else (begin.buckets, begin.store.get)
-    replayed = Replay(slice_.topic, slice_.partition, rules, archive.route, skips, meta, buckets, base)
+    start = Begin()
+    if begin is not None and begin.store is not None:
+        start = Begin(*stores.held(begin.store, slice_.partition), begin.store.get)
+    replayed = Replay(slice_.topic, slice_.partition, rules, archive.route, skips, *start)
     agreed = replayed.next_offset - 1
     compared: list[Compared] = []
     for point in sorted(points, key=lambda one: one.watermark):

@@ -109,6 +109,13 @@ class NeedState(Struct, frozen=True):
     keys: tuple[bytes, ...]
 
 
+class NeedPackage(Struct, frozen=True):
+    """Nothing was changed: load these packages of a program, then apply the same record again."""
+
+    program: str
+    hashes: tuple[str, ...]
+
+
 class EventFrame(Struct, frozen=True, array_like=True):
     """The events of one partition that were appended at once."""
 

@@ -18,7 +18,7 @@ from actors.kernel.action import Code, NeedState
 from actors.kernel.layout import Meta, Timer
 from actors.kernel.record import Position
 from actors.kernel.resident import Resident
-from actors.kernel.rules import Kind, Rules
+from actors.kernel.rules import Kind
 from actors.raised import WrongValue, note_of, place_of
 
 STEPS_MAX = 256
@@ -81,7 +81,7 @@ class Cascade(Struct, gc=False):
     `events` are (kind, entity, msgpack), `pushes` (entity, cursor, JSON), `timers` (entity, name, old, new).
     """
 
-    _rules: Rules
+    _of: Callable[[str], tuple[Kind, str] | None]
     _residents: dict[str, Resident]
     _meta: Meta
     _position: Position
@@ -202,12 +202,14 @@ class Cascade(Struct, gc=False):
 
     def _send(self, routing_key: str, entity: str, send: author.Send[Any]) -> None:
         to = send.to
-        target = self._rules.kinds.get(to.kind)
-        if target is None:
+        address = f"{to.kind}/{to.id}"
+        found = self._of(address)
+        if found is None:
             raise WrongValue(f"a send to {to.kind}, which is no kind here")
+        target, _ = found
         if not entity.startswith(target.senders):
             raise WrongValue(f"a send of {entity} to {to.kind}, which takes none of that program")
-        key, address = target.routing(to.id), f"{to.kind}/{to.id}"
+        key = target.routing(to.id)
         if key == routing_key:
             # Another program writes the command down as a type of its own: what both share is the form on the log.
             foreign = type(send.command) not in target.commands

@@ -1,7 +1,8 @@
 """How a partition's folded state is laid out in its store: the keys, and what their values hold.
 
 `m` meta · `e` entities · `t` timers by due time · `w` window by entry time · `b` window counts by second ·
-`x` window entries of ids that carry no time · `y` those by entry time, so that they can be swept.
+`x` window entries of ids that carry no time · `y` those by entry time, so that they can be swept · `p` which packages
+decide a program.
 """
 
 from functools import cache
@@ -10,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from actors.errors import Corrupt
+from actors.kernel.record import Programs
 
 META = b"m"
 ENTITY = b"e"
@@ -18,6 +20,7 @@ WINDOW = b"w"
 _BUCKET = b"b"
 TIMELESS = b"x"
 TIMELESS_BY_TIME = b"y"
+_PROGRAM = b"p"
 BY_SECOND = (WINDOW, TIMELESS_BY_TIME)
 """What `second_of` is for."""
 
@@ -86,6 +89,7 @@ decode_meta = msgspec.msgpack.Decoder(Meta).decode
 decode_stored = msgspec.msgpack.Decoder(Stored).decode
 decode_entry = msgspec.msgpack.Decoder(Entry).decode
 decode_bucket = msgspec.msgpack.Decoder(tuple[int, int]).decode
+decode_programs = msgspec.msgpack.Decoder(Programs).decode
 
 
 @cache
@@ -159,7 +163,13 @@ def bucket_key(second: int) -> bytes:
     return _BUCKET + second.to_bytes(6)
 
 
+def program_key(program: str) -> bytes:
+    """Where it is stored which packages decide this program."""
+    return _PROGRAM + program.encode()
+
+
 BUCKETS = (_BUCKET, _BUCKET + b"\xff" * 7)
+PROGRAMS = (_PROGRAM, _PROGRAM + b"\xff")
 ENTITIES = (ENTITY, ENTITY + b"\xff")
 
 

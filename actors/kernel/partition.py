@@ -18,6 +18,7 @@ from actors.kernel.action import (
     Code,
     Event,
     EventRecord,
+    NeedPackage,
     NeedState,
     Push,
     Reply,
@@ -36,6 +37,7 @@ from actors.kernel.record import (
     Incarnation,
     Invoke,
     Position,
+    Programs,
     Read,
     Record,
     Sent,
@@ -79,21 +81,29 @@ class Partition:
         route: Callable[[str], int],
         meta: Meta | None = None,
         buckets: Mapping[int, tuple[int, int]] | None = None,
+        programs: Mapping[str, Programs] | None = None,
     ) -> None:
-        """`route` gives the partition of a routing key; `meta` and `buckets` are what a store held, if any."""
+        """`route` gives the partition of a routing key; the rest is what a store held, if any."""
         self.number = number
         self.rules = rules
         self.meta = meta or Meta()
         self.window = Window(self.meta.floor_ms, buckets or {})
         self.sources = Sources(self.meta.sources)
+        self.programs = dict(programs or {})
         self.residents: dict[str, Resident] = {}
         self.poisons: list[tuple[Position, str]] = []
         self._route = route
         self._loaded: dict[bytes, Entry | None] = {}
+        self._withdrawn: dict[str, Resident] = {}
+        self._written = self.meta.watermark
         self._changes = Changes()
         self._said: list[bytes] = []
         self._frame = Frame("", 0, "", [])
         self._offset = -1
+
+    def of(self, entity: str) -> tuple[Kind, str] | None:
+        """The kind that decides the entity `kind/id` in this partition, and the id; None when there is none."""
+        return self.rules.of(entity, self.programs)
 
     # -- what to have at hand -------------------------------------------------------------------------------------
 
@@ -109,7 +119,7 @@ class Partition:
                 pass
             case _:
                 return keys
-        if entity not in self.residents and self.rules.of(entity) is not None:
+        if entity not in self.residents and self.of(entity) is not None:
             keys.append(layout.entity_key(entity))
         return keys
 
@@ -129,9 +139,9 @@ class Partition:
             self._loaded[key] = None if value is None else layout.decode_entry(value)
             return
         entity = layout.entity_of(key)
-        found = self.rules.of(entity)
+        found = self.of(entity)
         if found is not None and entity not in self.residents:
-            self.residents[entity] = _resident(found[0], value)
+            self.residents[entity] = _resident(found[0], value, self._withdrawn.pop(entity, None))
 
     # -- a frame --------------------------------------------------------------------------------------------------
 
@@ -165,6 +175,7 @@ class Partition:
 
     def wrote(self, offset: int) -> None:
         """All changes up to this offset are in the store: free what was kept in memory for want of that."""
+        self._written = offset
         for key in self.window.forget_recent(offset):
             self._loaded.pop(key, None)
 
@@ -172,7 +183,7 @@ class Partition:
         """All changes are in the store and no record waits: what was loaded is not needed any more."""
         self._loaded.clear()
 
-    def apply(self, position: Position, record: Record) -> Sequence[Action] | NeedState:
+    def apply(self, position: Position, record: Record) -> Sequence[Action] | NeedState | NeedPackage:
         """Apply one record of the frame that began. Raises Corrupt where the partition must stop."""
         match record:
             case Invoke():
@@ -194,6 +205,8 @@ class Partition:
                 if n > self.meta.incarnation:
                     self.meta.incarnation = n
                     self.meta.next_seq.clear()  # receivers count from 0 again, too
+            case Programs():
+                return self._switch(position, record)
             case Empty():
                 pass
         return []
@@ -206,6 +219,31 @@ class Partition:
         does not run; a source's send counts as received; a timer that fired is gone.
         """
         return (position.offset, position.index) in self.meta.skips
+
+    def missing(self) -> NeedPackage | None:
+        """Packages that decide here by what the store held, and are not loaded."""
+        needs = map(self.rules.needed, self.programs.values())
+        return next((need for need in needs if need is not None), None)
+
+    def _switch(self, position: Position, record: Programs) -> Sequence[Action] | NeedPackage:
+        """Other packages decide a program from here on: its entities are decoded anew, by the types of theirs."""
+        before = self.programs.get(record.program)
+        if self._is_skipped(position) or (before is not None and record.generation <= before.generation):
+            return []
+        need = self.rules.needed(record)
+        if need is not None:
+            return need
+        self.programs[record.program] = record
+        encoded = encode_record(record)
+        self._changes.put(layout.program_key(record.program), encoded)
+        self._said.append(encoded)
+        # What the store has not yet is kept as it is, for whoever asks next; all else is loaded again.
+        gone = {e: r for e, r in self.residents.items() if r.kind.entity.program == record.program}
+        for entity in gone:
+            del self.residents[entity]
+        gone |= self._withdrawn
+        self._withdrawn = {entity: resident for entity, resident in gone.items() if resident.changed > self._written}
+        return []
 
     def _check(self, position: Position, offset: int, crc: int) -> None:
         mine = self.meta.sums.get(offset)
@@ -291,9 +329,7 @@ class Partition:
         actions: list[Action] = []
         if isinstance(outcome, Cascade):
             self._commit(position, outcome, actions)
-        elif record.on_reject:
-            found = self.rules.of(record.sender)
-            assert found is not None, f"a send from {record.sender}, which is no kind here"
+        elif record.on_reject and (found := self.of(record.sender)) is not None:
             kind, sender_id = found
             remote = Remote(kind.routing(sender_id), record.sender, record.on_reject, record.entity, b"")
             actions.append(self._send(remote, record.caller))
@@ -306,7 +342,7 @@ class Partition:
         entity = record.entity
         resident = self.residents.get(entity)
         if resident is None:
-            return NeedState((layout.entity_key(entity),)) if self.rules.of(entity) else []
+            return NeedState((layout.entity_key(entity),)) if self.of(entity) else []
         timer = resident.timers.get(record.timer)
         owned = self._frame.producer == self.meta.owner.host
         if timer is None or timer.generation != record.generation or self.meta.now_ms < timer.due_ms or not owned:
@@ -318,7 +354,7 @@ class Partition:
         if isinstance(outcome, Cascade):
             self._commit(position, outcome, actions)
             return actions
-        gone = Cascade(self.rules, self.residents, self.meta, position, "", self.meta.generation)
+        gone = Cascade(self.of, self.residents, self.meta, position, "", self.meta.generation)
         gone.cancel(entity, record.timer)
         gone.store(entity, gone.staged[entity])
         self._commit(position, gone, actions)
@@ -332,10 +368,10 @@ class Partition:
         if self.meta.skips and self._is_skipped(position):
             return _SKIPPED
         if task.entity not in self.residents:
-            if self.rules.of(task.entity) is not None:
+            if self.of(task.entity) is not None:
                 return NeedState((layout.entity_key(task.entity),))
             return refuse(Code.POISONED, "NO_SUCH_KIND", {"entity": task.entity})
-        cascade = Cascade(self.rules, self.residents, self.meta, position, caller, self.meta.generation)
+        cascade = Cascade(self.of, self.residents, self.meta, position, caller, self.meta.generation)
         if fired:
             cascade.cancel(task.entity, fired)
         outcome = cascade.run(task)
@@ -421,7 +457,7 @@ class Partition:
 
     def view(self, entity: str, view: str, args: bytes) -> tuple[Code, bytes] | NeedState:
         """What a query asks: the view's answer as JSON, from the state as it is now."""
-        found = self.rules.of(entity)
+        found = self.of(entity)
         function = None if found is None else found[0].entity.views.get(view)
         if function is None:
             return Code.NO_SUCH_VIEW, refuse(Code.NO_SUCH_VIEW, "NO_SUCH_VIEW", {"view": view}).payload
@@ -441,7 +477,12 @@ class Partition:
         return Code.OK, answer
 
 
-def _resident(kind: Kind, value: bytes | None) -> Resident:
+def _resident(kind: Kind, value: bytes | None, withdrawn: Resident | None) -> Resident:
+    """An entity by what the store has of it, or by what it has not yet."""
+    if withdrawn is not None:
+        resident = Resident(kind, kind.decode_state(_encode(withdrawn.state)), withdrawn.timers)
+        resident.changed = withdrawn.changed
+        return resident
     if value is None:
         return Resident(kind, kind.initial(), {})
     stored = layout.decode_stored(value)

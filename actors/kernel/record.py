@@ -108,7 +108,30 @@ class Incarnation(Struct, frozen=True, array_like=True, tag=8, gc=False):
     n: int
 
 
-Record: TypeAlias = Invoke | Sent | Fire | Epoch | Check | Read | Empty | Incarnation
+class Share(Struct, frozen=True, array_like=True, gc=False):
+    """What the package with this content hash decides: the routing keys whose bucket for `code` is below `upto`.
+
+    `code` is the version of the program that the package is of: a person's own entities are decided by the version that
+    the person is shown, since both ask `shares.bucket_of`.
+    """
+
+    hash: str
+    code: int
+    upto: int
+
+
+class Programs(Struct, frozen=True, array_like=True, tag=9):
+    """From here on these packages decide one program's entities: of each routing key, the first share that has it.
+
+    It counts only above the last `generation` of the program here. Without shares the platform's own rules decide.
+    """
+
+    program: str
+    generation: int
+    shares: tuple[Share, ...]
+
+
+Record: TypeAlias = Invoke | Sent | Fire | Epoch | Check | Read | Empty | Incarnation | Programs
 
 
 class Frame(Struct, frozen=True, array_like=True):

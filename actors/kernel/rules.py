@@ -1,12 +1,16 @@
-"""The rules of one release: every kind of entity, compiled for the loop that applies records."""
+"""The rules of one release and of packages: every kind of entity, compiled for the loop that applies records."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, get_args
 
 import msgspec
 
 from actors.entity import AnyEntity, Context, Decision
+from actors.kernel.action import NeedPackage
+from actors.kernel.record import Programs
+from actors.shares import bucket_of
 
 
 class Kind:
@@ -45,18 +49,50 @@ class Kind:
         self.initial: Callable[[], object] = partial(self.decode_state, msgspec.msgpack.encode(entity.initial))
 
 
-class Rules:
-    """What a release decides by. `digest` names the code; `release` numbers it."""
+_NO_PROGRAMS: Mapping[str, Programs] = MappingProxyType({})
 
-    __slots__ = ("digest", "kinds", "release")
+
+class Rules:
+    """What a release decides by: `digest` names the code, `release` numbers it. Packages are loaded beside it."""
+
+    __slots__ = ("digest", "kinds", "packages", "release")
 
     def __init__(self, entities: Iterable[AnyEntity], release: int = 1, digest: str = "") -> None:
-        self.kinds = {entity.kind: Kind(entity) for entity in entities}
+        self.kinds = _kinds(entities)
+        self.packages: dict[str, Mapping[str, Kind]] = {}
         self.release = release
         self.digest = digest
 
-    def of(self, entity: str) -> tuple[Kind, str] | None:
-        """The kind and the id of the entity `kind/id`, or None when there is no such kind."""
+    def add(self, package: str, entities: Iterable[AnyEntity]) -> None:
+        """A package with this content hash was loaded: its entities."""
+        self.packages[package] = _kinds(entities)
+
+    def needed(self, record: Programs) -> NeedPackage | None:
+        """Which of the packages that it names are still to be loaded."""
+        hashes = dict.fromkeys(share.hash for share in record.shares if share.hash not in self.packages)
+        return NeedPackage(record.program, tuple(hashes)) if hashes else None
+
+    def of(self, entity: str, programs: Mapping[str, Programs] = _NO_PROGRAMS) -> tuple[Kind, str] | None:
+        """The kind and the id of the entity `kind/id` where these packages decide; None when there is no such kind."""
         name, _, entity_id = entity.partition("/")
-        kind = self.kinds.get(name)
+        kinds: Mapping[str, Kind] = self.kinds
+        if programs:
+            chosen = programs.get(name.partition(".")[0])
+            if chosen is not None and chosen.shares:
+                kinds = self._chosen(chosen, name, entity_id)
+        kind = kinds.get(name)
         return None if kind is None else (kind, entity_id)
+
+    def _chosen(self, programs: Programs, name: str, entity_id: str) -> Mapping[str, Kind]:
+        """The package that decides this entity. All route a kind alike, so any that has it tells the routing key."""
+        packages = [self.packages[share.hash] for share in programs.shares]
+        kind = next((kinds[name] for kinds in packages if name in kinds), None)
+        key = "" if kind is None else kind.routing(entity_id)
+        for share, kinds in zip(programs.shares, packages, strict=True):
+            if bucket_of(programs.program, share.code, key) < share.upto:
+                return kinds
+        return {}
+
+
+def _kinds(entities: Iterable[AnyEntity]) -> dict[str, Kind]:
+    return {entity.kind: Kind(entity) for entity in entities}

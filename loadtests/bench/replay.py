@@ -60,7 +60,7 @@ class MemoryHost:
                     case Append(ticket, slice_):
                         self.core.appended(ticket, self._offset(slice_))
                     case Open(partition):
-                        self.core.opened(partition, None, {}, "memory")
+                        self.core.opened(partition, None, {}, {}, "memory")
                     case Load(partition, keys):
                         self.core.loaded(partition, dict.fromkeys(keys))
                     case Write(partition, offset):

@@ -10,7 +10,21 @@ from actors.link import FromHost
 from actors.ownership import Ownership, Phase
 from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
-from actors.work import Append, Checkpoint, Close, FindEnd, Halted, Load, Open, Read, Scan, Tell, Work, Write
+from actors.work import (
+    Append,
+    Checkpoint,
+    Close,
+    FindEnd,
+    Halted,
+    Load,
+    LoadPackage,
+    Open,
+    Read,
+    Scan,
+    Tell,
+    Work,
+    Write,
+)
 from tests.kernel.box import RULES
 from tests.kernel.folding import PARTITIONS, START_MS
 
@@ -35,6 +49,7 @@ class Driven:
         self.halted: list[Halted] = []
         self.ends: list[FindEnd] = []
         self.checkpoints: list[int] = []
+        self.packages: list[LoadPackage] = []
         self.stores: dict[int, MemoryStore] = {}
         self.frames: dict[int, list[Fetched]] = {}
         self.holds_writes = False
@@ -72,17 +87,19 @@ class Driven:
                 self.ends.append(work)
             case Close(partition):
                 self.stores[partition].close()
+            case LoadPackage():
+                self.packages.append(work)
             case Checkpoint(_, offset):
                 self.checkpoints.append(offset)
 
     def _open(self, partition: int) -> None:
         store = self.stores.setdefault(partition, MemoryStore({}))
         try:
-            meta, buckets = stores.held(store, partition)
+            held = stores.held(store, partition)
         except Corrupt as error:
             self.core.halt(partition, error.position, str(error))
         else:
-            self.core.opened(partition, meta, buckets, TOPIC_ID)
+            self.core.opened(partition, *held, TOPIC_ID)
 
     # -- the log ------------------------------------------------------------------------------------------------------
 

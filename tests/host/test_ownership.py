@@ -182,7 +182,7 @@ def test_states_of_another_topic_halt(host: Driven) -> None:
     meta.topic_id = "another"
     again = Driven("h2")
     again.core.assign({0: (1, 2)})
-    again.core.opened(0, meta, {}, "t")
+    again.core.opened(0, meta, {}, {}, "t")
     again.carry_out()
     assert again.phase() == Phase.HALTED
 

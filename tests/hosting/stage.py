@@ -19,7 +19,7 @@ from actors.history import read_slice
 from actors.kernel.action import decode_event_frame
 from actors.kernel.record import Invoke, Position, Slice, encode_frame, encode_record
 from actors.kernel.rules import Rules
-from actors.ports import Log, States
+from actors.ports import Log, Packages, States
 from actors.registry import load_programs
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
@@ -62,9 +62,9 @@ def new_log() -> MemoryLog:
 
 
 def put(log: Log, partition: int, command: str, **fields: object) -> Position:
-    """A call of a tally of this partition is appended; where it stands."""
+    """A call of a tally of this partition, or of whom the command is for, is appended; where it stands."""
     payload = msgspec.msgpack.encode({"type": command, **fields})
-    record = encode_record(Invoke(f"tally/t{partition}", payload, uuid4().bytes, "ann"))
+    record = encode_record(Invoke(f"{command.partition('.')[0]}/t{partition}", payload, uuid4().bytes, "ann"))
     slice_ = Slice(CLUSTER.commands_topic, partition)
     offset = log.append(slice_, encode_frame(*slice_, "gateway", 1, "rules", [record])).result().offset
     return Position(partition, offset, 0)
@@ -113,6 +113,7 @@ class Stage:
         self.folder = folder
         self.log: Log = log or new_log()
         self.states: States = states or MemoryStates()
+        self.packages: Packages | None = None
         self.reports: list[tuple[str, Mapping[str, object]]] = []
         self.lives = 0
 
@@ -121,7 +122,8 @@ class Stage:
         """A host that owns every partition, for as long as this lasts."""
         self.lives += 1
         config = config_of(self.folder, f"host-{self.lives}", **settings)
-        parts = Parts(self.log, self.states, open_objects(self.folder / "objects"), rules(), sensor or Sensor())
+        objects = open_objects(self.folder / "objects")
+        parts = Parts(self.log, self.states, objects, rules(), sensor or Sensor(), self.packages)
         hosting = Hosting(config, parts, lambda event, facts: self.reports.append((event, facts)))
         await hosting.start()
         hosting.assign(dict.fromkeys(range(CLUSTER.partitions), (0, self.lives)))

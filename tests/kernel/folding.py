@@ -8,8 +8,9 @@ import msgspec
 
 from actors.adapters.hosting import stores
 from actors.adapters.memory_states import MemoryStore
+from actors.entity import AnyEntity
 from actors.kernel import layout
-from actors.kernel.action import Action, Event, EventRecord, NeedState, Reply, Send
+from actors.kernel.action import Action, Event, EventRecord, NeedPackage, NeedState, Reply, Send
 from actors.kernel.inbox import Changes
 from actors.kernel.partition import Partition
 from actors.kernel.record import Frame, Invoke, Position, Record, Sent
@@ -68,6 +69,7 @@ class Fold:
         self.rules = rules
         self.store = store or MemoryStore({})
         self.route = route
+        self.packages: dict[str, Sequence[AnyEntity]] = {}
         self.actions: list[Action] = []
         self.unwritten: Changes | None = None
         self.reopen()
@@ -79,7 +81,8 @@ class Fold:
         meta = None if stored is None else layout.decode_meta(stored)
         pairs = self.store.scan(*layout.BUCKETS, limit=1_000_000)
         buckets = {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
-        self.partition = Partition(self.number, self.rules, self.route, meta, buckets)
+        programs = stores.programs_of(self.store, self.number)
+        self.partition = Partition(self.number, self.rules, self.route, meta, buckets, programs)
 
     @property
     def next_offset(self) -> int:
@@ -119,9 +122,13 @@ class Fold:
         """Apply one record, loading what it needs."""
         for _ in range(1_000):
             outcome = self.partition.apply(position, record)
-            if not isinstance(outcome, NeedState):
+            if isinstance(outcome, NeedPackage):
+                for package in outcome.hashes:
+                    self.rules.add(package, self.packages[package])
+            elif isinstance(outcome, NeedState):
+                self.load(outcome.keys)
+            else:
                 return outcome
-            self.load(outcome.keys)
         raise AssertionError("a record that needs a thousand loads")
 
     def load(self, keys: Sequence[bytes]) -> None:

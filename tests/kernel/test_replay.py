@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.kernel import layout
-from actors.kernel.action import Action, NeedState
+from actors.kernel.action import Action, NeedPackage, NeedState
 from actors.kernel.record import Empty, Epoch, Fire, Incarnation, Invoke, Position, Read, Record
 from actors.passivation import passivate
 from tests.kernel.box import Arming, Do, Sending, encode
@@ -95,6 +95,7 @@ class Watchful(Fold):
         while True:
             before = self._look()
             outcome = self.partition.apply(position, record)
+            assert not isinstance(outcome, NeedPackage)
             if not isinstance(outcome, NeedState):
                 return list(outcome)
             assert self._look() == before, "changed before the record could be decided"

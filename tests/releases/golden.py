@@ -22,7 +22,7 @@ from actors.entity import AnyEntity, Context, Decision
 from actors.host import HostCore
 from actors.kernel import layout
 from actors.kernel.layout import Meta
-from actors.kernel.record import Slice
+from actors.kernel.record import Programs, Slice
 from actors.kernel.rules import Rules
 from actors.ownership import Ownership, Phase
 from actors.ports import Batch, Fetched
@@ -196,11 +196,13 @@ class Host:
 
     # The adapters' own way to read and write a store imports gRPC, which another Python may not have.
 
-    def _held(self) -> tuple[Meta | None, dict[int, tuple[int, int]]]:
+    def _held(self) -> tuple[Meta | None, dict[int, tuple[int, int]], dict[str, Programs]]:
         stored = self.store.get([layout.META])[0]
         pairs = self.store.scan(*layout.BUCKETS, limit=ROWS_MAX)
         buckets = {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
-        return None if stored is None else layout.decode_meta(stored), buckets
+        tables = (layout.decode_programs(value) for _, value in self.store.scan(*layout.PROGRAMS, limit=ROWS_MAX))
+        programs = {table.program: table for table in tables}
+        return None if stored is None else layout.decode_meta(stored), buckets, programs
 
     def _write(self, batch: Batch, swept_seconds: Sequence[int]) -> None:
         for second in swept_seconds:

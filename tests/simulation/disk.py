@@ -7,10 +7,12 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple, Protocol
 
 from actors import snapshots
+from actors.adapters.hosting import stores
 from actors.adapters.memory_states import MemoryStates, MemoryStore
 from actors.errors import Corrupt, NotFound, Unavailable
 from actors.kernel import layout
 from actors.kernel.layout import Meta
+from actors.kernel.record import Programs
 from tests.simulation.broken import require
 from tests.simulation.faults import Faults
 
@@ -38,6 +40,7 @@ class Opened(NamedTuple):
     store: MemoryStore
     meta: Meta | None
     buckets: dict[int, tuple[int, int]]
+    programs: dict[str, Programs]
 
 
 class Upload(NamedTuple):
@@ -54,7 +57,8 @@ def read(store: MemoryStore) -> Opened:
     stored = store.get([layout.META])[0]
     pairs = store.scan(*layout.BUCKETS, limit=100_000)
     buckets = {layout.bucket_of(key): layout.decode_bucket(value) for key, value in pairs}
-    return Opened(store, None if stored is None else layout.decode_meta(stored), buckets)
+    meta = None if stored is None else layout.decode_meta(stored)
+    return Opened(store, meta, buckets, stores.programs_of(store, -1))
 
 
 def everything(store: MemoryStore) -> dict[bytes, bytes]:

@@ -18,7 +18,21 @@ from actors.kernel.rules import Rules
 from actors.link import FromGateway, FromHost
 from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
-from actors.work import Append, Checkpoint, Close, FindEnd, Halted, Load, Open, Read, Scan, Tell, Work, Write
+from actors.work import (
+    Append,
+    Checkpoint,
+    Close,
+    FindEnd,
+    Halted,
+    Load,
+    LoadPackage,
+    Open,
+    Read,
+    Scan,
+    Tell,
+    Work,
+    Write,
+)
 from tests.simulation.broken import Broken
 from tests.simulation.clock import Clock, up_to
 from tests.simulation.disk import TOPIC_ID, Disk, Upload
@@ -300,6 +314,8 @@ class SimHost:
             case Load(partition, keys):
                 self._is_slow()
                 core.loaded(partition, stores.load(self._stores[partition], keys))
+            case LoadPackage(_, package):
+                core.package_failed(package, "no world has packages")
             case Scan(partition, start, end, limit):
                 self._behind.flush(partition)
                 core.scanned(partition, self._stores[partition].scan(start, end, limit))
@@ -379,7 +395,7 @@ class SimHost:
             self.core.halt(partition, where, f"the states are at {watermark}: acknowledged records are gone")
         else:
             self._stores[partition] = opened.store
-            self.core.opened(partition, opened.meta, opened.buckets, TOPIC_ID)
+            self.core.opened(partition, opened.meta, opened.buckets, opened.programs, TOPIC_ID)
         self.carry_out()
 
     def _close(self, partition: int) -> None:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from actors.adapters.hosting import stores
 from actors.adapters.memory_states import MemoryStore
 from actors.kernel import layout
-from actors.kernel.action import Action, Code, Event, NeedState, Reply, Send
+from actors.kernel.action import Action, Code, Event, NeedPackage, NeedState, Reply, Send
 from actors.kernel.inbox import Changes
 from actors.kernel.partition import Partition
-from actors.kernel.record import Epoch, Fire, Frame, Invoke, Position, Record, Sent, decode_frame
+from actors.kernel.record import Epoch, Fire, Frame, Invoke, Position, Programs, Record, Sent, decode_frame
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.ports import Batch, Fetched
@@ -67,10 +67,15 @@ class Replayed:
         """Sends of other partitions that had an effect."""
         self._rules = rules
         self._partitions = partitions
-        self.partition = self._partition(layout.Meta(topic_id=TOPIC_ID), {})
+        self.partition = self._partition(layout.Meta(topic_id=TOPIC_ID), {}, {})
 
-    def _partition(self, meta: layout.Meta, buckets: dict[int, tuple[int, int]]) -> Partition:
-        return Partition(self.number, self._rules, lambda key: partition_of(key, self._partitions, {}), meta, buckets)
+    def _partition(
+        self, meta: layout.Meta, buckets: dict[int, tuple[int, int]], programs: dict[str, Programs]
+    ) -> Partition:
+        def route(key: str) -> int:
+            return partition_of(key, self._partitions, {})
+
+        return Partition(self.number, self._rules, route, meta, buckets, programs)
 
     @property
     def stored(self) -> dict[bytes, bytes]:
@@ -90,9 +95,9 @@ class Replayed:
                 self._write(unwritten)
                 unwritten = None
                 if cold is not None and cold.random() < 0.3:
-                    _, meta, buckets = read(self.store)
-                    assert meta is not None
-                    self.partition = self._partition(meta, buckets)
+                    opened = read(self.store)
+                    assert opened.meta is not None
+                    self.partition = self._partition(opened.meta, opened.buckets, opened.programs)
         if unwritten is not None:
             self._write(unwritten)
 
@@ -108,7 +113,8 @@ class Replayed:
         return self.partition.end(int.from_bytes(fetched.frame[4:8]))
 
     def _apply(self, position: Position, record: Record) -> list[Action]:
-        while isinstance(outcome := self.partition.apply(position, record), NeedState):
+        while isinstance(outcome := self.partition.apply(position, record), NeedState | NeedPackage):
+            assert isinstance(outcome, NeedState), f"{outcome.hashes} are known to this world"
             self.partition.admit(stores.load(self.store, outcome.keys))
         return list(outcome)
 

@@ -19,6 +19,7 @@ from actors.adapters.hosting.keeping import Keeping
 from actors.adapters.hosting.learning import Learning
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.observing import Observer, Report
+from actors.adapters.hosting.packaging import Packaging
 from actors.adapters.hosting.stores import Opened, Opener
 from actors.adapters.hosting.watching import Watching
 from actors.adapters.polling import Poller
@@ -28,7 +29,7 @@ from actors.kernel.record import Position
 from actors.kernel.rules import Rules
 from actors.link import FromGateway
 from actors.ownership import Ownership, Phase
-from actors.ports import Appended, Fetched, Log, Objects, Slice, States, Store
+from actors.ports import Appended, Fetched, Log, Objects, Packages, Slice, States, Store
 from actors.sensor import Sensor
 from actors.verdicts import Verdict, standing
 from actors.work import (
@@ -38,6 +39,7 @@ from actors.work import (
     FindEnd,
     Halted,
     Load,
+    LoadPackage,
     Open,
     Read,
     Scan,
@@ -56,11 +58,20 @@ P = ParamSpec("P")
 class Parts:
     """What a host is wired to; the wiring makes it, so that tests and `dev` can choose."""
 
-    def __init__(self, log: Log, states: States, objects: Objects, rules: Rules, sensor: Sensor) -> None:
+    def __init__(
+        self,
+        log: Log,
+        states: States,
+        objects: Objects,
+        rules: Rules,
+        sensor: Sensor,
+        packages: Packages | None = None,
+    ) -> None:
         self.log = log
         self.states = states
         self.objects = objects
         self.rules = rules
+        self.packages = packages
         self.sensor = sensor
 
 
@@ -101,6 +112,7 @@ class Hosting:
             lambda damage: report("a snapshot cannot be used", {"why": str(damage)}),
         )
         self._keeping = Keeping(config, self._opener, parts.log, parts.sensor, self._core.owned, report)
+        self._packaging = Packaging(self._core, parts.packages, parts.log, config.cluster, report)
         self._done: list[tuple[int, Future[Appended]]] = []
         self._done_lock = threading.Lock()
         self._behind = Behind(self._loop, self._append, self._write, whole(self._carry_out))
@@ -277,6 +289,8 @@ class Hosting:
                 self._behind.write(work)
             case Load(partition, keys):
                 self._core.loaded(partition, stores.load(self._stores[partition], keys))
+            case LoadPackage(program, package):
+                self._spawn(self._packaging.load(program, package, self._carry_out))
             case Scan(partition, start, end, limit):
                 self._behind.flush(partition)
                 self._core.scanned(partition, self._stores[partition].scan(start, end, limit))
@@ -418,7 +432,8 @@ class Hosting:
             return
         self._stores[partition] = opened.store
         skips, stop_at = standing(self._learning.verdicts.values(), partition)
-        self._core.opened(partition, opened.meta, opened.buckets, opened.topic_id, skips, stop_at)
+        meta, buckets, programs, topic_id = opened[1:]
+        self._core.opened(partition, meta, buckets, programs, topic_id, skips, stop_at)
 
     def _close(self, partition: int) -> None:
         self._opens.pop(partition, None)

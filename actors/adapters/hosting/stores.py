@@ -17,6 +17,7 @@ from actors import snapshots
 from actors.errors import Corrupt, NotFound, Unavailable
 from actors.kernel import layout
 from actors.kernel.layout import Meta
+from actors.kernel.record import Programs
 from actors.ports import Batch, Log, Objects, Slice, Span, States, Store
 
 LOCK_WAIT_S = 1.0
@@ -24,6 +25,8 @@ LOCK_RETRY_S = 0.02
 CHECKPOINT_S_MAX = 3_600.0
 """An upload that is older than this is nobody's any more."""
 SWEEP_LIMIT = 100_000
+PROGRAMS_MAX = 10_000_000
+"""More programs than there are."""
 BUCKETS_MAX = 100_000
 """More seconds than any window spans."""
 
@@ -34,6 +37,7 @@ class Opened(NamedTuple):
     store: Store
     meta: Meta | None
     buckets: dict[int, tuple[int, int]]
+    programs: dict[str, Programs]
     topic_id: str
 
 
@@ -223,8 +227,8 @@ def _read(store: Store, partition: int, topic_id: str) -> Opened:
         raise
 
 
-def held(store: Store, partition: int) -> tuple[Meta | None, dict[int, tuple[int, int]]]:
-    """What a store holds beside entities, timers and the window: its meta, and the window's counts by second.
+def held(store: Store, partition: int) -> tuple[Meta | None, dict[int, tuple[int, int]], dict[str, Programs]]:
+    """What a store holds beside entities, timers and the window: its meta, the window's counts by second, packages.
 
     Raises Corrupt when that is not what was written.
     """
@@ -235,7 +239,19 @@ def held(store: Store, partition: int) -> tuple[Meta | None, dict[int, tuple[int
             buckets[layout.bucket_of(key)] = layout.decode_bucket(value)
         except msgspec.MsgspecError as error:
             raise layout.unreadable(partition, key, error) from error
-    return meta, buckets
+    return meta, buckets, programs_of(store, partition)
+
+
+def programs_of(store: Store, partition: int) -> dict[str, Programs]:
+    """Which packages decide which programs, by a store. Raises Corrupt when that is not what was written."""
+    programs: dict[str, Programs] = {}
+    for key, value in store.scan(*layout.PROGRAMS, limit=PROGRAMS_MAX):
+        try:
+            decoded = layout.decode_programs(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise layout.unreadable(partition, key, error) from error
+        programs[decoded.program] = decoded
+    return programs
 
 
 def meta_of(store: Store, partition: int) -> Meta | None:
