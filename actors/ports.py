@@ -236,6 +236,10 @@ class Keys(Protocol):
         """The key that signs now: its kid, and its private half of 32 bytes."""
         ...
 
+    def private(self, kid: str) -> bytes | None:
+        """The private half of a key; None of one that was retired, or that there is not."""
+        ...
+
     def rotate(self, now_ms: int) -> str:
         """Sign with the next key from now on, and make another next one; returns the kid that signs now."""
         ...

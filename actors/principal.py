@@ -27,11 +27,13 @@ class Role(StrEnum):
     """Who runs this platform: `operator/<name>`."""
     PLATFORM = "platform"
     """A process of the platform itself: `platform/<name>`."""
+    CREDENTIAL = "credential"
+    """Who shows the secret of a server or a merchant, and may get its tokens: `credential/server/<program>`."""
 
 
 _ROLES = {role.value: role for role in Role}
-_TENANTED = (Role.PERSON, Role.SERVER, Role.MEMBER, Role.MERCHANT)
-_NAMED = (Role.PERSON, Role.ACCOUNT, Role.MEMBER, Role.OPERATOR, Role.PLATFORM)
+_TENANTED = (Role.PERSON, Role.SERVER, Role.MEMBER, Role.MERCHANT, Role.CREDENTIAL)
+_NAMED = (Role.PERSON, Role.ACCOUNT, Role.MEMBER, Role.OPERATOR, Role.PLATFORM, Role.CREDENTIAL)
 
 
 class Principal(NamedTuple):

@@ -1,5 +1,6 @@
 """What every service does with a call beside its own work: who calls, the door, refusals, trailers, draining."""
 
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, Protocol, TypeAlias
@@ -71,6 +72,12 @@ class Answering:
         """Who calls, as its token proves; None where identity is not required."""
         auth = self._ingress.auth
         return auth.caller(context.invocation_metadata()).principal if auth.is_required else None
+
+    def seen_principal(self, context: Context) -> Principal | None:
+        """The same, or None where that cannot be told: for the fair share of each. Whether it may is asked later."""
+        with contextlib.suppress(PlatformError):
+            return self.principal(context)
+        return None
 
     async def let_in(
         self,

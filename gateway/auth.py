@@ -3,16 +3,20 @@
 Where nothing is proven, nothing but loopback is served.
 """
 
+import base64
+import binascii
 import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from actors.errors import InvalidCommand
-from actors.principal import Principal, Role
-from gateway.tokens import Verifier, Why, refusal
+from actors.principal import Principal, Role, parse
+from gateway.deriving import Derived
+from gateway.tokens import CREDENTIALED, TOKEN_BYTES_MAX, Verifier, Why, refusal
 
 AUTHORIZATION = "authorization"
 SCHEME = "Bearer "
+SECRET_SCHEME = "Basic "
 CALLER = "hutong-caller"
 TENANT = "hutong-tenant"
 PRIORITY = "hutong-priority"
@@ -26,6 +30,7 @@ class Caller(NamedTuple):
     """Who calls: `name` is the namespace of its request ids, empty when it did not say.
 
     `principal` is what was proven, until `until_ms`; None where no identity is required: such a caller may do all.
+    `version` is the number of the credential's token, or of its secret, that proved it; 0 of every other.
     """
 
     name: str
@@ -33,13 +38,15 @@ class Caller(NamedTuple):
     priority: int
     principal: Principal | None = None
     until_ms: int = NEVER_MS
+    version: int = 0
 
 
 class Auth:
-    """Finds out who calls; with a verifier nobody is taken at its word."""
+    """Finds out who calls; with a verifier nobody is taken at its word, and with the root's secrets they prove, too."""
 
-    def __init__(self, verifier: Verifier | None = None) -> None:
+    def __init__(self, verifier: Verifier | None = None, derived: Derived | None = None) -> None:
         self._verifier = verifier
+        self._derived = derived
 
     @property
     def is_required(self) -> bool:
@@ -60,18 +67,44 @@ class Auth:
         said = [value for key, value in metadata if key == AUTHORIZATION]
         if not said:
             raise refusal(Why.MISSING)
-        if len(said) > 1 or not isinstance(said[0], str) or not said[0].startswith(SCHEME):
+        if len(said) > 1 or not isinstance(said[0], str):
+            raise refusal(Why.FORGED)
+        if said[0].startswith(SECRET_SCHEME) and self._derived is not None:
+            return _shown(self._derived, said[0].removeprefix(SECRET_SCHEME))
+        if not said[0].startswith(SCHEME):
             raise refusal(Why.FORGED)
         proven = verifier.verify(said[0].removeprefix(SCHEME), time.time_ns() // 1_000_000)
         principal = proven.principal
-        return Caller(principal.caller, _share_of(principal), proven.priority, principal, proven.until_ms)
+        return Caller(
+            principal.caller, _share_of(principal), proven.priority, principal, proven.until_ms, proven.version
+        )
+
+
+def proof_of_secret(secret: str) -> str:
+    """What `authorization` says of who has a secret, which begins with the name of its credential."""
+    return SECRET_SCHEME + base64.b64encode(secret.encode()).decode()
+
+
+def _shown(derived: Derived, written: str) -> Caller:
+    """Who shows a secret that is, or was, a credential's; which of both, the credential knows."""
+    if len(written) > TOKEN_BYTES_MAX:
+        raise refusal(Why.TOO_LONG)
+    try:
+        known = derived.secret_number(base64.b64decode(written, validate=True).decode("ascii"))
+    except (binascii.Error, ValueError):
+        raise refusal(Why.FORGED) from None
+    principal = None if known is None else parse(f"{Role.CREDENTIAL}/{known[0]}")
+    if known is None or principal is None or principal.tenant not in CREDENTIALED:
+        raise refusal(Why.FORGED)
+    return Caller(principal.caller, _share_of(principal), PRIORITY_DEFAULT, principal, NEVER_MS, known[1])
 
 
 def _share_of(principal: Principal) -> str:
     """With whom it shares what is let in when there is too much to do: a program's persons with its server."""
     if principal.role in (Role.PERSON, Role.SERVER):
         return principal.tenant
-    return f"{principal.role}/{principal.tenant}"
+    whose = principal.subject if principal.role is Role.CREDENTIAL else principal.tenant
+    return f"{principal.role}/{whose}"
 
 
 def caller_of(metadata: Iterable[tuple[str, Any]] | None) -> Caller:

@@ -19,7 +19,11 @@ _SEARCH = "/gateway.v1.SearchService/"
 _IDENTITY = "/gateway.v1.IdentityService/"
 _NOTIFY = "/gateway.v1.NotifyService/"
 _WEBHOOKS = "/gateway.v1.WebhookService/"
+_CREDENTIALS = "/gateway.v1.CredentialService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
+_ANYBODY = tuple(role for role in Role if role is not Role.CREDENTIAL)
+"""Everybody with a token; a secret is good for a token alone."""
+
 _PUBLISHING = (
     *(
         "RegisterProgram",
@@ -52,21 +56,21 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_PROGRAM}Listen": _CALLING,
     f"{_PROGRAM}Describe": (*_OF_PROGRAMS, Role.OPERATOR),
     f"{_PROGRAM}ListTransitions": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
-    **dict.fromkeys((f"{_CATALOG}{name}" for name in ("GetProgram", "GetShown")), tuple(Role)),
+    **dict.fromkeys((f"{_CATALOG}{name}" for name in ("GetProgram", "GetShown")), _ANYBODY),
     **dict.fromkeys((f"{_CATALOG}{name}" for name in _PUBLISHING), (Role.MEMBER, Role.OPERATOR)),
     **dict.fromkeys((f"{_CATALOG}{name}" for name in ("OpenAccount", "TakeReview", "JudgeVersion")), (Role.OPERATOR,)),
     **dict.fromkeys(
         (f"{_WAYS}{name}" for name in ("MintCode", "GetCode", "RevokeCode", "MintLink", "AddRule", "PublishRules")),
         (Role.SERVER, Role.MEMBER, Role.OPERATOR),
     ),
-    **dict.fromkeys((f"{_WAYS}{name}" for name in ("ResolveCode", "MatchRule")), tuple(Role)),
+    **dict.fromkeys((f"{_WAYS}{name}" for name in ("ResolveCode", "MatchRule")), _ANYBODY),
     **dict.fromkeys((f"{_WAYS}{name}" for name in ("ResolveLink", "Share")), (Role.PERSON,)),
     f"{_WAYS}Withdraw": (*_OF_PROGRAMS, Role.OPERATOR),
     f"{_WAYS}GetShare": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
     **dict.fromkeys(
         (f"{_SESSION}{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), (Role.PERSON,)
     ),
-    **dict.fromkeys((f"{_SEARCH}{name}" for name in ("Search", "Nearby", "ListPrograms")), tuple(Role)),
+    **dict.fromkeys((f"{_SEARCH}{name}" for name in ("Search", "Nearby", "ListPrograms")), _ANYBODY),
     **dict.fromkeys(
         (f"{_SEARCH}{name}" for name in ("ListRecent", "ListFavourites", "Favour", "Unfavour")), (Role.ACCOUNT,)
     ),
@@ -83,6 +87,11 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys((f"{_NOTIFY}{name}" for name in _OF_A_PERSON), (Role.PERSON, Role.OPERATOR)),
     **dict.fromkeys((f"{_NOTIFY}{name}" for name in ("SendMessage", "ReplyTo")), (Role.SERVER, Role.OPERATOR)),
     **dict.fromkeys((f"{_NOTIFY}{name}" for name in ("GetGrants", "GetWindows")), (*_OF_PROGRAMS, Role.OPERATOR)),
+    **dict.fromkeys(
+        (f"{_CREDENTIALS}{name}" for name in ("RenewSecret", "DisableCredential")), (Role.MEMBER, Role.OPERATOR)
+    ),
+    f"{_CREDENTIALS}IssueToken": (Role.CREDENTIAL,),
+    f"{_CREDENTIALS}GetQuota": (Role.CREDENTIAL, Role.SERVER, Role.MERCHANT, Role.MEMBER, Role.OPERATOR),
     **dict.fromkeys((f"{_WEBHOOKS}{name}" for name in _TOLD), (Role.SERVER, Role.MEMBER, Role.OPERATOR)),
 }
 """Every method of every service of ours, and the roles that have any business with it."""

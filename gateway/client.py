@@ -12,7 +12,7 @@ import msgspec
 
 from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
 from actors.kernel.record import Position
-from gateway.auth import AUTHORIZATION, CALLER, PRIORITY, SCHEME, TENANT
+from gateway.auth import AUTHORIZATION, CALLER, PRIORITY, SCHEME, TENANT, proof_of_secret
 from gateway.client_answers import Answer, CallTuple, Payload, Pushed, View, answer_of, bytes_of, position_of
 from gateway.client_errors import COME_BACK, UNKNOWN, doubted, error_from, error_from_call, kept_back
 from gateway.client_many import Many
@@ -47,7 +47,8 @@ class Client:
     """A connection to a gateway, or to several behind one address.
 
     `caller` is the namespace of the request ids; without one, a random one is made and kept for this client's life.
-    `priority` is 0 to 127, more is more important. Where identity is required, `token` says all of that. While a
+    `priority` is 0 to 127, more is more important. Where identity is required, `token` says all of that, or `secret`,
+    which is good for `CredentialService` alone. While a
     gateway that has too much to do says that it turns this client's calls away, they are kept back here: a call waits
     and tries again, as if it had been turned away there.
     """
@@ -62,11 +63,12 @@ class Client:
         priority: int | None = None,
         token: str = "",
         connection: grpc.aio.Channel | None = None,
+        secret: str = "",
     ) -> None:
         self.caller = caller or f"client-{os.urandom(8).hex()}"
         self._channel = connection or grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
-        proof = f"{SCHEME}{token}" if token else ""
+        proof = proof_of_secret(secret) if secret else f"{SCHEME}{token}" if token else ""
         level = "" if priority is None else str(priority)
         said = ((AUTHORIZATION, proof), (CALLER, self.caller), (TENANT, tenant), (PRIORITY, level))
         self._metadata = tuple((key, value) for key, value in said if value)

@@ -1,4 +1,4 @@
-"""What follows from the root key, the same at every gateway: names of persons, login codes, session keys.
+"""What follows from the root key, the same at every gateway: names of persons, login codes, session keys, secrets.
 
 So none of it need be kept anywhere: the log has numbers and names, and who has the log has no secret.
 """
@@ -6,6 +6,7 @@ So none of it need be kept anywhere: the log has numbers and names, and who has 
 import hashlib
 import hmac
 from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +19,7 @@ from actors.ports import Keys
 
 NAME_CHARS = 26
 CODE_CHARS_MAX = 512
-SESSION_CHARS_MAX = 128
+NUMBERED_CHARS_MAX = 128
 
 
 class Login(NamedTuple):
@@ -37,6 +38,7 @@ class Derived:
         self.kid, root = keys.root()
         self._names = _from(root, b"names", 32)
         self._sessions = _from(root, b"sessions", 32)
+        self._secrets = _from(root, b"credentials", 32)
         self._codes = AESSIV(_from(root, b"codes", 64))
 
     def person(self, issuer: str, subject: str) -> str:
@@ -73,20 +75,37 @@ class Derived:
     def session(self, program: str, openid: str, version: int) -> str:
         """What proves a session key, without the key."""
         proof = hmac.digest(self.session_key(program, openid, version), b"", "sha256")
-        return f"{version}.{urlsafe_b64encode(proof).decode().rstrip('=')}"
+        return f"{version}.{_text(proof)}"
 
     def version(self, program: str, openid: str, session: str) -> int | None:
         """The version of the session key that this proves; None when it proves none."""
-        number = session.partition(".")[0]
-        if len(session) > SESSION_CHARS_MAX or not session.isascii() or not number.isdecimal():
-            return None
-        version = int(number)
-        is_ours = hmac.compare_digest(self.session(program, openid, version), session)
-        return version if is_ours else None
+        return _number(session, lambda version: self.session(program, openid, version))
+
+    def secret(self, credential: str, n: int) -> str:
+        """The n-th secret of a credential, such as `server/bike`: it begins with that name."""
+        return f"{credential}:{n}.{_text(hmac.digest(self._secrets, _joined(credential, str(n)), 'sha256'))}"
+
+    def secret_number(self, secret: str) -> tuple[str, int] | None:
+        """Whose secret this is, and which; None when it is none."""
+        credential, _, written = secret.partition(":")
+        n = _number(written, lambda n: self.secret(credential, n).partition(":")[2])
+        return None if n is None else (credential, n)
 
     def _name(self, *parts: str) -> str:
         digest = hmac.digest(self._names, _joined(*parts), hashlib.sha256)
         return b32encode(digest).decode().lower()[:NAME_CHARS]
+
+
+def _number(text: str, written: Callable[[int], str]) -> int | None:
+    """The number that a text begins with, if it is what we would have written for it."""
+    number = text.partition(".")[0]
+    if len(text) > NUMBERED_CHARS_MAX or not text.isascii() or not number.isdecimal():
+        return None
+    return int(number) if hmac.compare_digest(written(int(number)), text) else None
+
+
+def _text(proof: bytes) -> str:
+    return urlsafe_b64encode(proof).decode().rstrip("=")
 
 
 def _from(root: bytes, purpose: bytes, length: int) -> bytes:

@@ -1,5 +1,6 @@
 """In front of every method where identity is required: who proves nothing, or has no business with it, ends here."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeAlias
@@ -9,9 +10,10 @@ import grpc
 from actors.errors import PlatformError
 from actors.sensor import Sensor
 from gateway.answering import refuse_call
-from gateway.auth import Auth
+from gateway.auth import Auth, Caller
 from gateway.authority import RPCS, WITHOUT_IDENTITY, check_method
 from gateway.door import Probe
+from gateway.standing import Standing, has_token_of_credential
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
@@ -19,8 +21,9 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 class Gatekeeper(grpc.aio.ServerInterceptor):
     """Knows a method by its name alone, so a service that forgets to ask who calls is still closed to strangers."""
 
-    def __init__(self, auth: Auth, probe: Probe, sensor: Sensor) -> None:
+    def __init__(self, auth: Auth, standing: Standing, probe: Probe, sensor: Sensor) -> None:
         self._auth = auth
+        self._standing = standing
         self._probe = probe.metadata
         self._sensor = sensor
 
@@ -35,10 +38,37 @@ class Gatekeeper(grpc.aio.ServerInterceptor):
         if method.startswith(WITHOUT_IDENTITY) or self._probe in metadata:
             return await continuation(handler_call_details)
         try:
-            check_method(self._auth.caller(metadata).principal, method)
+            caller = self._auth.caller(metadata)
+            check_method(caller.principal, method)
+            await self._standing.check(caller)
         except PlatformError as error:
             return grpc.stream_unary_rpc_method_handler(self._refusal(method, error))
-        return await continuation(handler_call_details)
+        handler = await continuation(handler_call_details)
+        if handler is not None and handler.response_streaming and has_token_of_credential(caller):
+            return self._watched(handler, method, caller)
+        return handler
+
+    def _watched(self, handler: Any, method: str, caller: Caller) -> Handler:
+        """A stream that ends when its caller's token is ended."""
+
+        async def run(request: Any, context: Any) -> None:
+            running = asyncio.ensure_future((handler.stream_stream or handler.unary_stream)(request, context))
+            watching = asyncio.ensure_future(self._standing.ended(caller))
+            try:
+                await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    await running
+                    return
+            finally:
+                for task in (running, watching):
+                    task.cancel()
+            await asyncio.wait((running,))
+            await self._refusal(method, watching.result())(request, context)
+
+        coding = (handler.request_deserializer, handler.response_serializer)
+        if handler.request_streaming:
+            return grpc.stream_stream_rpc_method_handler(run, *coding)
+        return grpc.unary_stream_rpc_method_handler(run, *coding)
 
     def _refusal(self, method: str, error: PlatformError) -> Callable[[Any, Any], Awaitable[NoReturn]]:
         name = method.rpartition("/")[2] if method in RPCS else "unknown"

@@ -20,12 +20,14 @@ from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.answering import Answering
 from gateway.auth import Auth
+from gateway.deriving import Derived
 from gateway.doorkeeper import Doorkeeper
 from gateway.finding import Programs
 from gateway.gatekeeper import Gatekeeper
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
+from gateway.services.credentials import CredentialService
 from gateway.services.identity import IdentityService
 from gateway.services.notify import NotifyService
 from gateway.services.program import ProgramService
@@ -33,10 +35,13 @@ from gateway.services.search import SearchService
 from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
 from gateway.services.webhooks import WebhookService
+from gateway.standing import Standing
 from gateway.tokens import Verifier
 from gateway.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
+    credentials_pb2,
+    credentials_pb2_grpc,
     identity_pb2,
     identity_pb2_grpc,
     notify_pb2,
@@ -104,15 +109,16 @@ class Served(NamedTuple):
     add: Callable[[Any, grpc.aio.Server], None]
 
 
-def services(ingress: Ingress, config: GatewayConfig, parts: GatewayParts) -> list[Served]:
+def services(ingress: Ingress, routes: Routes, process: ProcessSettings, parts: GatewayParts) -> list[Served]:
     """Every service of ours."""
-    given = (ingress, Routes(parts.registry, config.cluster, config.process), config.process, parts.sensor)
+    given = (ingress, routes, process, parts.sensor)
     return [
         _served(program_pb2, program_pb2_grpc, ProgramService(*given)),
         _served(catalog_pb2, catalog_pb2_grpc, CatalogService(*given)),
         _served(ways_pb2, ways_pb2_grpc, WaysService(*given)),
         _served(session_pb2, session_pb2_grpc, SessionService(*given)),
         _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys)),
+        _served(credentials_pb2, credentials_pb2_grpc, CredentialService(*given, parts.keys)),
         _served(notify_pb2, notify_pb2_grpc, NotifyService(*given)),
         _served(search_pb2, search_pb2_grpc, SearchService(*given, parts.programs)),
         _served(webhooks_pb2, webhooks_pb2_grpc, WebhookService(*given)),
@@ -133,16 +139,18 @@ class Gateway:
         self.port = 0
         auth = _auth(config.process, parts.keys)
         self.ingress = Ingress(config.name, parts.log, config.cluster, config.process, config.token, parts.sensor, auth)
+        routes = Routes(parts.registry, config.cluster, config.process)
+        standing = Standing(self.ingress, routes)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             interceptors=[
-                *([Gatekeeper(auth, self.ingress.probe, parts.sensor)] if auth.is_required else ()),
+                *([Gatekeeper(auth, standing, self.ingress.probe, parts.sensor)] if auth.is_required else ()),
                 Doorkeeper(auth, self.ingress.door, self.ingress.probe, parts.sensor),
             ],
             options=_options(config.process),
             maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max,
         )
-        self._services = services(self.ingress, config, parts)
+        self._services = services(self.ingress, routes, config.process, parts)
         for served in self._services:
             served.add(served.service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -192,7 +200,7 @@ def _auth(process: ProcessSettings, keys: Keys | None) -> Auth:
         return Auth()
     if keys is None:
         raise SetupError("identity is required, and this gateway has no keyring to check tokens by", reason="NO_KEYS")
-    return Auth(Verifier(keys))
+    return Auth(Verifier(keys), Derived(keys))
 
 
 def _options(process: ProcessSettings) -> list[tuple[str, int]]:

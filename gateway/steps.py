@@ -63,6 +63,8 @@ class Steps:
         """Who calls, as its token proves; None where identity is not required."""
         self.caller = caller.name
         """Who calls, as it says itself, or as its token names it."""
+        self.version = caller.version
+        """The number of the secret, or of a credential's token, that proved it; else 0."""
         self._ingress = ingress
         self._routes = routes
         self._request_id = request_id

@@ -14,6 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 
+from actors.domain.identity.credential import Token
 from actors.errors import Unauthenticated
 from actors.ports import Keys, KeyState
 from actors.principal import Principal, Role, parse
@@ -36,8 +37,11 @@ LIFE_S: Mapping[Role, int] = {
     Role.MERCHANT: 7_200,
     Role.OPERATOR: 43_200,
     Role.PLATFORM: 900,
+    Role.CREDENTIAL: 900,
 }
 LIFE_S_MAX = max(LIFE_S.values())
+CREDENTIALED = (Role.SERVER, Role.MERCHANT)
+"""Who gets tokens for a secret."""
 
 
 class Why(StrEnum):
@@ -72,7 +76,10 @@ class Header(Struct, forbid_unknown_fields=True):
 
 
 class Claims(Struct, forbid_unknown_fields=True):
-    """All that a token may claim: `sub` is a principal as records write it; times are in seconds."""
+    """All that a token may claim: `sub` is a principal as records write it; times are in seconds.
+
+    `version` is the number of a credential's token, which stands only as long as the credential says so.
+    """
 
     iss: str
     aud: str
@@ -80,6 +87,7 @@ class Claims(Struct, forbid_unknown_fields=True):
     nbf: int
     exp: int
     priority: int = 64
+    version: int = 0
 
 
 class Proven(NamedTuple):
@@ -89,6 +97,7 @@ class Proven(NamedTuple):
     priority: int
     from_ms: int
     until_ms: int
+    version: int
 
 
 _header = msgspec.json.Decoder(Header).decode
@@ -102,15 +111,27 @@ def refusal(why: Why) -> Unauthenticated:
 
 def sign(keys: Keys, principal: Principal, now_ms: int, life_s: int | None = None, priority: int = 64) -> str:
     """A token for a principal, good from now on for as long as its role's may be at most, or shorter."""
-    from jwt import PyJWS  # a tenth of a start's time, and many gateways neither sign nor read
-
     kid, private = keys.signer()
     now_s = now_ms // 1_000
     exp = now_s + min(LIFE_S[principal.role], LIFE_S_MAX if life_s is None else life_s)
-    claims = Claims(ISSUER, AUDIENCE, principal.caller, now_s, exp, priority)
-    header = {"kid": kid, "typ": TYPE}
+    return _signed(kid, private, Claims(ISSUER, AUDIENCE, principal.caller, now_s, exp, priority))
+
+
+def sign_again(keys: Keys, principal: Principal, token: Token) -> str | None:
+    """A credential's token, the same at every gateway and every time; None when its key was retired."""
+    private = keys.private(token.kid)
+    if private is None:
+        return None
+    from_s, until_s = token.at_ms // 1_000, token.until_ms // 1_000
+    claims = Claims(ISSUER, AUDIENCE, principal.caller, from_s, until_s, version=token.version)
+    return _signed(token.kid, private, claims)
+
+
+def _signed(kid: str, private: bytes, claims: Claims) -> str:
+    from jwt import PyJWS  # a tenth of a start's time, and many gateways neither sign nor read
+
     key = Ed25519PrivateKey.from_private_bytes(private)
-    return PyJWS().encode(msgspec.json.encode(claims), key, ALGORITHM, header)
+    return PyJWS().encode(msgspec.json.encode(claims), key, ALGORITHM, {"kid": kid, "typ": TYPE})
 
 
 class Verifier:
@@ -190,6 +211,9 @@ def _proven(claims: Claims) -> Proven:
     if (claims.iss, claims.aud) != (ISSUER, AUDIENCE):
         raise refusal(Why.AUDIENCE)
     principal = parse(claims.sub)
-    if principal is None or not 0 <= claims.priority <= 127 or not 0 < claims.exp - claims.nbf <= LIFE_S_MAX:
+    is_odd = claims.version < 0 or (claims.version > 0 and (principal is None or principal.role not in CREDENTIALED))
+    if principal is None or is_odd or not 0 <= claims.priority <= 127:
         raise refusal(Why.FORGED)
-    return Proven(principal, claims.priority, claims.nbf * 1_000, claims.exp * 1_000)
+    if not 0 < claims.exp - claims.nbf <= LIFE_S_MAX:
+        raise refusal(Why.FORGED)
+    return Proven(principal, claims.priority, claims.nbf * 1_000, claims.exp * 1_000, claims.version)

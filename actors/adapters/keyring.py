@@ -126,6 +126,10 @@ class FileKeys:
         ((kid, wrapped),) = self._rows("SELECT kid, private FROM signing WHERE state = ?", KeyState.SIGNING.value)
         return kid, self._unwrapped(wrapped, kid)
 
+    def private(self, kid: str) -> bytes | None:
+        rows = self._rows("SELECT private FROM signing WHERE kid = ? AND private != x''", kid)
+        return self._unwrapped(rows[0][0], kid) if rows else None
+
     def root(self) -> tuple[str, bytes]:
         ((kid, wrapped),) = self._rows("SELECT kid, secret FROM roots")
         return kid, self._unwrapped(wrapped, kid)

@@ -22,6 +22,10 @@ class MemoryKeys:
         pair = next(pair for pair in self._pairs.values() if pair.key.state is KeyState.SIGNING)
         return pair.key.kid, pair.private
 
+    def private(self, kid: str) -> bytes | None:
+        pair = self._pairs.get(kid)
+        return pair.private or None if pair is not None else None
+
     def rotate(self, now_ms: int) -> str:
         for key in after_rotation(self.signing_keys(), now_ms):
             self._pairs[key.kid] = self._pairs[key.kid]._replace(key=key)

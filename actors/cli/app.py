@@ -12,6 +12,7 @@ from actors.cli.links import links, shares
 from actors.cli.notify import notify
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 from actors.cli.people import sign_in
+from actors.cli.secrets import credentials
 from actors.cli.signing import keys
 from actors.cli.webhooks import webhooks
 
@@ -385,6 +386,7 @@ app.add_typer(keys, name="keys")
 for name, group in {
     "catalog": catalog,
     "codes": codes,
+    "credentials": credentials,
     "links": links,
     "notify": notify,
     "shares": shares,

@@ -28,11 +28,21 @@ TOKEN = "HUTONG_TOKEN"
 T = TypeVar("T")
 
 
-def ask(folder: Path, question: Callable[[Client], Awaitable[T]], caller: str = "hutong-cli", token: str = "") -> T:
-    """Put a question to the platform that runs in this folder; `token`, or `$HUTONG_TOKEN`, proves who asks."""
+def ask(
+    folder: Path,
+    question: Callable[[Client], Awaitable[T]],
+    caller: str = "hutong-cli",
+    token: str = "",
+    secret: str = "",
+) -> T:
+    """Put a question to the platform that runs in this folder.
+
+    What proves who asks is the token or the secret that is given, else `$HUTONG_TOKEN`.
+    """
+    proof = token or os.environ.get(TOKEN, "")
 
     async def talk() -> T:
-        async with Client(running.running(folder).gateway, caller, token=token or os.environ.get(TOKEN, "")) as client:
+        async with Client(running.running(folder).gateway, caller, token=proof, secret=secret) as client:
             return await question(client)
 
     return asyncio.run(talk())

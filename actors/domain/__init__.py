@@ -7,6 +7,7 @@ from actors.domain.catalog.recent import RECENT
 from actors.domain.catalog.review import REVIEW
 from actors.domain.developer import ACCOUNT
 from actors.domain.friends import FRIENDS
+from actors.domain.identity.credential import CREDENTIAL
 from actors.domain.identity.link import IDENTITY
 from actors.domain.identity.person import PERSON
 from actors.domain.merchant import MERCHANT
@@ -26,7 +27,7 @@ from actors.domain.webhook.endpoint import ENDPOINT
 
 ENTITIES = (
     *(SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, LISTING, RECENT, FRIENDS, CODE, VISIT, LINK, SHARE, RULES),
-    *(PERSON, IDENTITY),
+    *(PERSON, IDENTITY, CREDENTIAL),
     *(ENDPOINT, DELIVERY),
     *(TEMPLATE, GRANTS, BOX, INBOX, PAGE, WINDOW),
 )

@@ -1,7 +1,5 @@
 """`IdentityService`: who a person is to each program. What is secret is derived here; entities know numbers alone."""
 
-import contextlib
-
 import msgspec
 from msgspec import Struct
 
@@ -10,7 +8,7 @@ from actors.domain.catalog.name import NAME
 from actors.domain.identity import person as people
 from actors.domain.identity.link import IDENTITY, IssueCode, Redeem, Revoke, Shown, Touch
 from actors.domain.identity.person import PERSON, Block, Register, Unblock
-from actors.errors import InvalidCommand, NotFound, PlatformError, Reject
+from actors.errors import InvalidCommand, NotFound, Reject
 from actors.ports import Keys
 from actors.principal import Principal, Role
 from actors.sensor import Sensor
@@ -206,9 +204,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
 
     def _subject(self, context: Context) -> str:
         """Who calls, for the fair share of each; whether it may is asked later."""
-        principal = None
-        with contextlib.suppress(PlatformError):
-            principal = self.principal(context)
+        principal = self.seen_principal(context)
         return "" if principal is None else principal.subject
 
 

@@ -42,6 +42,7 @@ from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
+from gateway.services.credentials import CredentialService
 from gateway.services.identity import IdentityService
 from gateway.services.notify import NotifyService
 from gateway.services.search import SearchService
@@ -49,7 +50,16 @@ from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
 from gateway.services.webhooks import WebhookService
 from gateway.tokens import Verifier, sign
-from gateway.v1 import catalog_pb2, identity_pb2, notify_pb2, search_pb2, session_pb2, ways_pb2, webhooks_pb2
+from gateway.v1 import (
+    catalog_pb2,
+    credentials_pb2,
+    identity_pb2,
+    notify_pb2,
+    search_pb2,
+    session_pb2,
+    ways_pb2,
+    webhooks_pb2,
+)
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.scene import new_id, registry
@@ -91,10 +101,12 @@ TEXTS = {
     "after": "bike",
     "category": "drinks",
     "aliases": "coffee",
+    "credential": "server/cafe",
 }
 CALLERS = {
     "SignIn": "platform/issuer",
     **dict.fromkeys(("IssueCode", "GetPersonToken"), "account/ann"),
+    "IssueToken": "credential/server/cafe",
     **dict.fromkeys(("ExchangeCode", "CheckSession", "RevokeSession"), "server/cafe"),
 }
 """Who asks for what at the service where callers prove who they are; an operator for all else."""
@@ -110,6 +122,8 @@ STATES = {
     "webhook.endpoint/cafe/main": Endpoint("active", "https://hooks.shop.com/in", ("owed",)),
     "webhook.delivery/cafe/d1": Delivery("dead", "cafe/main"),
 }
+PROVING = ("IdentityService", "CredentialService")
+"""Services that are closed to whoever does not prove who it is."""
 LONG_NAMED = ("ResolveLink", "GetShare")
 """Methods that read a text of a longer name than a code's."""
 ODD = 0.15
@@ -117,6 +131,7 @@ METHODS = [
     *catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].methods,
     *session_pb2.DESCRIPTOR.services_by_name["SessionService"].methods,
     *identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].methods,
+    *credentials_pb2.DESCRIPTOR.services_by_name["CredentialService"].methods,
     *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
     *(each for each in notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].methods if not each.server_streaming),
     *webhooks_pb2.DESCRIPTOR.services_by_name["WebhookService"].methods,
@@ -138,7 +153,8 @@ class Entities(Answering):
         assert found is not None
         found[0].decode_command(record.command)
         payload = b'{"program":"acme/cafe","code":1,"session":"cafe/ann/1","visit":1,"began":true'
-        payload += b',"n":1,"version":1,"until_ms":9,"left":1,"lasting":false,"again":false}'
+        payload += b',"n":1,"version":1,"until_ms":9,"left":1,"lasting":false,"again":false'
+        payload += b',"kid":"' + KEYS.signer()[0].encode() + b'","at_ms":7000,"good_until_ms":9000}'
         reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
 
@@ -190,6 +206,7 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
     services = {
         "CatalogService": CatalogService(ingress, routes, process, Sensor()),
         "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS),
+        "CredentialService": CredentialService(closed, routes, process, Sensor(), KEYS),
         "SessionService": SessionService(ingress, routes, process, Sensor()),
         "WaysService": WaysService(ingress, routes, process, Sensor()),
         "NotifyService": NotifyService(ingress, routes, process, Sensor()),
@@ -207,7 +224,7 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
         request = message_factory.GetMessageClass(method.input_type).FromString(bad.written)
         try:
             service = services[method.containing_service.name]
-            asking = Proving(method.name) if service is services["IdentityService"] else Asking()
+            asking = Proving(method.name) if method.containing_service.name in PROVING else Asking()
             await getattr(service, method.name)(request, cast("Any", asking))
         except Aborted as refusal:
             counts.refused += 1

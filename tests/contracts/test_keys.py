@@ -44,6 +44,14 @@ class KeysContract(ABC):
         (public,) = [key.public for key in keys.signing_keys() if key.kid == kid]
         assert Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw() == public
 
+    def test_a_private_half_is_there_until_its_key_is_retired(self, keys: Keys) -> None:
+        kid, private = keys.signer()
+        keys.rotate(1)
+        assert keys.private(kid) == private != keys.private(keys.signer()[0])
+        keys.retire(kid, 2, 0)
+        assert keys.private(kid) is None
+        assert keys.private("no-such") is None
+
     def test_a_rotation_signs_with_what_was_next_and_makes_another(self, keys: Keys) -> None:
         first, following = keys.signer()[0], kid_in(keys, KeyState.NEXT)
         assert keys.rotate(5) == following == keys.signer()[0]

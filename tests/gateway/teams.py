@@ -21,6 +21,7 @@ from gateway.gatekeeper import Gatekeeper
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
+from gateway.standing import Standing
 from gateway.tokens import Verifier, sign
 from gateway.v1 import catalog_pb2
 from tests.bad_input.messages import CLUSTER, Aborted, reason_of
@@ -83,8 +84,9 @@ async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
     registry, keys, process = platform(), MemoryKeys(), ProcessSettings(identity_required=True)
     auth = Auth(Verifier(keys))
     ingress = Owned(Rules(registry.entities.values(), 1, "rules"), auth)
-    service = CatalogService(cast("Ingress", ingress), Routes(registry, CLUSTER, process), process, Sensor())
-    gatekeeper = Gatekeeper(auth, Probe(Door(process, Sensor())), Sensor())
+    routes = Routes(registry, CLUSTER, process)
+    service = CatalogService(cast("Ingress", ingress), routes, process, Sensor())
+    gatekeeper = Gatekeeper(auth, Standing(cast("Ingress", ingress), routes), Probe(Door(process, Sensor())), Sensor())
     tokens = {principal: sign(keys, principal, now_ms) for principal in PRINCIPALS}
     asked, permitted = dict.fromkeys(METHODS, 0), 0
     texts: set[tuple[str, str]] = set()

@@ -25,6 +25,7 @@ from gateway.listening import Listener
 from gateway.pending import Call
 from gateway.routes import Routes
 from gateway.services.program import ProgramService
+from gateway.standing import Standing
 from gateway.tokens import Verifier, sign
 from gateway.v1 import program_pb2 as pb
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, reason_of
@@ -90,6 +91,7 @@ def principals(registry: Registry) -> list[Principal]:
         Principal(Role.ACCOUNT, "", "ann"),
         Principal(Role.OPERATOR, "", "op"),
         Principal(Role.PLATFORM, "", "follower"),
+        *(Principal(Role.CREDENTIAL, "server", program) for program in registry.programs),
     ]
 
 
@@ -238,7 +240,9 @@ class House:
         process = ProcessSettings(identity_required=True)
         routes = Routes(registry, CLUSTER, process)
         self._service = ProgramService(cast("Ingress", self.ingress), routes, process, Sensor())
-        self._gatekeeper = Gatekeeper(auth, Probe(Door(process, Sensor())), Sensor())
+        self._gatekeeper = Gatekeeper(
+            auth, Standing(cast("Ingress", self.ingress), routes), Probe(Door(process, Sensor())), Sensor()
+        )
         self._tokens = {principal: sign(keys, principal, now_ms) for principal in principals(registry)}
 
     async def ask(self, pair: Pair) -> Outcome:

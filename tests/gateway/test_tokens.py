@@ -56,6 +56,7 @@ def test_every_roles_token_proves_its_principal_for_its_roles_life(role: Role) -
         "merchant/m1",
         "operator/o",
         "platform/f",
+        "credential/server/bike",
     )
     (principal,) = [found for found in map(parse, callers) if found is not None and found.role is role]
     token = sign(KEYS, principal, NOW_MS, priority=100)

@@ -39,6 +39,7 @@ def header(**changes: object) -> dict[str, object]:
 def claims(**changes: object) -> dict[str, object]:
     """Good claims but for these."""
     good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "person/bike/ann", "nbf": NOW_S, "exp": NOW_S + 600, "priority": 64}
+    good["version"] = 0
     return _but(good, changes)
 
 
@@ -178,6 +179,9 @@ def _bad_claims() -> dict[str, str]:
         "a priority above all": good(priority=128),
         "a priority below all": good(priority=-1),
         "a priority in words": good(priority="64"),
+        "a version of what has none": good(version=1),
+        "a version below all": good(sub="server/bike", version=-1),
+        "a version in words": good(sub="server/bike", version="1"),
     }
 
 

@@ -1,0 +1,166 @@
+"""`CredentialService`: by what programs' servers and merchants call. Of numbers, secrets and tokens are made here."""
+
+import msgspec
+
+from actors.domain.identity.credential import (
+    CREDENTIAL,
+    DAY_MS,
+    Credential,
+    Disable,
+    Issue,
+    Renew,
+    Token,
+    forced_lately,
+    secret_is_good,
+    token_stands,
+)
+from actors.errors import InvalidCommand, Reject, Unavailable
+from actors.ports import Keys
+from actors.principal import Principal, Role, parse
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
+from gateway.answering import Context
+from gateway.authority import denied
+from gateway.deriving import Derived
+from gateway.door import wall_ms
+from gateway.ingress import Ingress
+from gateway.routes import Routes
+from gateway.services.belonging import check_team, program_named
+from gateway.standing import credential_of
+from gateway.steps import Steps, TypedService, position_of
+from gateway.tokens import CREDENTIALED, sign_again
+from gateway.v1 import credentials_pb2 as pb
+from gateway.v1 import credentials_pb2_grpc
+
+_ADMINS = ("admin",)
+_SEEING = ("admin", "developer")
+"""Which roles of a team change the credentials of its programs, and which see them."""
+
+
+class _Renewed(msgspec.Struct):
+    n: int
+
+
+class CredentialService(TypedService, credentials_pb2_grpc.CredentialServiceServicer):
+    """See `protos/gateway/v1/credentials.proto`."""
+
+    def __init__(
+        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
+    ) -> None:
+        super().__init__(ingress, routes, process, sensor)
+        self._keys = keys
+        self._derived = None if keys is None else Derived(keys)
+
+    async def RenewSecret(self, request: pb.CredentialRequest, context: Context) -> pb.RenewSecretResponse:
+        """Another secret. The same request id has the same one."""
+        at = CREDENTIAL.at(request.credential)
+
+        async def work(steps: Steps) -> pb.RenewSecretResponse:
+            await _check_may(steps, request.credential, _ADMINS)
+            answer = await steps.ask(at, Renew(self.process.token_overlap_ms))
+            n = msgspec.json.decode(answer.payload, type=_Renewed).n
+            secret = self._open(steps)[1].secret(request.credential, n)
+            return pb.RenewSecretResponse(secret=secret, position=position_of(answer), duplicate=answer.duplicate)
+
+        return await self.answer(context, "RenewSecret", at, request.request_id, work)
+
+    async def IssueToken(self, request: pb.IssueTokenRequest, context: Context) -> pb.IssueTokenResponse:
+        """The token that stands; the log is asked only for a new one."""
+        name = self._shown(context)
+
+        async def work(steps: Steps) -> pb.IssueTokenResponse:
+            keys, _ = self._open(steps)
+            of = parse(name)
+            if of is None:
+                raise denied()
+            token, text = await self._issued(steps, keys, of, request.forced)
+            return pb.IssueTokenResponse(token=text, until_ms=token.until_ms, version=token.version)
+
+        return await self.answer(context, "IssueToken", CREDENTIAL.at(name), request.request_id, work)
+
+    async def _issued(self, steps: Steps, keys: Keys, of: Principal, is_forced: bool) -> tuple[Token, str]:
+        """The token, and how it is written."""
+        at, process, lost = CREDENTIAL.at(credential_of(of)), self.process, ""
+        seen = await steps.look(at, "credential", Credential)
+        may = seen.state == "active" and secret_is_good(seen, steps.version, wall_ms())
+        if may and not is_forced and token_stands(seen, wall_ms(), process.token_overlap_ms):
+            token = seen.tokens[-1]
+            text = sign_again(keys, of, token)
+            if text is not None:
+                return token, text
+            lost = token.kid
+        # The key that signed may be destroyed between any two looks at it: what is signed in the end is what counts.
+        for n in range(2):
+            issue = Issue(
+                secret=steps.version,
+                kid=keys.signer()[0],
+                is_forced=is_forced and n == 0,
+                ttl_ms=process.token_ms,
+                overlap_ms=process.token_overlap_ms,
+                forced_day_max=process.token_forced_day_max,
+                forced_gap_ms=process.token_forced_gap_ms,
+                lost=lost,
+            )
+            token = msgspec.json.decode((await steps.ask(at, issue, n)).payload, type=Token)
+            text = sign_again(keys, of, token)
+            if text is not None:
+                return token, text
+            lost = token.kid
+        raise Unavailable("the key of this token is destroyed; ask once more", outcome="NOT_APPENDED")
+
+    async def GetQuota(self, request: pb.GetQuotaRequest, context: Context) -> pb.GetQuotaResponse:
+        """What is left of a day's forced refreshes."""
+        at = CREDENTIAL.at(request.credential)
+
+        async def work(steps: Steps) -> pb.GetQuotaResponse:
+            await _check_may(steps, request.credential, _SEEING)
+            found = await steps.look(at, "credential", Credential)
+            forced_ms = forced_lately(found.forced_ms, wall_ms())
+            return pb.GetQuotaResponse(
+                state=found.state,
+                used=len(forced_ms),
+                remain=max(self.process.token_forced_day_max - len(forced_ms), 0),
+                reset_ms=forced_ms[0] + DAY_MS if forced_ms else 0,
+            )
+
+        return await self.answer(context, "GetQuota", at, "", work)
+
+    async def DisableCredential(self, request: pb.CredentialRequest, context: Context) -> pb.CredentialChange:
+        """No secret and no token of it is good any more."""
+        at = CREDENTIAL.at(request.credential)
+
+        async def work(steps: Steps) -> pb.CredentialChange:
+            await _check_may(steps, request.credential, _ADMINS)
+            answer = await steps.ask(at, Disable())
+            return pb.CredentialChange(position=position_of(answer), duplicate=answer.duplicate)
+
+        return await self.answer(context, "DisableCredential", at, request.request_id, work)
+
+    def _open(self, steps: Steps) -> tuple[Keys, Derived]:
+        """Raises Reject where nobody proves who they are."""
+        if self._keys is None or self._derived is None or steps.principal is None:
+            raise Reject("NO_KEYS", next="start the platform with HUTONG_IDENTITY_REQUIRED=true")
+        return self._keys, self._derived
+
+    def _shown(self, context: Context) -> str:
+        """The principal whose secret the caller shows, such as `server/bike`; "" when it shows none."""
+        principal = self.seen_principal(context)
+        return credential_of(principal) if principal is not None and principal.role is Role.CREDENTIAL else ""
+
+
+async def _check_may(steps: Steps, credential: str, roles: tuple[str, ...]) -> None:
+    """An operator may, of a program its team's members in these roles, and all but change it may who has it.
+
+    Raises InvalidCommand for what is no credential, and PermissionDenied.
+    """
+    holder, principal = parse(credential), steps.principal
+    if holder is None or holder.role not in CREDENTIALED:
+        message = "a credential is server/PROGRAM or merchant/ID"
+        raise InvalidCommand(message, field="credential", reason="INVALID_CREDENTIAL")
+    if principal is None or principal.role is Role.OPERATOR:
+        return
+    if principal.role is Role.MEMBER and holder.role is Role.SERVER:
+        owned = await program_named(steps, holder.tenant)
+        await check_team(steps, owned.id.partition("/")[0], roles)
+    elif roles is not _SEEING or credential_of(principal) != credential:
+        raise denied()

@@ -1,0 +1,96 @@
+"""Whether a credential's tokens still stand: its entity says so, and is asked once a second at most."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+import msgspec
+
+from actors.domain.identity.credential import CREDENTIAL, Credential, token_is_good
+from actors.errors import PlatformError, Unauthenticated
+from actors.principal import Principal
+from gateway.auth import Caller
+from gateway.deadlines import now_ms
+from gateway.door import wall_ms
+from gateway.ingress import Ingress
+from gateway.routes import Routes
+from gateway.tokens import CREDENTIALED, Why, refusal
+
+FRESH_MS = 1_000
+"""A token that was ended is believed for so long at most."""
+KEPT_MS = 60_000
+"""While nobody can be asked, what was seen so long ago at most still holds."""
+KEPT_MAX = 10_000
+LOOK_S_MAX = 2.0
+
+
+class _Seen(NamedTuple):
+    credential: Credential
+    at_ms: int
+
+
+class Standing:
+    """What was seen of credentials whose tokens are used here, and looks at them on their way."""
+
+    def __init__(self, ingress: Ingress, routes: Routes) -> None:
+        self._ingress = ingress
+        self._routes = routes
+        self._seen: dict[str, _Seen] = {}
+        self._looking: dict[str, asyncio.Task[Credential]] = {}
+
+    async def check(self, caller: Caller) -> None:
+        """Raises Unauthenticated for a token that its credential has ended; Unavailable where it cannot be asked."""
+        principal = caller.principal
+        if not has_token_of_credential(caller) or principal is None:
+            return
+        name, version = credential_of(principal), caller.version
+        credential = await self._look(name, version)
+        if credential.version < version:  # that look had begun before this token was made
+            credential = await self._look(name, version)
+        if not token_is_good(credential, caller.version, wall_ms()):
+            raise refusal(Why.EXPIRED)
+
+    async def ended(self, caller: Caller) -> Unauthenticated:
+        """Wait until the caller's token has been ended."""
+        while True:
+            await asyncio.sleep(FRESH_MS / 1_000)
+            try:
+                await self.check(caller)
+            except Unauthenticated as ended:
+                return ended
+            except PlatformError:
+                pass  # nobody can be asked; a call that comes now is told so
+
+    async def _look(self, name: str, version: int) -> Credential:
+        """As it stands, or stood a moment ago, unless this version was not made yet then."""
+        seen = self._seen.get(name)
+        if seen is not None and now_ms() - seen.at_ms < FRESH_MS and seen.credential.version >= version:
+            return seen.credential
+        looking = self._looking.get(name)
+        if looking is None:
+            looking = self._looking[name] = asyncio.ensure_future(self._ask(name))
+            looking.add_done_callback(lambda _: self._looking.pop(name))
+        try:
+            return await asyncio.shield(looking)
+        except PlatformError:
+            if seen is None or now_ms() - seen.at_ms >= KEPT_MS:
+                raise
+            return seen.credential
+
+    async def _ask(self, name: str) -> Credential:
+        route = self._routes.to(self._routes.registry.name_of(str(CREDENTIAL.at(name))))
+        answer: Any = await self._ingress.query(route.partition, route.entity, "credential", b"{}", -1, LOOK_S_MAX)
+        credential = msgspec.json.decode(answer.payload, type=Credential)
+        if len(self._seen) >= KEPT_MAX:
+            self._seen.clear()
+        self._seen[name] = _Seen(credential, now_ms())
+        return credential
+
+
+def has_token_of_credential(caller: Caller) -> bool:
+    """Whether what the caller proved holds only as long as a credential says so."""
+    return caller.version > 0 and caller.principal is not None and caller.principal.role in CREDENTIALED
+
+
+def credential_of(principal: Principal) -> str:
+    """The id of the credential whose tokens prove this principal, or whose secret it has shown."""
+    return f"{principal.role}/{principal.tenant}" if principal.role in CREDENTIALED else "/".join(principal[1:])
