@@ -30,12 +30,14 @@ from actors.kernel.rules import Rules
 from actors.link import FromGateway, FromHost, Owned, Replies
 from actors.placement import Placed, Placement, Release, Term, encode_placement, placement_key
 from actors.ports import Appended, Keys, Slice
-from actors.registry import Registry, load_programs
+from actors.principal import parse
+from actors.registry import Registry, load_programs, shipped_programs
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.client import uuid7
 from gateway.finding import Programs
 from gateway.server import Gateway, GatewayConfig, GatewayParts
+from gateway.tokens import sign
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
 from tests.gateway.jar import JAR
@@ -47,6 +49,9 @@ PROCESS = ProcessSettings()
 WAIT_S = 10.0
 T = TypeVar("T")
 M = TypeVar("M")
+Opened = Callable[[Path, Registry], Callable[[], Programs]]
+Said = tuple[tuple[str, str], ...]
+"""What a caller says of itself, as metadata."""
 
 
 def registry() -> Registry:
@@ -195,10 +200,15 @@ class Scene:
         self.folder = folder
         self.registry = registry()
         self.keys: Keys | None = None
-        self.opened: Callable[[Path, Registry], Callable[[], Programs]] | None = None
+        self.opened: Opened | None = None
         self.gateways: list[Gateway] = []
         self.hosts: list[Hosting | ScriptedHost] = []
         self.channels: list[grpc.aio.Channel] = []
+
+    def runs(self, *programs: str) -> None:
+        """Of the programs that ship those of these names run here; before there is any host."""
+        self.registry = load_programs(folder for folder in shipped_programs() if folder.name in programs)
+        self.log.create(CLUSTER.topics(tuple(self.registry.entities)))
 
     async def host(self, assignment: int = 1) -> str:
         """A real host that owns every partition; returns its address."""
@@ -262,6 +272,18 @@ class Scene:
         await self.gateways[-1].ready(CLUSTER.partitions)
         return stub
 
+    def by(self, caller: str) -> Said:
+        """What the caller says of itself: its name, or its token where callers must prove who they are."""
+        if self.keys is None:
+            return (("hutong-caller", caller),)
+        principal = parse(caller)
+        assert principal is not None
+        return (("authorization", f"Bearer {sign(self.keys, principal, time.time_ns() // 1_000_000)}"),)
+
+    def on_log(self) -> int:
+        """How many calls the log has."""
+        return sum(len(self.log.calls(partition)) for partition in range(CLUSTER.partitions))
+
     async def end(self) -> None:
         """Stop all of it."""
         await asyncio.gather(*(channel.close() for channel in self.channels))
@@ -323,6 +345,12 @@ def reason_of(status: status_pb2.Status) -> str:
     assert info is not None
     assert info.domain == "hutong"
     return str(info.reason)
+
+
+def field_of(status: status_pb2.Status) -> str:
+    """The field that was wrong; none where it was none."""
+    bad = detail(status, details.BadRequest)
+    return "" if bad is None else bad.field_violations[0].field
 
 
 async def refused(call: Awaitable[object]) -> tuple[grpc.StatusCode, status_pb2.Status]:

@@ -19,7 +19,7 @@ from actors.adapters.memory_keys import MemoryKeys
 from actors.entity import AnyEntity
 from actors.errors import PermissionDenied, SetupError, Unauthenticated
 from actors.principal import Principal, parse
-from actors.registry import load_programs, shipped_programs
+from actors.registry import load_programs
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from actors.shape import check_entity
@@ -194,8 +194,7 @@ class Town:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.keys = scene.keys = MemoryKeys()
-        scene.registry = load_programs(folder for folder in shipped_programs() if folder.name in ("bike", "shop"))
-        scene.log.create(CLUSTER.topics(tuple(scene.registry.entities)))
+        scene.runs("bike", "shop")
         self.stub: Any = None
 
     async def opens(self) -> None:

@@ -11,14 +11,13 @@ from google.rpc import error_details_pb2 as details
 
 from actors.adapters.memory_keys import MemoryKeys
 from actors.ports import Slice
-from actors.principal import parse
-from actors.registry import load_programs, shipped_programs
 from actors.settings import ProcessSettings
 from gateway.deriving import Derived, Login
-from gateway.tokens import Verifier, sign
-from gateway.v1 import catalog_pb2, catalog_pb2_grpc, identity_pb2_grpc, program_pb2, program_pb2_grpc
+from gateway.tokens import Verifier
+from gateway.v1 import catalog_pb2, identity_pb2_grpc, program_pb2, program_pb2_grpc
 from gateway.v1 import identity_pb2 as pb
-from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
+from tests.gateway.scene import CLUSTER, Scene, detail, new_id, reason_of, refused
+from tests.gateway.street import Street, walk
 
 REQUIRED = ProcessSettings(identity_required=True)
 INVALID, FAILED = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION
@@ -26,30 +25,16 @@ BATCHES, AT_ONCE = 20, 50
 Said = tuple[tuple[str, str], ...]
 
 
-class City:
-    """A gateway of a platform that runs `bike` and `shop`, and whoever calls it."""
+class City(Street):
+    """Persons sign in here, and programs' servers ask who they are."""
+
+    service = identity_pb2_grpc.IdentityServiceStub
 
     def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.keys = MemoryKeys()
+        super().__init__(scene)
+        self.keys = scene.keys = MemoryKeys()
         self.derived = Derived(self.keys)
         self.verifier = Verifier(self.keys)
-
-    async def opens(self, process: ProcessSettings) -> None:
-        """Everything starts."""
-        folders = [folder for folder in shipped_programs() if folder.name in ("bike", "shop")]
-        self.scene.registry = load_programs(folders)
-        self.scene.log.create(CLUSTER.topics(tuple(self.scene.registry.entities)))
-        self.scene.keys = self.keys
-        await self.scene.served(process)
-        self.stub: Any = identity_pb2_grpc.IdentityServiceStub(self.scene.channels[-1])
-        self.catalog: Any = catalog_pb2_grpc.CatalogServiceStub(self.scene.channels[-1])
-
-    def by(self, caller: str) -> Said:
-        """What this caller says of itself."""
-        principal = parse(caller)
-        assert principal is not None
-        return (("authorization", f"Bearer {sign(self.keys, principal, _now_ms())}"),)
 
     async def signs_in(self, name: str) -> Said:
         """A person signs in; returns what it says of itself from then on."""
@@ -72,20 +57,10 @@ class City:
         request = pb.CheckSessionRequest(program="bike", openid=openid, session=session)
         return str((await self.stub.CheckSession(request, metadata=self.by("server/bike"))).state)
 
-    def on_log(self) -> int:
-        """How many calls the log has."""
-        return sum(len(self.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
-
 
 def in_city(act: Callable[[City], Awaitable[None]], process: ProcessSettings = REQUIRED) -> None:
     """Run this where people are known."""
-
-    async def run(scene: Scene) -> None:
-        city = City(scene)
-        await city.opens(process)
-        await act(city)
-
-    play(run)
+    walk(City, act, process)
 
 
 def _now_ms() -> int:

@@ -5,15 +5,13 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2 as details
 
 from actors.domain.ways.link import DAY_MS
 from actors.domain.ways.share import PATH_MAX
 from actors.settings import ProcessSettings
 from gateway.v1 import ways_pb2 as pb
-from gateway.v1 import ways_pb2_grpc
-from tests.gateway.scene import detail, new_id, reason_of, refused
-from tests.gateway.street import Street, in_street
+from tests.gateway.scene import new_id, reason_of, refused
+from tests.gateway.street import Street, Wrong, in_street
 
 PAGE = "pages/map/index"
 UNKNOWN = "ABCDEFGHIJKLMNOP"
@@ -26,22 +24,17 @@ INVALID, ABSENT, FAILED = (
 )
 
 
-def as_(caller: str) -> tuple[tuple[str, str], ...]:
-    """A caller of the open mode."""
-    return (("hutong-caller", caller),)
-
-
 def _open(street: Street, text: str, who: str) -> Any:
-    return street.stub.ResolveLink(pb.ResolveLinkRequest(text=text), metadata=as_(who))
+    return street.stub.ResolveLink(pb.ResolveLinkRequest(text=text), metadata=street.by(who))
 
 
 def _share(street: Street, who: str, parent: str = "") -> Any:
     request = pb.ShareRequest(program="bike", page=PAGE, scene=b"42", parent=parent)
-    return street.stub.Share(request, metadata=as_(who))
+    return street.stub.Share(request, metadata=street.by(who))
 
 
 def _get(street: Street, text: str) -> Any:
-    return street.stub.GetShare(pb.GetShareRequest(text=text), metadata=as_("ann"))
+    return street.stub.GetShare(pb.GetShareRequest(text=text), metadata=street.by("ann"))
 
 
 def test_a_link_leads_its_first_opener_to_the_page_however_it_is_written_and_nobody_else() -> None:
@@ -59,13 +52,12 @@ def test_a_link_leads_its_first_opener_to_the_page_however_it_is_written_and_nob
 
 def test_every_mint_is_a_link_of_its_own_and_a_repeated_call_is_one_at_every_gateway() -> None:
     async def act(street: Street) -> None:
-        await street.scene.served()
-        second: Any = ways_pb2_grpc.WaysServiceStub(street.scene.channels[-1])
+        second = await street.another()
         again = pb.MintLinkRequest(program="bike", page=PAGE, request_id=new_id())
-        first, repeated = [await stub.MintLink(again, metadata=as_("ann")) for stub in (street.stub, second)]
+        first, repeated = [await stub.MintLink(again, metadata=street.by("ann")) for stub in (street.stub, second)]
         assert (first.link, first.position) == (repeated.link, repeated.position)
         assert (first.duplicate, repeated.duplicate) == (False, True)
-        others = [(await second.MintLink(again, metadata=as_("bob"))).link, (await second.MintLink(LINK)).link]
+        others = [(await second.MintLink(again, metadata=street.by("bob"))).link, (await second.MintLink(LINK)).link]
         assert len({first.link, *others}) == 3
 
     in_street(act)
@@ -124,9 +116,9 @@ def test_a_withdrawn_card_is_not_handed_on_and_those_below_it_lead_where_they_di
         first = await _share(street, "ann")
         second = await _share(street, "bob", first.share)
         withdraw = pb.WithdrawRequest(program="bike", share=first.share)
-        code, status = await refused(street.stub.Withdraw(withdraw, metadata=as_("bob")))
+        code, status = await refused(street.stub.Withdraw(withdraw, metadata=street.by("bob")))
         assert (code, reason_of(status)) == (FAILED, "not_yours")
-        await street.stub.Withdraw(withdraw, metadata=as_("ann"))
+        await street.stub.Withdraw(withdraw, metadata=street.by("ann"))
         code, status = await refused(_share(street, "cat", first.share))
         assert (code, reason_of(status)) == (ABSENT, "SHARE_WITHDRAWN")
         assert (await _get(street, first.text)).state == "withdrawn"
@@ -135,7 +127,7 @@ def test_a_withdrawn_card_is_not_handed_on_and_those_below_it_lead_where_they_di
     in_street(act)
 
 
-REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
+REFUSED: list[Wrong] = [
     ("MintLink", pb.MintLinkRequest(program="bike", page="pages/nowhere"), INVALID, "NO_SUCH_PAGE", "page"),
     ("MintLink", pb.MintLinkRequest(page=PAGE), ABSENT, "NO_SUCH_PROGRAM", ""),
     ("MintLink", pb.MintLinkRequest(program="bike", page=PAGE, ttl_ms=-1), INVALID, "INVALID_COMMAND", "$.ttl_ms"),
@@ -170,13 +162,7 @@ REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
 
 def test_what_no_link_or_card_can_be_is_refused_by_its_reason_before_the_log() -> None:
     async def act(street: Street) -> None:
-        before = street.on_log()
-        for method, call, expected, reason, field in REFUSED:
-            code, status = await refused(getattr(street.stub, method)(call))
-            bad = detail(status, details.BadRequest)
-            assert (code, reason_of(status)) == (expected, reason), call
-            assert ("" if bad is None else bad.field_violations[0].field) == field
-        assert street.on_log() == before
+        await street.check_refusals(REFUSED)
 
     in_street(act)
 

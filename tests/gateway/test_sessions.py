@@ -4,56 +4,27 @@
 # pyright: reportPrivateUsage=false
 
 import json
-import time
-from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2 as details
 
-from actors.adapters.memory_keys import MemoryKeys
-from actors.principal import parse
-from actors.registry import load_programs, shipped_programs
 from actors.settings import ProcessSettings
-from gateway.tokens import sign
 from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2_grpc
 from gateway.v1 import session_pb2 as pb
-from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
+from tests.gateway.scene import new_id, reason_of, refused
+from tests.gateway.street import Street, Wrong, walk
 
 PAGE, RIDE = "pages/map/index", "pages/ride/index"
 NAME = "sessions/bike/ann/1"
 OPEN = pb.OpenRequest(program="bike", path=f"{PAGE}?dock=4", source="scan", via="code/bike/X", device="phone")
 
 
-class Street:
-    """A gateway of a platform that runs the program `bike`, and who asks it."""
+class Sessions(Street):
+    """Sessions are opened here."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-
-    async def opens(self, process: ProcessSettings) -> None:
-        """Everything starts."""
-        self.scene.registry = load_programs(folder for folder in shipped_programs() if folder.name in ("bike", "shop"))
-        self.scene.log.create(CLUSTER.topics(tuple(self.scene.registry.entities)))
-        await self.scene.served(process)
-        self.stub: Any = session_pb2_grpc.SessionServiceStub(self.scene.channels[-1])
-
-    def on_log(self) -> int:
-        """How many calls the log has."""
-        return sum(len(self.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
-
-    async def ask(self, method: str, request: Any, caller: str = "ann") -> Any:
-        """A call of this caller: by its name, or by its token where callers must prove who they are."""
-        return await getattr(self.stub, method)(request, metadata=self.by(caller))
-
-    def by(self, caller: str) -> tuple[tuple[str, str], ...]:
-        """What the caller says of itself."""
-        if self.scene.keys is None:
-            return (("hutong-caller", caller),)
-        principal = parse(caller)
-        assert principal is not None
-        return (("authorization", f"Bearer {sign(self.scene.keys, principal, time.time_ns() // 1_000_000, None)}"),)
+    service = session_pb2_grpc.SessionServiceStub
 
     async def view(self, name: str, view: str) -> Any:
         """What an entity's view shows."""
@@ -61,21 +32,11 @@ class Street:
         return json.loads((await programs.Query(program_pb2.QueryRequest(entity=name, view=view))).payload)
 
 
-def in_street(act: Callable[[Street], Awaitable[None]], process: ProcessSettings | None = None) -> None:
-    """Run this where `bike` runs."""
-
-    async def run(scene: Scene) -> None:
-        street = Street(scene)
-        if process is not None and process.identity_required:
-            scene.keys = MemoryKeys()
-        await street.opens(process or ProcessSettings())
-        await act(street)
-
-    play(run)
+in_street = partial(walk, Sessions)
 
 
 def test_an_opening_is_a_session_and_its_visit_and_ends_with_both() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         opened = await street.ask("Open", OPEN)
         assert (opened.session, opened.path, opened.version, opened.visit, opened.began) == (
             *(NAME, f"{PAGE}?dock=4", "1.0.0", 1),
@@ -101,11 +62,10 @@ def test_an_opening_is_a_session_and_its_visit_and_ends_with_both() -> None:
 
 
 def test_a_retry_at_another_gateway_is_one_opening() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         request = pb.OpenRequest(program="bike", request_id=new_id())
         first = await street.ask("Open", request)
-        await street.scene.served()
-        street.stub = session_pb2_grpc.SessionServiceStub(street.scene.channels[-1])
+        street.stub = await street.another()
         again = await street.ask("Open", request)
         assert (first.duplicate, again.duplicate) == (False, True)
         assert (again.session, again.visit, again.began, again.path) == (first.session, 1, True, PAGE)
@@ -117,7 +77,7 @@ def test_a_retry_at_another_gateway_is_one_opening() -> None:
 
 @pytest.mark.parametrize(("merge_ms", "visit"), [(3_600_000, 1), (0, 2)])
 def test_how_soon_two_openings_are_one_visit_is_a_setting(merge_ms: int, visit: int) -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         await street.ask("Open", OPEN)
         second = await street.ask("Open", OPEN)
         assert (second.session, second.visit, second.began) == ("sessions/bike/ann/2", visit, visit == 2)
@@ -127,7 +87,7 @@ def test_how_soon_two_openings_are_one_visit_is_a_setting(merge_ms: int, visit: 
 
 
 def test_one_device_more_than_the_setting_closes_the_oldest_session() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         for device in ("phone", "watch", "car"):
             await street.ask("Open", pb.OpenRequest(program="bike", device=device))
         states = [(await street.view(f"sessions/bike/ann/{n}", "session"))["state"] for n in (1, 2, 3)]
@@ -137,7 +97,7 @@ def test_one_device_more_than_the_setting_closes_the_oldest_session() -> None:
 
 
 INVALID, ABSENT = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
-REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
+REFUSED: list[Wrong] = [
     ("Open", pb.OpenRequest(program="bar"), ABSENT, "NO_SUCH_PROGRAM", ""),
     ("Open", pb.OpenRequest(), ABSENT, "NO_SUCH_PROGRAM", ""),
     ("Open", pb.OpenRequest(program="bike", path="pages/no"), INVALID, "NO_SUCH_PAGE", "path"),
@@ -162,14 +122,10 @@ REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
 
 
 def test_what_cannot_be_opened_is_refused_by_its_reason_before_the_log() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         await street.ask("Open", OPEN)
         before = street.on_log()
-        for method, call, expected, reason, field in REFUSED:
-            code, status = await refused(street.ask(method, call))
-            bad = detail(status, details.BadRequest)
-            assert (code, reason_of(status)) == (expected, reason), call
-            assert ("" if bad is None else bad.field_violations[0].field) == field
+        await street.check_refusals(REFUSED)
         for name in ("ann bee", "person/bike/ann", "", "x" * 65):
             code, status = await refused(street.ask("Open", OPEN, name))
             assert (code, reason_of(status)) == (INVALID, "INVALID_OPENID")
@@ -179,7 +135,7 @@ def test_what_cannot_be_opened_is_refused_by_its_reason_before_the_log() -> None
 
 
 def test_a_session_that_nobody_opened_or_that_ended_is_refused_by_its_state() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         for method, reason in (("Show", "wrong_state"), ("Close", "no_such_session")):
             code, status = await refused(street.ask(method, pb.SessionRequest(session=NAME)))
             assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, reason)
@@ -195,7 +151,7 @@ def test_a_session_that_nobody_opened_or_that_ended_is_refused_by_its_state() ->
 
 
 def test_a_session_is_the_persons_that_opened_it_and_of_that_program() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         ann = "person/bike/ann"
         assert (await street.ask("Open", OPEN, ann)).session == NAME
         before = street.on_log()
@@ -217,7 +173,7 @@ def test_a_session_is_the_persons_that_opened_it_and_of_that_program() -> None:
 
 
 def test_a_person_sees_and_hears_its_own_session_and_nothing_more_of_it_is_the_persons() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         await street.ask("Open", OPEN, "person/bike/ann")
         programs: Any = program_pb2_grpc.ProgramServiceStub(street.scene.channels[-1])
         before = street.on_log()
@@ -247,7 +203,7 @@ def test_a_person_sees_and_hears_its_own_session_and_nothing_more_of_it_is_the_p
 
 
 def test_where_nobody_proves_anything_a_session_still_is_its_callers() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Sessions) -> None:
         await street.ask("Open", OPEN)
         code, _ = await refused(street.ask("Show", pb.SessionRequest(session=NAME), "bob"))
         assert code == grpc.StatusCode.PERMISSION_DENIED

@@ -1,15 +1,12 @@
 """The catalogue where identity is required: a team's roles change its own programs; a person asks for itself."""
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
 
 from actors.adapters.memory_keys import MemoryKeys
-from actors.principal import parse
 from actors.settings import ProcessSettings
-from gateway.tokens import sign
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
 from tests.gateway.scene import Scene, play, reason_of, refused
@@ -52,10 +49,7 @@ class Office:
 
     def asks(self, caller: str, method: str, request: Any) -> Any:
         """A call with a token of this caller's."""
-        principal = parse(caller)
-        assert principal is not None
-        token = sign(self.keys, principal, time.time_ns() // 1_000_000, None)
-        return getattr(self.stub, method)(request, metadata=(("authorization", f"Bearer {token}"),))
+        return getattr(self.stub, method)(request, metadata=self.scene.by(caller))
 
 
 def in_office(act: Callable[[Office], Awaitable[None]]) -> None:

@@ -5,21 +5,19 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2 as details
 
 from actors.adapters.qr import MEDIA_TYPES, picture
 from actors.domain.ways.code import SCENE_BYTES_MAX, code_of
 from actors.settings import ProcessSettings
-from gateway.v1 import catalog_pb2, ways_pb2_grpc
+from gateway.v1 import catalog_pb2
 from gateway.v1 import ways_pb2 as pb
-from tests.gateway.scene import detail, new_id, reason_of, refused
-from tests.gateway.street import Street, in_street
+from tests.gateway.scene import field_of, new_id, reason_of, refused
+from tests.gateway.street import Street, Wrong, in_street
 
 PAGE = "pages/map/index"
 MINT = pb.MintCodeRequest(program="bike", page=PAGE, scene=b"42")
 CODE = code_of("bike", PAGE, b"42", "release")
 UNKNOWN = "ABCDEFGHIJKL"
-ANN = (("hutong-caller", "ann"),)
 
 
 def _resolve(street: Street, text: str) -> Any:
@@ -43,10 +41,9 @@ def test_a_code_leads_to_its_page_and_scene_however_it_is_written() -> None:
 
 def test_a_target_has_one_code_at_every_gateway_and_a_repeated_call_is_one() -> None:
     async def act(street: Street) -> None:
-        await street.scene.served()
-        second: Any = ways_pb2_grpc.WaysServiceStub(street.scene.channels[-1])
+        second = await street.another()
         again = pb.MintCodeRequest(program="bike", page=PAGE, scene=b"42", env="release", request_id=new_id())
-        answers = [await stub.MintCode(again, metadata=ANN) for stub in (street.stub, second)]
+        answers = [await stub.MintCode(again, metadata=street.by("ann")) for stub in (street.stub, second)]
         assert [answer.duplicate for answer in answers] == [False, True]
         assert answers[0].position == answers[1].position
         third = await second.MintCode(MINT)
@@ -69,9 +66,7 @@ def test_a_scene_of_64_kib_comes_back_and_one_byte_more_is_refused() -> None:
             street.stub.MintCode(pb.MintCodeRequest(program="bike", page=PAGE, scene=scene + b"."))
         )
         assert (code, reason_of(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_COMMAND")
-        bad = detail(status, details.BadRequest)
-        assert bad is not None
-        assert bad.field_violations[0].field == "$.scene"
+        assert field_of(status) == "$.scene"
         assert street.on_log() == before
 
     in_street(act)
@@ -104,7 +99,7 @@ def test_a_picture_is_of_the_text_that_was_minted(form: str) -> None:
 
 
 INVALID, ABSENT = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
-REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
+REFUSED: list[Wrong] = [
     ("MintCode", pb.MintCodeRequest(program="bike", page="pages/nowhere"), INVALID, "NO_SUCH_PAGE", "page"),
     ("MintCode", pb.MintCodeRequest(program="bike"), INVALID, "NO_SUCH_PAGE", "page"),
     ("MintCode", pb.MintCodeRequest(program="bar", page=PAGE), ABSENT, "NO_SUCH_PROGRAM", ""),
@@ -139,13 +134,7 @@ REFUSED: list[tuple[str, Any, grpc.StatusCode, str, str]] = [
 def test_what_no_code_can_be_is_refused_by_its_reason_before_the_log() -> None:
     async def act(street: Street) -> None:
         await street.stub.MintCode(MINT)
-        before = street.on_log()
-        for method, call, expected, reason, field in REFUSED:
-            code, status = await refused(getattr(street.stub, method)(call))
-            bad = detail(status, details.BadRequest)
-            assert (code, reason_of(status)) == (expected, reason), call
-            assert ("" if bad is None else bad.field_violations[0].field) == field
-        assert street.on_log() == before
+        await street.check_refusals(REFUSED)
 
     in_street(act)
 

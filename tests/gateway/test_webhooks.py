@@ -1,20 +1,16 @@
 """Endpoints and deliveries through a gateway: set, changed, seen and replayed; by whom; and all that is refused."""
 
-import time
-from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
 import pytest
 
-from actors.adapters.memory_keys import MemoryKeys
-from actors.principal import parse
-from actors.registry import load_programs, shipped_programs
 from actors.settings import ProcessSettings
-from gateway.tokens import sign
 from gateway.v1 import webhooks_pb2 as pb
 from gateway.v1 import webhooks_pb2_grpc
-from tests.gateway.scene import CLUSTER, Scene, new_id, play, reason_of, refused
+from tests.gateway.scene import new_id, reason_of, refused
+from tests.gateway.street import Street, walk
 
 URL = "https://hooks.shop.com/in"
 SET = pb.SetEndpointRequest(program="bike", endpoint="main", url=URL, events=["bike.ride-ended", "owed"])
@@ -22,24 +18,19 @@ MAIN = pb.EndpointRequest(program="bike", endpoint="main")
 DELIVERY = pb.DeliveryRequest(program="bike", delivery="d1")
 
 
-def in_town(act: Callable[[Any, Scene], Awaitable[None]], process: ProcessSettings | None = None) -> None:
-    """Run this where `bike` runs."""
+class Town(Street):
+    """Endpoints are set here."""
 
-    async def run(scene: Scene) -> None:
-        scene.registry = load_programs(folder for folder in shipped_programs() if folder.name == "bike")
-        scene.log.create(CLUSTER.topics(tuple(scene.registry.entities)))
-        if process is not None:
-            scene.keys = MemoryKeys()
-        await scene.served(process or ProcessSettings())
-        await act(webhooks_pb2_grpc.WebhookServiceStub(scene.channels[-1]), scene)
+    service = webhooks_pb2_grpc.WebhookServiceStub
 
-    play(run)
+
+in_town = partial(walk, Town)
 
 
 def test_an_endpoint_is_set_paused_resumed_rotated_and_removed() -> None:
-    async def act(stub: Any, _: Scene) -> None:
-        await stub.SetEndpoint(SET)
-        found = await stub.GetEndpoint(MAIN)
+    async def act(town: Town) -> None:
+        await town.stub.SetEndpoint(SET)
+        found = await town.stub.GetEndpoint(MAIN)
         assert (found.state, found.url, list(found.events), found.version) == ("active", URL, list(SET.events), 1)
         for method, state, version in (
             ("PauseEndpoint", "paused", 1),
@@ -47,22 +38,22 @@ def test_an_endpoint_is_set_paused_resumed_rotated_and_removed() -> None:
             ("RotateSecret", "active", 2),
             ("RemoveEndpoint", "removed", 2),
         ):
-            await getattr(stub, method)(MAIN)
-            found = await stub.GetEndpoint(MAIN)
+            await getattr(town.stub, method)(MAIN)
+            found = await town.stub.GetEndpoint(MAIN)
             assert (found.state, found.version) == (state, version)
-        code, status = await refused(stub.SetEndpoint(SET))
+        code, status = await refused(town.stub.SetEndpoint(SET))
         assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "wrong_state")
 
     in_town(act)
 
 
 def test_a_repeated_change_is_one() -> None:
-    async def act(stub: Any, _: Scene) -> None:
-        await stub.SetEndpoint(SET)
+    async def act(town: Town) -> None:
+        await town.stub.SetEndpoint(SET)
         again = pb.EndpointRequest(program="bike", endpoint="main", request_id=new_id())
-        answers = [await stub.RotateSecret(again, metadata=(("hutong-caller", "ann"),)) for _ in range(2)]
+        answers = [await town.stub.RotateSecret(again, metadata=town.by("ann")) for _ in range(2)]
         assert [answer.duplicate for answer in answers] == [False, True]
-        assert (await stub.GetEndpoint(MAIN)).version == 2
+        assert (await town.stub.GetEndpoint(MAIN)).version == 2
 
     in_town(act)
 
@@ -91,49 +82,41 @@ REFUSED: list[tuple[str, Any, grpc.StatusCode, str]] = [
 
 
 def test_what_cannot_be_is_refused_by_its_reason_before_the_log() -> None:
-    async def act(stub: Any, scene: Scene) -> None:
+    async def act(town: Town) -> None:
         for method, request, code, reason in REFUSED:
-            found, status = await refused(getattr(stub, method)(request))
+            found, status = await refused(getattr(town.stub, method)(request))
             assert (found, reason_of(status)) == (code, reason), request
-        assert not any(scene.log.calls(partition) for partition in range(CLUSTER.partitions))
+        assert town.on_log() == 0
 
     in_town(act)
 
 
 @pytest.mark.parametrize("method", ["RotateSecret", "PauseEndpoint", "ResumeEndpoint", "RemoveEndpoint"])
 def test_an_endpoint_that_nobody_has_set_cannot_be_changed(method: str) -> None:
-    async def act(stub: Any, _: Scene) -> None:
-        code, status = await refused(getattr(stub, method)(MAIN))
+    async def act(town: Town) -> None:
+        code, status = await refused(getattr(town.stub, method)(MAIN))
         assert (code, reason_of(status)) == (WRONG, "wrong_state")
 
     in_town(act)
 
 
 def test_a_delivery_that_is_not_there_is_not_replayed() -> None:
-    async def act(stub: Any, _: Scene) -> None:
-        code, status = await refused(stub.ReplayDelivery(DELIVERY))
+    async def act(town: Town) -> None:
+        code, status = await refused(town.stub.ReplayDelivery(DELIVERY))
         assert (code, reason_of(status)) == (WRONG, "wrong_state")
 
     in_town(act)
 
 
 def test_a_programs_endpoints_are_its_servers() -> None:
-    async def act(stub: Any, scene: Scene) -> None:
-        keys = scene.keys
-        assert keys is not None
-
-        def by(caller: str) -> tuple[tuple[str, str], ...]:
-            principal = parse(caller)
-            assert principal is not None
-            return (("authorization", f"Bearer {sign(keys, principal, time.time_ns() // 1_000_000, None)}"),)
-
+    async def act(town: Town) -> None:
         asked = {"SetEndpoint": SET, "GetEndpoint": MAIN, "GetDelivery": DELIVERY, "ReplayDelivery": DELIVERY}
         for caller in ("server/shop", "person/bike/bob", "account/bob", "merchant/m1"):
             for method, request in asked.items():
-                code, _ = await refused(getattr(stub, method)(request, metadata=by(caller)))
+                code, _ = await refused(getattr(town.stub, method)(request, metadata=town.by(caller)))
                 assert code == grpc.StatusCode.PERMISSION_DENIED, (caller, method)
         for caller in ("server/bike", "operator/op"):
-            await stub.SetEndpoint(SET, metadata=by(caller))
-            assert (await stub.GetEndpoint(MAIN, metadata=by(caller))).state == "active"
+            await town.stub.SetEndpoint(SET, metadata=town.by(caller))
+            assert (await town.stub.GetEndpoint(MAIN, metadata=town.by(caller))).state == "active"
 
     in_town(act, ProcessSettings(identity_required=True))
