@@ -187,7 +187,7 @@ class RaySession:
         return pids | self._agents
 
     def _find_agents(self) -> dict[str, int]:
-        """The two agents that the raylet starts: they outlive it by a minute if Ray's head has ended too."""
+        """The two agents that the raylet starts, as far as they run yet."""
         raylet = self.pids().get("raylet")
         tasks = Path(f"/proc/{raylet}/task")
         if raylet is None or not tasks.exists():
@@ -204,8 +204,12 @@ class RaySession:
 
     def stop(self) -> None:
         """End the session and all its actors."""
-        agents = self._agents | self._find_agents()
+        self._agents |= self._find_agents()
         self._ray.shutdown()
-        for pid in agents.values():
+        self.end_agents()
+
+    def end_agents(self) -> None:
+        """End the raylet's agents by force: with its head ended they go on for a minute to tell it so."""
+        for pid in self._agents.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

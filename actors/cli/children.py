@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -91,16 +92,18 @@ def follower(settings: bytes) -> None:
         raise failures[0]
 
 
-def driver(folder: Path) -> None:
+def driver(folder: Path, outliving: list[Callable[[], None]]) -> None:
     """Run Ray's session, the controller and the hosts.
 
     The session starts before the settings are there: it takes longer than anything else, and needs none of them.
+    What ends its agents is added to `outliving`.
     """
     from actors.adapters.ray_session import RaySession
     from actors.cli.wiring import DriverPlan, host_of, log_of
 
     write_errors_to(folder, "ray-driver")
     session = RaySession(folder)
+    outliving.append(session.end_agents)
     try:
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -133,7 +136,8 @@ def _ready(**facts: object) -> None:
 def main(role: str, parent: int, folder: str = "") -> None:
     """Run one child to its end."""
     tie_to_parent(parent)
-    end_after(parent)
+    outliving = list[Callable[[], None]]()
+    end_after(parent, outliving)
     try:
         match role:
             case "log":
@@ -143,7 +147,7 @@ def main(role: str, parent: int, folder: str = "") -> None:
             case "follower":
                 follower(sys.stdin.buffer.read())
             case "driver":
-                driver(Path(folder))
+                driver(Path(folder), outliving)
             case _:
                 raise SystemExit(f"no such role: {role}")
     except PlatformError as error:

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import threading
+from collections.abc import Callable, Sequence
 
 _PR_SET_PDEATHSIG = 1
 GRACE_S = 8.0
@@ -20,8 +21,11 @@ def tie_to_parent(parent: int, number: int = signal.SIGTERM) -> None:
         os.kill(os.getpid(), number)  # it ended before we asked
 
 
-def end_after(parent: int, grace_s: float = GRACE_S) -> None:
-    """End this process by force some time after its parent has ended, should a good end take longer."""
+def end_after(parent: int, outliving: Sequence[Callable[[], None]] = (), grace_s: float = GRACE_S) -> None:
+    """End this process by force some time after its parent has ended, should a good end take longer.
+
+    Each of `outliving` is called before, to end what would outlive this process; more may be added at any time.
+    """
 
     def watch() -> None:
         try:
@@ -31,6 +35,8 @@ def end_after(parent: int, grace_s: float = GRACE_S) -> None:
         else:
             select.select([descriptor], [], [])
         threading.Event().wait(grace_s)
+        for end in outliving:
+            end()
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
