@@ -16,7 +16,8 @@ from gateway.answering import Context
 from gateway.finding import Finder, Programs
 from gateway.ingress import Ingress
 from gateway.routes import Routes
-from gateway.services.catalog import location, program_named
+from gateway.services.belonging import program_named
+from gateway.services.catalog import location
 from gateway.steps import Steps, TypedService, position_of
 from gateway.v1 import search_pb2 as pb
 from gateway.v1 import search_pb2_grpc
