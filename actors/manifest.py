@@ -19,8 +19,8 @@ IMPORTS_MAX = 32
 class Version(Struct, frozen=True, forbid_unknown_fields=True):
     """`name` is for people, `code` grows with every release."""
 
-    name: str
-    code: int
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    code: Annotated[int, Meta(ge=1, lt=1 << 31)]
 
 
 class PlatformVersion(Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +81,16 @@ def read_manifest(path: Path) -> Manifest:
     """The manifest in this file. Raises SetupError, naming the file, the member and the reason."""
     try:
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise SetupError(f"{path} is missing: a program's folder has manifest.json and program.py") from error
+    except OSError as error:
+        raise SetupError(f"{path}: {error}", reason="MANIFEST") from error
+    return parse_manifest(content, str(path))
+
+
+def parse_manifest(content: bytes, where: str) -> Manifest:
+    """The manifest in these bytes. Raises SetupError, naming where they are from, the member and the reason."""
+    try:
         if len(content) > MANIFEST_BYTES_MAX:
             raise ValueError(f"has {len(content)} bytes; at most {MANIFEST_BYTES_MAX} are read")
         manifest = msgspec.json.decode(content, type=Manifest)
@@ -93,13 +103,11 @@ def read_manifest(path: Path) -> Manifest:
         if not manifest.pages:
             raise ValueError("a program has at least one page - at `$.pages`")
         _check_imports(manifest.imports)
-    except FileNotFoundError as error:
-        raise SetupError(f"{path} is missing: a program's folder has manifest.json and program.py") from error
     except msgspec.DecodeError as error:
         what = "" if isinstance(error, msgspec.ValidationError) else "is not JSON: "
-        raise SetupError(f"{path}: {what}{error}", reason="MANIFEST") from error
-    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
-        raise SetupError(f"{path}: {error}", reason="MANIFEST") from error
+        raise SetupError(f"{where}: {what}{error}", reason="MANIFEST") from error
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        raise SetupError(f"{where}: {error}", reason="MANIFEST") from error
     return manifest
 
 

@@ -18,6 +18,7 @@ from actors import domain, programs
 from actors.entity import KEY_BYTES_MAX, AnyEntity, Entity
 from actors.errors import InvalidCommand, NotFound, SetupError
 from actors.manifest import Manifest, read_manifest
+from actors.packages import Package
 from actors.shape import check_entity, structs_of, tag_of
 
 ID_CHARS_MAX = 200
@@ -113,6 +114,21 @@ def load_programs(folders: Iterable[Path], platform: Sequence[AnyEntity] = domai
     return Registry(MappingProxyType(entities), MappingProxyType(found), digest, MappingProxyType(collections))
 
 
+def load_package(package: Package) -> Program:
+    """The program of a package, from the bytes that its hash was made of. Raises SetupError, naming file and reason.
+
+    Its code runs here, with all that this process may do: a program's author is trusted.
+    """
+    return _loaded(package.manifest, Path(package.place), package.files["program.py"])
+
+
+def check_package(package: Package) -> None:
+    """Raises SetupError for what can be known of a package without running it: its libraries, and its text."""
+    folder = Path(package.place)
+    _check_imports(package.manifest, folder / "manifest.json")
+    _parsed(package.manifest, folder / "program.py", package.files["program.py"])
+
+
 def shipped_programs() -> tuple[Path, ...]:
     """The folders of the programs that ship with the platform."""
     return programs_in(Path(programs.__path__[0]))
@@ -130,7 +146,11 @@ def _load(folder: Path) -> Program:
         source = path.read_bytes()
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}: a program's folder has manifest.json and program.py") from error
-    digest = _digest(source)
+    return _loaded(manifest, folder, source)
+
+
+def _loaded(manifest: Manifest, folder: Path, source: bytes) -> Program:
+    path, digest = folder / "program.py", _digest(source)
     _check_imports(manifest, folder / "manifest.json")
     module = _module(manifest, digest, path, source)
     entities = _entities_of(module, path)
@@ -164,24 +184,29 @@ def _is_installed(library: str) -> bool:
 def _module(manifest: Manifest, digest: str, path: Path, source: bytes) -> ModuleType:
     """The program's module, run once for each content. The bytes that were hashed are those that run."""
     name = f"hutong_program_{manifest.app_id.replace('-', '_')}_{digest}"
+    tree = _parsed(manifest, path, source)
     try:
-        tree = ast.parse(source, str(path))
-        _check_pure(tree, path, _IMPORTS_FREE.union(manifest.imports))
         if name in sys.modules:
             return sys.modules[name]
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module  # the types' annotations are looked up there
         exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - running programs is what this is for
-    except SetupError:
-        raise
     except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)
-        line, message = _line(error, path), str(error)
-        if isinstance(error, SyntaxError):
-            line, message = f", line {error.lineno}", error.msg
-        raise SetupError(f"{path}{line}: {type(error).__name__}: {message}", reason="PROGRAM") from error
+        raise SetupError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}", reason="PROGRAM") from error
     return module
+
+
+def _parsed(manifest: Manifest, path: Path, source: bytes) -> ast.Module:
+    try:
+        tree = ast.parse(source, str(path))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of odd text alone, all of them
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        message = error.msg if isinstance(error, SyntaxError) else error
+        raise SetupError(f"{path}{line}: {type(error).__name__}: {message}", reason="PROGRAM") from error
+    _check_pure(tree, path, _IMPORTS_FREE.union(manifest.imports))
+    return tree
 
 
 def _check_pure(tree: ast.Module, path: Path, free: frozenset[str]) -> None:
