@@ -25,17 +25,9 @@ _ANYBODY = tuple(role for role in Role if role is not Role.CREDENTIAL)
 """Everybody with a token; a secret is good for a token alone."""
 
 _PUBLISHING = (
-    *(
-        "RegisterProgram",
-        "DescribeProgram",
-        "UploadVersion",
-        "SubmitVersion",
-        "WithdrawVersion",
-        "SetGray",
-        "ReleaseVersion",
-        "RollBack",
-    ),
-    *("InviteMember", "JoinTeam", "GrantRole", "RemoveMember", "GetAccount"),
+    *("RegisterProgram", "DescribeProgram", "UploadPackage", "SubmitVersion", "WithdrawVersion"),
+    *("SetGray", "ReleaseVersion", "RollBack"),
+    *("InviteMember", "JoinTeam", "GrantRole", "RemoveMember", "GetAccount", "SetPackageKey"),
 )
 """What a team does; which of its roles does what, the service says."""
 

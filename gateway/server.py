@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from msgspec import Struct
 
 from actors.errors import SetupError
-from actors.ports import Keys, Log
+from actors.ports import Keys, Log, Objects
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
@@ -72,7 +72,7 @@ RPCS_PER_PENDING = 2
 class GatewayConfig(Struct, frozen=True, kw_only=True):
     """One gateway process; `name` is new for each life of it, since hosts answer by it.
 
-    `folder` is where its keyring is, if identity is required, and the read models.
+    `folder` is where its objects and the read models are, and its keyring, if identity is required.
     """
 
     name: str
@@ -97,6 +97,7 @@ class GatewayParts(NamedTuple):
     log: Log
     registry: Registry
     sensor: Sensor
+    objects: Objects
     keys: Keys | None = None
     programs: Callable[[], Programs] | None = None
 
@@ -114,7 +115,7 @@ def services(ingress: Ingress, routes: Routes, process: ProcessSettings, parts: 
     given = (ingress, routes, process, parts.sensor)
     return [
         _served(program_pb2, program_pb2_grpc, ProgramService(*given)),
-        _served(catalog_pb2, catalog_pb2_grpc, CatalogService(*given)),
+        _served(catalog_pb2, catalog_pb2_grpc, CatalogService(*given, parts.objects)),
         _served(ways_pb2, ways_pb2_grpc, WaysService(*given)),
         _served(session_pb2, session_pb2_grpc, SessionService(*given)),
         _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys)),

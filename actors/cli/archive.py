@@ -12,7 +12,6 @@ from typing import NamedTuple
 from actors import snapshots
 from actors.adapters.hosting import stores
 from actors.adapters.logs import open_log
-from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates
 from actors.cli import output, running, wiring
 from actors.cli.running import Run
@@ -112,7 +111,7 @@ def _begin(archive: Archive, partition: int, wanted: int | None, span: Span, sta
     if span.start == 0 and (wanted or 0) < SNAPSHOT_SAVES_FRAMES_MIN:
         return Begin()
     topic_id = archive.log.topic_id(archive.run.cluster.commands_topic)
-    objects = open_objects(str(Path(archive.run.folder) / "objects"))
+    objects = wiring.objects_of(Path(archive.run.folder))
     found = snapshots.newest(objects, partition, below=wanted, unreadable=lambda _: None)
     for manifest in found if wanted is not None else reversed(found):
         if manifest.info.topic_id != topic_id or manifest.info.watermark < span.start - 1:

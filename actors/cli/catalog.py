@@ -86,21 +86,25 @@ def register(
     change(running.folder_of(folder), "RegisterProgram", request, json)
 
 
+@catalog.command("set-key")
+def set_key(account: Account, folder: Folder = None, json: Json = False) -> None:
+    """Make the key that an account signs its packages with, if need be, and tell the platform its public half."""
+    from actors.cli.packing import set_key
+
+    set_key(running.folder_of(folder), account, json)
+
+
 @catalog.command()
 def upload(
-    program: Program,
-    code: Code,
-    name: Annotated[str, typer.Argument(help="What persons read, such as 1.4.")],
-    sha256: Annotated[str, typer.Argument(help="SHA-256 of the package, in hex.")],
+    program: Annotated[Path, typer.Argument(metavar="FOLDER", help="The program's folder.")],
+    account: Annotated[str, typer.Option(metavar="ACCOUNT", help="Whose key signs it.")] = "hutong",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Add a version."""
-    from actors.cli.publishing import change
-    from gateway.v1 import catalog_pb2 as pb
+    """Pack a folder, sign it, and add it as the version that its manifest says."""
+    from actors.cli.packing import upload
 
-    request = pb.UploadVersionRequest(program=program, code=code, name=name, hash=sha256)
-    change(running.folder_of(folder), "UploadVersion", request, json)
+    upload(running.folder_of(folder), program, account, json)
 
 
 def _version(method: str, program: str, code: int, folder: Folder, json: bool) -> None:

@@ -19,6 +19,7 @@ from actors.cli.archive import Archive, open_archive
 from actors.cli.demo import on_own_platform
 from actors.cli.following import current_rows
 from actors.cli.history import explained
+from actors.cli.packing import key_of
 from actors.cli.releasing import release_all
 from actors.cli.running import Run
 from actors.cli.supervisor import Plan
@@ -89,7 +90,8 @@ async def _played(run: Run) -> tuple[Day, list[Step], list[str]]:
                 "the mayor"
             ).sign_in()  # where nobody proves who they are it is refused, and nothing done
             output.say("programs are released, the town opens …")
-            await release_all(town.by("operator/city"), shipped_programs(), "hutong", "other")
+            key = key_of(Path(run.folder), "hutong")
+            await release_all(town.by("operator/city"), shipped_programs(), "hutong", "other", key)
             await town.open()
             day = Day(town, "ann", lambda text: asyncio.to_thread(_found, Path(run.folder), text))
             steps: list[Step] = []

@@ -75,7 +75,8 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         address = await hosting.start()
         hosting.assign(Place(log, cluster, name).take_all(address, 1, registry.digest))
         config = GatewayConfig(name=name, log_url="", token=token, port=port, cluster=cluster, process=process)
-        gateway = Gateway(config, GatewayParts(log, registry, sensor, keys, programs_of(folder, registry)))
+        parts = GatewayParts(log, registry, sensor, wiring.objects_of(folder), keys, programs_of(folder, registry))
+        gateway = Gateway(config, parts)
         bound = await gateway.start()
         shared = Shared(log, token)
         log_url = f"embedded://{await shared.start()}"

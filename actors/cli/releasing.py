@@ -1,7 +1,6 @@
 """`hutong catalog publish`: programs through registration, review and release, by the calls that anybody makes."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from actors.cli import output
 from actors.cli.calling import ask
+from actors.cli.packing import bring, key_of, tell_key
 from actors.errors import Reject, SetupError
 from actors.registry import Program, load_programs, programs_in, shipped_programs
 from gateway.client import Client
@@ -22,18 +22,24 @@ LOOK_S = 0.02
 def publish(folder: Path, programs: Sequence[Path], account: str, category: str, as_json: bool) -> None:
     """Bring these programs, or those that ship, to everybody; what is there already stays as it is."""
     folders = [one for given in programs for one in (programs_in(given) or (given,))] or list(shipped_programs())
-    facts = ask(folder, lambda client: release_all(client, folders, account, category))
+    facts = ask(folder, lambda client: release_all(client, folders, account, category, key_of(folder, account)))
     output.result({"account": account, "programs": facts}, as_json)
     if not as_json:
         rows = [(one["program"], one["code"], "released now" if one["changed"] else "as before") for one in facts]
         output.table("Programs that everybody may open", ("program", "version", ""), rows)
 
 
-async def release_all(client: Client, folders: Sequence[Path], account: str, category: str) -> list[dict[str, Any]]:
-    """The same, of the programs in these folders, by whoever runs the platform: what there was to do for each."""
+async def release_all(
+    client: Client, folders: Sequence[Path], account: str, category: str, key: bytes
+) -> list[dict[str, Any]]:
+    """The same, of the programs in these folders, by whoever runs the platform: what there was to do for each.
+
+    `key` is the private half of the one that the account signs by.
+    """
     found = [program for _, program in sorted(load_programs(folders).programs.items())]
     await _open(client, account)
-    return [await _publish(client, program, account, category) for program in found]
+    await tell_key(client, account, key)
+    return [await _publish(client, program, account, category, key) for program in found]
 
 
 async def _open(client: Client, account: str) -> None:
@@ -45,7 +51,7 @@ async def _open(client: Client, account: str) -> None:
             raise
 
 
-async def _publish(client: Client, program: Program, account: str, category: str) -> dict[str, Any]:
+async def _publish(client: Client, program: Program, account: str, category: str, key: bytes) -> dict[str, Any]:
     manifest = program.manifest
     name, version = manifest.app_id, manifest.version
     register = pb.RegisterProgramRequest(
@@ -62,27 +68,11 @@ async def _publish(client: Client, program: Program, account: str, category: str
     if manifest.position is not None:
         describe.location.latitude, describe.location.longitude = manifest.position
     await client.ask(CatalogServiceStub, "DescribeProgram", describe)
-    upload = pb.UploadVersionRequest(
-        program=name,
-        code=version.code,
-        name=version.name,
-        hash=_hash(program.folder),
-        request_id=client.new_request_id(),
-    )
-    await client.ask(CatalogServiceStub, "UploadVersion", upload)
-    return {"program": name, "code": version.code, "changed": await _bring(client, name, version.code)}
+    await bring(client, program.folder, name, key)
+    return {"program": name, "code": version.code, "changed": await _advance(client, name, version.code)}
 
 
-def _hash(folder: Path) -> str:
-    """The SHA-256 of what a program is: its manifest and its rules."""
-    digest = hashlib.sha256()
-    for name in ("manifest.json", "program.py"):
-        content = (folder / name).read_bytes()
-        digest.update(len(content).to_bytes(8) + content)
-    return digest.hexdigest()
-
-
-async def _bring(client: Client, name: str, code: int) -> bool:
+async def _advance(client: Client, name: str, code: int) -> bool:
     """Take the version from the state that it is in to the next one, until it is released; whether there was any."""
     until = time.monotonic() + REVIEW_S_MAX
     changed = False

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from actors import snapshots
 from actors.adapters.hosting import stores
 from actors.adapters.hosting.asking import ask_host
-from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates, RocksStore
 from actors.cli import output, wiring
 from actors.cli.archive import Archive, Begin, open_archive, progress
@@ -178,7 +177,7 @@ def _points(
         meta = stores.meta_of(store, number)
         if meta is not None:
             yield Point("its store", meta.watermark, meta.chain, None, store)
-    objects = open_objects(str(Path(archive.run.folder) / "objects"))
+    objects = wiring.objects_of(Path(archive.run.folder))
     topic_id = archive.log.topic_id(archive.run.cluster.commands_topic)
     for manifest in snapshots.newest(objects, number, unreadable=damaged):
         if manifest.info.topic_id != topic_id:

@@ -22,7 +22,7 @@ from actors.errors import SetupError
 from actors.kernel.record import encode_frame
 from actors.kernel.rules import Rules
 from actors.placement import Move, Size, encode_placement, placement_key
-from actors.ports import Keys, Log, Slice
+from actors.ports import Keys, Log, Objects, Slice
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings, check_same, read_cluster
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SETTINGS_FILE = "cluster.json"
 TOKEN_FILE = "token"
 KEYS_FOLDER = "keys"
+OBJECTS_FOLDER = "objects"
 FAILED = 70
 """The status of a host's process that ended because a step of it failed: another host goes on from its store."""
 
@@ -163,6 +164,11 @@ def token_of(folder: Path) -> str:
 def keys_of(folder: Path) -> Keys:
     """The keyring of this folder; made when there is none. Raises SetupError."""
     return FileKeys(folder / KEYS_FOLDER)
+
+
+def objects_of(folder: Path) -> Objects:
+    """What this folder keeps of snapshots and packages. Raises SetupError."""
+    return open_objects(folder / OBJECTS_FOLDER)
 
 
 def root_of(folder: Path) -> bytes:

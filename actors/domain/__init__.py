@@ -1,5 +1,6 @@
 """The platform's own entities. Pure: they know nothing of hosts, logs, clocks or the network."""
 
+from actors.domain.catalog.key import KEY
 from actors.domain.catalog.listing import LISTING
 from actors.domain.catalog.name import NAME
 from actors.domain.catalog.program import PROGRAM
@@ -26,7 +27,23 @@ from actors.domain.webhook.delivery import DELIVERY
 from actors.domain.webhook.endpoint import ENDPOINT
 
 ENTITIES = (
-    *(SESSION, MERCHANT, ACCOUNT, NAME, PROGRAM, REVIEW, LISTING, RECENT, FRIENDS, CODE, VISIT, LINK, SHARE, RULES),
+    *(
+        SESSION,
+        MERCHANT,
+        ACCOUNT,
+        KEY,
+        NAME,
+        PROGRAM,
+        REVIEW,
+        LISTING,
+        RECENT,
+        FRIENDS,
+        CODE,
+        VISIT,
+        LINK,
+        SHARE,
+        RULES,
+    ),
     *(PERSON, IDENTITY, CREDENTIAL),
     *(ENDPOINT, DELIVERY),
     *(TEMPLATE, GRANTS, BOX, INBOX, PAGE, WINDOW),

@@ -1,20 +1,28 @@
 """`CatalogService`: programs and their versions. Each method names the entities it asks, and the order of its steps."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from actors.domain.catalog import program as programs
+from actors.domain.catalog.key import KEY, Key, SetKey
 from actors.domain.catalog.listing import LISTING, Describe, Listing
 from actors.domain.catalog.name import NAME, Claim, Confirm
 from actors.domain.catalog.program import PROGRAM, Judge, Register, Release, Rollback, SetGray, Submit, Upload, Withdraw
 from actors.domain.catalog.review import LANES, REVIEW, Take
 from actors.domain.catalog.versions import Rule, Version
 from actors.domain.developer import ACCOUNT, Accept, Account, Grant, Invite, Open, Remove, Team
-from actors.errors import InvalidCommand
+from actors.errors import InvalidCommand, Reject
+from actors.ports import Objects
 from actors.principal import Principal, Role
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
 from gateway.answering import Context
+from gateway.ingress import Ingress
+from gateway.packages import Packages
+from gateway.routes import Routes
 from gateway.services.belonging import check_person, check_team, is_of_team, program_named
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import catalog_pb2 as pb
@@ -47,6 +55,12 @@ class _Taken(Struct):
 
 class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
     """See `protos/gateway/v1/catalog.proto`."""
+
+    def __init__(
+        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, objects: Objects
+    ) -> None:
+        super().__init__(ingress, routes, process, sensor)
+        self._packages = Packages(objects)
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.CatalogChange:
         """A new account."""
@@ -117,14 +131,51 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
         return await self.answer(context, "DescribeProgram", NAME.at(request.program), request.request_id, work)
 
-    async def UploadVersion(self, request: pb.UploadVersionRequest, context: Context) -> pb.CatalogChange:
-        """A new version."""
-        return await self._change(context, "UploadVersion", request, Upload(request.code, request.name, request.hash))
+    async def SetPackageKey(self, request: pb.SetPackageKeyRequest, context: Context) -> pb.CatalogChange:
+        """The key of an account."""
+        key = KEY.at(request.account)
+
+        async def work(steps: Steps) -> pb.CatalogChange:
+            await check_team(steps, request.account, _ADMINS)
+            return _change(await steps.ask(key, SetKey(request.key)))
+
+        return await self.answer(context, "SetPackageKey", key, request.request_id, work)
+
+    async def UploadPackage(
+        self, request_iterator: AsyncIterator[pb.UploadPackageRequest], context: Context
+    ) -> pb.UploadPackageResponse:
+        """A new version. Who may not upload is told so before the second part is read."""
+        head = await anext(request_iterator, None) or pb.UploadPackageRequest()
+
+        async def work(steps: Steps) -> pb.UploadPackageResponse:
+            to = await program_named(steps, head.program)
+            account = to.id.partition("/")[0]
+            await check_team(steps, account, _DEVELOPERS)
+            key = await steps.look(KEY.at(account), "key", Key)
+            if not key.key:
+                raise Reject("no_package_key", account=account)
+            package = await self._packages.take(head, request_iterator, key.key, steps.left_s)
+            version = package.manifest.version
+            answer = await steps.ask(to, Upload(version.code, version.name, package.hash))
+            return pb.UploadPackageResponse(
+                position=position_of(answer), duplicate=answer.duplicate, hash=package.hash, code=version.code
+            )
+
+        return await self.answer(context, "UploadPackage", NAME.at(head.program), head.request_id, work)
 
     async def SubmitVersion(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
-        """Into the queue."""
+        """Into the queue, if its program reads what the last versions wrote."""
         command = Submit(request.code, self.process.submits_month_max)
-        return await self._change(context, "SubmitVersion", request, command)
+
+        async def work(steps: Steps) -> pb.CatalogChange:
+            to = await program_named(steps, request.program)
+            await check_team(steps, to.id.partition("/")[0], _DEVELOPERS)
+            program = await steps.look(to, "program", programs.Program)
+            newer, *former = programs.to_read(program, request.code, self.process.rollback_versions_max)
+            await self._packages.check_reads(newer, former)
+            return _change(await steps.ask(to, command))
+
+        return await self.answer(context, "SubmitVersion", NAME.at(request.program), request.request_id, work)
 
     async def WithdrawVersion(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
         """Out of the queue."""

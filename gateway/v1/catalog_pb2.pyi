@@ -88,19 +88,39 @@ class DescribeProgramRequest(_message.Message):
     request_id: str
     def __init__(self, program: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., city: _Optional[str] = ..., location: _Optional[_Union[_search_pb2.Location, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
-class UploadVersionRequest(_message.Message):
-    __slots__ = ("program", "code", "name", "hash", "request_id")
-    PROGRAM_FIELD_NUMBER: _ClassVar[int]
-    CODE_FIELD_NUMBER: _ClassVar[int]
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    HASH_FIELD_NUMBER: _ClassVar[int]
+class SetPackageKeyRequest(_message.Message):
+    __slots__ = ("account", "key", "request_id")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
-    program: str
-    code: int
-    name: str
-    hash: str
+    account: str
+    key: bytes
     request_id: str
-    def __init__(self, program: _Optional[str] = ..., code: _Optional[int] = ..., name: _Optional[str] = ..., hash: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, account: _Optional[str] = ..., key: _Optional[bytes] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class UploadPackageRequest(_message.Message):
+    __slots__ = ("program", "signature", "request_id", "chunk")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    signature: bytes
+    request_id: str
+    chunk: bytes
+    def __init__(self, program: _Optional[str] = ..., signature: _Optional[bytes] = ..., request_id: _Optional[str] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class UploadPackageResponse(_message.Message):
+    __slots__ = ("position", "duplicate", "hash", "code")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    position: _program_pb2.Position
+    duplicate: bool
+    hash: str
+    code: int
+    def __init__(self, position: _Optional[_Union[_program_pb2.Position, _Mapping]] = ..., duplicate: _Optional[bool] = ..., hash: _Optional[str] = ..., code: _Optional[int] = ...) -> None: ...
 
 class VersionRequest(_message.Message):
     __slots__ = ("program", "code", "request_id")

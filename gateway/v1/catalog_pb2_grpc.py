@@ -76,10 +76,15 @@ class CatalogServiceStub:
                 request_serializer=gateway_dot_v1_dot_catalog__pb2.DescribeProgramRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
                 _registered_method=True)
-        self.UploadVersion = channel.unary_unary(
-                '/gateway.v1.CatalogService/UploadVersion',
-                request_serializer=gateway_dot_v1_dot_catalog__pb2.UploadVersionRequest.SerializeToString,
+        self.SetPackageKey = channel.unary_unary(
+                '/gateway.v1.CatalogService/SetPackageKey',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.SetPackageKeyRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
+        self.UploadPackage = channel.stream_unary(
+                '/gateway.v1.CatalogService/UploadPackage',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.UploadPackageRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.UploadPackageResponse.FromString,
                 _registered_method=True)
         self.SubmitVersion = channel.unary_unary(
                 '/gateway.v1.CatalogService/SubmitVersion',
@@ -189,15 +194,25 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def UploadVersion(self, request, context):
-        """Add a version; its code is greater than every one before.
+    def SetPackageKey(self, request, context):
+        """Set the key that the account's packages are signed by. What was taken before stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadPackage(self, request_iterator, context):
+        """Add a version: its package, in parts. The package is a zip archive with manifest.json and program.py at its top; it is kept
+        under its SHA-256. The version's code and name are the manifest's; its code is greater than every one before. What the
+        archive must not be, and the manifest, is refused with a reason and a path of its own; nothing in it is run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitVersion(self, request, context):
-        """Put a version into the review queue. One at a time: `review_busy`.
+        """Put a version into the review queue. One at a time: `review_busy`. Its program is run here for the first time, to see that
+        it reads what the last five versions wrote: INCOMPATIBLE, with the path of what it would not read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -302,10 +317,15 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_v1_dot_catalog__pb2.DescribeProgramRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
             ),
-            'UploadVersion': grpc.unary_unary_rpc_method_handler(
-                    servicer.UploadVersion,
-                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.UploadVersionRequest.FromString,
+            'SetPackageKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPackageKey,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.SetPackageKeyRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
+            'UploadPackage': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadPackage,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.UploadPackageRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.UploadPackageResponse.SerializeToString,
             ),
             'SubmitVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitVersion,
@@ -582,7 +602,7 @@ class CatalogService:
             _registered_method=True)
 
     @staticmethod
-    def UploadVersion(request,
+    def SetPackageKey(request,
             target,
             options=(),
             channel_credentials=None,
@@ -595,9 +615,36 @@ class CatalogService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.v1.CatalogService/UploadVersion',
-            gateway_dot_v1_dot_catalog__pb2.UploadVersionRequest.SerializeToString,
+            '/gateway.v1.CatalogService/SetPackageKey',
+            gateway_dot_v1_dot_catalog__pb2.SetPackageKeyRequest.SerializeToString,
             gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadPackage(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/gateway.v1.CatalogService/UploadPackage',
+            gateway_dot_v1_dot_catalog__pb2.UploadPackageRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.UploadPackageResponse.FromString,
             options,
             channel_credentials,
             insecure,

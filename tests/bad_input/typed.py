@@ -14,7 +14,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from actors.adapters.memory_keys import MemoryKeys
+from actors.adapters.objects import open_objects
 from actors.adapters.readmodels import SqliteRows
+from actors.adapters.signatures import public_of
+from actors.domain.catalog.key import Key
 from actors.domain.catalog.name import Name
 from actors.domain.identity import link as identity
 from actors.domain.identity.person import Person
@@ -62,7 +65,9 @@ from gateway.v1 import (
 )
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
+from tests.gateway.packing import KEY, archive_of
 from tests.gateway.scene import new_id, registry
+from tests.gateway.teams import parts
 from tests.proof.counts import Counts
 
 KEYS = MemoryKeys()
@@ -113,6 +118,7 @@ CALLERS = {
 STATES = {
     "notify.template/cafe/ready": Template("approved", "Ready", ("thing1",)),
     "catalog.name/cafe": Name("kept", "acme"),
+    "catalog.key/acme": Key("set", public_of(KEY)),
     "ways.code/cafe/ABCDEFGHIJKL": Code("minted", "pages/map/index", b"42", "trial", "ann", 7),
     "ways.link/cafe/ABCDEFGHIJKLMNOP": Link("minted", "pages/map/index", b"42", "ann", 7, 8),
     "ways.rules/hooks.shop.com": LinkRules("kept", "cafe", {}, {"/in": "pages/map/index"}),
@@ -204,7 +210,7 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
     closed = cast("Ingress", Entities(rules, Auth(Verifier(KEYS))))
     routes = Routes(known, CLUSTER, process)
     services = {
-        "CatalogService": CatalogService(ingress, routes, process, Sensor()),
+        "CatalogService": CatalogService(ingress, routes, process, Sensor(), open_objects("memory:///")),
         "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS),
         "CredentialService": CredentialService(closed, routes, process, Sensor(), KEYS),
         "SessionService": SessionService(ingress, routes, process, Sensor()),
@@ -225,7 +231,8 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
         try:
             service = services[method.containing_service.name]
             asking = Proving(method.name) if method.containing_service.name in PROVING else Asking()
-            await getattr(service, method.name)(request, cast("Any", asking))
+            asked = parts(request, *_rest(chance)) if method.client_streaming else request
+            await getattr(service, method.name)(asked, cast("Any", asking))
         except Aborted as refusal:
             counts.refused += 1
             judge(counts, bad, refusal.code, refusal.status)
@@ -235,6 +242,13 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
         else:
             counts.effect("taken")
     return counts
+
+
+def _rest(chance: random.Random) -> list[catalog_pb2.UploadPackageRequest]:
+    """The rest of a stream: archives that are damaged, or none."""
+    archive = archive_of(1)
+    bad = (archive, broken_bytes(archive, chance), b"")
+    return [catalog_pb2.UploadPackageRequest(chunk=chance.choice(bad)) for _ in range(chance.randrange(3))]
 
 
 def _mutant(method: str, type_: Descriptor, chance: random.Random) -> Mutant:

@@ -199,6 +199,7 @@ class Scene:
         self.log = log
         self.folder = folder
         self.registry = registry()
+        self.objects = open_objects(folder / "objects")
         self.keys: Keys | None = None
         self.opened: Opened | None = None
         self.gateways: list[Gateway] = []
@@ -220,9 +221,8 @@ class Scene:
             cluster=CLUSTER,
             watchdog=False,
         )
-        objects = open_objects(self.folder / "objects")
         rules = Rules(self.registry.entities.values(), RELEASE, DIGEST)
-        parts = Parts(self.log, MemoryStates(), objects, rules, Sensor())
+        parts = Parts(self.log, MemoryStates(), self.objects, rules, Sensor())
         hosting = Hosting(config, parts, lambda _event, _facts: None)
         self.hosts.append(hosting)
         address = await hosting.start()
@@ -250,7 +250,8 @@ class Scene:
         name = f"gateway-{len(self.gateways)}"
         config = GatewayConfig(name=name, log_url="", token=TOKEN, cluster=CLUSTER, process=process)
         programs = self.opened(self.folder, self.registry) if self.opened else None
-        gateway = Gateway(config, GatewayParts(self.log, self.registry, sensor or Sensor(), self.keys, programs))
+        parts = GatewayParts(self.log, self.registry, sensor or Sensor(), self.objects, self.keys, programs)
+        gateway = Gateway(config, parts)
         self.gateways.append(gateway)
         return await gateway.start()
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from actors.adapters.memory_keys import MemoryKeys
+from actors.adapters.objects import open_objects
 from actors.domain.catalog.name import Name
 from actors.domain.developer import Account, Member
 from actors.kernel.rules import Rules
@@ -84,8 +86,8 @@ async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
     registry, keys, process = platform(), MemoryKeys(), ProcessSettings(identity_required=True)
     auth = Auth(Verifier(keys))
     ingress = Owned(Rules(registry.entities.values(), 1, "rules"), auth)
-    routes = Routes(registry, CLUSTER, process)
-    service = CatalogService(cast("Ingress", ingress), routes, process, Sensor())
+    routes, nowhere = Routes(registry, CLUSTER, process), open_objects("memory:///")
+    service = CatalogService(cast("Ingress", ingress), routes, process, Sensor(), nowhere)
     gatekeeper = Gatekeeper(auth, Standing(cast("Ingress", ingress), routes), Probe(Door(process, Sensor())), Sensor())
     tokens = {principal: sign(keys, principal, now_ms) for principal in PRINCIPALS}
     asked, permitted = dict.fromkeys(METHODS, 0), 0
@@ -100,7 +102,7 @@ async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
         context = Called(tokens[ask.principal])
         try:
             await knock(gatekeeper, f"/{SERVICE.full_name}/{ask.method}", context)
-            await getattr(service, ask.method)(_message(ask), context)
+            await getattr(service, ask.method)(_asked(ask), context)
         except Aborted as refusal:
             reason, text = reason_of(refusal.status), refusal.status.message
         asked[ask.method] += refused
@@ -110,6 +112,18 @@ async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
         if (reason == CLOSED) != refused or ingress.touched != before:
             findings.append(f"{ask.principal.caller} {ask.method} {ask.program}: {reason!r}, refused {refused}: {text}")
     return Tally(asked, permitted, frozenset(texts), tuple(findings))
+
+
+def _asked(ask: Ask) -> Any:
+    """The request, or the stream of its one part."""
+    message = _message(ask)
+    return parts(message) if SERVICE.methods_by_name[ask.method].client_streaming else message
+
+
+async def parts(*messages: Any) -> AsyncIterator[Any]:
+    """A client's stream of these."""
+    for message in messages:
+        yield message
 
 
 def _message(ask: Ask) -> Any:

@@ -50,7 +50,8 @@ ROLES: Mapping[str, str] = {
     "CatalogService/GetAccount": "member operator",
     "CatalogService/RegisterProgram": "member operator",
     "CatalogService/DescribeProgram": "member operator",
-    "CatalogService/UploadVersion": "member operator",
+    "CatalogService/SetPackageKey": "member operator",
+    "CatalogService/UploadPackage": "member operator",
     "CatalogService/SubmitVersion": "member operator",
     "CatalogService/WithdrawVersion": "member operator",
     "CatalogService/TakeReview": "operator",
@@ -455,6 +456,6 @@ def test_a_gateway_that_requires_identity_and_has_no_keyring_does_not_start() ->
     async def act(scene: Scene) -> None:
         config = GatewayConfig(name="g", log_url="", token="t", cluster=CLUSTER, process=REQUIRED)
         with pytest.raises(SetupError, match="no keyring"):
-            Gateway(config, GatewayParts(scene.log, scene.registry, Sensor()))
+            Gateway(config, GatewayParts(scene.log, scene.registry, Sensor(), scene.objects))
 
     play(act)

@@ -8,6 +8,7 @@ import grpc
 from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
+from tests.gateway.packing import archive_of, key_of, messages_of
 from tests.gateway.scene import Scene, play, reason_of, refused
 
 
@@ -22,11 +23,11 @@ class Publishing:
         await self.stub.OpenAccount(pb.OpenAccountRequest(account="acme", name="Acme", admin="ann"))
         cafe = pb.RegisterProgramRequest(account="acme", program="cafe", title="Café", category="food")
         await self.stub.RegisterProgram(cafe)
+        await self.stub.SetPackageKey(key_of())
 
     async def approve(self, code: int) -> None:
         """A version goes through its review."""
-        upload = pb.UploadVersionRequest(program="cafe", code=code, name=f"1.{code}", hash=f"{code:064x}")
-        await self.stub.UploadVersion(upload)
+        await self.stub.UploadPackage(messages_of(archive_of(code)))
         await self.stub.SubmitVersion(version(code))
         found = await self.until(lambda found: found.position == 1)
         taken = await self.stub.TakeReview(pb.TakeReviewRequest(lane=found.lane))
@@ -105,8 +106,7 @@ def test_a_refused_version_says_why_and_a_withdrawn_one_leaves_the_queue() -> No
     async def act(publishing: Publishing) -> None:
         stub = publishing.stub
         await publishing.approve(1)
-        upload = pb.UploadVersionRequest(program="cafe", code=2, name="1.2", hash="b" * 64)
-        await stub.UploadVersion(upload)
+        await stub.UploadPackage(messages_of(archive_of(2)))
         await stub.SubmitVersion(version(2))
         found = await publishing.until(lambda found: found.position == 1)
         await stub.WithdrawVersion(version(2))

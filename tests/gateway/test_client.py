@@ -40,7 +40,7 @@ async def restart(scene: Scene, name: str) -> None:
     await first._server.stop(0)
     await first.stop()
     config = GatewayConfig(name=name, log_url="", token=TOKEN, port=port, cluster=CLUSTER)
-    second = Gateway(config, GatewayParts(scene.log, registry(), Sensor()))
+    second = Gateway(config, GatewayParts(scene.log, registry(), Sensor(), scene.objects))
     scene.gateways.append(second)
     await second.start()
 

@@ -21,6 +21,7 @@ from actors.settings import ProcessSettings
 from gateway.finding import ASKED_MAX, READERS, Finder
 from gateway.v1 import catalog_pb2, search_pb2_grpc
 from gateway.v1 import search_pb2 as pb
+from tests.gateway.packing import archive_of, key_of, messages_of
 from tests.gateway.scene import CLUSTER, WAIT_S, Scene, detail, new_id, reason_of, refused
 from tests.gateway.street import Street, in_street
 
@@ -60,9 +61,7 @@ class Shelf:
         )
         await catalog.DescribeProgram(catalog_pb2.DescribeProgramRequest(program=program, **listing))
         version = catalog_pb2.VersionRequest(program=program, code=1)
-        await catalog.UploadVersion(
-            catalog_pb2.UploadVersionRequest(program=program, code=1, name="1", hash=f"{1:064x}")
-        )
+        await catalog.UploadPackage(messages_of(archive_of(1, app_id=program), program))
         await catalog.SubmitVersion(version)
         await self._until(catalog, program, "waiting", taken=True)
         await catalog.JudgeVersion(catalog_pb2.JudgeVersionRequest(program=program, code=1, verdict="approve"))
@@ -89,6 +88,7 @@ def on_shelves(act: Callable[[Shelf], Awaitable[None]]) -> None:
     async def run(street: Street) -> None:
         with followed(street.scene):
             await street.catalog.OpenAccount(catalog_pb2.OpenAccountRequest(account="acme", name="Acme", admin="ann"))
+            await street.catalog.SetPackageKey(key_of())
             await asyncio.wait_for(act(Shelf(street)), 2 * WAIT_S)
 
     in_street(run, opened=programs_of)

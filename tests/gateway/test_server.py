@@ -22,7 +22,7 @@ from tests.gateway.scene import CLUSTER, TOKEN, Scene, jar_on, play, reason_of, 
 def gateway_at(scene: Scene, host: str, port: int, name: str = "gateway-x") -> Gateway:
     """A gateway that is not started."""
     config = GatewayConfig(name=name, log_url="", token=TOKEN, host=host, port=port, cluster=CLUSTER)
-    return Gateway(config, GatewayParts(scene.log, registry(), Sensor()))
+    return Gateway(config, GatewayParts(scene.log, registry(), Sensor(), scene.objects))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])

@@ -84,8 +84,7 @@ def test_a_call_that_ended_between_its_steps_goes_on_when_it_is_repeated() -> No
 
 
 REFUSED: list[tuple[str, Any, str, str]] = [
-    ("UploadVersion", pb.UploadVersionRequest(program="cafe", name="1", hash="a" * 64), "INVALID_COMMAND", "$.code"),
-    ("UploadVersion", pb.UploadVersionRequest(program="cafe", code=1, name="1"), "INVALID_COMMAND", "$.hash"),
+    ("SetPackageKey", pb.SetPackageKeyRequest(account="acme", key=b"short"), "INVALID_COMMAND", "$.key"),
     ("JudgeVersion", pb.JudgeVersionRequest(program="cafe", code=1, verdict="so"), "INVALID_COMMAND", "$.verdict"),
     ("SetGray", _gray(share=10_001), "INVALID_COMMAND", "$.rule.share"),
     ("SetGray", _gray(share=-1), "INVALID_COMMAND", "$.rule.share"),

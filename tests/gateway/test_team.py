@@ -9,13 +9,15 @@ from actors.adapters.memory_keys import MemoryKeys
 from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
+from tests.gateway.packing import archive_of, key_of, messages_of
 from tests.gateway.scene import Scene, play, reason_of, refused
 
 TEAM = {"ann": "admin", "dee": "developer", "oli": "operator", "tess": "tester"}
 VERSION = pb.VersionRequest(program="cafe", code=1)
 MAY: Mapping[str, tuple[Any, str]] = {
     "RegisterProgram": (pb.RegisterProgramRequest(account="acme", program="bar", title="b", category="b"), "ann dee"),
-    "UploadVersion": (pb.UploadVersionRequest(program="cafe", code=1, name="1", hash="a" * 64), "ann dee"),
+    "SetPackageKey": (key_of(), "ann"),
+    "UploadPackage": (messages_of(archive_of(1)), "ann dee"),
     "SubmitVersion": (VERSION, "ann dee"),
     "WithdrawVersion": (VERSION, "ann dee"),
     "SetGray": (pb.SetGrayRequest(program="cafe", code=1), "ann oli"),
@@ -110,7 +112,8 @@ def test_who_leaves_may_do_nothing_more_and_nobody_raises_itself() -> None:
 
 def test_only_the_team_sees_versions_and_a_person_asks_what_it_is_shown_itself() -> None:
     async def act(office: Office) -> None:
-        await office.asks("member/acme/dee", "UploadVersion", MAY["UploadVersion"][0])
+        await office.asks("member/acme/ann", "SetPackageKey", MAY["SetPackageKey"][0])
+        await office.asks("member/acme/dee", "UploadPackage", MAY["UploadPackage"][0])
         cafe = pb.GetProgramRequest(program="cafe")
         seen = {
             caller: len((await office.asks(caller, "GetProgram", cafe)).versions)

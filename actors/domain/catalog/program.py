@@ -349,6 +349,16 @@ def view_shown(program: Program, args: object) -> object:
     return {"code": 0, "name": "", "hash": ""}
 
 
+def to_read(program: Program, code: int, last_max: int) -> tuple[str, ...]:
+    """The hash of a version, and those of the last ones that were shown to anybody: what they wrote, it must read.
+
+    Rejects a version that is not there.
+    """
+    shown = (*program.former[-last_max:], program.live, program.gray)
+    former = [one.hash for one in program.versions if one.code in shown and one.code != code]
+    return (_version(program, code).hash, *former)
+
+
 def _account_of(entity_id: str) -> str:
     return entity_id.partition("/")[0]
 

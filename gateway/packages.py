@@ -1,0 +1,103 @@
+"""What a gateway does with packages: takes one in, keeps it, and looks into what was kept, beside the event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from actors.adapters.signatures import is_signed
+from actors.compatible import check_compatible
+from actors.errors import DeadlineExceeded, InvalidCommand, NotFound, Overloaded, SetupError
+from actors.packages import PACKAGE_BYTES_MAX, Package, hash_of, place_of, read_package
+from actors.ports import Objects
+from actors.registry import Program, check_package, load_package
+from gateway.v1 import catalog_pb2 as pb
+
+AT_ONCE = 2
+"""So many archives are in memory at a time; who brings another comes back."""
+
+CHUNK_BYTES_MAX = 1 << 20
+RETRY_MS = 1_000
+
+
+class Packages:
+    """The packages of a platform, as one gateway sees them."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._inside = 0
+
+    async def take(
+        self, head: pb.UploadPackageRequest, rest: AsyncIterator[pb.UploadPackageRequest], key: bytes, left_s: float
+    ) -> Package:
+        """Keep the package that a client brings, and return it. `rest` follows upon `head`.
+
+        Raises what is wrong with it, and nothing is kept: an archive that was not signed is not even looked into.
+        """
+        if self._inside == AT_ONCE:
+            raise Overloaded(f"{AT_ONCE} packages are on their way to this gateway", retry_after_ms=RETRY_MS)
+        self._inside += 1
+        try:
+            async with asyncio.timeout(left_s):
+                archive = await _whole(head, rest)
+            return await asyncio.to_thread(self._keep, archive, head.program, key, head.signature)
+        except TimeoutError as error:
+            message = "the deadline passed before the whole package was here"
+            raise DeadlineExceeded(message, outcome="NOT_APPENDED") from error
+        finally:
+            self._inside -= 1
+
+    async def check_reads(self, newer: str, former: Sequence[str]) -> None:
+        """Raises InvalidCommand unless the package with this hash reads all that the former ones wrote."""
+        await asyncio.to_thread(self._check_reads, newer, former)
+
+    def _keep(self, archive: bytes, program: str, key: bytes, signature: bytes) -> Package:
+        if not is_signed(key, signature, hash_of(archive)):
+            message = "the signature is not one of this package by the account's key"
+            raise InvalidCommand(message, field="signature", reason="SIGNATURE")
+        package = read_package(archive)
+        if package.manifest.app_id != program:
+            message = f"this is a package of {package.manifest.app_id!r}, not of {program!r} - at `$.app_id`"
+            raise InvalidCommand(message, field="$.app_id", reason="OTHER_PROGRAM")
+        try:
+            check_package(package)
+        except SetupError as error:
+            raise _wrong(error) from error
+        self._objects.put(package.place, archive)
+        return package
+
+    def _check_reads(self, newer: str, former: Sequence[str]) -> None:
+        made = self._load(newer).entities
+        for hash in former:
+            check_compatible(self._load(hash).entities, made)
+
+    def _load(self, hash: str) -> Program:
+        try:
+            return load_package(read_package(self._objects.get(place_of(hash))))
+        except NotFound as error:
+            raise NotFound(f"the package {hash} is not kept here", reason="NO_SUCH_PACKAGE") from error
+        except SetupError as error:
+            raise _wrong(error) from error
+
+
+async def _whole(head: pb.UploadPackageRequest, rest: AsyncIterator[pb.UploadPackageRequest]) -> bytes:
+    """All parts together. Raises InvalidCommand as soon as they are too much."""
+    whole = bytearray()
+    part = head
+    while True:
+        if len(part.chunk) > CHUNK_BYTES_MAX:
+            message = f"a part has {len(part.chunk)} bytes; at most {CHUNK_BYTES_MAX}"
+            raise InvalidCommand(message, field="chunk", reason="CHUNK_TOO_LARGE")
+        whole += part.chunk
+        if len(whole) > PACKAGE_BYTES_MAX:
+            message = f"the archive has more than {PACKAGE_BYTES_MAX} bytes"
+            raise InvalidCommand(message, field="package", reason="PACKAGE_TOO_LARGE")
+        following = await anext(rest, None)
+        if following is None:
+            return bytes(whole)
+        part = following
+
+
+def _wrong(error: SetupError) -> InvalidCommand:
+    """What is wrong with a program, for who brought it."""
+    said = str(error)
+    _, mark, path = said.rpartition(" - at `")
+    return InvalidCommand(said, field=path[:-1] if mark else "program.py", reason=error.reason)

@@ -1,0 +1,206 @@
+"""Packages through a gateway: signed, in parts, kept by their hash; what is refused, and that it changed nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2 as details
+
+from actors.adapters.signatures import new_key
+from actors.packages import hash_of, pack, place_of
+from gateway.packages import AT_ONCE, CHUNK_BYTES_MAX
+from gateway.v1 import catalog_pb2 as pb
+from gateway.v1 import catalog_pb2_grpc
+from tests.gateway.packing import PROGRAM, archive_of, key_of, messages_of, program_of
+from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
+
+
+class Shop:
+    """A gateway, and an account with a key and a program that has no version yet."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    async def opens(self) -> None:
+        await self.scene.served()
+        self.stub: Any = catalog_pb2_grpc.CatalogServiceStub(self.scene.channels[-1])
+        await self.stub.OpenAccount(pb.OpenAccountRequest(account="acme", name="Acme", admin="ann"))
+        cafe = pb.RegisterProgramRequest(account="acme", program="cafe", title="Café", category="food")
+        await self.stub.RegisterProgram(cafe)
+
+    async def upload(self, archive: bytes, **more: Any) -> pb.UploadPackageResponse:
+        answer: pb.UploadPackageResponse = await self.stub.UploadPackage(messages_of(archive, **more))
+        return answer
+
+    def known(self) -> tuple[int, list[str]]:
+        """How much is on the log, and what is kept."""
+        calls = sum(len(self.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
+        return calls, self.scene.objects.list("packages/")
+
+
+def in_shop(act: Callable[[Shop], Awaitable[None]], *, is_keyed: bool = True) -> None:
+    async def run(scene: Scene) -> None:
+        shop = Shop(scene)
+        await shop.opens()
+        if is_keyed:
+            await shop.stub.SetPackageKey(key_of())
+        await act(shop)
+
+    play(run)
+
+
+async def refusal(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, str]:
+    """The code, the reason, and the path of what is wrong."""
+    code, status = await refused(call)
+    bad = detail(status, details.BadRequest)
+    return code, reason_of(status), bad.field_violations[0].field if bad else ""
+
+
+def test_a_package_is_kept_under_its_hash_and_is_the_version_that_its_manifest_says() -> None:
+    async def act(shop: Shop) -> None:
+        archive = archive_of(3, more={"pages/counter.js": b"page"})
+        name = new_id()
+        for parts in (1, 3):
+            answer = await shop.upload(archive, parts=parts, request_id=name)
+            assert (answer.hash, answer.code) == (hash_of(archive), 3)
+        assert shop.scene.objects.get(place_of(hash_of(archive))) == archive
+        found = await shop.stub.GetProgram(pb.GetProgramRequest(program="cafe"))
+        assert [(one.code, one.name, one.hash, one.state) for one in found.versions] == [
+            (3, "1.3", hash_of(archive), "uploaded")
+        ]
+
+    in_shop(act)
+
+
+BIG = pb.UploadPackageRequest(chunk=b"x" * (CHUNK_BYTES_MAX + 1))
+REFUSED: list[tuple[str, list[pb.UploadPackageRequest], str, str]] = [
+    ("no part", [], "INVALID_ID", "entity"),
+    ("another key", messages_of(archive_of(1), key=new_key()), "SIGNATURE", "signature"),
+    (
+        "another package's signature",
+        [messages_of(archive_of(1))[0], *messages_of(archive_of(2))[1:]],
+        "SIGNATURE",
+        "signature",
+    ),
+    ("no signature", messages_of(archive_of(1), signature=b""), "SIGNATURE", "signature"),
+    ("a part too few", messages_of(archive_of(1))[:-1], "SIGNATURE", "signature"),
+    ("a long part", [messages_of(archive_of(1))[0], BIG], "CHUNK_TOO_LARGE", "chunk"),
+    ("another program", messages_of(archive_of(1, app_id="tea")), "OTHER_PROGRAM", "$.app_id"),
+    ("no archive", messages_of(b"text"), "NOT_A_PACKAGE", "package"),
+    ("a bomb", messages_of(archive_of(1, more={"a.txt": b"\0" * (1 << 20)})), "RATIO_TOO_HIGH", "a.txt"),
+    ("a way out", messages_of(archive_of(1, more={"../a.txt": b"x"})), "PATH_OUTSIDE", "../a.txt"),
+    ("no manifest", messages_of(pack({"program.py": b""})), "PACKAGE_INCOMPLETE", "manifest.json"),
+    ("a manifest", messages_of(archive_of(0)), "MANIFEST", "$.version.code"),
+    ("an unlisted import", messages_of(archive_of(1, "import grpc\n" + PROGRAM)), "PROGRAM", "program.py"),
+    ("no Python", messages_of(archive_of(1, "this is no program")), "PROGRAM", "program.py"),
+]
+
+
+def test_what_is_no_package_of_the_programs_account_is_refused_and_nothing_changes() -> None:
+    async def act(shop: Shop) -> None:
+        before = shop.known()
+        for name, messages, reason, field in REFUSED:
+            told = await refusal(shop.stub.UploadPackage(messages))
+            assert told == (grpc.StatusCode.INVALID_ARGUMENT, reason, field), name
+            assert shop.known() == before, name
+
+    in_shop(act)
+
+
+def test_without_a_key_and_for_a_program_that_is_not_there_nothing_is_taken() -> None:
+    async def act(shop: Shop) -> None:
+        before = shop.known()
+        code, reason, _ = await refusal(shop.upload(archive_of(1)))
+        assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "no_package_key")
+        code, reason, _ = await refusal(shop.upload(archive_of(1, app_id="tea"), program="tea"))
+        assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_PROGRAM")
+        assert shop.known() == before
+
+    in_shop(act, is_keyed=False)
+
+
+def test_a_version_that_does_not_grow_is_refused_by_the_program() -> None:
+    async def act(shop: Shop) -> None:
+        await shop.upload(archive_of(2))
+        for archive in (archive_of(1), archive_of(2, program_of(7))):
+            code, reason, _ = await refusal(shop.upload(archive))
+            assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "version_not_growing")
+
+    in_shop(act)
+
+
+def test_only_so_many_packages_are_on_their_way_and_a_slow_one_ends_with_its_deadline() -> None:
+    async def act(shop: Shop) -> None:
+        before, begun, ending = shop.known(), asyncio.Semaphore(0), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[pb.UploadPackageRequest]:
+            for message in messages_of(archive_of(1))[:-1]:
+                yield message
+            begun.release()
+            await ending.wait()
+
+        slow = [asyncio.ensure_future(refusal(shop.stub.UploadPackage(slowly(), timeout=8))) for _ in range(AT_ONCE)]
+        for _ in slow:
+            await begun.acquire()
+        turned_away = grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", ""
+        while (told := await refusal(shop.upload(archive_of(1), signature=b""))) != turned_away:
+            assert told[1] == "SIGNATURE"  # the slow ones are not in yet
+        for code, _, _ in await asyncio.gather(*slow):
+            assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+        ending.set()
+        assert shop.known() == before
+        await shop.upload(archive_of(1))
+
+    in_shop(act)
+
+
+async def released(shop: Shop, code: int, program: str = "") -> None:
+    """Upload, submit, approve and release a version."""
+    await shop.upload(archive_of(code, program))
+    version = pb.VersionRequest(program="cafe", code=code)
+    await shop.stub.SubmitVersion(version)
+    found = await shop.stub.GetProgram(pb.GetProgramRequest(program="cafe"))
+    while (taken := await shop.stub.TakeReview(pb.TakeReviewRequest(lane=found.lane))).program != "cafe":
+        pass
+    while found.versions[-1].state != "in_review":
+        found = await shop.stub.GetProgram(pb.GetProgramRequest(program="cafe"))
+    assert taken.code == code
+    await shop.stub.JudgeVersion(pb.JudgeVersionRequest(program="cafe", code=code, verdict="approve"))
+    await shop.stub.ReleaseVersion(version)
+
+
+def test_a_version_that_would_not_read_what_is_there_is_not_submitted() -> None:
+    async def act(shop: Shop) -> None:
+        await released(shop, 1)
+        await released(shop, 2, PROGRAM.replace("count: int = 1", 'count: int = 1\n    note: str = ""'))
+        before = shop.known()
+        lost = "cafe.counter.command.cafe.add.note"
+        for code, program, path in (
+            (3, PROGRAM, lost),
+            (
+                4,
+                PROGRAM.replace("total: int = 0", "sum: int = 0").replace(".total", ".sum"),
+                "cafe.counter.state.total",
+            ),
+            (5, PROGRAM.replace("class Added(Struct", "class Added(Struct, forbid_unknown_fields=True"), lost),
+        ):
+            await shop.upload(archive_of(code, program))
+            told = await refusal(shop.stub.SubmitVersion(pb.VersionRequest(program="cafe", code=code)))
+            assert told == (grpc.StatusCode.INVALID_ARGUMENT, "INCOMPATIBLE", path)
+        await shop.upload(archive_of(6, PROGRAM + "raise RuntimeError('no')"))
+        code_, reason, field = await refusal(shop.stub.SubmitVersion(pb.VersionRequest(program="cafe", code=6)))
+        assert (code_, reason, field) == (grpc.StatusCode.INVALID_ARGUMENT, "PROGRAM", "program.py")
+        assert shop.known()[0] == before[0] + 4, "four uploads and nothing else"
+
+    in_shop(act)
+
+
+def test_a_package_that_is_gone_from_the_objects_is_named() -> None:
+    async def act(shop: Shop) -> None:
+        answer = await shop.upload(archive_of(1))
+        shop.scene.objects.delete(place_of(answer.hash))
+        code, reason, _ = await refusal(shop.stub.SubmitVersion(pb.VersionRequest(program="cafe", code=1)))
+        assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_PACKAGE")
+
+    in_shop(act)
