@@ -172,6 +172,7 @@ class Entity(Generic[S, C, E]):
     `access` says, of each command's tag and each view, which roles may use it where callers must prove who they are:
     persons and the server of this program, merchants. What is not named there is for nobody but an operator.
     `owner` says, of persons and of merchants, whose an entity is by its id: others of that role cannot reach it.
+    `friends_see` names the views of a person's entity that this person's friends may see too.
     `takes_from` names the other programs whose entities may send to this kind; those of its own program always may.
     """
 
@@ -187,6 +188,7 @@ class Entity(Generic[S, C, E]):
     life: Mapping[str, Table] = field(default_factory=dict[str, Table])
     access: Access = field(default_factory=dict[str, tuple[Role, ...]])
     owner: Mapping[Role, Callable[[str], str]] = field(default_factory=dict[Role, Callable[[str], str]])
+    friends_see: tuple[str, ...] = ()
     takes_from: tuple[str, ...] = ()
     passivate_after_ms: int = PASSIVATE_AFTER_MS_DEFAULT
     state_bytes_max: int = STATE_BYTES_MAX_DEFAULT

@@ -112,6 +112,11 @@ def _check_access(entity: AnyEntity) -> None:
         odd = [role for role in roles if role not in (*OWNING, Role.SERVER)]
         if odd:
             raise ValueError(f"its access names the role {str(odd[0])!r}; there are person, server and merchant")
+    unseen = [view for view in entity.friends_see if view not in entity.views]
+    if unseen or (entity.friends_see and Role.PERSON not in entity.owner):
+        raise ValueError(
+            "friends see views of it that it has, of a person whose entity it is by owner={Role.PERSON: …}"
+        )
     strangers = [role for role in entity.owner if role not in OWNING]
     if strangers:
         raise ValueError(f"its owner names the role {str(strangers[0])!r}; there are person and merchant")

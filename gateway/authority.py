@@ -16,6 +16,7 @@ _CATALOG = "/gateway.v1.CatalogService/"
 _WAYS = "/gateway.v1.WaysService/"
 _SESSION = "/gateway.v1.SessionService/"
 _SEARCH = "/gateway.v1.SearchService/"
+_FRIENDS = "/gateway.v1.FriendsService/"
 _IDENTITY = "/gateway.v1.IdentityService/"
 _NOTIFY = "/gateway.v1.NotifyService/"
 _WEBHOOKS = "/gateway.v1.WebhookService/"
@@ -31,6 +32,10 @@ _PUBLISHING = (
 )
 """What a team does; which of its roles does what, the service says."""
 
+_OF_FRIENDS = (
+    *("RequestFriend", "AcceptFriend", "RefuseFriend", "RemoveFriend", "BlockFriend", "UnblockFriend"),
+    *("ListFriends", "ListBoard"),
+)
 _OF_A_PERSON = ("AnswerPrompt", "ListenBox", "AcknowledgeBox", "ListInbox", "ReadInbox", "NoteAct")
 """What of notifications a person alone does and sees, of itself."""
 _TOLD = (
@@ -60,12 +65,14 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_WAYS}Withdraw": (*_OF_PROGRAMS, Role.OPERATOR),
     f"{_WAYS}GetShare": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
     **dict.fromkeys(
-        (f"{_SESSION}{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), (Role.PERSON,)
+        (f"{_SESSION}{name}" for name in ("Show", "Hide", "EnterPage", "LeavePage", "Close")), (Role.PERSON,)
     ),
     **dict.fromkeys((f"{_SEARCH}{name}" for name in ("Search", "Nearby", "ListPrograms")), _ANYBODY),
+    f"{_SESSION}Open": (Role.PERSON, Role.ACCOUNT),
     **dict.fromkeys(
         (f"{_SEARCH}{name}" for name in ("ListRecent", "ListFavourites", "Favour", "Unfavour")), (Role.ACCOUNT,)
     ),
+    **dict.fromkeys((f"{_FRIENDS}{name}" for name in _OF_FRIENDS), (Role.ACCOUNT,)),
     f"{_IDENTITY}SignIn": (Role.PLATFORM,),
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("IssueCode", "GetPersonToken")), (Role.ACCOUNT,)),
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("ExchangeCode", "CheckSession")), (Role.SERVER,)),

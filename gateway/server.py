@@ -28,6 +28,7 @@ from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
 from gateway.services.credentials import CredentialService
+from gateway.services.friends import FriendsService
 from gateway.services.identity import IdentityService
 from gateway.services.notify import NotifyService
 from gateway.services.program import ProgramService
@@ -42,6 +43,8 @@ from gateway.v1 import (
     catalog_pb2_grpc,
     credentials_pb2,
     credentials_pb2_grpc,
+    friends_pb2,
+    friends_pb2_grpc,
     identity_pb2,
     identity_pb2_grpc,
     notify_pb2,
@@ -117,11 +120,12 @@ def services(ingress: Ingress, routes: Routes, process: ProcessSettings, parts: 
         _served(program_pb2, program_pb2_grpc, ProgramService(*given)),
         _served(catalog_pb2, catalog_pb2_grpc, CatalogService(*given, parts.objects)),
         _served(ways_pb2, ways_pb2_grpc, WaysService(*given)),
-        _served(session_pb2, session_pb2_grpc, SessionService(*given)),
+        _served(session_pb2, session_pb2_grpc, SessionService(*given, parts.keys)),
         _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys)),
         _served(credentials_pb2, credentials_pb2_grpc, CredentialService(*given, parts.keys)),
         _served(notify_pb2, notify_pb2_grpc, NotifyService(*given)),
         _served(search_pb2, search_pb2_grpc, SearchService(*given, parts.programs)),
+        _served(friends_pb2, friends_pb2_grpc, FriendsService(*given, parts.keys)),
         _served(webhooks_pb2, webhooks_pb2_grpc, WebhookService(*given)),
     ]
 

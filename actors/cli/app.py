@@ -12,6 +12,7 @@ from actors.cli.links import links, shares
 from actors.cli.notify import notify
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 from actors.cli.people import sign_in
+from actors.cli.persons import friends, mine
 from actors.cli.secrets import credentials
 from actors.cli.signing import keys
 from actors.cli.webhooks import webhooks
@@ -387,7 +388,9 @@ for name, group in {
     "catalog": catalog,
     "codes": codes,
     "credentials": credentials,
+    "friends": friends,
     "links": links,
+    "mine": mine,
     "notify": notify,
     "shares": shares,
     "webhooks": webhooks,

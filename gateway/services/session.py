@@ -5,14 +5,21 @@ from typing import Any, NamedTuple
 
 from actors.domain import session as s
 from actors.domain import visit as v
+from actors.domain.catalog.recent import RECENT, Used
 from actors.domain.session import SESSION
 from actors.domain.visit import VISIT
 from actors.entity import Ref
 from actors.errors import InvalidCommand, PlatformError
-from actors.principal import PART
+from actors.ports import Keys
+from actors.principal import PART, Role
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
 from gateway.answering import Context
 from gateway.auth import CALLER
 from gateway.authority import denied
+from gateway.deriving import Derived
+from gateway.ingress import Ingress
+from gateway.routes import Routes
 from gateway.services.belonging import check_page, check_runs
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import session_pb2 as pb
@@ -43,18 +50,26 @@ class _Named(NamedTuple):
 class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
     """See `protos/gateway/v1/session.proto`."""
 
+    def __init__(
+        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
+    ) -> None:
+        super().__init__(ingress, routes, process, sensor)
+        self._derived = None if keys is None else Derived(keys)
+
     async def Open(self, request: pb.OpenRequest, context: Context) -> pb.OpenResponse:
         """An opening: a visit and its session in one record."""
         program = request.program
 
         async def work(steps: Steps) -> pb.OpenResponse:
-            openid = _openid(steps, program)
+            openid, person = self._opener(steps, program)
             path, version = self._target(program, request.path)
             wanted: Any = request.source or "other"  # whatever is no source is refused when the command is checked
             quotas = (self.process.visit_merge_ms, self.process.visit_devices_max)
             command = v.Open(path, wanted, request.device, request.via, version, request.city, *quotas)
             answer = await steps.ask(VISIT.at(f"{program}/{openid}"), command)
             opened = answer.value
+            if opened["began"] and person and await steps.look(RECENT.at(person), "first", str) != program:
+                await steps.ask(RECENT.at(person), Used(program), 1)
             return pb.OpenResponse(
                 session=f"sessions/{opened['session']}",
                 path=path,
@@ -102,6 +117,17 @@ class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
             return _done(await steps.ask(SESSION.at(named.id), command))
 
         return await self.answer(context, method, _addressed(request.session), request.request_id, work)
+
+    def _opener(self, steps: Steps, program: str) -> tuple[str, str]:
+        """Who opens: as the program knows it, and as the platform does, "" where only the program does.
+
+        Raises PermissionDenied, InvalidCommand.
+        """
+        principal = steps.principal
+        if principal is not None and principal.role is Role.ACCOUNT and self._derived is not None:
+            return self._derived.openid(program, principal.subject), principal.subject
+        openid = _openid(steps, program)
+        return openid, openid if principal is None else ""
 
     def _target(self, program: str, path: str) -> tuple[str, str]:
         """The path that is opened, and the version that has it. Raises NotFound, InvalidCommand."""

@@ -29,6 +29,7 @@ class SessionServiceStub:
     """Sessions of the person who calls. Errors, metadata and request ids are those of ProgramService.
 
     The person is the subject of the token; where identity is not required, it is the caller's name (`hutong-caller`).
+    A person may also open a program as who they are on the platform: then it is the latest of their recent programs.
     """
 
     def __init__(self, channel):
@@ -73,6 +74,7 @@ class SessionServiceServicer:
     """Sessions of the person who calls. Errors, metadata and request ids are those of ProgramService.
 
     The person is the subject of the token; where identity is not required, it is the caller's name (`hutong-caller`).
+    A person may also open a program as who they are on the platform: then it is the latest of their recent programs.
     """
 
     def Open(self, request, context):
@@ -162,6 +164,7 @@ class SessionService:
     """Sessions of the person who calls. Errors, metadata and request ids are those of ProgramService.
 
     The person is the subject of the token; where identity is not required, it is the caller's name (`hutong-caller`).
+    A person may also open a program as who they are on the platform: then it is the latest of their recent programs.
     """
 
     @staticmethod

@@ -46,6 +46,7 @@ from gateway.pending import Call
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
 from gateway.services.credentials import CredentialService
+from gateway.services.friends import FriendsService
 from gateway.services.identity import IdentityService
 from gateway.services.notify import NotifyService
 from gateway.services.search import SearchService
@@ -56,6 +57,7 @@ from gateway.tokens import Verifier, sign
 from gateway.v1 import (
     catalog_pb2,
     credentials_pb2,
+    friends_pb2,
     identity_pb2,
     notify_pb2,
     search_pb2,
@@ -104,6 +106,9 @@ TEXTS = {
     "events": "owed",
     "delivery": "d1",
     "after": "bike",
+    "collection": "riders",
+    "view": "rider",
+    "by": "rides",
     "category": "drinks",
     "aliases": "coffee",
     "credential": "server/cafe",
@@ -141,6 +146,7 @@ METHODS = [
     *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
     *(each for each in notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].methods if not each.server_streaming),
     *webhooks_pb2.DESCRIPTOR.services_by_name["WebhookService"].methods,
+    *friends_pb2.DESCRIPTOR.services_by_name["FriendsService"].methods,
     *search_pb2.DESCRIPTOR.services_by_name["SearchService"].methods,
 ]
 
@@ -159,7 +165,7 @@ class Entities(Answering):
         assert found is not None
         found[0].decode_command(record.command)
         payload = b'{"program":"acme/cafe","code":1,"session":"cafe/ann/1","visit":1,"began":true'
-        payload += b',"n":1,"version":1,"until_ms":9,"left":1,"lasting":false,"again":false'
+        payload += b',"n":1,"version":1,"until_ms":9,"left":1,"state":"asked","lasting":false,"again":false'
         payload += b',"kid":"' + KEYS.signer()[0].encode() + b'","at_ms":7000,"good_until_ms":9000}'
         reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
@@ -213,10 +219,11 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
         "CatalogService": CatalogService(ingress, routes, process, Sensor(), open_objects("memory:///")),
         "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS),
         "CredentialService": CredentialService(closed, routes, process, Sensor(), KEYS),
-        "SessionService": SessionService(ingress, routes, process, Sensor()),
+        "SessionService": SessionService(ingress, routes, process, Sensor(), None),
         "WaysService": WaysService(ingress, routes, process, Sensor()),
         "NotifyService": NotifyService(ingress, routes, process, Sensor()),
         "WebhookService": WebhookService(ingress, routes, process, Sensor()),
+        "FriendsService": FriendsService(ingress, routes, process, Sensor(), None),
         "SearchService": SearchService(ingress, routes, process, Sensor(), opened),
     }
     for _ in range(size):

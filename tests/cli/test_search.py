@@ -65,3 +65,20 @@ def test_what_nobody_types_is_refused(platform: Platform) -> None:
     for near in ("here", "1,2,3", "91,0"):
         assert platform("search", "--near", near).error["reason"] == "NO_SUCH_POSITION"
     assert "no program is found" in platform.text("search", "qqqqqqqq")
+
+
+def test_a_persons_programs_and_friends_are_told_by_the_command_line(platform: Platform) -> None:
+    for program in ("bike", "jump"):
+        done(platform, "open", program, "--caller", "ann")
+    recent = done(platform, "mine", "recent", "--caller", "ann")["programs"]
+    assert [one["program"] for one in recent] == ["jump", "bike"]
+    assert platform("mine", "favour", "nothing", "--caller", "ann").error["reason"] == "NO_SUCH_PROGRAM"
+    assert "none" in platform.text("mine", "favourites", "--caller", "ann")
+    assert done(platform, "friends", "request", "bob", "--caller", "ann")["state"] == "asked"
+    until = time.monotonic() + READY_S_MAX
+    while done(platform, "friends", "list", "--caller", "bob")["asks"] != ["ann"]:
+        assert time.monotonic() < until
+    assert done(platform, "friends", "accept", "ann", "--caller", "bob")["state"] == "friends"
+    board = done(platform, "friends", "board", "autumn-1", "--caller", "bob")["rows"]
+    assert sorted((row["person"], row["best"]) for row in board) == [("ann", -1), ("bob", -1)]
+    assert "bob" in platform.text("friends", "board", "autumn-1", "--caller", "bob")

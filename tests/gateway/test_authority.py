@@ -77,8 +77,9 @@ ROLES: Mapping[str, str] = {
     "WaysService/GetCode": "server member operator",
     "WaysService/RevokeCode": "server member operator",
     **dict.fromkeys(
-        (f"SessionService/{name}" for name in ("Open", "Show", "Hide", "EnterPage", "LeavePage", "Close")), "person"
+        (f"SessionService/{name}" for name in ("Show", "Hide", "EnterPage", "LeavePage", "Close")), "person"
     ),
+    "SessionService/Open": "person account",
     **dict.fromkeys(
         (
             f"WebhookService/{name}"
@@ -95,6 +96,16 @@ ROLES: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         (f"SearchService/{name}" for name in ("ListRecent", "ListFavourites", "Favour", "Unfavour")), "account"
+    ),
+    **dict.fromkeys(
+        (
+            f"FriendsService/{name}"
+            for name in (
+                *("RequestFriend", "AcceptFriend", "RefuseFriend", "RemoveFriend", "BlockFriend", "UnblockFriend"),
+                *("ListFriends", "ListBoard"),
+            )
+        ),
+        "account",
     ),
     "WaysService/ResolveCode": "person account server member merchant operator platform",
     "WaysService/MintLink": "server member operator",

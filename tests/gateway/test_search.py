@@ -18,8 +18,9 @@ from actors.projections.reading import terms_of
 from actors.projections.search import Listed, Query
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
+from gateway.deriving import Derived
 from gateway.finding import ASKED_MAX, READERS, Finder
-from gateway.v1 import catalog_pb2, search_pb2_grpc
+from gateway.v1 import catalog_pb2, search_pb2_grpc, session_pb2, session_pb2_grpc
 from gateway.v1 import search_pb2 as pb
 from tests.gateway.packing import archive_of, key_of, messages_of
 from tests.gateway.scene import CLUSTER, WAIT_S, Scene, detail, new_id, reason_of, refused
@@ -280,5 +281,45 @@ def test_a_person_keeps_programs_at_hand_and_nobody_elses() -> None:
         assert street.on_log() == before
         await search.Unfavour(pb.FavourRequest(program="bike"), metadata=ann)
         assert not (await search.ListFavourites(pb.ListFavouritesRequest(), metadata=ann)).programs
+
+    in_street(act, REQUIRED)
+
+
+def test_what_a_person_opens_is_told_once_a_visit_and_only_when_it_is_not_the_latest() -> None:
+    async def act(street: Street) -> None:
+        channel = street.scene.channels[-1]
+        session: Any = session_pb2_grpc.SessionServiceStub(channel)
+        search: Any = search_pb2_grpc.SearchServiceStub(channel)
+        ann = (("hutong-caller", "ann"),)
+
+        async def opens(program: str, request_id: str = "") -> list[str]:
+            await session.Open(session_pb2.OpenRequest(program=program, request_id=request_id), metadata=ann)
+            recent = await search.ListRecent(pb.ListRecentRequest(), metadata=ann)
+            return [one.program for one in recent.programs]
+
+        name = new_id()
+        for _ in range(2):
+            assert await opens("bike", name) == ["bike"]
+        assert await opens("shop") == ["shop", "bike"]
+        assert await opens("bike") == ["shop", "bike"], "the same visit to it still"
+        told = [call for number in range(CLUSTER.partitions) for call in street.scene.log.calls(number)]
+        assert sum(call.entity.startswith("catalog.recent/") for call in told) == 2
+
+    in_street(act)
+
+
+def test_a_person_who_signed_in_opens_programs_as_who_they_are_to_each() -> None:
+    async def act(street: Street) -> None:
+        assert street.scene.keys is not None
+        channel = street.scene.channels[-1]
+        session: Any = session_pb2_grpc.SessionServiceStub(channel)
+        search: Any = search_pb2_grpc.SearchServiceStub(channel)
+        openid = Derived(street.scene.keys).openid("bike", "ann")
+        request = session_pb2.OpenRequest(program="bike")
+        opened = await session.Open(request, metadata=street.by("account/ann"))
+        assert opened.session == f"sessions/bike/{openid}/1"
+        assert (await session.Open(request, metadata=street.by(f"person/bike/{openid}"))).visit == 1
+        recent = await search.ListRecent(pb.ListRecentRequest(), metadata=street.by("account/ann"))
+        assert [one.program for one in recent.programs] == ["bike"]
 
     in_street(act, REQUIRED)

@@ -373,6 +373,7 @@ PLAYER = Entity(
     routing=route_player,
     access={"jump.start": (Role.PERSON,), "jump.finish": (Role.PERSON,), "player": (Role.PERSON, Role.SERVER)},
     owner={Role.PERSON: lambda player_id: player_id.partition("/")[0]},
+    friends_see=("player",),
 )
 LEAF: Entity[Untold, LeafCommand, LeafEvent] = Entity(
     "jump.leaf", Untold(), LeafCommand, LeafEvent, decide_leaf, evolve_leaf, collection="leaves"

@@ -1,0 +1,77 @@
+"""`friends` and `mine`: a person's ties and programs, through the running gateway."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.cli import output
+from actors.cli.calling import ask, refuse_call
+from actors.cli.showing import time_of
+from actors.errors import PlatformError, SetupError
+from gateway.client import uuid7
+from gateway.v1 import friends_pb2, search_pb2
+from gateway.v1.friends_pb2_grpc import FriendsServiceStub
+from gateway.v1.search_pb2_grpc import SearchServiceStub
+
+
+def change_tie(folder: Path, method: str, person: str, caller: str, as_json: bool) -> None:
+    """Change what there is to another person; prints how it stands then."""
+    request = friends_pb2.FriendRequest(person=person)
+    answer, place = _change(folder, FriendsServiceStub, method, request, caller, as_json)
+    facts = {**place, "person": person, "state": answer.state}
+    output.result(facts, as_json, f"{person}: {answer.state}")
+
+
+def show_ties(folder: Path, caller: str, as_json: bool) -> None:
+    """Everybody whom there is anything to."""
+    request = friends_pb2.ListFriendsRequest()
+    found: Any = ask(folder, lambda client: client.ask(FriendsServiceStub, "ListFriends", request), caller)
+    ties = {state: list(getattr(found, state)) for state in ("friends", "asks", "asked", "blocked")}
+    told = "\n".join(f"{state:<8} {', '.join(persons) or 'nobody'}" for state, persons in ties.items())
+    output.result(ties, as_json, told)
+
+
+def show_board(folder: Path, board: str, caller: str, as_json: bool) -> None:
+    """The best scores of friends in Jump."""
+    request = friends_pb2.ListBoardRequest(program="jump", collection="players", under=board, view="player", by="best")
+    found: Any = ask(folder, lambda client: client.ask(FriendsServiceStub, "ListBoard", request), caller)
+    rows = [{"rank": row.rank, "person": row.person, **msgspec.json.decode(row.payload)} for row in found.rows]
+    output.result({"rows": rows, "more": found.more}, as_json)
+    if not as_json:
+        columns = ("rank", "person", "best", "games")
+        output.table(board, columns, [[row[column] for column in columns] for row in rows])
+
+
+def show_programs(folder: Path, method: str, caller: str, as_json: bool) -> None:
+    """A person's programs, the latest first."""
+    request = getattr(search_pb2, f"{method}Request")()
+    found: Any = ask(folder, lambda client: client.ask(SearchServiceStub, method, request), caller)
+    programs = [{"program": one.program, "time": time_of(one.at_ms)} for one in found.programs]
+    told = "\n".join(f"{one['time']}  {one['program']}" for one in programs) or "none"
+    output.result({"programs": programs}, as_json, told)
+
+
+def change_favourite(folder: Path, method: str, program: str, caller: str, as_json: bool) -> None:
+    """Keep a program at hand, or no more."""
+    request = search_pb2.FavourRequest(program=program)
+    _, place = _change(folder, SearchServiceStub, method, request, caller, as_json)
+    output.result({**place, "program": program}, as_json, "done")
+
+
+def _change(
+    folder: Path, stub: Any, method: str, request: Any, caller: str, as_json: bool
+) -> tuple[Any, dict[str, Any]]:
+    """Ask for a change, again and again by one request id; returns the answer, and where it stands."""
+    name = request.request_id = uuid7(time.time_ns() // 1_000_000)
+    try:
+        answer = ask(folder, lambda client: client.ask(stub, method, request), caller)
+    except SetupError:
+        raise  # nothing was asked
+    except PlatformError as error:
+        refuse_call(folder, error, name, as_json)
+    output.say(f"hutong why {name} --dir {folder}")
+    at = answer.position
+    place = {"position": f"{at.partition}/{at.offset}/{at.index}", "duplicate": answer.duplicate}
+    return answer, {"request_id": name, **place}
