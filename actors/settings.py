@@ -112,6 +112,10 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     token_forced_gap_ms: int = 30_000
     memory_bytes_max: int = 2 << 30
     identity_required: bool = False
+    gateway_host: str = "127.0.0.1"
+    tls_cert: str = ""
+    tls_key: str = ""
+    tls_client_ca: str = ""
     visit_merge_ms: int = 30_000
     visit_devices_max: int = 8
     code_host: str = "hutong.example"

@@ -19,6 +19,7 @@ from gateway.client_many import Many
 from gateway.deadlines import DEADLINE
 from gateway.shedding import Shedding, levels_from
 from gateway.status import LEVEL_METADATA, TIME_METADATA
+from gateway.tls import Tls, open_channel
 from gateway.v1 import notify_pb2, notify_pb2_grpc, program_pb2_grpc
 from gateway.v1 import program_pb2 as pb
 
@@ -48,9 +49,9 @@ class Client:
 
     `caller` is the namespace of the request ids; without one, a random one is made and kept for this client's life.
     `priority` is 0 to 127, more is more important. Where identity is required, `token` says all of that, or `secret`,
-    which is good for `CredentialService` alone. While a
-    gateway that has too much to do says that it turns this client's calls away, they are kept back here: a call waits
-    and tries again, as if it had been turned away there.
+    which is good for `CredentialService` alone; `tls` is what it trusts. While a gateway that has too much to do says
+    that it turns this client's calls away, they are kept back here: a call waits and tries again, as if it had been
+    turned away there.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class Client:
         tenant: str = "",
         priority: int | None = None,
         token: str = "",
-        connection: grpc.aio.Channel | None = None,
         secret: str = "",
+        tls: Tls | None = None,
+        connection: grpc.aio.Channel | None = None,
     ) -> None:
         self.caller = caller or f"client-{os.urandom(8).hex()}"
-        self._channel = connection or grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._channel = connection or open_channel(address, tls, _OPTIONS)
         self._stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
         proof = proof_of_secret(secret) if secret else f"{SCHEME}{token}" if token else ""
         level = "" if priority is None else str(priority)

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import ipaddress
 import signal
 import time
 from collections.abc import Callable
@@ -37,6 +36,7 @@ from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
 from gateway.services.webhooks import WebhookService
 from gateway.standing import Standing
+from gateway.tls import check_address, server_credentials
 from gateway.tokens import Verifier
 from gateway.v1 import (
     catalog_pb2,
@@ -166,15 +166,15 @@ class Gateway:
     async def start(self) -> int:
         """Serve; returns the port. Raises SetupError when the address is taken or must not be served."""
         config = self._config
-        if not _is_loopback(config.host):
-            raise SetupError(
-                f"refusing to serve on {config.host}: until callers can prove who they are, a gateway serves loopback "
-                "addresses only. Use 127.0.0.1, and a proxy that authenticates for anything beyond this machine.",
-                reason="NOT_LOOPBACK",
-            )
-        address = f"{config.host}:{config.port}"
+        check_address(config.host, config.process)
+        shown = server_credentials(config.process)
+        address = f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
         try:
-            self.port = self._server.add_insecure_port(address)
+            self.port = (
+                self._server.add_insecure_port(address)
+                if shown is None
+                else self._server.add_secure_port(address, shown)
+            )
         except RuntimeError as error:
             raise SetupError(
                 f"{address} is in use. Choose another port with --port, or stop what uses it.", reason="PORT_IN_USE"
@@ -226,15 +226,6 @@ def _options(process: ProcessSettings) -> list[tuple[str, int]]:
         ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_MS_MIN),
         ("grpc.http2.max_ping_strikes", 2),
     ]
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def collect_less_often() -> None:

@@ -139,7 +139,9 @@ def call(
     entity: EntityName,
     command: Annotated[str, typer.Argument(metavar="COMMAND", help="The command's tag, such as bike.station.open.")],
     payload: Annotated[str, typer.Argument(metavar="PAYLOAD", help="The command's fields as JSON.")] = "{}",
-    caller: Annotated[str, typer.Option(help="Who calls: the namespace of request ids.")] = "hutong-cli",
+    caller: Annotated[
+        str, typer.Option(help="Who calls: the namespace of request ids; a principal, where identity is required.")
+    ] = "hutong-cli",
     request_id: Annotated[str, typer.Option(help="A UUID; the same one again gives the same answer.")] = "",
     deadline_ms: Annotated[
         int, typer.Option(metavar="NUMBER", min=1, max=60_000, help="How long to wait for the answer.")
@@ -168,13 +170,16 @@ def query(
     deadline_ms: Annotated[
         int, typer.Option(metavar="NUMBER", min=1, max=60_000, help="How long to wait for the answer.")
     ] = 10_000,
+    caller: Annotated[str, typer.Option(help="Who asks; where identity is required, such as person/bike/ann.")] = (
+        "hutong-cli"
+    ),
     folder: Folder = None,
     json: Json = False,
 ) -> None:
     """Ask an entity's view; this changes nothing."""
     from actors.cli.calling import query_entity
 
-    query_entity(running.folder_of(folder), entity, view, args, json, deadline_ms)
+    query_entity(running.folder_of(folder), entity, view, args, json, deadline_ms, caller)
 
 
 @app.command()
@@ -347,7 +352,7 @@ def retry(position: HaltedAt, folder: Folder = None, json: Json = False) -> None
 @app.command("open")
 def open_way(
     way: Annotated[str, typer.Argument(metavar="WAY", help="What a code, link or card says, PROGRAM/CODE, or a name.")],
-    caller: Annotated[str, typer.Option(help="Who opens, where callers need not prove who they are.")] = "hutong-cli",
+    caller: Annotated[str, typer.Option(help="Who opens: a name, or person/PROGRAM/OPENID.")] = "hutong-cli",
     device: Annotated[str, typer.Option(help="On which device: one session is open on each.")] = "",
     city: Annotated[str, typer.Option(help="Where the person is.")] = "",
     folder: Folder = None,

@@ -23,7 +23,7 @@ class Banner:
             return
         lines = [
             f"Hutong is ready ({run.mode}).",
-            f"  gateway    {run.gateway}  (gRPC, plain text, loopback only)",
+            f"  gateway    {run.gateway}  (gRPC, {self._guarded()})",
             *(f"  metrics    http://{address}/metrics  ({name})" for name, address in run.metrics.items()),
             *([f"  log        {run.log_url}"] if run.log_url else []),
             f"  data       {run.folder}",
@@ -35,6 +35,11 @@ class Banner:
             f"  hutong status --dir {run.folder}",
         ]
         print("\n".join(lines), flush=True)
+
+    def _guarded(self) -> str:
+        """How it is guarded: what goes over the wire, and whether callers prove who they are."""
+        wire = "TLS" if self._run.tls_cert else "plain text, this machine only"
+        return f"{wire}; {'every call needs a token' if self._run.identity else 'callers are taken at their word'}"
 
     def _example(self) -> str:
         """What to begin with: the first program that was given, or one of those that ship."""

@@ -10,8 +10,10 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from actors.cli import output, running
+from actors.cli.running import Run
 from actors.errors import (
     DeadlineExceeded,
+    InvalidCommand,
     Overloaded,
     PlatformError,
     Poisoned,
@@ -20,32 +22,69 @@ from actors.errors import (
     SetupError,
     Unavailable,
 )
+from actors.principal import Principal, Role, parse
 from gateway.client import DEADLINE_MS, Answer, Client, uuid7
+from gateway.tls import pinned
 from gateway.v1 import program_pb2 as pb
 from gateway.v1.program_pb2_grpc import ProgramServiceStub
 
+CALLER = "hutong-cli"
 TOKEN = "HUTONG_TOKEN"
+TLS_CERT = "HUTONG_TLS_CLIENT_CERT"
+TLS_KEY = "HUTONG_TLS_CLIENT_KEY"
+"""What these commands show of themselves where gateways ask for a certificate."""
 T = TypeVar("T")
 
 
 def ask(
     folder: Path,
     question: Callable[[Client], Awaitable[T]],
-    caller: str = "hutong-cli",
+    caller: str = CALLER,
+    *,
+    person_of: str = "",
     token: str = "",
     secret: str = "",
 ) -> T:
-    """Put a question to the platform that runs in this folder.
-
-    What proves who asks is the token or the secret that is given, else `$HUTONG_TOKEN`.
-    """
-    proof = token or os.environ.get(TOKEN, "")
+    """Put a question to the platform that runs in this folder; see `connect`."""
 
     async def talk() -> T:
-        async with Client(running.running(folder).gateway, caller, token=proof, secret=secret) as client:
+        async with connect(running.running(folder), caller, person_of=person_of, token=token, secret=secret) as client:
             return await question(client)
 
     return asyncio.run(talk())
+
+
+def connect(run: Run, caller: str = CALLER, *, person_of: str = "", token: str = "", secret: str = "") -> Client:
+    """A connection to a platform that runs.
+
+    What proves who asks is the token or the secret that is given, else `$HUTONG_TOKEN`; and where those are needed and
+    there is none, the key of the folder itself, which whoever may read it may sign by: for the caller, if that is a
+    principal, else for the person of this name in the program `person_of`, else for an operator of this name.
+    Over TLS the certificate is trusted that the gateways were started with. Raises SetupError, InvalidCommand.
+    """
+    token = token or os.environ.get(TOKEN, "")
+    if run.identity and not token and not secret:
+        token = _signed(Path(run.folder), caller, person_of)
+    own = [Path(os.environ[name]) if os.environ.get(name) else None for name in (TLS_CERT, TLS_KEY)]
+    tls = pinned(Path(run.tls_cert), *own) if run.tls_cert else None
+    return Client(run.gateway, caller, token=token, secret=secret, tls=tls)
+
+
+def _signed(folder: Path, caller: str, person_of: str) -> str:
+    """A token by the folder's own key."""
+    from actors.cli.wiring import keys_of
+    from gateway.tokens import sign
+
+    named = Principal(Role.PERSON, person_of, caller) if person_of else Principal(Role.OPERATOR, "", caller)
+    principal = parse(caller) or parse(named.caller)
+    if principal is None:
+        message = f"{caller[:100]!r} is no name and no principal, such as ann or person/bike/ann"
+        raise InvalidCommand(message, field="caller", reason="INVALID_PRINCIPAL")
+    keys = keys_of(folder)
+    try:
+        return sign(keys, principal, time.time_ns() // 1_000_000)
+    finally:
+        keys.close()
 
 
 def call_entity(
@@ -104,11 +143,17 @@ def _tell_next(folder: Path, error: PlatformError, request_id: str) -> None:
 
 
 def query_entity(
-    folder: Path, entity: str, view: str, args: str, as_json: bool, deadline_ms: int = DEADLINE_MS
+    folder: Path,
+    entity: str,
+    view: str,
+    args: str,
+    as_json: bool,
+    deadline_ms: int = DEADLINE_MS,
+    caller: str = CALLER,
 ) -> None:
     """One question; prints the view's answer."""
     asked = args.encode(errors="surrogateescape")
-    answer = ask(folder, lambda client: client.query(entity, view, asked, deadline_ms=deadline_ms))
+    answer = ask(folder, lambda client: client.query(entity, view, asked, deadline_ms=deadline_ms), caller)
     shown = msgspec.json.format(answer.payload).decode()
     output.result({"value": answer.value, "position": str(answer.position)}, as_json, shown)
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from actors.cli import output, running, wiring
 from actors.cli.archive import Archive, open_archive
+from actors.cli.calling import connect
 from actors.cli.demo import on_own_platform
 from actors.cli.following import current_rows
 from actors.cli.history import explained
@@ -29,7 +30,6 @@ from actors.principal import parse
 from actors.projections.owed import COLUMNS, TABLE
 from actors.projections.search import Query, checked
 from actors.registry import shipped_programs
-from gateway.client import Client
 from gateway.tokens import sign
 from loadtests.city.audit import audit
 from loadtests.city.day import Day, Debt, Step
@@ -84,7 +84,7 @@ async def _played(run: Run) -> tuple[Day, list[Step], list[str]]:
     """A town opens, and one day goes by in it."""
     keys = wiring.keys_of(Path(run.folder))
     try:
-        async with Client(run.gateway) as connection:
+        async with connect(run) as connection:
             town = Town(connection, proofs(keys), f"{time.time_ns():x}", drop_limit=1)
             await town.citizen(
                 "the mayor"

@@ -20,6 +20,7 @@ import msgspec
 
 from actors.adapters.logs import open_log
 from actors.cli import output, wiring
+from actors.cli.calling import connect
 from actors.cli.running import Run
 from actors.cli.supervisor import Plan, Supervisor
 from actors.errors import SetupError, Unavailable
@@ -31,7 +32,6 @@ from actors.placement import Placed, decode_placement
 from actors.ports import Log, Slice
 from actors.registry import shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings
-from gateway.client import Client
 from loadtests.shop_year import Line, Progress, checksum_part, load_lines, open_shop, play, total_checksum
 
 LINES_A_SECOND_SHOWN = 5.0
@@ -102,7 +102,7 @@ async def _play(run: Run, lines: Sequence[Line], kill_hosts: int) -> dict[str, A
     token = wiring.token_of(Path(run.folder))
     log = await asyncio.to_thread(open_log, run.log_url, process, token)
     try:
-        async with Client(run.gateway, "demo") as client:
+        async with connect(run, "demo") as client:
             await open_shop(client, merchant, (line.sku for line in lines))
             progress = Progress(len(lines))
             killer = asyncio.ensure_future(_kill(log, run.cluster, merchant, progress, kill_hosts))

@@ -21,6 +21,7 @@ from actors.placement import Placed, Release, Term, encode_placement, placement_
 from actors.ports import Appended, Log
 from actors.settings import ClusterSettings
 from gateway.server import Gateway, GatewayConfig, GatewayParts, new_name
+from gateway.tls import check_address
 
 LOOK_S = 0.5
 AGAIN = 75
@@ -74,7 +75,9 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         hosting = wiring.hosting_of(host_config, registry, log, sensor)
         address = await hosting.start()
         hosting.assign(Place(log, cluster, name).take_all(address, 1, registry.digest))
-        config = GatewayConfig(name=name, log_url="", token=token, port=port, cluster=cluster, process=process)
+        config = GatewayConfig(
+            name=name, log_url="", token=token, host=process.gateway_host, port=port, cluster=cluster, process=process
+        )
         parts = GatewayParts(log, registry, sensor, wiring.objects_of(folder), keys, programs_of(folder, registry))
         gateway = Gateway(config, parts)
         bound = await gateway.start()
@@ -86,12 +89,14 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         run = running.Run(
             mode="dev",
             folder=str(folder),
-            gateway=f"127.0.0.1:{bound}",
+            gateway=running.dialled(process.gateway_host, bound),
             log_url=log_url,
             cluster=cluster,
             programs=programs,
             metrics={"dev": f"127.0.0.1:{metrics.port}"},
             processes=(running.this_process("dev"),),
+            identity=process.identity_required,
+            tls_cert=process.tls_cert,
         )
         running.write_run(run)
         Banner(run).show(as_json)
@@ -154,8 +159,9 @@ def _stamps(folders: list[Path]) -> dict[str, int]:
 
 def run_dev(folder: Path, port: int, programs: tuple[str, ...], as_json: bool) -> None:
     """Run until ended; when a program was saved, start again in the same process's place."""
-    place = wiring.data_folder(folder)
-    with lock(place), reserved(port) as bound:
+    place, process = wiring.data_folder(folder), wiring.process_settings()
+    check_address(process.gateway_host, process)
+    with lock(place), reserved(process.gateway_host, port) as bound:
         status = asyncio.run(_run(place, bound, programs, as_json))
         if status == AGAIN:
             output.say("a program was saved: starting again")

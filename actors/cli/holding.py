@@ -10,22 +10,21 @@ from typing import IO
 from actors.cli import running
 from actors.errors import SetupError
 
-LOOPBACK = "127.0.0.1"
-
 
 @contextlib.contextmanager
-def reserved(port: int) -> Generator[int]:
+def reserved(host: str, port: int) -> Generator[int]:
     """Hold a port for our gateways, which share it: nobody else's can come in while one of them starts again.
 
     Raises SetupError when it is in use.
     """
-    with socket.socket() as probe, socket.socket() as holder:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe, socket.socket(family) as holder:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError as error:
             raise SetupError(
-                f"{LOOPBACK}:{port} cannot be taken ({error.strerror}). Choose another port with --port, or stop what "
+                f"{host}:{port} cannot be taken ({error.strerror}). Choose another port with --port, or stop what "
                 "uses it.",
                 reason="PORT_IN_USE",
             ) from error
@@ -33,7 +32,7 @@ def reserved(port: int) -> Generator[int]:
         probe.close()
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind((LOOPBACK, bound))
+        holder.bind((host, bound))
         yield bound
 
 

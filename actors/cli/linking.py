@@ -5,7 +5,7 @@ from pathlib import Path
 
 from actors.cli import output
 from actors.cli.calling import ask
-from actors.cli.minting import change, place
+from actors.cli.minting import change, place, program_in
 from gateway.v1 import ways_pb2 as pb
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
 
@@ -22,7 +22,7 @@ def mint_link(folder: Path, program: str, page: str, scene: str, ttl_ms: int, as
 def open_link(folder: Path, text: str, caller: str, as_json: bool) -> None:
     """Open a link; prints where it leads."""
     request = pb.ResolveLinkRequest(text=text)
-    answer = change(folder, "ResolveLink", request, as_json, caller)
+    answer = change(folder, "ResolveLink", request, as_json, caller, program_in(text))
     leads = {"program": answer.program, "link": answer.link, "page": answer.page, "scene": _text(answer.scene)}
     output.result({**leads, "expires_ms": answer.expires_ms} | place(request, answer), as_json, _told(leads))
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
@@ -31,7 +31,7 @@ def open_link(folder: Path, text: str, caller: str, as_json: bool) -> None:
 def share_page(folder: Path, program: str, page: str, scene: str, parent: str, caller: str, as_json: bool) -> None:
     """Share a page; prints the card's address."""
     request = pb.ShareRequest(program=program, page=page, scene=_bytes(scene), parent=parent.upper())
-    answer = change(folder, "Share", request, as_json, caller)
+    answer = change(folder, "Share", request, as_json, caller, program)
     facts = {"program": program, "share": answer.share, "text": answer.text, "depth": answer.depth}
     output.result(facts | place(request, answer), as_json, answer.text)
     output.say(f"hutong shares show {program}/{answer.share} --dir {shlex.quote(str(folder))}")
@@ -51,7 +51,7 @@ def show_share(folder: Path, text: str, as_json: bool) -> None:
 def withdraw_share(folder: Path, program: str, share: str, caller: str, as_json: bool) -> None:
     """End a card."""
     request = pb.WithdrawRequest(program=program, share=share.upper())
-    answer = change(folder, "Withdraw", request, as_json, caller)
+    answer = change(folder, "Withdraw", request, as_json, caller, program)
     output.result(place(request, answer), as_json, "done")
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
 

@@ -14,7 +14,7 @@ Program = Annotated[str, typer.Argument(metavar="PROGRAM", help="The program's n
 Page = Annotated[str, typer.Argument(metavar="PAGE", help="A page in the manifest, such as pages/map/index.")]
 Scene = Annotated[str, typer.Option(metavar="TEXT", help="What the program finds there; 8 KiB at most.")]
 Card = Annotated[str, typer.Argument(metavar="SHARE", help="The address of a card, or PROGRAM/SHARE.")]
-Caller = Annotated[str, typer.Option(help="Who does it, where callers need no token.")]
+Caller = Annotated[str, typer.Option(help="Who does it: a name, or person/PROGRAM/OPENID.")]
 
 
 @links.command("mint")

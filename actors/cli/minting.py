@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.cli import output
-from actors.cli.calling import ask, refuse_call
+from actors.cli.calling import CALLER, ask, refuse_call
 from actors.errors import PlatformError, SetupError
 from gateway.client import uuid7
 from gateway.v1 import ways_pb2 as pb
@@ -42,16 +42,21 @@ def revoke_code(folder: Path, program: str, code: str, as_json: bool) -> None:
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
 
 
-def change(folder: Path, method: str, request: Any, as_json: bool, caller: str = "hutong-cli") -> Any:
+def change(folder: Path, method: str, request: Any, as_json: bool, caller: str = CALLER, person_of: str = "") -> Any:
     """Ask for a change, again and again by one request id."""
     # Named here: a call that fails must be told by its name, too.
     request.request_id = uuid7(time.time_ns() // 1_000_000)
     try:
-        return ask(folder, lambda client: client.ask(WaysServiceStub, method, request), caller)
+        return ask(folder, lambda client: client.ask(WaysServiceStub, method, request), caller, person_of=person_of)
     except SetupError:
         raise  # nothing was asked
     except PlatformError as error:
         refuse_call(folder, error, request.request_id, as_json)
+
+
+def program_in(text: str) -> str:
+    """The program that the text of a code, a link or a card names: what stands before its last part."""
+    return text.rpartition("/")[0].rpartition("/")[2].lower()
 
 
 def place(request: Any, answer: Any) -> dict[str, Any]:

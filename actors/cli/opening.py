@@ -4,10 +4,11 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from actors.cli import output
+from actors.cli import output, running
 from actors.cli.calling import ask, refuse_call
+from actors.cli.minting import program_in
 from actors.cli.searching import found
 from actors.errors import NotFound, PlatformError, SetupError
 from gateway.client import uuid7
@@ -42,7 +43,9 @@ def open_program(folder: Path, text: str, caller: str, device: str, city: str, a
         request_id=name,
     )
     try:
-        opened = ask(folder, lambda client: client.ask(SessionServiceStub, "Open", request), caller)
+        opened = ask(
+            folder, lambda client: client.ask(SessionServiceStub, "Open", request), caller, person_of=way.program
+        )
     except SetupError:
         raise  # nothing was asked
     except PlatformError as error:
@@ -59,6 +62,8 @@ def open_program(folder: Path, text: str, caller: str, device: str, city: str, a
         "visit": opened.visit,
     }
     words = ["hutong", "query", opened.session, "session", "--dir", str(folder)]
+    if running.running(folder).identity:  # a person alone sees its own
+        words += ["--caller", caller if "/" in caller else f"person/{way.program}/{caller}"]
     at = opened.position
     place = {"request_id": name, "position": f"{at.partition}/{at.offset}/{at.index}", "duplicate": opened.duplicate}
     told = "\n".join(f"{fact:<8} {value}" for fact, value in facts.items())
@@ -72,17 +77,27 @@ def _addressed(folder: Path, text: str, caller: str) -> _Way:
     return _LETTERS.get(letter, _scanned)(folder, text, caller)
 
 
+def _asked(folder: Path, method: str, request: Any, caller: str) -> Any:
+    """What the gateway says of an address to this person of its program."""
+    program = program_in(request.text)
+    return ask(folder, lambda client: client.ask(WaysServiceStub, method, request), caller, person_of=program)
+
+
 def _linked(folder: Path, text: str, caller: str) -> _Way:
     """Where a link leads, which is the caller's from then on. Raises what the gateway says of it."""
     request = ways_pb2.ResolveLinkRequest(text=text)
-    found = ask(folder, lambda client: client.ask(WaysServiceStub, "ResolveLink", request), caller)
+    found = ask(
+        folder, lambda client: client.ask(WaysServiceStub, "ResolveLink", request), caller, person_of=program_in(text)
+    )
     return _Way(found.program, "link", f"links/{found.program}/{found.link}", found.page, found.scene)
 
 
 def _shared(folder: Path, text: str, caller: str) -> _Way:
     """Where a card leads. Raises what the gateway says of it, and NotFound for one that was withdrawn."""
     request = ways_pb2.GetShareRequest(text=text)
-    found = ask(folder, lambda client: client.ask(WaysServiceStub, "GetShare", request), caller)
+    found = ask(
+        folder, lambda client: client.ask(WaysServiceStub, "GetShare", request), caller, person_of=program_in(text)
+    )
     if found.state != "shared":
         raise NotFound("this card was withdrawn", reason="SHARE_WITHDRAWN")
     return _Way(found.program, "share", f"shares/{found.program}/{found.share}", found.page, found.scene)
@@ -91,7 +106,9 @@ def _shared(folder: Path, text: str, caller: str) -> _Way:
 def _scanned(folder: Path, text: str, caller: str) -> _Way:
     """Where a code leads. Raises what the gateway says of it."""
     request = ways_pb2.ResolveCodeRequest(text=text)
-    found = ask(folder, lambda client: client.ask(WaysServiceStub, "ResolveCode", request), caller)
+    found = ask(
+        folder, lambda client: client.ask(WaysServiceStub, "ResolveCode", request), caller, person_of=program_in(text)
+    )
     return _Way(found.program, "scan", f"codes/{found.program}/{found.code}", found.page, found.scene, found.env)
 
 

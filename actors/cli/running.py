@@ -24,7 +24,10 @@ class Process(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One running platform. Addresses are host:port."""
+    """One running platform. Addresses are host:port.
+
+    `identity` is whether callers must prove who they are; `tls_cert` is the certificate that its gateways show.
+    """
 
     mode: str
     folder: str
@@ -35,11 +38,20 @@ class Run(Struct, frozen=True, kw_only=True):
     metrics: dict[str, str] = {}
     processes: tuple[Process, ...] = ()
     trouble: tuple[str, ...] = ()
+    identity: bool = False
+    tls_cert: str = ""
 
 
 def folder_of(given: Path | None) -> Path:
     """The data folder: as given, or $HUTONG_DIR, or `.hutong` here."""
     return given or Path(os.environ.get("HUTONG_DIR", FOLDER_DEFAULT))
+
+
+def dialled(host: str, port: int) -> str:
+    """How this machine dials gateways that serve this address."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - what is served, not what is bound here
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def write_run(run: Run, *, ready: bool = True) -> None:

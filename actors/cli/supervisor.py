@@ -30,6 +30,7 @@ from actors.errors import SetupError
 from actors.placement import Size
 from actors.settings import ProcessSettings
 from gateway.server import GatewayConfig, new_name
+from gateway.tls import check_address
 
 RAY_NOTE = "Ray's own ports listen on all interfaces whatever they are told; token authentication is on"
 KAFKA_NOTE = "one Kafka broker survives kill -9, but not a power cut; the embedded log survives both"
@@ -75,7 +76,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ended.set)
         try:
-            with reserved(self._plan.port) as self._port:
+            check_address(self._process.gateway_host, self._process)
+            with reserved(self._process.gateway_host, self._plan.port) as self._port:
                 await self._until_ended(self._start())
                 if not self._ended.is_set():
                     self._is_up = True
@@ -176,6 +178,7 @@ class Supervisor:
                 name=f"{new_name()}-{number}",
                 log_url=await asyncio.shield(self._log_url),
                 token=self._token,
+                host=self._process.gateway_host,
                 port=self._port,
                 folder=str(self._folder),
                 programs=self._plan.programs,
@@ -233,7 +236,9 @@ class Supervisor:
         run = Run(
             mode="up",
             folder=str(self._folder),
-            gateway=f"127.0.0.1:{self._port}",
+            gateway=running.dialled(self._process.gateway_host, self._port),
+            identity=self._process.identity_required,
+            tls_cert=self._process.tls_cert,
             log_url=self._log_url.result() if self._log_url.done() else "",
             cluster=self._cluster,
             programs=self._plan.programs,
