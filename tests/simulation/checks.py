@@ -9,9 +9,10 @@ from actors.kernel.record import Invoke, Slice, encode_frame
 from actors.ports import Fetched
 from tests.simulation.broken import require
 from tests.simulation.disk import everything
+from tests.simulation.evening import Evening
 from tests.simulation.order import calls_took_effect_in_real_time, fences_held, looks_saw_the_truth, snapshots_are_whole
 from tests.simulation.replay import Key, Replayed, owners_said, read_all
-from tests.simulation.sums import purses_add_up, shops_add_up
+from tests.simulation.sums import bad_input_is_refused, purses_add_up, shops_add_up
 from tests.simulation.world import World
 
 DECIDED = (Code.OK, Code.REJECTED, Code.POISONED, Code.BOUND_PASSED)
@@ -31,14 +32,20 @@ def check(world: World) -> None:
     looks_saw_the_truth(world, replays)
     fences_held(replays)
     snapshots_are_whole(world)
-    shops_add_up(replays)
-    purses_add_up(world, replays)
+    bad_input_is_refused(replays)
+    if world.work.areas:
+        evening = Evening(replays)
+        for area in world.work.areas:
+            area.check(evening)
+    else:
+        shops_add_up(replays)
+        purses_add_up(world, replays)
     enough_succeeded(world)
 
 
 def replay_twice(world: World) -> list[Replayed]:
     """Fold the log from 0, every second partition once more and cold: equal sums, equal bytes."""
-    looked = {(look.answer.offset, look.ask.entity) for look in world.looks}
+    looked = {(look.answer.offset, look.ask.entity, look.ask.view) for look in world.looks}
     replays: list[Replayed] = []
     for number in range(world.scale.partitions):
         frames = read_all(world.log.slices.get(Slice(world.cluster.commands_topic, number), []))
@@ -167,7 +174,8 @@ def enough_succeeded(world: World) -> None:
     """A world in which nearly everything fails proves nothing: an id may only become too old when the clocks leap."""
     counts, least = world.counts, 0.5 if world.drawn.leaps else 0.98
     require(counts.acked >= least * counts.asked, f"only {counts.acked} of {counts.asked} calls were decided")
-    require(counts.succeeded >= 0.2 * counts.asked, f"only {counts.succeeded} of {counts.asked} succeeded")
+    share = 0.1 if world.work.areas else 0.2  # in a city most come too late, or for what is not theirs
+    require(counts.succeeded >= share * counts.asked, f"only {counts.succeeded} of {counts.asked} succeeded")
 
 
 def _first(replays: list[Replayed]) -> "dict[Key, tuple[Invoke, Reply]]":

@@ -10,8 +10,8 @@ from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from tests.simulation.clock import Clock
 from tests.simulation.counts import Counts
+from tests.simulation.evening import Asking
 from tests.simulation.gateway import SimGateway
-from tests.simulation.workload import Asking
 
 GIVES_UP_MS = 1_500
 DOUBLES = 0.10

@@ -56,7 +56,7 @@ class Replayed:
         self.events: list[tuple[str, bytes]] = []
         """Every event in order: its kind, and how it is encoded."""
         self.views: dict[tuple[int, str], bytes] = {}
-        """By (offset, entity): a shop's totals after that frame."""
+        """By (offset, entity): what its view says after that frame."""
         self.sent: dict[tuple[int, int], bytes] = {}
         """By (destination, seq): every send."""
         self.decided: dict[Key, int] = {}
@@ -64,7 +64,7 @@ class Replayed:
         self.fired: list[tuple[int, str]] = []
         """Every `Fire` that had an effect: its offset, and who said it."""
         self.received = 0
-        """Sends of other partitions that had an effect."""
+        """Sends of other partitions that were new."""
         self._rules = rules
         self._partitions = partitions
         self.partition = self._partition(layout.Meta(topic_id=TOPIC_ID), {}, {})
@@ -82,10 +82,10 @@ class Replayed:
         """Everything in the store."""
         return everything(self.store)
 
-    def fold(self, frames: Sequence[Decoded], looked: set[tuple[int, str]], cold: Random | None = None) -> None:
+    def fold(self, frames: Sequence[Decoded], looked: set[tuple[int, str, str]], cold: Random | None = None) -> None:
         """Apply all frames. With `cold`, states and window are dropped now and then, and writes gathered."""
         unwritten: Changes | None = None
-        wanted = {offset for offset, _ in looked}
+        wanted = {offset for offset, *_ in looked}
         for fetched, frame in frames:
             changes = self._frame(fetched, frame)
             unwritten = changes if unwritten is None else _merged(unwritten, changes)
@@ -105,12 +105,20 @@ class Replayed:
         number, offset = self.number, fetched.offset
         self.partition.begin(offset, fetched.stamp_ms, frame)
         for index, record in enumerate(frame.records):
+            before = self._heard(record)
             actions = self._apply(Position(number, offset, index), record)
             if isinstance(record, Fire) and actions:
                 self.fired.append((offset, frame.producer))
-            self.received += isinstance(record, Sent) and bool(actions)
+            self.received += self._heard(record) != before
             self._take(record, actions)
         return self.partition.end(int.from_bytes(fetched.frame[4:8]))
+
+    def _heard(self, record: Record) -> tuple[int, int, int]:
+        """What the partition remembers of the source of a send; it is something else after a new one."""
+        if not isinstance(record, Sent):
+            return 0, 0, 0
+        incarnation, next_, above = self.partition.meta.sources.get(record.source, (0, 0, []))
+        return incarnation, next_, len(above)
 
     def _apply(self, position: Position, record: Record) -> list[Action]:
         while isinstance(outcome := self.partition.apply(position, record), NeedState | NeedPackage):
@@ -132,10 +140,10 @@ class Replayed:
                 case _:
                     pass
 
-    def _look(self, offset: int, looked: set[tuple[int, str]]) -> None:
-        for at, entity in looked:
+    def _look(self, offset: int, looked: set[tuple[int, str, str]]) -> None:
+        for at, entity, view in looked:
             if at == offset:
-                self.views[at, entity] = self.view(entity, "totals")
+                self.views[at, entity] = self.view(entity, view)
 
     def view(self, entity: str, view: str) -> bytes:
         """What a view says now."""

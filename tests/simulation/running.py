@@ -59,7 +59,7 @@ def shrink(world: World, kind: str, for_s: float = SHRINK_S) -> tuple[World, str
     while tries < SHRINK_MAX and time.monotonic() < until:
         for milder, smaller in [(faults, scale)] if smallest is None else _milder(faults, scale):
             tries += 1
-            tried = World(world.seed, milder, smaller)
+            tried = World(world.seed, milder, smaller, world.work)
             error = failure(tried)
             if error is not None and kind_of(error) == kind:
                 faults, scale, smallest = milder, smaller, (tried, f"{type(error).__name__}: {error}")

@@ -12,9 +12,11 @@ from actors.adapters.embedded.database import Database, Row
 from tests.disk.cutting import cut_power
 from tests.disk.failing import fail_syncs
 from tests.disk.power import Content
+from tests.simulation.city import city_of
 from tests.simulation.conftest import Tally
 from tests.simulation.planted import ALSO_PLANTED, PLANTED, Plant
-from tests.simulation.running import failure
+from tests.simulation.planted_city import PLANTED_IN_CITIES, plant
+from tests.simulation.running import failure, kind_of
 from tests.simulation.test_worlds import digests
 from tests.simulation.world import World
 
@@ -53,8 +55,18 @@ def test_more_planted_bugs_are_found_by_worlds(plant: Plant, monkeypatch: pytest
     assert found_by(plant, monkeypatch) is not None
 
 
+@pytest.mark.parametrize("bug", PLANTED_IN_CITIES)
+def test_a_bug_in_a_program_is_found_by_a_city(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    area, kind, broken = PLANTED_IN_CITIES[bug]
+    until = time.monotonic() + FOUND_S_MAX
+    plant(monkeypatch, kind, broken)
+    worlds = (World(seed, work=city_of(area)) for seed in range(SEEDS_MAX) if time.monotonic() < until)
+    wrong = (kind_of(error) for error in map(failure, worlds) if error is not None)
+    assert area.check.__name__ in wrong
+
+
 def test_set_iteration_in_a_handler_is_found_by_two_processes(tally: Tally) -> None:
-    found = digests([7], "1", "--plant-a-set") != digests([7], "2", "--plant-a-set")
+    found = digests([8], "1", "--plant-a-set") != digests([8], "2", "--plant-a-set")
     tally.planted["set iteration in a handler"] = found
     assert found
 

@@ -1,6 +1,6 @@
 """What clients ask for: shops with too little stock, purses that pay each other, and now and then nonsense."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import msgspec
 
 from actors.kernel.rules import Rules
 from actors.programs.shop.program import ENTITIES, Buy, Return, SetStock
+from tests.simulation.evening import Area, Asking
 from tests.simulation.purse import PURSE, Confirm, Open, Pay
 
 RULES = Rules([*ENTITIES, PURSE])
@@ -32,12 +33,19 @@ NONSENSE = (
 )
 
 
-class Asking(NamedTuple):
-    """One call to be made; a bad one must change nothing."""
+class Work(NamedTuple):
+    """What is done in a world."""
 
-    entity: str
-    command: bytes
-    is_bad: bool = False
+    rules: Rules
+    areas: tuple[Area, ...]
+    """Those of a city; none where shops and purses are at work."""
+    opening: Callable[[Random], list[Asking]]
+    calls: Callable[[Random, int], Iterator[Asking]]
+    """What one client asks, one call after the other."""
+    looks: tuple[tuple[str, str], ...]
+    """Entities, and a view of each."""
+    timers_ms: int = 1 << 50
+    """A world has settled when no timer is due within this time."""
 
 
 def is_bad(entity: str, command: bytes) -> bool:
@@ -56,7 +64,7 @@ def calls(chance: Random, count: int) -> Iterator[Asking]:
     """What one client asks, one call after the other."""
     for n in range(count):
         good = _line(chance, f"o{n}") if chance.random() < 0.56 else _payment(chance)
-        yield _spoilt(chance, good) if chance.random() < BAD else good
+        yield spoilt(chance, good) if chance.random() < BAD else good
 
 
 def _payment(chance: Random) -> Asking:
@@ -64,7 +72,7 @@ def _payment(chance: Random) -> Asking:
     return Asking(f"purse/{source}", encode(Pay(to, chance.randint(1, 60), chance.randint(20, 3_000))))
 
 
-def _spoilt(chance: Random, good: Asking) -> Asking:
+def spoilt(chance: Random, good: Asking) -> Asking:
     """Nonsense, or a good command cut short or with other bytes in it."""
     if chance.random() < 0.5:
         return Asking(*chance.choice(NONSENSE), is_bad=True)
@@ -79,3 +87,6 @@ def _line(chance: Random, order: str) -> Asking:
     merchant, sku, customer = chance.choice(MERCHANTS), chance.choice(SKUS), chance.choice(CUSTOMERS)
     line = kind(order, sku, customer, chance.randint(-1, 5), chance.randint(0, 900))
     return Asking(f"shop/{merchant}", encode(line))
+
+
+SHOPS = Work(RULES, (), opening, calls, tuple((f"shop/{merchant}", "totals") for merchant in MERCHANTS))

@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 from typing import NamedTuple
 
+from actors.kernel import layout
 from actors.kernel.action import Reply
 from actors.kernel.record import Slice
 from actors.kernel.routing import partition_of
@@ -13,6 +14,7 @@ from actors.link import Answer, Ask, FromGateway, FromHost
 from actors.settings import ClusterSettings, ProcessSettings
 from tests.simulation.broken import Broken
 from tests.simulation.chief import NOTICE_MS_MAX, Chief
+from tests.simulation.city import work_of
 from tests.simulation.client import SimClient
 from tests.simulation.clock import Clock
 from tests.simulation.counts import Counts
@@ -22,8 +24,8 @@ from tests.simulation.gateway import SimGateway
 from tests.simulation.host import SimHost
 from tests.simulation.log import SimLog
 from tests.simulation.network import Network
-from tests.simulation.trouble import ALL_TIMERS, EVENTS
-from tests.simulation.workload import MERCHANTS, RULES, calls, opening
+from tests.simulation.trouble import EVENTS
+from tests.simulation.workload import Work
 
 GATEWAYS = 2
 STORM_MS = 6_000
@@ -65,8 +67,11 @@ class Look(NamedTuple):
 class World:
     """One run. `notes` are its last events, for a person; `trace` is a sum over all of them."""
 
-    def __init__(self, seed: int, faults: Faults | None = None, scale: Scale | None = None) -> None:
+    def __init__(
+        self, seed: int, faults: Faults | None = None, scale: Scale | None = None, work: Work | None = None
+    ) -> None:
         self.seed = seed
+        self.work = work_of(seed) if work is None else work
         self.scale = scale_of(seed) if scale is None else scale
         self.chance = Random(seed)
         self.fate = Random(f"the fate of {seed}")
@@ -84,7 +89,7 @@ class World:
             outbox_max=8 if crowded else 1_000,
             snapshot_records=10 * self.scale.partitions,
         )
-        self.rules = RULES
+        self.rules = self.work.rules
         self.log = SimLog(self.clock, self.fate, self.drawn, self)
         self.disk = Disk(self.fate, self)
         self.timeless_ids = not self.drawn.leaps
@@ -112,8 +117,8 @@ class World:
 
     def _clients(self) -> list[SimClient]:
         asks = Random(f"what is asked in {self.seed}")
-        scripts = [iter(opening(asks))]
-        scripts += [calls(Random(asks.random()), self.scale.calls) for _ in range(self.scale.clients)]
+        scripts = [iter(self.work.opening(asks))]
+        scripts += [self.work.calls(Random(asks.random()), self.scale.calls) for _ in range(self.scale.clients)]
         return [SimClient(f"client{n}", script, self) for n, script in enumerate(scripts)]
 
     # -- running --------------------------------------------------------------------------------------------------
@@ -143,9 +148,14 @@ class World:
             elif ownership.outbox.records or ownership.written != end - 1:
                 watermark = ownership.partition.meta.watermark
                 found.append(f"{partition} ends at {end}, applied {watermark}, written {ownership.written}")
-            elif timers := host.store_of(partition).scan(*ALL_TIMERS, limit=3):
+            elif timers := host.store_of(partition).scan(*self._soon(partition), limit=3):
                 found.append(f"{partition} has timers: {timers}")
         return found
+
+    def _soon(self, partition: int) -> tuple[bytes, bytes]:
+        """The keys of the timers that a settled partition has not."""
+        stamp_ms = self.log.slices[Slice(self.cluster.commands_topic, partition)][-1].stamp_ms
+        return layout.timer_range(0, max(stamp_ms, self.clock.now_ms) + self.work.timers_ms)
 
     def story(self) -> str:
         """What to know about a failure."""
@@ -299,15 +309,15 @@ class World:
         return self.chance.choice(list(self.gateways.values())) if self.gateways else None
 
     def _look(self) -> None:
-        """Query a shop's totals, now and then; half the time as they are after the last call known to be there."""
+        """Query a view, now and then; half the time as it is after the last call known to be there."""
         gateway = self.some_gateway()
         if gateway is not None:
             self._asks += 1
-            entity = f"shop/{self.chance.choice(MERCHANTS)}"
+            entity, view = self.chance.choice(self.work.looks)
             partition = self.partition_of(entity)
             known = max((client.known.get(partition, -1) for client in self.clients), default=-1)
             at_least = known if self.chance.random() < 0.5 else -1
-            ask = Ask(self._asks, partition, entity, "totals", b"", at_least)
+            ask = Ask(self._asks, partition, entity, view, b"", at_least)
             gateway.query(ask, partial(self._looked, gateway.name, ask))
         if not self.healed_ms:
             self.clock.after(self.chance.randint(50, 400), self._look)

@@ -1,0 +1,39 @@
+"""A city's worlds: in each of them people are busy with a few of all the things that there are to do."""
+
+from collections.abc import Iterator
+from random import Random
+
+from actors.kernel.rules import Rules
+from tests.simulation.evening import Area, Asking
+from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
+from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
+from tests.simulation.workload import BAD, SHOPS, Work, spoilt
+
+AREAS = (SIGN_IN, VISITS, NOTICES, CIRCLE, CARDS, BIKES, EVENINGS, DROPS, TAXIS, MEALS, STORES)
+RULES = Rules([kind for area in AREAS for kind in area.kinds])
+AREAS_AT_ONCE = 3
+CITY_EVERY = 4
+"""Of so many worlds one is a city's."""
+TIMERS_MS = 5_000
+"""What is due later than this is left: a seat is held for minutes."""
+
+
+def work_of(seed: int) -> Work:
+    """What is done in the world of this seed."""
+    if seed % CITY_EVERY != CITY_EVERY - 1:
+        return SHOPS
+    return city_of(*Random(f"what there is to do in {seed}").sample(AREAS, AREAS_AT_ONCE))
+
+
+def city_of(*areas: Area) -> Work:
+    """A city where these things are done."""
+
+    def opening(chance: Random) -> list[Asking]:
+        return [asking for area in areas for asking in area.opening(chance)]
+
+    def calls(chance: Random, count: int) -> Iterator[Asking]:
+        for _ in range(count):
+            good = chance.choice(areas).ask(chance)
+            yield spoilt(chance, good) if chance.random() < BAD else good
+
+    return Work(RULES, areas, opening, calls, tuple(area.look for area in areas), TIMERS_MS)

@@ -1,0 +1,76 @@
+"""What a settled world came to, as its log tells it: states, events and answers, for the checks of single programs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from actors.entity import Entity
+from actors.kernel import layout
+from actors.kernel.action import Code, EventRecord
+from tests.simulation.replay import Replayed
+
+S = TypeVar("S")
+C = TypeVar("C")
+E = TypeVar("E")
+
+_record = msgspec.msgpack.Decoder(EventRecord).decode
+
+
+class Asking(NamedTuple):
+    """One call to be made; a bad one must change nothing."""
+
+    entity: str
+    command: bytes
+    is_bad: bool = False
+
+
+class Evening:
+    """A world's log, folded from 0."""
+
+    def __init__(self, replays: Sequence[Replayed]) -> None:
+        self._replays = replays
+
+    def states(self, kind: Entity[S, Any, Any]) -> dict[str, S]:
+        """Every entity of this kind that is stored, by its id."""
+        prefix = layout.entity_key(f"{kind.kind}/")
+        found: dict[str, Any] = {}
+        for replayed in self._replays:
+            for key in replayed.stored:
+                if key.startswith(prefix):
+                    entity_id = key.removeprefix(prefix).decode()
+                    found[entity_id] = replayed.state(f"{kind.kind}/{entity_id}")
+        return found
+
+    def events(self, kind: Entity[Any, Any, E]) -> dict[str, list[E]]:
+        """What came of each entity of this kind, in order."""
+        decode = msgspec.msgpack.Decoder[Any](kind.event).decode
+        found: dict[str, list[Any]] = {}
+        for replayed in self._replays:
+            for name, encoded in replayed.events:
+                if name == kind.kind:
+                    record = _record(encoded)
+                    found.setdefault(record.entity.removeprefix(f"{name}/"), []).append(decode(record.payload))
+        return found
+
+    def accepted(self, kind: Entity[Any, C, Any]) -> list[tuple[str, C]]:
+        """Every command of a client that an entity of this kind has accepted: the entity's id, and the command."""
+        decode = msgspec.msgpack.Decoder[Any](kind.command).decode
+        prefix = f"{kind.kind}/"
+        return [
+            (record.entity.removeprefix(prefix), decode(record.command))
+            for replayed in self._replays
+            for record, reply in replayed.first.values()
+            if record.entity.startswith(prefix) and reply.code == Code.OK
+        ]
+
+
+class Area(NamedTuple):
+    """One part of a city: its kinds, how it opens, what its people ask, what it must come to, and what is looked at."""
+
+    kinds: tuple[Entity[Any, Any, Any], ...]
+    opening: Callable[[Any], list[Asking]]
+    ask: Callable[[Any], Asking]
+    check: Callable[[Evening], None]
+    look: tuple[str, str]
+    """An entity and a view of it."""

@@ -1,0 +1,118 @@
+"""Bugs to be planted into the programs of a city, one at a time: each breaks what a check of its area says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from actors.domain import session, visit
+from actors.domain.friends import Hear
+from actors.domain.identity import link
+from actors.domain.notify import grants, inbox
+from actors.entity import Context, Decision, Send, accept
+from actors.programs.bike import program as bike
+from actors.programs.civic import program as civic
+from actors.programs.drops import program as drops
+from actors.programs.food import program as food
+from actors.programs.store import program as store
+from actors.programs.taxi import program as taxi
+from actors.programs.tickets import program as tickets
+from tests.simulation.city import RULES
+from tests.simulation.evening import Area
+from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
+from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
+
+Decide = Callable[[Any, Any, Context], Decision[Any]]
+CityPlant = tuple[Area, str, Callable[[Decide], Decide]]
+"""Where, the kind whose rule is broken, and how."""
+
+
+def _seeing(change: Callable[[Any], Any]) -> Callable[[Decide], Decide]:
+    """It decides by another state than there is."""
+    return lambda decide: lambda state, command, ctx: decide(change(state), command, ctx)
+
+
+def _without(*events: type) -> Callable[[Decide], Decide]:
+    """It forgets to say that this happened."""
+
+    def forgetful(decide: Decide) -> Decide:
+        def forgets(state: Any, command: Any, ctx: Context) -> Decision[Any]:
+            decision = decide(state, command, ctx)
+            kept = [event for event in decision.events if not isinstance(event, events)]
+            return accept(*kept, reply=decision.reply, actions=decision.actions)
+
+        return forgets
+
+    return forgetful
+
+
+def _sending_no(*commands: type) -> Callable[[Decide], Decide]:
+    """It forgets to send this."""
+
+    def forgetful(decide: Decide) -> Decide:
+        def forgets(state: Any, command: Any, ctx: Context) -> Decision[Any]:
+            decision = decide(state, command, ctx)
+            sent = (
+                one for one in decision.actions if not (isinstance(one, Send) and isinstance(one.command, commands))
+            )
+            return accept(*decision.events, reply=decision.reply, actions=tuple(sent))
+
+        return forgets
+
+    return forgetful
+
+
+def _deaf(decide: Decide) -> Decide:
+    """An end is not heard."""
+    return lambda state, command, ctx: (
+        accept() if isinstance(command, Hear) and not command.wants else decide(state, command, ctx)
+    )
+
+
+def _unused(state: link.Link) -> link.Link:
+    return replace(state, codes=tuple(replace(code, state="issued") for code in state.codes))
+
+
+def _one_more(state: grants.Grants) -> grants.Grants:
+    templates = {
+        name: replace(grant, left=grant.left + (grant.said == "accept")) for name, grant in state.templates.items()
+    }
+    return replace(state, templates=templates)
+
+
+def _waiting(driver: taxi.Driver) -> taxi.Driver:
+    return replace(driver, state="waiting") if driver.state == "busy" else driver
+
+
+PLANTED_IN_CITIES: dict[str, CityPlant] = {
+    "a code is used twice": (SIGN_IN, "identity.link", _seeing(_unused)),
+    "a former session key stays good": (SIGN_IN, "identity.link", _without(link.SessionSuperseded)),
+    "a device has two sessions": (VISITS, "visit", _without(visit.SessionEnded)),
+    "a closed session is not unloaded": (VISITS, "visit", _sending_no(session.Close)),
+    "more is sent than was allowed": (NOTICES, "notify.grants", _seeing(_one_more)),
+    "a message is lost on its way to the inbox": (NOTICES, "notify.box", _sending_no(inbox.Deliver)),
+    "the end of a friendship is not heard": (CIRCLE, "social.friends", _deaf),
+    "a showing is answered as often as it is asked": (CARDS, "civic.presentation", _without(civic.Used)),
+    "a bike is lent and stays": (BIKES, "bike.station", _without(bike.Lent)),
+    "a seat is sold twice": (EVENINGS, "tickets.hall", _seeing(lambda hall: replace(hall, sold={}))),
+    "seats are booked and not owed": (EVENINGS, "tickets.order", _without(tickets.SeatsOwed)),
+    "a drop gives out one more": (
+        DROPS,
+        "drops.drop",
+        _seeing(lambda drop: replace(drop, issued=max(0, drop.issued - 1))),
+    ),
+    "a gift that was refused is nobody's": (DROPS, "drops.collector", _without(drops.Received)),
+    "a driver takes a second ride": (TAXIS, "taxi.driver", _seeing(_waiting)),
+    "a cancelled order keeps its dishes": (MEALS, "food.order", _sending_no(food.PutBack)),
+    "a meal is cooked and not owed": (MEALS, "food.order", _without(food.MealOwed)),
+    "a person leaves and is inside": (STORES, "store.door", _without(store.Released)),
+    "more are let in than there is room for": (STORES, "store.door", _seeing(lambda door: replace(door, places=9))),
+}
+"""What a city's worlds must find, by what is broken."""
+
+
+def plant(patch: pytest.MonkeyPatch, kind: str, broken: Callable[[Decide], Decide]) -> None:
+    """Break the rule of this kind."""
+    compiled = RULES.kinds[kind]
+    patch.setattr(compiled, "decide", broken(compiled.decide))
