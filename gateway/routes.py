@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import uuid_utils
 
-from actors.entity import AnyEntity
+from actors.entity import AnyEntity, Ref
 from actors.errors import InvalidCommand, NotFound
 from actors.kernel.layout import made_ms
 from actors.kernel.record import Invoke, encode_record
@@ -53,6 +53,10 @@ class Routes:
                 self._known.clear()
             self._known[name] = route
         return route
+
+    def at(self, to: Ref[Any]) -> Route:
+        """The route of an entity that is named as the log does. Raises what `to` raises."""
+        return self.to(self.registry.name_of(str(to)))
 
     def record(self, name: str, command: str, payload: bytes, request_id: bytes, caller: str) -> tuple[int, bytes]:
         """The partition and the encoded record of a call. Raises NotFound or InvalidCommand."""

@@ -27,7 +27,7 @@ from gateway.authority import denied
 from gateway.deadlines import deadline_ms, now_ms
 from gateway.ingress import Ingress, Single
 from gateway.pending import Call
-from gateway.routes import Route, Routes, text_of
+from gateway.routes import Routes, text_of
 from gateway.status import refusal_of
 from gateway.v1 import program_pb2
 
@@ -68,12 +68,13 @@ class Steps:
         self._ingress = ingress
         self._routes = routes
         self._request_id = request_id
-        self._until_ms = until_ms
+        self.until_ms = until_ms
+        """When the call must be answered."""
 
     @property
     def left_s(self) -> float:
         """How long there is still time for the answer."""
-        return max(self._until_ms - now_ms(), 1) / 1_000
+        return max(self.until_ms - now_ms(), 1) / 1_000
 
     @property
     def person(self) -> str:
@@ -94,14 +95,12 @@ class Steps:
 
     async def ask(self, to: Ref[C], command: C, n: int = 0) -> Answer:
         """Ask the entity for the command, as the call's n-th step. Raises what the answer stands for."""
-        route = self._route(to)
+        route = self._routes.at(to)
         name = step_id(self._request_id, n)
         record = encode_record(Invoke(route.entity, checked(command), name, self.caller))
         waiter = Single()
         key, partition = (self.caller, name), route.partition
-        self._ingress.submit(
-            Call(key, partition, record, [waiter], self._until_ms, streamed=False, arrived_ms=now_ms())
-        )
+        self._ingress.submit(Call(key, partition, record, [waiter], self.until_ms, streamed=False, arrived_ms=now_ms()))
         reply = await waiter.future
         if reply.code:
             raise refusal_of(reply, partition)
@@ -109,13 +108,17 @@ class Steps:
 
     async def look(self, at: Ref[Any], view: str, as_type: type[T], **args: object) -> T:
         """What the entity's view shows now. It may be older than what another gateway has just answered."""
-        route = self._route(at)
-        asked = msgspec.json.encode(args)
-        answer = await self._ingress.query(route.partition, route.entity, view, asked, -1, self.left_s)
-        return msgspec.json.decode(answer.payload, type=as_type)
+        return await look(self._ingress, self._routes, at, view, as_type, self.until_ms, **args)
 
-    def _route(self, to: Ref[Any]) -> Route:
-        return self._routes.to(self._routes.registry.name_of(str(to)))
+
+async def look(
+    ingress: Ingress, routes: Routes, at: Ref[Any], view: str, as_type: type[T], until_ms: int, **args: object
+) -> T:
+    """What the entity's view shows now. It may be older than what another gateway has just answered."""
+    route = routes.at(at)
+    left_s = max(until_ms - now_ms(), 1) / 1_000
+    answer = await ingress.query(route.partition, route.entity, view, msgspec.json.encode(args), -1, left_s)
+    return msgspec.json.decode(answer.payload, type=as_type)
 
 
 class TypedService(Answering):

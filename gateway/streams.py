@@ -1,24 +1,23 @@
-"""One `InvokeStream`: calls in, results out, no task and no future for a single call."""
+"""One stream of calls, such as `InvokeStream`: calls in, results out, no task and no future for a single call."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from actors.errors import PlatformError, Unavailable
 from actors.kernel.action import Reply
 from actors.sensor import Sensor
+from actors.settings import ProcessSettings
 from gateway.admission import level_of
 from gateway.auth import Caller
-from gateway.authority import check_entity_call
-from gateway.deadlines import now_ms
+from gateway.deadlines import deadline_ms, each_call_ms, now_ms
 from gateway.door import SAID, wall_ms
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes, text_of
 from gateway.status import code_of, refusal_of, status_of
 from gateway.tokens import Why, refusal
-from gateway.v1 import program_pb2 as pb
 
 OPEN_MAX = 10_000
 RESULTS_MAX = 1_000
@@ -33,6 +32,57 @@ _Result: TypeAlias = tuple[str, int, Reply | None, PlatformError | None]
 
 def _result(name: str, partition: int, reply: Reply) -> _Result:
     return (name, partition, None, refusal_of(reply, partition)) if reply.code else (name, partition, reply, None)
+
+
+class Speech(Protocol):
+    """What one kind of stream speaks of: how its calls are read from a message, made into records, and answered."""
+
+    method: str
+    """The name of the gRPC method, for metrics."""
+
+    def calls(self, batch: Any) -> Sequence[Any]:
+        """The calls of a message; each has a `request_id`."""
+        ...
+
+    async def learn(self, calls: Sequence[Any], until_ms: int) -> None:
+        """Find out what `record` must know of these calls. Raises nothing: what is not known is refused there."""
+        ...
+
+    def key(self, call: Any, caller: Caller) -> str:
+        """What is asked, for the door: the resource name of an entity."""
+        ...
+
+    def check(self, call: Any, caller: Caller) -> None:
+        """Raises PermissionDenied or NotFound unless this caller, who has proved who it is, may make the call."""
+        ...
+
+    def record(self, call: Any, request_id: bytes, caller: Caller) -> tuple[int, bytes]:
+        """The partition and the record of a call. Raises a PlatformError for one that cannot be made."""
+        ...
+
+    def results(self) -> Any:
+        """A message for results, empty."""
+        ...
+
+    def answer(self, result: Any, reply: Reply, partition: int) -> int:
+        """Write an accepted call's answer into its result; returns how many bytes the answer has, roughly."""
+        ...
+
+
+def stream_of(
+    ingress: Ingress,
+    routes: Routes,
+    speech: Speech,
+    caller: Caller,
+    sensor: Sensor,
+    process: ProcessSettings,
+    context: Any,
+) -> "CallStream":
+    """The stream that a caller opens. Raises InvalidCommand, DeadlineExceeded."""
+    left_s: float | None = context.time_remaining()  # None when there is none, whatever its type says
+    until_ms = None if left_s is None else deadline_ms(left_s, process)
+    call_ms = each_call_ms(context.invocation_metadata(), process)
+    return CallStream(ingress, routes, speech, caller, sensor, call_ms, until_ms)
 
 
 class _Again:
@@ -58,11 +108,19 @@ class CallStream:
     """A `Waiter` for all calls of one stream. Takes no more in while `OPEN_MAX` are not answered and read."""
 
     def __init__(
-        self, ingress: Ingress, routes: Routes, caller: Caller, sensor: Sensor, call_ms: int, until_ms: int | None
+        self,
+        ingress: Ingress,
+        routes: Routes,
+        speech: Speech,
+        caller: Caller,
+        sensor: Sensor,
+        call_ms: int,
+        until_ms: int | None,
     ) -> None:
         """Each call may take `call_ms`, and none longer than until `until_ms`, when the stream itself ends."""
         self._ingress = ingress
         self._routes = routes
+        self._speech = speech
         self._caller = caller
         self._sensor = sensor
         self._call_ms = call_ms
@@ -76,7 +134,7 @@ class CallStream:
         self._draining = False
         self._reading: asyncio.Task[None] | None = None
 
-    async def run(self, requests: AsyncIterator[pb.InvokeBatch], context: Any) -> None:
+    async def run(self, requests: AsyncIterator[Any], context: Any) -> None:
         """Serve until the client has half-closed and every call is answered.
 
         Raises Unavailable when the gateway is drained: what was taken in is answered, the rest was not appended.
@@ -102,9 +160,10 @@ class CallStream:
 
     # -- calls in -------------------------------------------------------------------------------------------------
 
-    async def _read(self, requests: AsyncIterator[pb.InvokeBatch]) -> None:
+    async def _read(self, requests: AsyncIterator[Any]) -> None:
         async for batch in requests:
-            calls = batch.calls
+            calls = self._speech.calls(batch)
+            await self._speech.learn(calls, now_ms() + self._call_ms)
             for start in range(0, len(calls), CALLS_AT_ONCE_MAX):
                 while len(self._names) + self._repeats + len(self._results) >= OPEN_MAX:
                     self._room.clear()
@@ -116,7 +175,7 @@ class CallStream:
         self._ended = True
         self._ready.set()
 
-    def _take(self, calls: Sequence[pb.InvokeRequest]) -> None:
+    def _take(self, calls: Sequence[Any]) -> None:
         if self._caller.principal is not None:
             calls = self._permitted(calls)
         door, arrived_ms = self._ingress.door, now_ms()
@@ -128,13 +187,14 @@ class CallStream:
         deadline_ms = arrived_ms + self._call_ms
         if self._until_ms is not None:
             deadline_ms = min(deadline_ms, self._until_ms)
-        routes, submit, caller, names = self._routes, self._ingress.submit, self._caller.name, self._names
+        caller, record_of, submit = self._caller.name, self._speech.record, self._ingress.submit
+        id_of, names = self._routes.request_id, self._names
         refused: dict[str, int] = {}
         for call in calls:
             name = call.request_id
             try:
-                request_id = routes.request_id(name)
-                partition, record = routes.record(call.entity, call.command, call.payload, request_id, caller)
+                request_id = id_of(name)
+                partition, record = record_of(call, request_id, self._caller)
                 waiter = self if request_id not in names else _Again(self, name)
                 submit(
                     Call((caller, request_id), partition, record, [waiter], deadline_ms, True, arrived_ms=arrived_ms)
@@ -150,15 +210,15 @@ class CallStream:
         for reason, count in refused.items():
             self._sensor.calls_refused(reason, count)
 
-    def _permitted(self, calls: Sequence[pb.InvokeRequest]) -> Sequence[pb.InvokeRequest]:
+    def _permitted(self, calls: Sequence[Any]) -> Sequence[Any]:
         """The calls that this caller may make, while its token is good; the others have their results at once."""
-        caller, permitted, refused = self._caller, list[pb.InvokeRequest](), dict[str, int]()
+        caller, permitted, refused = self._caller, list[Any](), dict[str, int]()
         is_expired = wall_ms() >= caller.until_ms
         for call in calls:
             try:
                 if is_expired:
                     raise refusal(Why.EXPIRED)
-                check_entity_call(caller.principal, self._routes, call.entity, call.command)
+                self._speech.check(call, caller)
             except PlatformError as error:
                 refused[error.reason] = refused.get(error.reason, 0) + 1
                 self._end((call.request_id, 0, None, error))
@@ -168,14 +228,14 @@ class CallStream:
             self._sensor.calls_refused(reason, count)
         return permitted
 
-    def _chosen(self, calls: Sequence[pb.InvokeRequest]) -> Sequence[pb.InvokeRequest]:
+    def _chosen(self, calls: Sequence[Any]) -> Sequence[Any]:
         """The calls that are let in; the others have their results at once."""
         refused_of, tenant = self._ingress.door.refused, self._caller.tenant
         level = level_of(self._caller.priority, self._caller.name, wall_ms())
-        chosen: list[pb.InvokeRequest] = []
+        chosen: list[Any] = []
         refused: dict[str, int] = {}
         for call in calls:
-            error = refused_of(tenant, level, call.entity)
+            error = refused_of(tenant, level, self._speech.key(call, self._caller))
             if error is None:
                 chosen.append(call)
             else:
@@ -218,11 +278,11 @@ class CallStream:
                 await context.write(batch)
                 self._room.set()
 
-    def _batch(self) -> pb.InvokeResultBatch:
+    def _batch(self) -> Any:
         """The oldest results, made in place: a message that is made apart and copied costs three times as much."""
-        batch = pb.InvokeResultBatch()
+        batch = self._speech.results()
         batch.level, batch.own_level = self._ingress.door.levels(self._caller)
-        add, results = batch.results.add, self._results
+        add, answer, results = batch.results.add, self._speech.answer, self._results
         turned_away: dict[str, bytes] = {}
         bad: dict[str, int] = {}
         good = size = 0
@@ -233,15 +293,7 @@ class CallStream:
             result = add(request_id=name)
             if reply is not None:
                 good += 1
-                response = result.response
-                response.payload = reply.payload
-                if reply.duplicate:
-                    response.duplicate = True
-                position = response.position
-                position.partition = partition
-                position.offset = reply.offset
-                position.index = reply.index
-                size += len(reply.payload)
+                size += answer(result, reply, partition)
             elif error is not None:
                 status = turned_away.get(error.reason)
                 if status is None:
@@ -254,7 +306,7 @@ class CallStream:
                 code = code_of(error).name
                 bad[code] = bad.get(code, 0) + 1
         if good:
-            self._sensor.stream_answered("InvokeStream", "OK", good)
+            self._sensor.stream_answered(self._speech.method, "OK", good)
         for code, count in bad.items():
-            self._sensor.stream_answered("InvokeStream", code, count)
+            self._sensor.stream_answered(self._speech.method, code, count)
         return batch

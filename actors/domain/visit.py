@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain import session
+from actors.domain.ways.sources import SCENES, Source
 from actors.entity import Context, Decision, Entity, Reject, Send, Stage, accept, after
 
 LIFE = {
@@ -21,36 +22,6 @@ LIFE = {
 MERGE_MS = 30_000
 DEVICES_MAX = 8
 
-SCENES = {
-    "other": 1001,
-    "search": 1005,
-    "share": 1007,
-    "scan": 1011,
-    "notification": 1014,
-    "nearby": 1026,
-    "program": 1037,
-    "article": 1058,
-    "recent": 1089,
-    "favourite": 1103,
-    "live": 1177,
-    "link": 1194,
-}
-"""Where an opening may come from, and the scene number that its session is told."""
-
-Source: TypeAlias = Literal[
-    "other",
-    "search",
-    "share",
-    "scan",
-    "notification",
-    "nearby",
-    "program",
-    "article",
-    "recent",
-    "favourite",
-    "live",
-    "link",
-]
 Text: TypeAlias = Annotated[str, Meta(max_length=64)]
 
 
@@ -152,7 +123,7 @@ def _open(visits: Visits, command: Open, ctx: Context) -> Decision[Event]:
     launch = session.Open(program, command.path, SCENES[command.source])
     name = f"{ctx.entity_id}/{n}"
     sends = (*(_closing(ctx, event.n) for event in ended), Send(session.SESSION.at(name), launch))
-    reply = {"session": name, "visit": visit, "began": not continues}
+    reply = {"session": name, "path": command.path, "version": command.version, "visit": visit, "began": not continues}
     return accept(*ended, kind(visit, n, *said, now_ms), reply=reply, actions=sends)
 
 

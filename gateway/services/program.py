@@ -1,12 +1,13 @@
 """`ProgramService`: calls, queries and pushes of mini programs. Translates between protobuf and the ingress."""
 
 import time
-from collections.abc import AsyncIterator
-from typing import Any, cast
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import msgspec
 
 from actors.errors import InvalidCommand, NotFound, PlatformError
+from actors.kernel.action import Reply
 from actors.lifecycle import Table
 from actors.payload import describe
 from actors.registry import Registry
@@ -15,15 +16,61 @@ from actors.settings import ProcessSettings
 from gateway.answering import Answering, Context, level_trailer, trailer
 from gateway.auth import Caller
 from gateway.authority import check_entity_call, check_kind, check_program, programs_told
-from gateway.deadlines import deadline_ms, each_call_ms, now_ms
+from gateway.deadlines import deadline_ms, now_ms
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener, until_expiry
 from gateway.pending import Call
 from gateway.routes import Route, Routes, text_of
 from gateway.status import refusal_of
-from gateway.streams import CallStream
+from gateway.streams import stream_of
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
+
+
+class Calls:
+    """What an `InvokeStream` speaks of: a `Speech`."""
+
+    method = "InvokeStream"
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+
+    def calls(self, batch: pb.InvokeBatch) -> Sequence[pb.InvokeRequest]:
+        """The calls of a message."""
+        return batch.calls
+
+    async def learn(self, calls: Sequence[pb.InvokeRequest], until_ms: int) -> None:
+        """There is nothing to know of them beforehand."""
+        del calls, until_ms
+
+    def key(self, call: pb.InvokeRequest, caller: Caller) -> str:
+        """The entity that is asked."""
+        del caller
+        return call.entity
+
+    def check(self, call: pb.InvokeRequest, caller: Caller) -> None:
+        """Whether the caller may ask this entity for this command."""
+        check_entity_call(caller.principal, self._routes, call.entity, call.command)
+
+    def record(self, call: pb.InvokeRequest, request_id: bytes, caller: Caller) -> tuple[int, bytes]:
+        """The call's partition and record."""
+        return self._routes.record(call.entity, call.command, call.payload, request_id, caller.name)
+
+    def results(self) -> pb.InvokeResultBatch:
+        """A message for results."""
+        return pb.InvokeResultBatch()
+
+    def answer(self, result: pb.InvokeResult, reply: Reply, partition: int) -> int:
+        """The program's answer, and where the call was decided."""
+        response = result.response
+        response.payload = reply.payload
+        if reply.duplicate:
+            response.duplicate = True
+        position = response.position
+        position.partition = partition
+        position.offset = reply.offset
+        position.index = reply.index
+        return len(reply.payload)
 
 
 class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
@@ -75,12 +122,8 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
         """Many calls at a time."""
         began = time.perf_counter()
         try:
-            # None when there is none, whatever its type says.
-            left_s: float | None = cast("Any", context).time_remaining()
-            until_ms = None if left_s is None else deadline_ms(left_s, self._process)
-            call_ms = each_call_ms(context.invocation_metadata(), self._process)
-            caller = self.caller(context)
-            stream = CallStream(self._ingress, self._routes, caller, self._sensor, call_ms, until_ms)
+            caller, speech = self.caller(context), Calls(self._routes)
+            stream = stream_of(self._ingress, self._routes, speech, caller, self._sensor, self._process, context)
             await self.serve(stream, stream.run(request_iterator, context))
         except PlatformError as error:
             await self.refuse(context, "InvokeStream", began, error, "")

@@ -1,6 +1,8 @@
 """`SessionService`: a person opens a program, turns its pages and leaves. Whose session it is, the call proves."""
 
 import re
+import time
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from actors.domain import session as s
@@ -11,17 +13,19 @@ from actors.domain.visit import VISIT
 from actors.entity import Ref
 from actors.errors import InvalidCommand, PlatformError
 from actors.ports import Keys
-from actors.principal import PART, Role
+from actors.principal import Role
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
-from gateway.answering import Context
-from gateway.auth import CALLER
+from gateway.answering import Context, trailer
 from gateway.authority import denied
 from gateway.deriving import Derived
 from gateway.ingress import Ingress
 from gateway.routes import Routes
-from gateway.services.belonging import check_page, check_runs
+from gateway.services.belonging import check_page
+from gateway.services.opening import Openings, opener, write_opened
+from gateway.services.shown import Catalogue
 from gateway.steps import Answer, Steps, TypedService, position_of
+from gateway.streams import stream_of
 from gateway.v1 import session_pb2 as pb
 from gateway.v1 import session_pb2_grpc
 
@@ -55,32 +59,37 @@ class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
     ) -> None:
         super().__init__(ingress, routes, process, sensor)
         self._derived = None if keys is None else Derived(keys)
+        self._catalogue = Catalogue(ingress, routes)
 
     async def Open(self, request: pb.OpenRequest, context: Context) -> pb.OpenResponse:
         """An opening: a visit and its session in one record."""
         program = request.program
 
         async def work(steps: Steps) -> pb.OpenResponse:
-            openid, person = self._opener(steps, program)
-            path, version = self._target(program, request.path)
-            wanted: Any = request.source or "other"  # whatever is no source is refused when the command is checked
-            quotas = (self.process.visit_merge_ms, self.process.visit_devices_max)
-            command = v.Open(path, wanted, request.device, request.via, version, request.city, *quotas)
-            answer = await steps.ask(VISIT.at(f"{program}/{openid}"), command)
-            opened = answer.value
-            if opened["began"] and person and await steps.look(RECENT.at(person), "first", str) != program:
+            openid, person = self._opener(steps, program, request.openid)
+            await self._catalogue.learn(program, steps.until_ms)
+            answer = await steps.ask(*self._openings().opening(request, openid))
+            response = pb.OpenResponse(position=position_of(answer), duplicate=answer.duplicate)
+            write_opened(response, answer.payload)
+            if response.began and person and await steps.look(RECENT.at(person), "first", str) != program:
                 await steps.ask(RECENT.at(person), Used(program), 1)
-            return pb.OpenResponse(
-                session=f"sessions/{opened['session']}",
-                path=path,
-                version=version,
-                visit=opened["visit"],
-                began=opened["began"],
-                position=position_of(answer),
-                duplicate=answer.duplicate,
-            )
+            return response
 
-        return await self.answer(context, "Open", self._about(context, program), request.request_id, work)
+        return await self.answer(context, "Open", self._about(context, request), request.request_id, work)
+
+    async def OpenStream(self, request_iterator: AsyncIterator[pb.OpenBatch], context: Context) -> None:
+        """Many openings at a time."""
+        began = time.perf_counter()
+        try:
+            caller, speech = self.caller(context), self._openings()
+            stream = stream_of(self._ingress, self._routes, speech, caller, self._sensor, self.process, context)
+            await self.serve(stream, stream.run(request_iterator, context))
+        except PlatformError as error:
+            await self.refuse(context, "OpenStream", began, error, "")
+        context.set_trailing_metadata(trailer(""))
+
+    def _openings(self) -> Openings:
+        return Openings(self._routes, self.process, self._catalogue)
 
     async def Show(self, request: pb.SessionRequest, context: Context) -> pb.SessionResponse:
         """The session is seen."""
@@ -113,51 +122,33 @@ class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
         async def work(steps: Steps) -> pb.SessionResponse:
             named = _own(steps, request.session)
             if isinstance(command, s.EnterPage):
-                self._target(named.program, command.path)
+                check_page(self._routes.registry, named.program, command.path.partition("?")[0], "path")
             return _done(await steps.ask(SESSION.at(named.id), command))
 
         return await self.answer(context, method, _addressed(request.session), request.request_id, work)
 
-    def _opener(self, steps: Steps, program: str) -> tuple[str, str]:
+    def _opener(self, steps: Steps, program: str, asked: str) -> tuple[str, str]:
         """Who opens: as the program knows it, and as the platform does, "" where only the program does.
 
         Raises PermissionDenied, InvalidCommand.
         """
         principal = steps.principal
         if principal is not None and principal.role is Role.ACCOUNT and self._derived is not None:
-            return self._derived.openid(program, principal.subject), principal.subject
-        openid = _openid(steps, program)
+            openid = self._derived.openid(program, principal.subject)
+            if asked not in ("", openid):
+                raise denied()
+            return openid, principal.subject
+        openid = opener(principal, steps.caller, program, asked)
         return openid, openid if principal is None else ""
 
-    def _target(self, program: str, path: str) -> tuple[str, str]:
-        """The path that is opened, and the version that has it. Raises NotFound, InvalidCommand."""
-        registry = self._routes.registry
-        check_runs(registry, program)
-        manifest = registry.programs[program].manifest
-        path = path or manifest.pages[0]
-        check_page(registry, program, path.partition("?")[0], "path")
-        return path, manifest.version.name
-
-    def _about(self, context: Context, program: str) -> Ref[Any]:
+    def _about(self, context: Context, request: pb.OpenRequest) -> Ref[Any]:
         """The visits that an opening is asked of, for the door; a caller that is none is refused there."""
         try:
             caller = self.caller(context)
         except PlatformError:
-            return VISIT.at(program)
-        return VISIT.at(f"{program}/{caller.name if caller.principal is None else caller.principal.subject}")
-
-
-def _openid(steps: Steps, program: str) -> str:
-    """Who opens, as the program knows it. Raises PermissionDenied, InvalidCommand."""
-    principal = steps.principal
-    if principal is not None:
-        if principal.tenant != program:
-            raise denied()
-        return principal.subject
-    if not PART.fullmatch(steps.caller):
-        message = f"{CALLER} says who opens: 1 to 64 letters, digits and . _ ~ -"
-        raise InvalidCommand(message, field=CALLER, reason="INVALID_OPENID")
-    return steps.caller
+            return VISIT.at(request.program)
+        name = caller.name if caller.principal is None else caller.principal.subject
+        return VISIT.at(f"{request.program}/{request.openid or name}")
 
 
 def _own(steps: Steps, session: str) -> _Named:
@@ -167,7 +158,7 @@ def _own(steps: Steps, session: str) -> _Named:
         message = f"a session is sessions/<program>/<openid>/<n>, not {session[:_SHOWN_MAX]!r}"
         raise InvalidCommand(message, field="session", reason="INVALID_SESSION")
     named = _Named(found[1], found[2], int(found[3]))
-    if _openid(steps, named.program) != named.openid:
+    if opener(steps.principal, steps.caller, named.program) != named.openid:
         raise denied()
     return named
 

@@ -23,25 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.v1 import program_pb2 as gateway_dot_v1_dot_program__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18gateway/v1/session.proto\x12\ngateway.v1\x1a\x18gateway/v1/program.proto\"{\n\x0bOpenRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0b\n\x03via\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x0c\n\x04\x63ity\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"\x97\x01\n\x0cOpenResponse\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\r\n\x05visit\x18\x04 \x01(\x03\x12\r\n\x05\x62\x65gan\x18\x05 \x01(\x08\x12&\n\x08position\x18\x06 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x07 \x01(\x08\"5\n\x0eSessionRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"@\n\x0bPageRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"L\n\x0fSessionResponse\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x32\x95\x03\n\x0eSessionService\x12\x39\n\x04Open\x12\x17.gateway.v1.OpenRequest\x1a\x18.gateway.v1.OpenResponse\x12?\n\x04Show\x12\x1a.gateway.v1.SessionRequest\x1a\x1b.gateway.v1.SessionResponse\x12?\n\x04Hide\x12\x1a.gateway.v1.SessionRequest\x1a\x1b.gateway.v1.SessionResponse\x12\x41\n\tEnterPage\x12\x17.gateway.v1.PageRequest\x1a\x1b.gateway.v1.SessionResponse\x12\x41\n\tLeavePage\x12\x17.gateway.v1.PageRequest\x1a\x1b.gateway.v1.SessionResponse\x12@\n\x05\x43lose\x12\x1a.gateway.v1.SessionRequest\x1a\x1b.gateway.v1.SessionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18gateway/v1/session.proto\x12\ngateway.v1\x1a\x18gateway/v1/program.proto\x1a\x17google/rpc/status.proto\"\x9c\x01\n\x0bOpenRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0b\n\x03via\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x0c\n\x04\x63ity\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x0e\n\x06openid\x18\x08 \x01(\t\x12\x0f\n\x07\x63ohorts\x18\t \x03(\t\"3\n\tOpenBatch\x12&\n\x05opens\x18\x01 \x03(\x0b\x32\x17.gateway.v1.OpenRequest\"\\\n\x0fOpenResultBatch\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.gateway.v1.OpenResult\x12\r\n\x05level\x18\x02 \x01(\x05\x12\x11\n\town_level\x18\x03 \x01(\x05\"~\n\nOpenResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x08response\x18\x02 \x01(\x0b\x32\x18.gateway.v1.OpenResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\x97\x01\n\x0cOpenResponse\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\r\n\x05visit\x18\x04 \x01(\x03\x12\r\n\x05\x62\x65gan\x18\x05 \x01(\x08\x12&\n\x08position\x18\x06 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x07 \x01(\x08\"5\n\x0eSessionRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"@\n\x0bPageRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"L\n\x0fSessionResponse\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x32\xdb\x03\n\x0eSessionService\x12\x39\n\x04Open\x12\x17.gateway.v1.OpenRequest\x1a\x18.gateway.v1.OpenResponse\x12\x44\n\nOpenStream\x12\x15.gateway.v1.OpenBatch\x1a\x1b.gateway.v1.OpenResultBatch(\x01\x30\x01\x12?\n\x04Show\x12\x1a.gateway.v1.SessionRequest\x1a\x1b.gateway.v1.SessionResponse\x12?\n\x04Hide\x12\x1a.gateway.v1.SessionRequest\x1a\x1b.gateway.v1.SessionResponse\x12\x41\n\tEnterPage\x12\x17.gateway.v1.PageRequest\x1a\x1b.gateway.v1.SessionResponse\x12\x41\n\tLeavePage\x12\x17.gateway.v1.PageRequest\x1a\x1b.gateway.v1.SessionResponse\x12@\n\x05\x43lose\x12\x1a.gateway.v1.SessionRequest\x1a\x1b.gateway.v1.SessionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.v1.session_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPENREQUEST']._serialized_start=66
-  _globals['_OPENREQUEST']._serialized_end=189
-  _globals['_OPENRESPONSE']._serialized_start=192
-  _globals['_OPENRESPONSE']._serialized_end=343
-  _globals['_SESSIONREQUEST']._serialized_start=345
-  _globals['_SESSIONREQUEST']._serialized_end=398
-  _globals['_PAGEREQUEST']._serialized_start=400
-  _globals['_PAGEREQUEST']._serialized_end=464
-  _globals['_SESSIONRESPONSE']._serialized_start=466
-  _globals['_SESSIONRESPONSE']._serialized_end=542
-  _globals['_SESSIONSERVICE']._serialized_start=545
-  _globals['_SESSIONSERVICE']._serialized_end=950
+  _globals['_OPENREQUEST']._serialized_start=92
+  _globals['_OPENREQUEST']._serialized_end=248
+  _globals['_OPENBATCH']._serialized_start=250
+  _globals['_OPENBATCH']._serialized_end=301
+  _globals['_OPENRESULTBATCH']._serialized_start=303
+  _globals['_OPENRESULTBATCH']._serialized_end=395
+  _globals['_OPENRESULT']._serialized_start=397
+  _globals['_OPENRESULT']._serialized_end=523
+  _globals['_OPENRESPONSE']._serialized_start=526
+  _globals['_OPENRESPONSE']._serialized_end=677
+  _globals['_SESSIONREQUEST']._serialized_start=679
+  _globals['_SESSIONREQUEST']._serialized_end=732
+  _globals['_PAGEREQUEST']._serialized_start=734
+  _globals['_PAGEREQUEST']._serialized_end=798
+  _globals['_SESSIONRESPONSE']._serialized_start=800
+  _globals['_SESSIONRESPONSE']._serialized_end=876
+  _globals['_SESSIONSERVICE']._serialized_start=879
+  _globals['_SESSIONSERVICE']._serialized_end=1354
 # @@protoc_insertion_point(module_scope)

@@ -43,6 +43,11 @@ class SessionServiceStub:
                 request_serializer=gateway_dot_v1_dot_session__pb2.OpenRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_session__pb2.OpenResponse.FromString,
                 _registered_method=True)
+        self.OpenStream = channel.stream_stream(
+                '/gateway.v1.SessionService/OpenStream',
+                request_serializer=gateway_dot_v1_dot_session__pb2.OpenBatch.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_session__pb2.OpenResultBatch.FromString,
+                _registered_method=True)
         self.Show = channel.unary_unary(
                 '/gateway.v1.SessionService/Show',
                 request_serializer=gateway_dot_v1_dot_session__pb2.SessionRequest.SerializeToString,
@@ -78,7 +83,20 @@ class SessionServiceServicer:
     """
 
     def Open(self, request, context):
-        """A session of the program, and a visit to which it belongs. NO_SUCH_PROGRAM, NO_SUCH_PAGE, INVALID_OPENID.
+        """A session of the program, and a visit to which it belongs. NO_SUCH_PROGRAM, NO_SUCH_PAGE, INVALID_OPENID;
+        NOT_RELEASED for a program of the catalogue that shows the person no version yet.
+
+        Which version the person is shown is decided when the call is first asked for, by what the catalogue said at most a
+        second before, and stands on record. A retry that comes after another was released is REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenStream(self, request_iterator, context):
+        """The same for many openings at a time, as `ProgramService.InvokeStream` is for calls: each has one result with its
+        request id, in any order, and the stream takes no more in while 10,000 are not answered and read. A person opens for
+        itself; what relays the openings of many, an operator or a process of the platform, names each in `openid`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,6 +144,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.Open,
                     request_deserializer=gateway_dot_v1_dot_session__pb2.OpenRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_session__pb2.OpenResponse.SerializeToString,
+            ),
+            'OpenStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.OpenStream,
+                    request_deserializer=gateway_dot_v1_dot_session__pb2.OpenBatch.FromString,
+                    response_serializer=gateway_dot_v1_dot_session__pb2.OpenResultBatch.SerializeToString,
             ),
             'Show': grpc.unary_unary_rpc_method_handler(
                     servicer.Show,
@@ -184,6 +207,33 @@ class SessionService:
             '/gateway.v1.SessionService/Open',
             gateway_dot_v1_dot_session__pb2.OpenRequest.SerializeToString,
             gateway_dot_v1_dot_session__pb2.OpenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/gateway.v1.SessionService/OpenStream',
+            gateway_dot_v1_dot_session__pb2.OpenBatch.SerializeToString,
+            gateway_dot_v1_dot_session__pb2.OpenResultBatch.FromString,
             options,
             channel_credentials,
             insecure,

@@ -222,12 +222,11 @@ def reason_of(status: status_pb2.Status) -> str:
     return str(info.reason) if info is not None and status.message else ""
 
 
-def judge_results(counts: Counts, bad: Mutant, results: Sequence[pb.InvokeResult]) -> None:
+def judge_results(counts: Counts, bad: Mutant, calls: int, results: Sequence[Any]) -> None:
     """Each call of a batch has one result: a response, or an error with a reason."""
-    calls = pb.InvokeBatch.FromString(bad.written).calls
-    if len(results) != len(calls):
+    if len(results) != calls:
         counts.wrong += 1
-        counts.find(f"{len(results)} results of {len(calls)} calls: {bad.written.hex():.600}")
+        counts.find(f"{len(results)} results of {calls} calls: {bad.written.hex():.600}")
     refused = [result.error for result in results if result.HasField("error")]
     for error in refused:
         judge(counts, bad, next(code for code in grpc.StatusCode if code.value[0] == error.code), error)
@@ -273,7 +272,7 @@ async def _mutate(counts: Counts, size: int) -> Counts:
             if bad.method == "InvokeStream":
                 results = [result for batch in asking.said for result in batch.results]
                 counts.refused += any(result.HasField("error") for result in results)
-                judge_results(counts, bad, results)
+                judge_results(counts, bad, len(pb.InvokeBatch.FromString(bad.written).calls), results)
             else:
                 counts.effect("taken")
     return counts

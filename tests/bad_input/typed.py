@@ -19,6 +19,8 @@ from actors.adapters.readmodels import SqliteRows
 from actors.adapters.signatures import public_of
 from actors.domain.catalog.key import Key
 from actors.domain.catalog.name import Name
+from actors.domain.catalog.program import Program
+from actors.domain.catalog.versions import Version
 from actors.domain.identity import link as identity
 from actors.domain.identity.person import Person
 from actors.domain.notify.template import Template
@@ -65,7 +67,7 @@ from gateway.v1 import (
     ways_pb2,
     webhooks_pb2,
 )
-from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge
+from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge, judge_results
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.packing import KEY, archive_of
 from tests.gateway.scene import new_id, registry
@@ -124,6 +126,9 @@ STATES = {
     "notify.template/cafe/ready": Template("approved", "Ready", ("thing1",)),
     "catalog.name/cafe": Name("kept", "acme"),
     "catalog.key/acme": Key("set", public_of(KEY)),
+    "catalog.program/acme/cafe": Program(
+        "registered", "cafe", versions=(Version(1, "1.0.0", "a" * 64, "released"),), live=1
+    ),
     "ways.code/cafe/ABCDEFGHIJKL": Code("minted", "pages/map/index", b"42", "trial", "ann", 7),
     "ways.link/cafe/ABCDEFGHIJKLMNOP": Link("minted", "pages/map/index", b"42", "ann", 7, 8),
     "ways.rules/hooks.shop.com": LinkRules("kept", "cafe", {}, {"/in": "pages/map/index"}),
@@ -164,9 +169,11 @@ class Entities(Answering):
         found = self._kinds.of(record.entity)
         assert found is not None
         found[0].decode_command(record.command)
-        payload = b'{"program":"acme/cafe","code":1,"session":"cafe/ann/1","visit":1,"began":true'
+        payload = b'{"program":"acme/cafe","code":1'
         payload += b',"n":1,"version":1,"until_ms":9,"left":1,"state":"asked","lasting":false,"again":false'
         payload += b',"kid":"' + KEYS.signer()[0].encode() + b'","at_ms":7000,"good_until_ms":9000}'
+        if record.entity.startswith("visit/"):
+            payload = b'{"session":"cafe/ann/1","path":"pages/map/index","version":"1.0.0","visit":1,"began":true}'
         reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
 
@@ -234,11 +241,13 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
             counts.refused += 1
             counts.effect("no message")
             continue
-        request = message_factory.GetMessageClass(method.input_type).FromString(bad.written)
+        request: Any = message_factory.GetMessageClass(method.input_type).FromString(bad.written)
         try:
             service = services[method.containing_service.name]
             asking = Proving(method.name) if method.containing_service.name in PROVING else Asking()
-            asked = parts(request, *_rest(chance)) if method.client_streaming else request
+            is_call_stream = method.client_streaming and method.server_streaming
+            rest = () if is_call_stream else _rest(chance)
+            asked = parts(request, *rest) if method.client_streaming else request
             await getattr(service, method.name)(asked, cast("Any", asking))
         except Aborted as refusal:
             counts.refused += 1
@@ -247,7 +256,12 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
             counts.crashes += 1
             counts.find(f"{type(error).__name__}: {error!s:.200} of {bad.method} {bad.written.hex():.600}")
         else:
-            counts.effect("taken")
+            if not is_call_stream:
+                counts.effect("taken")
+                continue
+            results = [result for batch in asking.said for result in batch.results]
+            counts.refused += any(result.HasField("error") for result in results)
+            judge_results(counts, bad, len(request.opens), results)
     return counts
 
 
@@ -279,7 +293,10 @@ def _message(type_: Descriptor, chance: random.Random) -> Any:
     """A request whose fields are mostly right; some hold odd texts and numbers."""
     message: Any = message_factory.GetMessageClass(type_)()
     for field in type_.fields:
-        if field.message_type is not None:
+        if field.message_type is not None and field.is_repeated:
+            some = [_message(field.message_type, chance) for _ in range(chance.randrange(4))]
+            getattr(message, field.name).extend(some)
+        elif field.message_type is not None:
             getattr(message, field.name).CopyFrom(_message(field.message_type, chance))
         elif field.is_repeated:
             getattr(message, field.name).extend(_value(field, chance) for _ in range(chance.randrange(3)))

@@ -123,7 +123,7 @@ def _judge(counts: Counts, bad: Mutant, answered: Answered) -> None:
         return
     if bad.method == "InvokeStream" and answered.code is grpc.StatusCode.OK:
         counts.refused += bool(answered.refusals)
-        judge_results(counts, bad, answered.results)
+        judge_results(counts, bad, len(pb.InvokeBatch.FromString(bad.written).calls), answered.results)
     elif _listens(bad) and answered.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         counts.effect("taken")
     elif answered.status is not None:

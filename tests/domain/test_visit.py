@@ -8,12 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Reject
-from actors.domain import visit as v
 from actors.domain.session import SESSION
 from actors.domain.visit import (
     DEVICES_MAX,
     MERGE_MS,
-    SCENES,
     VISIT,
     Close,
     Open,
@@ -21,6 +19,7 @@ from actors.domain.visit import (
     VisitBegan,
     VisitContinued,
 )
+from actors.domain.ways.sources import SCENES, Source
 from actors.testing import NOW_MS, Ensemble, Played
 
 ME = "bike/ann"
@@ -47,7 +46,7 @@ def test_an_opening_and_its_session_are_one_record() -> None:
     opening = Open(PAGE, "scan", "phone", "code/X", "1.0.0", "Oslo")
     played = city.when(HERE, opening)
     assert city.sent == [], "the session has the visit's routing key"
-    assert played.reply == {"session": f"{ME}/1", "visit": 1, "began": True}
+    assert played.reply == {"session": f"{ME}/1", "path": PAGE, "version": "1.0.0", "visit": 1, "began": True}
     assert played.events[0] == (
         HERE,
         VisitBegan(1, 1, PAGE, "scan", "phone", "code/X", "1.0.0", "Oslo", NOW_MS),
@@ -65,7 +64,7 @@ def test_an_opening_within_30_s_of_the_last_is_the_same_visit(ms: int, is_new: b
     city.when(HERE, Open(PAGE))
     second = city.when(HERE, Open(PAGE), now_ms=NOW_MS + ms)
     assert began(second) is is_new
-    assert second.reply == {"session": f"{ME}/2", "visit": 1 + is_new, "began": is_new}
+    assert second.reply == {"session": f"{ME}/2", "path": PAGE, "version": "", "visit": 1 + is_new, "began": is_new}
     assert MERGE_MS == 30_000
 
 
@@ -121,7 +120,7 @@ def test_a_session_that_ended_of_itself_is_closed_all_the_same() -> None:
 
 
 def test_every_source_has_its_scene_and_stays_on_record() -> None:
-    assert set(SCENES) == set(get_args(v.Source))
+    assert set(SCENES) == set(get_args(Source))
     assert len(set(SCENES.values())) == len(SCENES)
     city = street()
     for n, source in enumerate(SCENES, 1):

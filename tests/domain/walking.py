@@ -106,9 +106,11 @@ def made(type_: types.Type, chance: random.Random) -> Any:
             return b"a" * (type_.min_length or 0)
         case types.IntType():
             return _number(type_, chance)
+        case types.FloatType():
+            return float(max(type_.ge or 0.0, 0.0))
         case types.BoolType():
             return chance.random() < 0.5
-        case types.AnyType():
+        case types.AnyType() | types.NoneType():
             return None
         case _:
             return _many(type_, lambda inner: made(inner, chance), chance)

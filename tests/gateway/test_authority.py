@@ -80,6 +80,7 @@ ROLES: Mapping[str, str] = {
         (f"SessionService/{name}" for name in ("Show", "Hide", "EnterPage", "LeavePage", "Close")), "person"
     ),
     "SessionService/Open": "person account",
+    "SessionService/OpenStream": "person operator platform",
     **dict.fromkeys(
         (
             f"WebhookService/{name}"

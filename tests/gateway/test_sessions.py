@@ -114,7 +114,7 @@ REFUSED: list[Wrong] = [
     ),
     ("Hide", pb.SessionRequest(session="x" * 100_000), INVALID, "INVALID_SESSION", "session"),
     ("Close", pb.SessionRequest(session=f"{NAME}x"), INVALID, "INVALID_SESSION", "session"),
-    ("EnterPage", pb.PageRequest(session=NAME), INVALID, "INVALID_COMMAND", "$.path"),
+    ("EnterPage", pb.PageRequest(session=NAME), INVALID, "NO_SUCH_PAGE", "path"),
     ("EnterPage", pb.PageRequest(session=NAME, path="pages/no"), INVALID, "NO_SUCH_PAGE", "path"),
     ("LeavePage", pb.PageRequest(session=NAME), INVALID, "INVALID_COMMAND", "$.path"),
     ("LeavePage", pb.PageRequest(session=NAME, path=PAGE, request_id="x"), INVALID, "INVALID_REQUEST_ID", "request_id"),

@@ -341,12 +341,19 @@ def view_program(program: Program, _: object) -> object:
 
 def view_shown(program: Program, args: object) -> object:
     """The version that this person is shown; code 0 when there is none."""
-    person = msgspec.convert(args, Person)
+    version = shown_to(program, msgspec.convert(args, Person))
+    if version is None:
+        return {"code": 0, "name": "", "hash": ""}
+    return {"code": version.code, "name": version.name, "hash": version.hash}
+
+
+def shown_to(program: Program, person: Person) -> Version | None:
+    """The version that this person is shown, if there is one."""
     for code in (program.gray, program.live):
         version = next((one for one in program.versions if one.code == code), None)
         if version is not None and (code == program.live or shows(program.program, version, person)):
-            return {"code": version.code, "name": version.name, "hash": version.hash}
-    return {"code": 0, "name": "", "hash": ""}
+            return version
+    return None
 
 
 def to_read(program: Program, code: int, last_max: int) -> tuple[str, ...]:

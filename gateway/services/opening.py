@@ -1,0 +1,137 @@
+"""Openings of programs: whose each is, what it is made into, and how it is answered; one by one and in a stream."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from actors.domain import visit
+from actors.domain.catalog.versions import Person
+from actors.domain.visit import VISIT
+from actors.entity import Ref
+from actors.errors import InvalidCommand, PlatformError
+from actors.kernel.action import Reply
+from actors.kernel.record import Invoke, encode_record
+from actors.payload import checked
+from actors.principal import PART, Principal, Role
+from actors.settings import ProcessSettings
+from gateway.auth import CALLER, Caller
+from gateway.authority import denied
+from gateway.routes import Routes
+from gateway.services.belonging import check_page, check_runs
+from gateway.services.shown import Catalogue
+from gateway.v1 import session_pb2 as pb
+
+RELAYS = (Role.OPERATOR, Role.PLATFORM)
+"""Who opens for persons, in a stream: the platform's own edge, which knows them."""
+
+
+class Opened(Struct):
+    """What a visit answers to an opening."""
+
+    session: str
+    path: str
+    version: str
+    visit: int
+    began: bool
+
+
+_opened = msgspec.json.Decoder(Opened).decode
+
+
+def opener(principal: Principal | None, caller: str, program: str, asked: str = "") -> str:
+    """Who opens; `asked` is whom the request names, if anybody. Raises PermissionDenied, InvalidCommand."""
+    if principal is None:
+        openid = asked or caller
+    elif principal.role in RELAYS and asked:
+        openid = asked
+    elif principal.role is Role.PERSON and principal.tenant == program and asked in ("", principal.subject):
+        return principal.subject
+    else:
+        raise denied()
+    if not PART.fullmatch(openid):
+        field = "openid" if asked else CALLER
+        message = f"{field} says who opens: 1 to 64 letters, digits and . _ ~ -"
+        raise InvalidCommand(message, field=field, reason="INVALID_OPENID")
+    return openid
+
+
+class Openings:
+    """What an `OpenStream` speaks of: a `Speech`."""
+
+    method = "OpenStream"
+
+    def __init__(self, routes: Routes, process: ProcessSettings, catalogue: Catalogue) -> None:
+        self._routes = routes
+        self._process = process
+        self._catalogue = catalogue
+        self._unknown: dict[str, PlatformError] = {}
+
+    def calls(self, batch: pb.OpenBatch) -> Sequence[pb.OpenRequest]:
+        """The openings of a message."""
+        return batch.opens
+
+    async def learn(self, calls: Sequence[pb.OpenRequest], until_ms: int) -> None:
+        """What the catalogue says of these programs; one that it does not tell of now is refused by its reason."""
+        self._unknown.clear()
+        for program in {call.program for call in calls}:
+            try:
+                await self._catalogue.learn(program, until_ms)
+            except PlatformError as error:
+                self._unknown[program] = error
+
+    def key(self, call: pb.OpenRequest, caller: Caller) -> str:
+        """The visits that are asked, by their resource name."""
+        return f"visits/{call.program}/{call.openid or caller.name}"
+
+    def check(self, call: pb.OpenRequest, caller: Caller) -> None:
+        """Raises PermissionDenied for an opening that is not the caller's to make."""
+        opener(caller.principal, caller.name, call.program, call.openid)
+
+    def record(self, call: pb.OpenRequest, request_id: bytes, caller: Caller) -> tuple[int, bytes]:
+        """An opening's partition and record."""
+        unknown = self._unknown.get(call.program)
+        if unknown is not None:
+            raise unknown
+        at, command = self.opening(call, opener(caller.principal, caller.name, call.program, call.openid))
+        route = self._routes.at(at)
+        return route.partition, encode_record(Invoke(route.entity, checked(command), request_id, caller.name))
+
+    def opening(self, call: pb.OpenRequest, openid: str) -> tuple[Ref[visit.Command], visit.Open]:
+        """What is asked of which visits. Raises NotFound, and InvalidCommand for a page that there is not."""
+        program, process, registry = call.program, self._process, self._routes.registry
+        check_runs(registry, program)
+        path = call.path or registry.programs[program].manifest.pages[0]
+        check_page(registry, program, path.partition("?")[0], "path")
+        version = self._catalogue.version(program, Person(openid, call.city, tuple(call.cohorts)))
+        source: Any = call.source or "other"  # whatever is no source is refused when the command is checked
+        quotas = (process.visit_merge_ms, process.visit_devices_max)
+        command = visit.Open(path, source, call.device, call.via, version, call.city, *quotas)
+        return VISIT.at(f"{program}/{openid}"), command
+
+    def results(self) -> pb.OpenResultBatch:
+        """A message for results."""
+        return pb.OpenResultBatch()
+
+    def answer(self, result: pb.OpenResult, reply: Reply, partition: int) -> int:
+        """What an opening came to."""
+        response = result.response
+        write_opened(response, reply.payload)
+        if reply.duplicate:
+            response.duplicate = True
+        position = response.position
+        position.partition = partition
+        position.offset = reply.offset
+        position.index = reply.index
+        return len(reply.payload)
+
+
+def write_opened(response: pb.OpenResponse, payload: bytes) -> None:
+    """The answer of a visit, as recorded: a retry is told what the first try was."""
+    opened = _opened(payload)
+    response.session = f"sessions/{opened.session}"
+    response.path = opened.path
+    response.version = opened.version
+    response.visit = opened.visit
+    response.began = opened.began
