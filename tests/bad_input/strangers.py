@@ -7,7 +7,7 @@ from pathlib import Path
 from actors.errors import Unauthenticated
 from gateway.tokens import Verifier, Why
 from tests.bad_input.mutating import broken_bytes, odd_text
-from tests.gateway import teams, tenancy
+from tests.gateway import crossing, tenancy
 from tests.gateway.tokens import KEYS, NOW_MS, bad_tokens, good
 from tests.proof.counts import Counts
 
@@ -63,7 +63,7 @@ def _mutant(chance: random.Random, signed: list[str], known: list[str]) -> str:
 def cross_tenants(_: Path, seed: int, size: int) -> Counts:
     """Pairs of a principal and what is not its own, over every method, in process; nothing reaches the log."""
     counts, now_ms = Counts("tenants", seed), time.time_ns() // 1_000_000
-    for tally in (tenancy.play(seed, size - size // 4, now_ms), teams.play(seed, size // 4, now_ms)):
+    for tally in (tenancy.play(seed, size - size // 2, now_ms), crossing.play(seed, size // 2, now_ms)):
         asked = sum(tally.asked.values())
         counts.bad_inputs += asked
         counts.refused += asked - len(tally.findings)

@@ -69,9 +69,9 @@ from gateway.v1 import (
 )
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge, judge_results
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
+from tests.gateway.crossing import parts
 from tests.gateway.packing import KEY, archive_of
 from tests.gateway.scene import new_id, registry
-from tests.gateway.teams import parts
 from tests.proof.counts import Counts
 
 KEYS = MemoryKeys()

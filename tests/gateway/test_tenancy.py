@@ -2,14 +2,22 @@
 
 import random
 import time
+from importlib import import_module
+from typing import Any
 
+import grpc
 import pytest
 
 from actors.principal import Principal, Role
 from actors.registry import Registry
 from actors.shape import structs_of, tag_of
-from tests.gateway import teams, tenancy
+from gateway.authority import RPCS
+from gateway.v1 import catalog_pb2, catalog_pb2_grpc
+from tests.gateway import crossing, tenancy
+from tests.gateway.crossing import ABOUT
+from tests.gateway.scene import reason_of, refused
 from tests.gateway.tenancy import METHODS, Pairs, Target, platform, play
+from tests.gateway.test_authority import Town, in_town
 
 PAIRS = 2_000
 
@@ -28,13 +36,74 @@ def test_cross_pairs_are_refused_by_every_method_with_one_answer_and_nothing_rea
     assert len(tally.texts) == 1, f"what is absent can be told from what is forbidden: {tally.texts}"
 
 
-def test_no_team_reaches_another_teams_programs_by_any_method_of_the_catalogue() -> None:
+def test_nobody_reaches_what_is_anothers_by_any_method_of_any_typed_service() -> None:
     seed = 7
-    tally = teams.play(seed, PAIRS // 4, time.time_ns() // 1_000_000)
+    tally = crossing.play(seed, PAIRS, time.time_ns() // 1_000_000)
     assert not tally.findings, f"seed {seed}: {tally.findings[:5]}"
-    assert min(tally.asked[method] for method in teams.METHODS if method != "GetProgram") > 0, tally.asked
-    assert tally.permitted > 0
+    assert min(tally.asked.values()) > 0, f"seed {seed}: {tally.asked}"
+    assert tally.permitted > PAIRS // 100
     assert len(tally.texts) == 1, tally.texts
+
+
+def test_of_every_method_it_is_said_what_it_is_about_and_of_nothing_else() -> None:
+    methods = crossing.typed_methods()
+    silent = [method for method in methods if method not in ABOUT and method.partition("/")[0] not in ABOUT]
+    assert not silent, "a method about which tests.gateway.crossing.ABOUT says nothing is not played"
+    assert ABOUT.keys() <= {*methods, *(method.partition("/")[0] for method in methods)}
+    assert len(methods) + 6 == len(RPCS), "and the six of ProgramService"
+
+
+@pytest.mark.parametrize("check", ["ways.check_of_program", "notify.check_person", "catalog.check_team"])
+def test_a_service_that_does_not_look_who_asks_is_found(check: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unlocked(*_: object, **__: object) -> None:
+        pass
+
+    def not_looked_at(*_: object) -> None:
+        pass
+
+    planted = not_looked_at if check == "notify.check_person" else unlocked
+    monkeypatch.setattr(f"gateway.services.{check}", planted)
+    tally = crossing.play(7, PAIRS // 2, time.time_ns() // 1_000_000)
+    service = check.partition(".")[0].capitalize()
+    assert any(f" {service}Service/" in finding for finding in tally.findings), tally.findings
+
+
+def test_what_is_anothers_is_refused_over_the_wire_by_every_method() -> None:
+    async def act(town: Town) -> None:
+        await founded(town)
+        chance, before, texts = random.Random(7), town.ends(), set[str]()
+        for name, method in crossing.typed_methods().items():
+            asks = [ask for ask in (crossing.any_ask(chance, name) for _ in range(40)) if crossing.must_be_refused(ask)]
+            for ask in asks[:3]:
+                code, status = await refused(over_the_wire(town, method, ask))
+                assert (code, reason_of(status)) == (grpc.StatusCode.PERMISSION_DENIED, tenancy.CLOSED), ask
+                texts.add(status.message)
+            assert asks, name
+        assert len(texts) == 1
+        assert town.ends() == before
+
+    in_town(act)
+
+
+async def founded(town: Town) -> None:
+    """Two accounts with a program each, as `crossing` knows them."""
+    stub, operator = catalog_pb2_grpc.CatalogServiceStub(town.scene.channels[-1]), town.metadata("operator/op")
+    catalog: Any = stub
+    for program, account in crossing.OWNERS.items():
+        opened = catalog_pb2.OpenAccountRequest(account=account, name="A", admin="ann")
+        await catalog.OpenAccount(opened, metadata=operator)
+        wanted = catalog_pb2.RegisterProgramRequest(account=account, program=program, title="T", category="c")
+        await catalog.RegisterProgram(wanted, metadata=operator)
+
+
+def over_the_wire(town: Town, method: Any, ask: crossing.Ask) -> Any:
+    """One pair's call."""
+    service = method.containing_service.name
+    generated = import_module(f"gateway.v1.{method.containing_service.file.name.split('/')[-1][:-6]}_pb2_grpc")
+    call = getattr(getattr(generated, f"{service}Stub")(town.scene.channels[-1]), method.name)
+    request, metadata = crossing.request_of(method, ask), town.metadata(ask.principal.caller)
+    asked = call(crossing.parts(request) if method.client_streaming else request, metadata=metadata)
+    return asked.read() if method.server_streaming else asked
 
 
 def test_a_gateway_that_lets_one_pair_through_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

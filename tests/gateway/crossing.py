@@ -1,0 +1,246 @@
+"""Who asks for whose, by every method of every typed service: pairs of a principal and what it asks for, in process.
+
+Methods come from the services' descriptors. What each is about is said here, and who may then ask, in other words than
+the product's: a method about which nothing is said cannot be played.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import msgspec
+from google.protobuf import message_factory
+
+from actors.adapters.memory_keys import MemoryKeys
+from actors.adapters.objects import open_objects
+from actors.domain.catalog.name import Name
+from actors.domain.developer import Account, Member
+from actors.kernel.rules import Rules
+from actors.link import Answer
+from actors.principal import Principal, Role
+from actors.registry import Registry
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
+from gateway import v1
+from gateway.auth import Auth
+from gateway.authority import RPCS
+from gateway.door import Door, Probe
+from gateway.gatekeeper import Gatekeeper
+from gateway.ingress import Ingress
+from gateway.routes import Routes
+from gateway.server import GatewayParts, services
+from gateway.standing import Standing
+from gateway.tokens import Verifier, sign
+from tests.bad_input.messages import CLUSTER, Aborted, reason_of
+from tests.gateway.scene import TestLog, new_id
+from tests.gateway.tenancy import CLOSED, Called, Counting, Tally, knock, platform
+
+PROGRAMS = "gateway.v1.ProgramService"
+"""Its pairs are played by `tenancy`."""
+OWNERS = {"bike": "riders", "shop": "sellers"}
+"""Whose each program is; every account has one admin, ann, and nobody else."""
+PERSONS = ("ann", "bob", "zoe")
+PRINCIPALS = (
+    *(Principal(Role.MEMBER, account, name) for account in ("riders", "sellers", "nobody") for name in ("ann", "bob")),
+    *(Principal(Role.PERSON, program, name) for program in OWNERS for name in ("ann", "bob")),
+    *(Principal(Role.SERVER, program, "") for program in OWNERS),
+    *(Principal(Role.MERCHANT, name, "") for name in ("riders", "bike")),
+    *(Principal(Role.CREDENTIAL, "server", program) for program in OWNERS),
+    Principal(Role.CREDENTIAL, "merchant", "bike"),
+    Principal(Role.ACCOUNT, "", "ann"),
+    Principal(Role.OPERATOR, "", "op"),
+    Principal(Role.PLATFORM, "", "follower"),
+)
+ABOUT: Mapping[str, str] = {
+    "CatalogService": "team",
+    "CatalogService/OpenAccount": "nobody",
+    "CatalogService/TakeReview": "nobody",
+    "CatalogService/JudgeVersion": "nobody",
+    "CatalogService/GetProgram": "nobody",
+    "CatalogService/GetShown": "person",
+    "CredentialService": "credential",
+    "CredentialService/IssueToken": "nobody",
+    "FriendsService": "nobody",
+    "IdentityService": "nobody",
+    "IdentityService/ExchangeCode": "program",
+    "IdentityService/CheckSession": "program",
+    "IdentityService/RevokeSession": "program",
+    "NotifyService": "person",
+    "NotifyService/DraftTemplate": "program",
+    "NotifyService/ApproveTemplate": "nobody",
+    "NotifyService/DisableTemplate": "program",
+    "NotifyService/GetTemplate": "program",
+    "SearchService": "nobody",
+    "SessionService": "person",
+    "SessionService/Open": "program",
+    "WaysService": "program",
+    "WaysService/ResolveCode": "nobody",
+    "WaysService/MatchRule": "nobody",
+    "WebhookService": "program",
+}
+"""What a service's methods are about, and single ones otherwise: a program, its team, one of its persons, or its
+credential; or nobody: what is public, what only those do who run the platform, and what is of nobody but who asks."""
+
+
+class Ask(NamedTuple):
+    """Who asks by which method, as `Service/Method`, for which program or what is of it, such as this person's."""
+
+    principal: Principal
+    method: str
+    program: str
+    person: str
+
+
+def typed_methods() -> Mapping[str, Any]:
+    """The descriptor of every method of every typed service, by `Service/Method`."""
+    files = [import_module(f"gateway.v1.{path.stem}") for path in sorted(Path(v1.__path__[0]).glob("*_pb2.py"))]
+    found = [service for file in files for service in file.DESCRIPTOR.services_by_name.values()]
+    return {
+        f"{service.name}/{method.name}": method
+        for service in found
+        if service.full_name != PROGRAMS
+        for method in service.methods
+    }
+
+
+def about(method: str) -> str:
+    """What a method is about. Raises KeyError for one about which nothing is said."""
+    return ABOUT[method] if method in ABOUT else ABOUT[method.partition("/")[0]]
+
+
+def must_be_refused(ask: Ask) -> bool:
+    """The whole rule in words of its own."""
+    role, tenant, subject = ask.principal
+    if role not in RPCS[f"/gateway.v1.{ask.method}"]:
+        return True
+    what = about(ask.method)
+    if what == "nobody" or role in (Role.OPERATOR, Role.PLATFORM) or ask.method == "SessionService/Open":
+        return what != "nobody" and role is Role.PERSON and tenant != ask.program
+    if role is Role.MEMBER:
+        return what == "person" or (tenant, subject) != (OWNERS[ask.program], "ann")
+    if role is Role.CREDENTIAL:
+        return (tenant, subject) != ("server", ask.program)
+    if role not in (Role.SERVER, Role.PERSON) or tenant != ask.program:
+        return True
+    return what == "person" and role is Role.PERSON and subject != ask.person
+
+
+class Owned(Counting):
+    """Knows whose each program is, and who is in each team; all else is as it begins, and to be asked by who may."""
+
+    def __init__(self, registry: Registry, auth: Auth) -> None:
+        self._kinds = Rules(registry.entities.values(), 1, "rules")
+        super().__init__(self._kinds, auth)
+
+    async def query(self, partition: int, entity: str, view: str, args: bytes, at_least: int, left_s: float) -> Any:
+        kind, _, name = entity.partition("/")
+        known = {
+            "catalog.name": Name(state="kept", account=OWNERS.get(name, "")),
+            "developer.account": Account(members={"ann": Member(role="admin", state="member")}),
+        }
+        found: Any = known.get(kind)
+        if found is None:
+            await super().query(partition, entity, view, args, at_least, left_s)
+            described = self._kinds.of(entity)
+            assert described is not None
+            author = described[0].entity
+            found = author.views[view](author.initial, msgspec.json.decode(args))
+        return Answer(1, partition, 1, 0, msgspec.json.encode(found), 7)
+
+
+class Street:
+    """Every typed service behind its gatekeeper, with a key that signs for anybody."""
+
+    def __init__(self, now_ms: int) -> None:
+        registry, keys = platform(), MemoryKeys()
+        process = ProcessSettings(identity_required=True)
+        auth = Auth(Verifier(keys))
+        self.ingress = Owned(registry, auth)
+        ingress, routes = cast("Ingress", self.ingress), Routes(registry, CLUSTER, process)
+        parts_ = GatewayParts(TestLog(), registry, Sensor(), open_objects("memory:///"), keys)
+        self._services = {each.name: each.service for each in services(ingress, routes, process, parts_)}
+        self._gatekeeper = Gatekeeper(auth, Standing(ingress, routes), Probe(Door(process, Sensor())), Sensor())
+        self._tokens = {principal: sign(keys, principal, now_ms) for principal in PRINCIPALS}
+        self._methods = typed_methods()
+
+    async def ask(self, ask: Ask) -> tuple[str, str]:
+        """The reason and the text of a refusal; "" of an answer."""
+        method, context = self._methods[ask.method], Called(self._tokens[ask.principal])
+        service = method.containing_service.full_name
+        try:
+            await knock(self._gatekeeper, f"/{service}/{method.name}", context)
+            message = request_of(method, ask)
+            await getattr(self._services[service], method.name)(
+                parts(message) if method.client_streaming else message, context
+            )
+        except Aborted as refusal:
+            return reason_of(refusal.status), refusal.status.message
+        return "", ""
+
+
+def play(seed: int, wanted: int, now_ms: int) -> Tally:
+    """Play until so many cross pairs were asked; of what is one's own only that is asked which reads."""
+    return asyncio.run(_play(random.Random(seed), wanted, now_ms))
+
+
+async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
+    street, methods = Street(now_ms), tuple(typed_methods())
+    asked, permitted = dict.fromkeys(methods, 0), 0
+    texts: set[tuple[str, str]] = set()
+    findings: list[str] = []
+    while sum(asked.values()) < wanted:
+        ask = any_ask(chance, chance.choice(methods))
+        refused = must_be_refused(ask)
+        if not refused and not is_read(ask.method):
+            continue
+        before = street.ingress.touched
+        reason, text = await street.ask(ask)
+        asked[ask.method] += refused
+        permitted += not refused
+        if refused:
+            texts.add((reason, text))
+        if (reason == CLOSED) != refused or (refused and street.ingress.touched != before):
+            findings.append(
+                f"{ask.principal.caller} {ask.method} {ask.program} {ask.person}: {reason!r}, refused {refused}: {text}"
+            )
+    return Tally(asked, permitted, frozenset(texts), tuple(findings))
+
+
+def any_ask(chance: random.Random, method: str) -> Ask:
+    """Somebody asks for something by this method; some of the persons are nobody."""
+    return Ask(chance.choice(PRINCIPALS), method, chance.choice(tuple(OWNERS)), chance.choice(PERSONS))
+
+
+def is_read(method: str) -> bool:
+    """Whether a method changes nothing, and needs nothing but entities to be answered."""
+    return method.partition("/")[2] in ("GetAccount", "GetProgram", "GetQuota", "GetGrants", "GetWindows", "GetShare")
+
+
+async def parts(*messages: Any) -> AsyncIterator[Any]:
+    """A client's stream of these."""
+    for message in messages:
+        yield message
+
+
+def request_of(method: Any, ask: Ask) -> Any:
+    """A request with all that names a tenant: everything in it is of one program."""
+    program, person = ask.program, ask.person
+    made: Any = message_factory.GetMessageClass(method.input_type)()
+    said = {
+        "account": OWNERS[program],
+        "program": program,
+        "member": "zoe",
+        "openid": person,
+        "session": f"sessions/{program}/{person}/1",
+        "credential": f"server/{program}",
+        "text": f"{program}/ABCDEFGHIJKLMNOP",
+        "host": "shop.example",
+        "request_id": new_id(),
+    }
+    for field in made.DESCRIPTOR.fields:
+        if field.name in said:
+            setattr(made, field.name, said[field.name])
+    return made
