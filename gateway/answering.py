@@ -73,10 +73,10 @@ class Answering:
         auth = self._ingress.auth
         return auth.caller(context.invocation_metadata()).principal if auth.is_required else None
 
-    def seen_principal(self, context: Context) -> Principal | None:
-        """The same, or None where that cannot be told: for the fair share of each. Whether it may is asked later."""
+    def seen_caller(self, context: Context) -> Caller | None:
+        """Who calls, or None where that cannot be told: for the fair share of each. Whether it may is asked later."""
         with contextlib.suppress(PlatformError):
-            return self.principal(context)
+            return self.caller(context)
         return None
 
     async def let_in(

@@ -44,10 +44,9 @@ class Answer(NamedTuple):
     position: Position
     duplicate: bool
 
-    @property
-    def value(self) -> Any:
-        """The reply as Python values; None when there was none."""
-        return msgspec.json.decode(self.payload) if self.payload else None
+    def reply(self, as_type: type[T]) -> T:
+        """What the entity said beside its yes."""
+        return msgspec.json.decode(self.payload, type=as_type)
 
 
 def position_of(answer: Answer) -> program_pb2.Position:

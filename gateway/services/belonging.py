@@ -14,13 +14,11 @@ from actors.registry import Registry
 from gateway.authority import denied
 from gateway.steps import Steps
 
-_SHOWN_MAX = 100
-
 
 def check_runs(registry: Registry, program: str) -> None:
     """Raises NotFound for a program that does not run here."""
     if program not in registry.programs:
-        raise NotFound(f"there is no program {program[:_SHOWN_MAX]!r} here", reason="NO_SUCH_PROGRAM")
+        raise NotFound(f"there is no program {program[:100]!r} here", reason="NO_SUCH_PROGRAM")
 
 
 def check_page(registry: Registry, program: str, page: str, field: str = "page") -> None:
@@ -28,7 +26,7 @@ def check_page(registry: Registry, program: str, page: str, field: str = "page")
     check_runs(registry, program)
     pages = registry.programs[program].manifest.pages
     if page not in pages:
-        message = f"{program} has no page {page[:_SHOWN_MAX]!r}; it has {', '.join(pages)}"
+        message = f"{program} has no page {page[:100]!r}; it has {', '.join(pages)}"
         raise InvalidCommand(message, field=field, reason="NO_SUCH_PAGE")
 
 
@@ -36,8 +34,15 @@ async def program_named(steps: Steps, name: str) -> Ref[Command]:
     """The program of the catalogue that has this name. Raises NotFound."""
     found = await steps.look(NAME.at(name), "name", Name)
     if found.state != "kept":
-        raise NotFound(f"there is no program {name[:_SHOWN_MAX]!r} in the catalogue", reason="NO_SUCH_PROGRAM")
+        raise NotFound(f"there is no program {name[:100]!r} in the catalogue", reason="NO_SUCH_PROGRAM")
     return PROGRAM.at(f"{found.account}/{name}")
+
+
+async def program_of_team(steps: Steps, name: str, roles: tuple[str, ...]) -> Ref[Command]:
+    """The same, for one of its team in one of these roles. Raises NotFound, PermissionDenied."""
+    program = await program_named(steps, name)
+    await check_team(steps, program.id.partition("/")[0], roles)
+    return program
 
 
 async def check_of_program(steps: Steps, program: str, team: tuple[str, ...] = (), *, persons: bool = False) -> None:
@@ -49,8 +54,7 @@ async def check_of_program(steps: Steps, program: str, team: tuple[str, ...] = (
     if principal is None or principal.role is Role.OPERATOR:
         return
     if principal.role is Role.MEMBER:
-        owned = await program_named(steps, program)
-        await check_team(steps, owned.id.partition("/")[0], team)
+        await program_of_team(steps, program, team)
         return
     is_of_it = principal.role is Role.SERVER or (persons and principal.role is Role.PERSON)
     if principal.tenant != program or not is_of_it:

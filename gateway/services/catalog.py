@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from actors.domain.catalog import program as programs
@@ -23,7 +22,7 @@ from gateway.answering import Context
 from gateway.ingress import Ingress
 from gateway.packages import Packages
 from gateway.routes import Routes
-from gateway.services.belonging import check_person, check_team, is_of_team, program_named
+from gateway.services.belonging import check_person, check_team, is_of_team, program_named, program_of_team
 from gateway.steps import Answer, Steps, TypedService, position_of
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc, search_pb2
@@ -125,8 +124,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         at = (request.location.latitude, request.location.longitude) if request.HasField("location") else None
 
         async def work(steps: Steps) -> pb.CatalogChange:
-            to = await program_named(steps, request.program)
-            await check_team(steps, to.id.partition("/")[0], _DEVELOPERS)
+            to = await program_of_team(steps, request.program, _DEVELOPERS)
             return _change(await steps.ask(LISTING.at(to.id), Describe(tuple(request.aliases), request.city, at)))
 
         return await self.answer(context, "DescribeProgram", NAME.at(request.program), request.request_id, work)
@@ -148,9 +146,8 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         head = await anext(request_iterator, None) or pb.UploadPackageRequest()
 
         async def work(steps: Steps) -> pb.UploadPackageResponse:
-            to = await program_named(steps, head.program)
+            to = await program_of_team(steps, head.program, _DEVELOPERS)
             account = to.id.partition("/")[0]
-            await check_team(steps, account, _DEVELOPERS)
             key = await steps.look(KEY.at(account), "key", Key)
             if not key.key:
                 raise Reject("no_package_key", account=account)
@@ -168,8 +165,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         command = Submit(request.code, self.process.submits_month_max)
 
         async def work(steps: Steps) -> pb.CatalogChange:
-            to = await program_named(steps, request.program)
-            await check_team(steps, to.id.partition("/")[0], _DEVELOPERS)
+            to = await program_of_team(steps, request.program, _DEVELOPERS)
             program = await steps.look(to, "program", programs.Program)
             newer, *former = programs.to_read(program, request.code, self.process.rollback_versions_max)
             await self._packages.check_reads(newer, former)
@@ -190,7 +186,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         async def work(steps: Steps) -> pb.TakeReviewResponse:
             if not 0 <= request.lane < LANES:
                 raise InvalidCommand(f"there are lanes 0 to {LANES - 1}", field="lane", reason="INVALID_LANE")
-            taken = msgspec.json.decode((await steps.ask(lane, Take())).payload, type=_Taken)
+            taken = (await steps.ask(lane, Take())).reply(_Taken)
             return pb.TakeReviewResponse(program=taken.program.partition("/")[2], code=taken.code)
 
         return await self.answer(context, "TakeReview", lane, request.request_id, work)
@@ -283,8 +279,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         """Ask the program for one command; of a team, only these roles may."""
 
         async def work(steps: Steps) -> pb.CatalogChange:
-            to = await program_named(steps, request.program)
-            await check_team(steps, to.id.partition("/")[0], roles)
+            to = await program_of_team(steps, request.program, roles)
             return _change(await steps.ask(to, command))
 
         return await self.answer(context, method, NAME.at(request.program), request.request_id, work)

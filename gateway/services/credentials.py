@@ -14,20 +14,16 @@ from actors.domain.identity.credential import (
     secret_is_good,
     token_stands,
 )
-from actors.errors import InvalidCommand, Reject, Unavailable
+from actors.errors import InvalidCommand, Unavailable
 from actors.ports import Keys
 from actors.principal import Principal, Role, parse
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context
 from gateway.authority import denied
-from gateway.deriving import Derived
 from gateway.door import wall_ms
-from gateway.ingress import Ingress
-from gateway.routes import Routes
-from gateway.services.belonging import check_team, program_named
+from gateway.services.belonging import program_of_team
+from gateway.services.vault import KeyedService
 from gateway.standing import credential_of
-from gateway.steps import Steps, TypedService, position_of
+from gateway.steps import Steps, position_of
 from gateway.tokens import CREDENTIALED, sign_again
 from gateway.v1 import credentials_pb2 as pb
 from gateway.v1 import credentials_pb2_grpc
@@ -41,25 +37,18 @@ class _Renewed(msgspec.Struct):
     n: int
 
 
-class CredentialService(TypedService, credentials_pb2_grpc.CredentialServiceServicer):
+class CredentialService(KeyedService, credentials_pb2_grpc.CredentialServiceServicer):
     """See `protos/gateway/v1/credentials.proto`."""
-
-    def __init__(
-        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor)
-        self._keys = keys
-        self._derived = None if keys is None else Derived(keys)
 
     async def RenewSecret(self, request: pb.CredentialRequest, context: Context) -> pb.RenewSecretResponse:
         """Another secret. The same request id has the same one."""
         at = CREDENTIAL.at(request.credential)
 
         async def work(steps: Steps) -> pb.RenewSecretResponse:
+            vault = self.open(steps)
             await _check_may(steps, request.credential, _ADMINS)
             answer = await steps.ask(at, Renew(self.process.token_overlap_ms))
-            n = msgspec.json.decode(answer.payload, type=_Renewed).n
-            secret = self._open(steps)[1].secret(request.credential, n)
+            secret = vault.derived.secret(request.credential, answer.reply(_Renewed).n)
             return pb.RenewSecretResponse(secret=secret, position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, "RenewSecret", at, request.request_id, work)
@@ -69,11 +58,11 @@ class CredentialService(TypedService, credentials_pb2_grpc.CredentialServiceServ
         name = self._shown(context)
 
         async def work(steps: Steps) -> pb.IssueTokenResponse:
-            keys, _ = self._open(steps)
+            vault = self.open(steps)
             of = parse(name)
             if of is None:
                 raise denied()
-            token, text = await self._issued(steps, keys, of, request.forced)
+            token, text = await self._issued(steps, vault.keys, of, request.forced)
             return pb.IssueTokenResponse(token=text, until_ms=token.until_ms, version=token.version)
 
         return await self.answer(context, "IssueToken", CREDENTIAL.at(name), request.request_id, work)
@@ -101,7 +90,7 @@ class CredentialService(TypedService, credentials_pb2_grpc.CredentialServiceServ
                 forced_gap_ms=process.token_forced_gap_ms,
                 lost=lost,
             )
-            token = msgspec.json.decode((await steps.ask(at, issue, n)).payload, type=Token)
+            token = (await steps.ask(at, issue, n)).reply(Token)
             text = sign_again(keys, of, token)
             if text is not None:
                 return token, text
@@ -136,15 +125,10 @@ class CredentialService(TypedService, credentials_pb2_grpc.CredentialServiceServ
 
         return await self.answer(context, "DisableCredential", at, request.request_id, work)
 
-    def _open(self, steps: Steps) -> tuple[Keys, Derived]:
-        """Raises Reject where nobody proves who they are."""
-        if self._keys is None or self._derived is None or steps.principal is None:
-            raise Reject("NO_KEYS", next="start the platform with HUTONG_IDENTITY_REQUIRED=true")
-        return self._keys, self._derived
-
     def _shown(self, context: Context) -> str:
         """The principal whose secret the caller shows, such as `server/bike`; "" when it shows none."""
-        principal = self.seen_principal(context)
+        caller = self.seen_caller(context)
+        principal = None if caller is None else caller.principal
         return credential_of(principal) if principal is not None and principal.role is Role.CREDENTIAL else ""
 
 
@@ -160,7 +144,6 @@ async def _check_may(steps: Steps, credential: str, roles: tuple[str, ...]) -> N
     if principal is None or principal.role is Role.OPERATOR:
         return
     if principal.role is Role.MEMBER and holder.role is Role.SERVER:
-        owned = await program_named(steps, holder.tenant)
-        await check_team(steps, owned.id.partition("/")[0], roles)
+        await program_of_team(steps, holder.tenant, roles)
     elif roles is not _SEEING or credential_of(principal) != credential:
         raise denied()

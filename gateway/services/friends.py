@@ -1,7 +1,6 @@
 """`FriendsService`: friendships of the person who calls, and what programs show of them to each other."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -12,19 +11,14 @@ from actors.domain import friends as social
 from actors.domain.friends import FRIENDS
 from actors.domain.identity.person import PERSON, Person
 from actors.entity import Ref
-from actors.errors import InvalidCommand, NotFound, PlatformError
-from actors.ports import Keys
+from actors.errors import InvalidCommand, NotFound
 from actors.principal import PART, Role
 from actors.registry import PREFIX
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context
 from gateway.authority import denied
-from gateway.deriving import Derived
-from gateway.ingress import Ingress
-from gateway.routes import Routes
 from gateway.services.belonging import check_runs
-from gateway.steps import Steps, TypedService, position_of
+from gateway.services.vault import KeyedService
+from gateway.steps import Steps, position_of
 from gateway.v1 import friends_pb2 as pb
 from gateway.v1 import friends_pb2_grpc
 
@@ -39,14 +33,12 @@ class _Friends(Struct):
     blocked: list[str]
 
 
-class FriendsService(TypedService, friends_pb2_grpc.FriendsServiceServicer):
-    """See `protos/gateway/v1/friends.proto`."""
+class _Tie(Struct):
+    state: str
 
-    def __init__(
-        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor)
-        self._derived = None if keys is None else Derived(keys)
+
+class FriendsService(KeyedService, friends_pb2_grpc.FriendsServiceServicer):
+    """See `protos/gateway/v1/friends.proto`."""
 
     async def RequestFriend(self, request: pb.FriendRequest, context: Context) -> pb.FriendResponse:
         """Asked, or accepted."""
@@ -102,7 +94,7 @@ class FriendsService(TypedService, friends_pb2_grpc.FriendsServiceServicer):
 
     def _shown(self, request: pb.ListBoardRequest, person: str) -> Ref[Any]:
         """The person's entity, if friends may see this of it. Raises NotFound, PermissionDenied, InvalidCommand."""
-        who = person if self._derived is None else self._derived.openid(request.program, person)
+        who = person if self.vault is None else self.vault.derived.openid(request.program, person)
         path = "/".join(part for part in (request.collection, who, request.under) if part)
         route = self._routes.to(f"{PREFIX}/{request.program}/{path}")
         entity_id = route.entity.partition("/")[2]
@@ -122,17 +114,15 @@ class FriendsService(TypedService, friends_pb2_grpc.FriendsServiceServicer):
             own = FRIENDS.at(steps.person)
             await _check_known(steps, request.person)
             answer = await steps.ask(own, command(request.person))
-            return pb.FriendResponse(
-                state=answer.value["state"], position=position_of(answer), duplicate=answer.duplicate
-            )
+            state = answer.reply(_Tie).state
+            return pb.FriendResponse(state=state, position=position_of(answer), duplicate=answer.duplicate)
 
         return await self.answer(context, method, self._own(context), request.request_id, work)
 
     def _own(self, context: Context) -> Ref[Any]:
         """What a call is about, for the door; a caller that is none is refused there."""
-        with contextlib.suppress(PlatformError):
-            return FRIENDS.at(self.caller(context).name)
-        return FRIENDS.at("")
+        caller = self.seen_caller(context)
+        return FRIENDS.at("" if caller is None else caller.name)
 
 
 async def _check_known(steps: Steps, person: str) -> None:

@@ -1,6 +1,5 @@
 """`IdentityService`: who a person is to each program. What is secret is derived here; entities know numbers alone."""
 
-import msgspec
 from msgspec import Struct
 
 from actors.domain.catalog import name as names
@@ -9,19 +8,13 @@ from actors.domain.identity import person as people
 from actors.domain.identity.link import IDENTITY, IssueCode, Redeem, Revoke, Shown, Touch
 from actors.domain.identity.person import PERSON, Block, Register, Unblock
 from actors.errors import InvalidCommand, NotFound, Reject
-from actors.ports import Keys
 from actors.principal import Principal, Role
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context
-from gateway.authority import denied
 from gateway.deriving import Derived, Login
 from gateway.door import wall_ms
-from gateway.ingress import Ingress
-from gateway.routes import Routes
 from gateway.services.belonging import check_of_program, check_runs
-from gateway.steps import Answer, Steps, TypedService, position_of
-from gateway.tokens import sign
+from gateway.services.vault import KeyedService
+from gateway.steps import Answer, Steps, position_of
 from gateway.v1 import identity_pb2 as pb
 from gateway.v1 import identity_pb2_grpc
 
@@ -42,34 +35,16 @@ class _Touched(Struct):
     until_ms: int
 
 
-class Vault:
-    """The keyring, and what follows from its root key."""
-
-    def __init__(self, keys: Keys) -> None:
-        self.keys = keys
-        self.derived = Derived(keys)
-
-    def token(self, principal: Principal) -> str:
-        """A token for this principal, good as long as one of its role is at most."""
-        return sign(self.keys, principal, wall_ms())
-
-
-class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
+class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
     """See `protos/gateway/v1/identity.proto`."""
-
-    def __init__(
-        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor)
-        self._vault = None if keys is None else Vault(keys)
 
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
         """The person's account; made when it signs in for the first time."""
-        name = "" if self._vault is None else self._vault.derived.person(request.issuer, request.subject)
+        name = "" if self.vault is None else self.vault.derived.person(request.issuer, request.subject)
         person = PERSON.at(name)
 
         async def work(steps: Steps) -> pb.SignInResponse:
-            vault = self._open(steps)
+            vault = self.open(steps)
             for field, word in (("issuer", request.issuer), ("subject", request.subject)):
                 if not 1 <= len(word) <= _WORD_CHARS_MAX:
                     message = f"{field} has 1 to {_WORD_CHARS_MAX} characters"
@@ -85,14 +60,14 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
         about = PERSON.at(self._subject(context))
 
         async def work(steps: Steps) -> pb.IssueCodeResponse:
-            vault, person = self._open(steps), _own(steps)
+            vault, person = self.open(steps), steps.person
             check_runs(self._routes.registry, request.program)
             await _check_person(steps, person)
             at = IDENTITY.at(f"{request.program}/{vault.derived.openid(request.program, person)}")
             quotas = self.process
             issue = IssueCode(quotas.login_code_ms, quotas.login_codes_minute_max, quotas.login_codes_open_max)
             answer = await steps.ask(at, issue)
-            issued = msgspec.json.decode(answer.payload, type=_Issued)
+            issued = answer.reply(_Issued)
             return pb.IssueCodeResponse(
                 code=vault.derived.code(Login(person, request.program, issued.n)),
                 until_ms=issued.until_ms,
@@ -105,11 +80,11 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
     async def ExchangeCode(self, request: pb.ExchangeCodeRequest, context: Context) -> pb.ExchangeCodeResponse:
         """A code that is not ours, or of another program, is refused before the log."""
         program = request.program
-        login = None if self._vault is None else self._vault.derived.login(request.code)
+        login = None if self.vault is None else self.vault.derived.login(request.code)
         about = PERSON.at("" if login is None else login.person)
 
         async def work(steps: Steps) -> pb.ExchangeCodeResponse:
-            vault = self._open(steps)
+            vault = self.open(steps)
             await check_of_program(steps, program)
             if login is None:
                 raise InvalidCommand("this is no login code of this platform", field="code", reason="INVALID_CODE")
@@ -120,7 +95,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
             openid = vault.derived.openid(program, login.person)
             redeem = Redeem(login.n, vault.derived.kid, self.process.session_key_ms)
             answer = await steps.ask(IDENTITY.at(f"{program}/{openid}"), redeem)
-            opened = msgspec.json.decode(answer.payload, type=_Opened)
+            opened = answer.reply(_Opened)
             return pb.ExchangeCodeResponse(
                 openid=openid,
                 unionid=unionid,
@@ -137,7 +112,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
         at = IDENTITY.at(f"{request.program}/{request.openid}")
 
         async def work(steps: Steps) -> pb.CheckSessionResponse:
-            vault = self._open(steps)
+            vault = self.open(steps)
             await check_of_program(steps, request.program)
             version = vault.derived.version(request.program, request.openid, request.session)
             if version is None:
@@ -147,7 +122,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
             state, until_ms, ttl_ms = _state(shown, version), shown.until_ms, self.process.session_key_ms
             if state == "active" and until_ms - wall_ms() < ttl_ms // 2:
                 answer = await steps.ask(at, Touch(version, ttl_ms))
-                until_ms = msgspec.json.decode(answer.payload, type=_Touched).until_ms
+                until_ms = answer.reply(_Touched).until_ms
             return pb.CheckSessionResponse(state=state, until_ms=until_ms if state == "active" else 0)
 
         return await self.answer(context, "CheckSession", at, "", work)
@@ -157,7 +132,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
         at = IDENTITY.at(f"{request.program}/{request.openid}")
 
         async def work(steps: Steps) -> pb.IdentityChange:
-            self._open(steps)
+            self.open(steps)
             await check_of_program(steps, request.program)
             return _change(await steps.ask(at, Revoke()))
 
@@ -168,7 +143,7 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
         about = PERSON.at(self._subject(context))
 
         async def work(steps: Steps) -> pb.GetPersonTokenResponse:
-            vault, person = self._open(steps), _own(steps)
+            vault, person = self.open(steps), steps.person
             check_runs(self._routes.registry, request.program)
             await _check_person(steps, person)
             openid = vault.derived.openid(request.program, person)
@@ -191,29 +166,15 @@ class IdentityService(TypedService, identity_pb2_grpc.IdentityServiceServicer):
         person = PERSON.at(request.person)
 
         async def work(steps: Steps) -> pb.IdentityChange:
-            self._open(steps)
+            self.open(steps)
             return _change(await steps.ask(person, command))
 
         return await self.answer(context, method, person, request.request_id, work)
 
-    def _open(self, steps: Steps) -> Vault:
-        """Raises Reject where nobody proves who they are: a token would be given to whoever asks for it."""
-        if self._vault is None or steps.principal is None:
-            raise Reject("NO_KEYS", next="start the platform with HUTONG_IDENTITY_REQUIRED=true")
-        return self._vault
-
     def _subject(self, context: Context) -> str:
         """Who calls, for the fair share of each; whether it may is asked later."""
-        principal = self.seen_principal(context)
-        return "" if principal is None else principal.subject
-
-
-def _own(steps: Steps) -> str:
-    """The person who calls. Raises PermissionDenied."""
-    principal = steps.principal
-    if principal is None or principal.role is not Role.ACCOUNT:
-        raise denied()
-    return principal.subject
+        caller = self.seen_caller(context)
+        return "" if caller is None or caller.principal is None else caller.principal.subject
 
 
 async def _check_person(steps: Steps, person: str) -> None:

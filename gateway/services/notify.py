@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from actors.domain.catalog.program import Program
 from actors.domain.notify import inbox as inboxes
@@ -29,7 +30,18 @@ from gateway.v1 import notify_pb2_grpc
 _TEAM = ("admin", "developer", "operator")
 """Which roles of a team draft and disable its programs' templates."""
 _LISTED = 20
-_SHOWN_MAX = 100
+
+
+class _Used(Struct):
+    """What `grants` say of a send; `again` when it was sent before, by another call."""
+
+    again: bool
+    left: int
+    lasting: bool
+
+
+class _Replied(Struct):
+    again: bool
 
 
 class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
@@ -136,12 +148,12 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
                 check_page(self._routes.registry, request.program, request.page)
             message = Message(request.message_id, request.template, template.title, values, request.page)
             answer = await steps.ask(at, Use(message, self.process.notify_unheard_ms))
-            left = answer.value
+            used = answer.reply(_Used)
             return pb.SendMessageResponse(
                 position=position_of(answer),
-                duplicate=answer.duplicate or left["again"],
-                left=left["left"],
-                lasting=left["lasting"],
+                duplicate=answer.duplicate or used.again,
+                left=used.left,
+                lasting=used.lasting,
             )
 
         return await self.answer(context, "SendMessage", at, request.request_id, work)
@@ -229,7 +241,8 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
                 raise InvalidCommand("a reply says something", field="text", reason="INVALID_TEXT")
             message = Message(request.message_id, text=request.text)
             answer = await steps.ask(at, Reply(message, self.process.notify_unheard_ms))
-            return pb.NotifyChange(position=position_of(answer), duplicate=answer.duplicate or answer.value["again"])
+            again = answer.reply(_Replied).again
+            return pb.NotifyChange(position=position_of(answer), duplicate=answer.duplicate or again)
 
         return await self.answer(context, "ReplyTo", at, request.request_id, work)
 
@@ -276,7 +289,7 @@ async def _found(steps: Steps, program: str, name: str) -> Template:
     """Raises NotFound."""
     template = await steps.look(TEMPLATE.at(f"{program}/{name}"), "template", Template)
     if template.state == "none":
-        raise NotFound(f"{program[:_SHOWN_MAX]} has no template {name[:_SHOWN_MAX]!r}", reason="NO_SUCH_TEMPLATE")
+        raise NotFound(f"{program[:100]} has no template {name[:100]!r}", reason="NO_SUCH_TEMPLATE")
     return template
 
 

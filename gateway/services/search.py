@@ -1,6 +1,5 @@
 """`SearchService`: programs looked for in the read models, and each person's own programs."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,7 @@ from msgspec import Struct
 
 from actors.domain.catalog.recent import RECENT, Command, Favour, Unfavour
 from actors.entity import Ref
-from actors.errors import InvalidCommand, PlatformError
+from actors.errors import InvalidCommand
 from actors.projections.search import Listed, Query, checked, metres
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
@@ -124,9 +123,8 @@ class SearchService(TypedService, search_pb2_grpc.SearchServiceServicer):
 
     def _own(self, context: Context) -> Ref[Command]:
         """What a person's call is about, for the door; a caller that is none is refused there."""
-        with contextlib.suppress(PlatformError):
-            return RECENT.at(self.caller(context).name)
-        return RECENT.at("")
+        caller = self.seen_caller(context)
+        return RECENT.at("" if caller is None else caller.name)
 
 
 async def _change(steps: Steps, command: Command) -> pb.FavourResponse:

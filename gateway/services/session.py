@@ -18,19 +18,18 @@ from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.answering import Context, trailer
 from gateway.authority import denied
-from gateway.deriving import Derived
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.belonging import check_page
 from gateway.services.opening import Openings, opener, write_opened
 from gateway.services.shown import Catalogue
-from gateway.steps import Answer, Steps, TypedService, position_of
+from gateway.services.vault import KeyedService
+from gateway.steps import Answer, Steps, position_of
 from gateway.streams import stream_of
 from gateway.v1 import session_pb2 as pb
 from gateway.v1 import session_pb2_grpc
 
 _NAME = re.compile(r"sessions/([a-z][a-z0-9-]{0,62})/([^/]{1,64})/([1-9][0-9]{0,15})", re.ASCII)
-_SHOWN_MAX = 100
 
 
 class _Named(NamedTuple):
@@ -51,14 +50,13 @@ class _Named(NamedTuple):
         return f"{self.visit}/{self.n}"
 
 
-class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
+class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
     """See `protos/gateway/v1/session.proto`."""
 
     def __init__(
         self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
     ) -> None:
-        super().__init__(ingress, routes, process, sensor)
-        self._derived = None if keys is None else Derived(keys)
+        super().__init__(ingress, routes, process, sensor, keys)
         self._catalogue = Catalogue(ingress, routes)
 
     async def Open(self, request: pb.OpenRequest, context: Context) -> pb.OpenResponse:
@@ -133,8 +131,8 @@ class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
         Raises PermissionDenied, InvalidCommand.
         """
         principal = steps.principal
-        if principal is not None and principal.role is Role.ACCOUNT and self._derived is not None:
-            openid = self._derived.openid(program, principal.subject)
+        if principal is not None and principal.role is Role.ACCOUNT and self.vault is not None:
+            openid = self.vault.derived.openid(program, principal.subject)
             if asked not in ("", openid):
                 raise denied()
             return openid, principal.subject
@@ -143,9 +141,8 @@ class SessionService(TypedService, session_pb2_grpc.SessionServiceServicer):
 
     def _about(self, context: Context, request: pb.OpenRequest) -> Ref[Any]:
         """The visits that an opening is asked of, for the door; a caller that is none is refused there."""
-        try:
-            caller = self.caller(context)
-        except PlatformError:
+        caller = self.seen_caller(context)
+        if caller is None:
             return VISIT.at(request.program)
         name = caller.name if caller.principal is None else caller.principal.subject
         return VISIT.at(f"{request.program}/{request.openid or name}")
@@ -155,7 +152,7 @@ def _own(steps: Steps, session: str) -> _Named:
     """The caller's session of this name. Raises InvalidCommand for a text that is none, PermissionDenied."""
     found = _NAME.fullmatch(session)
     if found is None:
-        message = f"a session is sessions/<program>/<openid>/<n>, not {session[:_SHOWN_MAX]!r}"
+        message = f"a session is sessions/<program>/<openid>/<n>, not {session[:100]!r}"
         raise InvalidCommand(message, field="session", reason="INVALID_SESSION")
     named = _Named(found[1], found[2], int(found[3]))
     if opener(steps.principal, steps.caller, named.program) != named.openid:

@@ -24,7 +24,6 @@ from gateway.v1 import ways_pb2_grpc
 
 _TEAM = ("admin", "developer", "operator")
 """Which roles of a team make, see and revoke its programs' codes."""
-_SHOWN_MAX = 100
 
 
 class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
@@ -78,7 +77,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.ResolveCodeResponse:
             if read is None:
-                message = f"{request.text[:_SHOWN_MAX]!r} is no code of this platform"
+                message = f"{request.text[:100]!r} is no code of this platform"
                 raise InvalidCommand(message, field="text", reason="INVALID_CODE")
             code = await _found(steps, at)
             if code.state != "minted":
@@ -245,7 +244,7 @@ def _check_drawing(request: pb.GetCodeRequest) -> None:
     """Raises InvalidCommand."""
     if request.format and request.format not in MEDIA_TYPES:
         known = ", ".join(MEDIA_TYPES)
-        message = f"there is no format {request.format[:_SHOWN_MAX]!r}; there are {known}"
+        message = f"there is no format {request.format[:100]!r}; there are {known}"
         raise InvalidCommand(message, field="format", reason="INVALID_FORMAT")
     if not 0 <= request.scale <= SCALE_MAX:
         raise InvalidCommand(f"a module is 1 to {SCALE_MAX} pixels wide", field="scale", reason="INVALID_SCALE")
@@ -254,7 +253,7 @@ def _check_drawing(request: pb.GetCodeRequest) -> None:
 def _read(found: tuple[str, str] | None, text: str, reason: str) -> tuple[str, str]:
     """The program and the name that were read from a text. Raises InvalidCommand when there are none."""
     if found is None:
-        message = f"{text[:_SHOWN_MAX]!r} is no address of this platform for what is asked"
+        message = f"{text[:100]!r} is no address of this platform for what is asked"
         raise InvalidCommand(message, field="text", reason=reason)
     return found
 
