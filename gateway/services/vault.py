@@ -26,7 +26,7 @@ class Vault:
 
 
 class KeyedService(TypedService):
-    """The base of a typed service that derives from the keyring, where there is one; `vault` is None where there is none."""
+    """The base of a typed service that derives from the keyring; `vault` is None where there is none."""
 
     def __init__(
         self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None

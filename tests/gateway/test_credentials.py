@@ -11,45 +11,33 @@ import pytest
 
 from actors.adapters.memory_keys import MemoryKeys
 from actors.ports import Slice
-from actors.principal import parse
-from actors.registry import load_programs, shipped_programs
 from actors.settings import ProcessSettings
 from gateway.auth import proof_of_secret
 from gateway.deriving import Derived
-from gateway.tokens import sign
-from gateway.v1 import catalog_pb2, catalog_pb2_grpc, credentials_pb2_grpc, program_pb2, program_pb2_grpc
+from gateway.v1 import catalog_pb2, credentials_pb2_grpc, program_pb2, program_pb2_grpc
 from gateway.v1 import credentials_pb2 as pb
-from tests.gateway.scene import CLUSTER, Scene, new_id, play, reason_of, refused
+from tests.gateway.scene import CLUSTER, Said, Scene, new_id, reason_of, refused
+from tests.gateway.street import Street, walk
 
 REQUIRED = ProcessSettings(identity_required=True)
 SHORT = ProcessSettings(identity_required=True, token_overlap_ms=0, token_forced_gap_ms=0)
 """A forced refresh ends the token before it at once."""
-Said = tuple[tuple[str, str], ...]
 
 
-class Street:
-    """Two gateways of a platform that runs `bike` and `shop`, and whoever calls them."""
+class Counter(Street):
+    """Two gateways, at which secrets and tokens are asked for, and used."""
+
+    service = credentials_pb2_grpc.CredentialServiceStub
 
     def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+        super().__init__(scene)
         self.keys = scene.keys = MemoryKeys()
-        folders = [folder for folder in shipped_programs() if folder.name in ("bike", "shop")]
-        scene.registry = load_programs(folders)
-        scene.log.create(CLUSTER.topics(tuple(scene.registry.entities)))
-        self.stubs: list[Any] = []
-        self.calls: list[Any] = []
 
     async def opens(self, process: ProcessSettings) -> None:
-        for _ in range(2):
-            self.calls.append(await self.scene.served(process))
-            self.stubs.append(credentials_pb2_grpc.CredentialServiceStub(self.scene.channels[-1]))
-        assert isinstance(self.calls[0], program_pb2_grpc.ProgramServiceStub)
-
-    def by(self, caller: str) -> Said:
-        """A token of this caller's, signed by who may."""
-        principal = parse(caller)
-        assert principal is not None
-        return bearer(sign(self.keys, principal, now_ms()))
+        """Everything starts."""
+        await super().opens(process)
+        self.stubs = (self.stub, await self.another(process))
+        self.calls: list[Any] = [program_pb2_grpc.ProgramServiceStub(channel) for channel in self.scene.channels]
 
     async def secret(self, credential: str = "server/bike", caller: str = "operator/op") -> str:
         """A new secret."""
@@ -83,13 +71,8 @@ class Street:
         return [len(self.scene.log.frames(partition)) for partition in range(CLUSTER.partitions)]
 
 
-def on_street(act: Callable[[Street], Awaitable[None]], process: ProcessSettings = REQUIRED) -> None:
-    async def run(scene: Scene) -> None:
-        street = Street(scene)
-        await street.opens(process)
-        await act(street)
-
-    play(run)
+def on_street(act: Callable[[Counter], Awaitable[None]], process: ProcessSettings = REQUIRED) -> None:
+    walk(Counter, act, process)
 
 
 def now_ms() -> int:
@@ -106,7 +89,7 @@ async def reason(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
 
 
 def test_every_gateway_gives_the_same_token_to_the_byte_and_the_log_is_asked_once() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         secret = await street.secret()
         answers = [await street.issue(secret, at=at) for at in (0, 1, 0, 1)]
         assert len({(answer.token, answer.until_ms, answer.version) for answer in answers}) == 1
@@ -125,7 +108,7 @@ def test_every_gateway_gives_the_same_token_to_the_byte_and_the_log_is_asked_onc
 
 
 def test_fifty_who_ask_at_once_get_one_token() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         secret = await street.secret()
         answers = await asyncio.gather(*(street.issue(secret, at=n % 2) for n in range(50)))
         assert len({answer.token for answer in answers}) == 1
@@ -134,7 +117,7 @@ def test_fifty_who_ask_at_once_get_one_token() -> None:
 
 
 def test_a_token_stays_the_same_over_a_rotation_of_keys_and_a_destroyed_key_ends_it() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         secret, former = await street.secret(), street.keys.signer()[0]
         first = await street.issue(secret)
         street.keys.rotate(now_ms())
@@ -152,7 +135,7 @@ def test_a_token_stays_the_same_over_a_rotation_of_keys_and_a_destroyed_key_ends
 
 
 def test_a_forced_token_is_new_and_the_former_is_good_for_its_overlap_at_every_gateway() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         secret = await street.secret()
         first = await street.issue(secret)
         second = await street.issue(secret, forced=True, at=1)
@@ -174,7 +157,7 @@ def test_a_forced_token_is_new_and_the_former_is_good_for_its_overlap_at_every_g
 
 
 def test_a_token_that_was_ended_is_refused_and_its_stream_ends() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         secret = await street.secret()
         first = await street.issue(secret)
         stream = await street.follows(first.token)
@@ -188,7 +171,7 @@ def test_a_token_that_was_ended_is_refused_and_its_stream_ends() -> None:
 
 
 def test_disabling_ends_secret_and_token_until_the_secret_is_renewed() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         secret = await street.secret()
         token = (await street.issue(secret)).token
         stream = await street.follows(token)
@@ -205,7 +188,7 @@ def test_disabling_ends_secret_and_token_until_the_secret_is_renewed() -> None:
 
 
 def test_a_merchant_calls_with_a_token_of_its_credential() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         secret = await street.secret("merchant/m1")
         token = (await street.issue(secret)).token
         asked = program_pb2.QueryRequest(entity="programs/shop/skus/m1/s", view="stock")
@@ -240,7 +223,7 @@ def test_a_merchant_calls_with_a_token_of_its_credential() -> None:
     ],
 )
 def test_a_secret_that_is_not_the_credentials_gets_nothing(secret: str, why: str) -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         await street.secret()
         derived = Derived(street.keys)
         numbered = [derived.secret("server/bike", n).partition(":")[2] for n in range(3)]
@@ -253,7 +236,7 @@ def test_a_secret_that_is_not_the_credentials_gets_nothing(secret: str, why: str
 
 
 def test_a_secret_is_good_for_a_token_and_for_nothing_else() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         said = (("authorization", proof_of_secret(await street.secret())),)
         before = street.ends()
         assert (await reason(street.opens_station(said)))[1] == "PERMISSION_DENIED"
@@ -269,8 +252,8 @@ def test_a_secret_is_good_for_a_token_and_for_nothing_else() -> None:
 
 
 def test_a_programs_credential_is_in_the_hands_of_its_teams_admins_alone() -> None:
-    async def act(street: Street) -> None:
-        catalog: Any = catalog_pb2_grpc.CatalogServiceStub(street.scene.channels[-1])
+    async def act(street: Counter) -> None:
+        catalog = street.catalog
         operator = street.by("operator/op")
         for account, program in (("riders", "bike"), ("sellers", "shop")):
             opened = catalog_pb2.OpenAccountRequest(account=account, name="A", admin="ann")
@@ -304,8 +287,18 @@ def test_a_programs_credential_is_in_the_hands_of_its_teams_admins_alone() -> No
     on_street(act)
 
 
+def test_where_nobody_proves_who_they_are_no_secret_is_renewed_and_no_token_issued() -> None:
+    async def act(street: Counter) -> None:
+        renew = pb.CredentialRequest(credential="server/bike", request_id=new_id())
+        assert await reason(street.stub.RenewSecret(renew)) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_KEYS")
+        assert (await reason(street.stub.IssueToken(pb.IssueTokenRequest())))[1] == "NO_KEYS"
+        assert street.on_log() == 0
+
+    on_street(act, ProcessSettings())
+
+
 def test_no_secret_and_no_token_is_on_the_log() -> None:
-    async def act(street: Street) -> None:
+    async def act(street: Counter) -> None:
         secret = await street.secret()
         token = (await street.issue(secret)).token
         topics = CLUSTER.topics(tuple(street.scene.registry.entities))
