@@ -163,12 +163,15 @@ class CallStream:
     async def _read(self, requests: AsyncIterator[Any]) -> None:
         async for batch in requests:
             calls = self._speech.calls(batch)
-            await self._speech.learn(calls, now_ms() + self._call_ms)
             for start in range(0, len(calls), CALLS_AT_ONCE_MAX):
                 while len(self._names) + self._repeats + len(self._results) >= OPEN_MAX:
                     self._room.clear()
                     await self._room.wait()
-                self._take(calls[start : start + CALLS_AT_ONCE_MAX])
+                some = calls[start : start + CALLS_AT_ONCE_MAX]
+                if self._caller.principal is not None:
+                    some = self._permitted(some)
+                await self._speech.learn(some, now_ms() + self._call_ms)
+                self._take(some)
                 await asyncio.sleep(0)
 
     def _read_all(self, _: "asyncio.Task[None]") -> None:
@@ -176,8 +179,6 @@ class CallStream:
         self._ready.set()
 
     def _take(self, calls: Sequence[Any]) -> None:
-        if self._caller.principal is not None:
-            calls = self._permitted(calls)
         door, arrived_ms = self._ingress.door, now_ms()
         if door.is_choosing:
             calls = self._chosen(calls)
