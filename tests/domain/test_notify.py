@@ -12,9 +12,9 @@ from actors.domain.notify import box, inbox, window
 from actors.domain.notify import template as t
 from actors.domain.notify.box import BOX, Acknowledge, Look, Put
 from actors.domain.notify.fields import FIELDS_MAX, flaw_of_template, flaw_of_values
-from actors.domain.notify.grants import GRANTS, MESSAGES_MAX, TEMPLATES_MAX, Answer, Given, Said, Use
+from actors.domain.notify.grants import GRANTS, TEMPLATES_MAX, Answer, Given, Said, Use
 from actors.domain.notify.inbox import INBOX, PAGE, Deliver, Item, Keep, Read
-from actors.domain.notify.message import TEXT_CHARS_MAX, Message
+from actors.domain.notify.message import MESSAGES_MAX, TEXT_CHARS_MAX, Message
 from actors.domain.notify.template import TEMPLATE, Approve, Disable, Draft
 from actors.domain.notify.window import ACTS, WINDOW, Note, Reply
 from actors.testing import NOW_MS, Ensemble, Played, Scenario
@@ -300,9 +300,9 @@ def test_the_window_that_ends_first_is_used_first_and_a_repeated_reply_is_one() 
 def test_so_many_replies_are_remembered() -> None:
     scenario = Scenario(WINDOW, entity_id=WHO)
     scenario.when(Note("pay"))
-    for number in range(window.MESSAGES_MAX + 1):
+    for number in range(MESSAGES_MAX + 1):
         scenario.when(Reply(Message(str(number), text="x")))
-    assert (len(scenario.state.messages), "0" in scenario.state.messages) == (window.MESSAGES_MAX, False)
+    assert (len(scenario.state.messages), "0" in scenario.state.messages) == (MESSAGES_MAX, False)
 
 
 def test_a_template_is_drafted_approved_and_disabled_for_ever() -> None:

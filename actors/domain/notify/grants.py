@@ -4,21 +4,17 @@ A grant that is used and the message in the box are one record. Nothing there re
 used for nothing.
 """
 
-import hashlib
 from typing import Annotated, Literal, TypeAlias, assert_never
 
-import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.notify.box import BOX, UNHEARD_MS, Put
-from actors.domain.notify.message import Message, TemplateName
+from actors.domain.notify.message import Message, TemplateName, digest_of, was_sent, with_sent
 from actors.entity import Context, Decision, Entity, Reject, Send, accept
 
 ASKED_MAX = 3
 TEMPLATES_MAX = 256
-MESSAGES_MAX = 256
-"""How many messages are remembered by their ids."""
 
 Said: TypeAlias = Literal["accept", "reject", "ban", "filter"]
 
@@ -74,31 +70,23 @@ class Grants(Struct, frozen=True):
     """The last messages by their ids, oldest first, each with the digest of what it says."""
 
 
-def digest_of(message: Message) -> str:
-    """Two messages that say the same have the same."""
-    return hashlib.blake2b(msgspec.json.encode(message, order="sorted"), digest_size=8).hexdigest()
-
-
 def decide(grants: Grants, command: Command, ctx: Context) -> Decision[Event]:
     match command:
         case Answer(answers):
             if len(grants.templates.keys() | answers.keys()) > TEMPLATES_MAX:
                 raise Reject("TOO_MANY_TEMPLATES", templates_max=str(TEMPLATES_MAX))
             return accept(Answered(answers, ctx.now_ms))
-        case Use(message):
-            return _use(grants, command, digest_of(message), ctx)
+        case Use():
+            return _use(grants, command, ctx)
         case _:
             assert_never(command)
 
 
-def _use(grants: Grants, use: Use, digest: str, ctx: Context) -> Decision[Event]:
-    message = use.message
+def _use(grants: Grants, use: Use, ctx: Context) -> Decision[Event]:
+    message, digest = use.message, digest_of(use.message)
     grant = grants.templates.get(message.template, Grant())
-    earlier = grants.messages.get(message.message_id)
-    if earlier == digest:
+    if was_sent(grants.messages, message, digest):
         return accept(reply=_left(grant, again=True))
-    if earlier is not None:
-        raise Reject("MESSAGE_ID_TAKEN", message_id=message.message_id)
     if grant.said == "ban":
         raise Reject("NOTIFY_BANNED", template=message.template)
     if not grant.lasting and not grant.left:
@@ -125,10 +113,7 @@ def evolve(grants: Grants, event: Event) -> Grants:
             return replace(grants, templates={**grants.templates, **after})
         case Used(template, message_id, digest):
             templates = {**grants.templates, template: _less(grants.templates[template])}
-            messages = {**grants.messages, message_id: digest}
-            if len(messages) > MESSAGES_MAX:
-                del messages[next(iter(messages))]
-            return Grants(templates, messages)
+            return Grants(templates, with_sent(grants.messages, message_id, digest))
         case _:
             assert_never(event)
 

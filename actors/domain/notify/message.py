@@ -1,12 +1,18 @@
 """What is sent to a person, as the grants, the box and the inbox hand it on."""
 
+import hashlib
+from collections.abc import Mapping
 from typing import Annotated, TypeAlias
 
+import msgspec
 from msgspec import Meta, Struct
 
 from actors.domain.notify.fields import FIELDS_MAX
+from actors.entity import Reject
 
 TEXT_CHARS_MAX = 600
+MESSAGES_MAX = 256
+"""How many messages are remembered by their ids."""
 
 MessageId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 TemplateName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -21,3 +27,24 @@ class Message(Struct, frozen=True):
     fields: Annotated[dict[str, Annotated[str, Meta(max_length=32)]], Meta(max_length=FIELDS_MAX)] = {}
     page: Annotated[str, Meta(max_length=256)] = ""
     text: Annotated[str, Meta(max_length=TEXT_CHARS_MAX)] = ""
+
+
+def digest_of(message: Message) -> str:
+    """Two messages that say the same have the same."""
+    return hashlib.blake2b(msgspec.json.encode(message, order="sorted"), digest_size=8).hexdigest()
+
+
+def was_sent(sent: Mapping[str, str], message: Message, digest: str) -> bool:
+    """Whether it is among those that were sent: digests by ids. Raises Reject when its id is another message's."""
+    earlier = sent.get(message.message_id)
+    if earlier not in (None, digest):
+        raise Reject("MESSAGE_ID_TAKEN", message_id=message.message_id)
+    return earlier is not None
+
+
+def with_sent(sent: Mapping[str, str], message_id: str, digest: str) -> dict[str, str]:
+    """What is remembered once this one is sent: the oldest makes room."""
+    after = {**sent, message_id: digest}
+    if len(after) > MESSAGES_MAX:
+        del after[next(iter(after))]
+    return after

@@ -11,15 +11,12 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.notify.box import BOX, UNHEARD_MS, Put
-from actors.domain.notify.grants import digest_of
-from actors.domain.notify.message import Message
+from actors.domain.notify.message import Message, digest_of, was_sent, with_sent
 from actors.entity import Context, Decision, Entity, Reject, Send, accept
 
 MINUTE_MS = 60_000
 TWO_DAYS_MS = 48 * 60 * MINUTE_MS
 UNLIMITED = 1_000_000
-MESSAGES_MAX = 256
-"""How many replies are remembered by their ids."""
 
 ACTS: Mapping[str, tuple[int, int]] = {
     "message": (5, TWO_DAYS_MS),
@@ -84,19 +81,16 @@ def decide(windows: Windows, command: Command, ctx: Context) -> Decision[Event]:
         case Note(act):
             replies, open_ms = ACTS[act]
             return accept(Noted(act, replies, ctx.now_ms + open_ms))
-        case Reply(message):
-            return _reply(windows, command, digest_of(message), ctx)
+        case Reply():
+            return _reply(windows, command, ctx)
         case _:
             assert_never(command)
 
 
-def _reply(windows: Windows, reply: Reply, digest: str, ctx: Context) -> Decision[Event]:
-    message = reply.message
-    earlier = windows.messages.get(message.message_id)
-    if earlier == digest:
+def _reply(windows: Windows, reply: Reply, ctx: Context) -> Decision[Event]:
+    message, digest = reply.message, digest_of(reply.message)
+    if was_sent(windows.messages, message, digest):
         return accept(reply={"again": True})
-    if earlier is not None:
-        raise Reject("MESSAGE_ID_TAKEN", message_id=message.message_id)
     is_open = {act: window for act, window in windows.windows.items() if ctx.now_ms < window.until_ms}
     if not is_open:
         raise Reject("WINDOW_CLOSED")
@@ -114,9 +108,7 @@ def evolve(windows: Windows, event: Event) -> Windows:
             return replace(windows, windows={**windows.windows, act: Window(left, until_ms)})
         case Replied(act, message_id, digest):
             window = windows.windows[act]
-            messages = {**windows.messages, message_id: digest}
-            if len(messages) > MESSAGES_MAX:
-                del messages[next(iter(messages))]
+            messages = with_sent(windows.messages, message_id, digest)
             return Windows({**windows.windows, act: replace(window, left=window.left - 1)}, messages)
         case _:
             assert_never(event)

@@ -98,7 +98,7 @@ def view_endpoint(endpoint: Endpoint, _: object) -> object:
     return endpoint
 
 
-def routing(entity_id: str) -> str:
+def program_of(entity_id: str) -> str:
     """A program's endpoints are together."""
     return entity_id.partition("/")[0]
 
@@ -111,7 +111,7 @@ ENDPOINT = Entity(
     decide,
     evolve,
     views={"endpoint": view_endpoint},
-    routing=routing,
+    routing=program_of,
     life={"endpoint": LIFE},
     timers_max=0,
 )
