@@ -18,12 +18,25 @@ import msgspec
 from actors.errors import PlatformError
 from actors.programs.jump.program import FLIGHT_MS, PRESS_MS_MAX, platforms
 from gateway.client import Client
-from gateway.v1 import identity_pb2, notify_pb2, session_pb2, ways_pb2
+from gateway.v1 import friends_pb2, identity_pb2, notify_pb2, search_pb2, session_pb2, ways_pb2
+from gateway.v1.friends_pb2_grpc import FriendsServiceStub
 from gateway.v1.identity_pb2_grpc import IdentityServiceStub
 from gateway.v1.notify_pb2_grpc import NotifyServiceStub
+from gateway.v1.search_pb2_grpc import SearchServiceStub
 from gateway.v1.session_pb2_grpc import SessionServiceStub
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
-from loadtests.city.citizen import WAIT_S_MAX, Unexpected, Visitor, asked, called, expect, refusal, until
+from loadtests.city.citizen import (
+    LOOK_S,
+    WAIT_S_MAX,
+    Citizen,
+    Unexpected,
+    Visitor,
+    asked,
+    called,
+    expect,
+    refusal,
+    until,
+)
 from loadtests.city.town import DISH, DISH_MINOR, ITEM_MINOR, JACKET, JACKET_MINOR, SEAT_MINOR, SEATS_IN_ROW, Town
 
 TAXI_MINOR = 1_200
@@ -31,6 +44,7 @@ TAXI_MINOR = 1_200
 LEAPS = 2
 FRIENDS_LEAPS = 1
 PHONE = "phone"
+SHOP = "Wear"
 
 
 class Debt(NamedTuple):
@@ -51,9 +65,9 @@ class Step(NamedTuple):
 
 
 class Day:
-    """A person's day, with a friend. `find` names the program that a search for these words finds first."""
+    """A person's day, with a friend."""
 
-    def __init__(self, town: Town, name: str, find: Callable[[str], Awaitable[str]]) -> None:
+    def __init__(self, town: Town, name: str) -> None:
         self.town = town
         self.me = town.citizen(name)
         self.friend = town.citizen(f"a friend of {name}")
@@ -61,7 +75,6 @@ class Day:
         self.seat = ""
         self.item = ""
         self._name = name
-        self._find = find
         self._hired_at = ""
         self._shared = ""
         self._order = ""
@@ -79,6 +92,7 @@ class Day:
             ("hear that the food is ready", self.hear),
             ("find a shop by its name", self.find_shop),
             ("buy a jacket", self.buy_jacket),
+            ("become friends", self.become_friends),
             ("share a card", self.share),
             ("a friend opens the card", self.open_shared),
             ("hold a seat", self.hold_seat),
@@ -214,10 +228,15 @@ class Day:
     # -- a shop ---------------------------------------------------------------------------------------------------
 
     async def find_shop(self, request_id: str) -> str:
-        """The search finds it, and it opens."""
-        found = await self._find("Wear")
-        expect(found == "wear", f"a search for Wear finds {found}")
-        return await self._open(await self.me.at("wear"), found, "search", "Wear", request_id)
+        """The search finds it, which may know of what was released some seconds later, and it opens."""
+        give_up_at = time.monotonic() + WAIT_S_MAX
+        search, found = search_pb2.SearchRequest(text=SHOP), [""]
+        while found[:1] != ["wear"]:
+            expect(time.monotonic() < give_up_at, f"a search for {SHOP} finds {found}")
+            hits = (await asked(self.me.account, SearchServiceStub, "Search", search)).programs
+            found = [hit.program for hit in hits]
+            await asyncio.sleep(LOOK_S)
+        return await self._open(await self.me.at("wear"), found[0], "search", SHOP, request_id)
 
     async def buy_jacket(self, request_id: str) -> str:
         """It comes off the shelf and is owed, in one record."""
@@ -229,6 +248,28 @@ class Day:
         expect(list(lines) == [f"{JACKET}-M"], f"the order has {lines}")
         self.debts.append(Debt(order, merchant, JACKET_MINOR))
         return f"{JACKET_MINOR} owed to {merchant}"
+
+    async def become_friends(self, request_id: str) -> str:
+        """One asks, the other accepts, and both say so."""
+        ask = friends_pb2.FriendRequest(person=self.friend.person)
+        state = (await asked(self.me.account, FriendsServiceStub, "RequestFriend", ask, request_id)).state
+        expect(state == "asked", f"a request of somebody unknown is {state}")
+        await self._sees(self.friend, "asks", self.me)
+        accept = friends_pb2.FriendRequest(person=self.me.person)
+        await asked(self.friend.account, FriendsServiceStub, "AcceptFriend", accept)
+        await self._sees(self.me, "friends", self.friend)
+        await self._sees(self.friend, "friends", self.me)
+        return f"with {self.friend.person}"
+
+    async def _sees(self, who: Citizen, what: str, whom: Citizen) -> None:
+        """Wait until somebody is told this of somebody."""
+        give_up_at = time.monotonic() + WAIT_S_MAX
+        listed: list[str] = []
+        while whom.person not in listed:
+            expect(time.monotonic() < give_up_at, f"{what} of {who.name} are {listed}")
+            told = await asked(who.account, FriendsServiceStub, "ListFriends", friends_pb2.ListFriendsRequest())
+            listed = list(getattr(told, what))
+            await asyncio.sleep(LOOK_S)
 
     async def share(self, request_id: str) -> str:
         """A card that leads to the jacket."""
@@ -319,13 +360,16 @@ class Day:
         return f"{TAXI_MINOR} owed to {driver.openid}"
 
     async def beat_score(self, request_id: str) -> str:
-        """The friend plays first; the board has the better one above."""
+        """The friend plays first; the board of friends has the better one above."""
         friend, me = await self.friend.at("jump"), await self.me.at("jump")
         theirs = await self.played(friend, FRIENDS_LEAPS, "")
         mine = await self.played(me, LEAPS, request_id)
         expect(mine > theirs, f"{mine} against {theirs}")
-        player = (await me.client.query(f"programs/jump/players/{me.openid}/{self.town.board}", "player")).value
-        expect(player["best"] == mine, f"the player is {player}")
+        board = friends_pb2.ListBoardRequest(program="jump", collection="players", under=self.town.board)
+        board.view, board.by = "player", "best"
+        rows = (await asked(self.me.account, FriendsServiceStub, "ListBoard", board)).rows
+        ranks = [(row.rank, row.person) for row in rows]
+        expect(ranks == [(1, self.me.person), (2, self.friend.person)], f"the board of friends is {ranks}")
         return f"{mine} against {theirs}"
 
     async def played(self, who: Visitor, leaps: int, request_id: str) -> int:

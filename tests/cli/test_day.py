@@ -41,15 +41,13 @@ def test_every_step_of_a_day_is_as_it_must_be_and_why_explains_it(city: Platform
 
 
 def test_a_step_that_is_not_as_it_must_be_is_said_and_is_the_last(city: Platform) -> None:
-    async def another(_text: str) -> str:
-        return "another"
-
     async def play() -> tuple[list[Step], list[str]]:
         keys = wiring.keys_of(city.folder)
         async with Client(city.run["gateway"]) as connection:
             town = Town(connection, proofs(keys), f"{time.time_ns():x}", drop_limit=1)
             await town.open()
-            day = Day(town, "bob", another)
+            town.code = "nothing"
+            day = Day(town, "bob")
             steps = [step async for step in day.play()]
             for who in (day.me, day.friend):
                 await day.played(await who.at("jump"), 1, "")
@@ -59,10 +57,10 @@ def test_a_step_that_is_not_as_it_must_be_is_said_and_is_the_last(city: Platform
 
     steps, wrong = asyncio.run(play())
     assert [step.ok for step in steps] == [True] * (len(steps) - 1) + [False]
-    assert steps[-1].seen == "a search for Wear finds another"
+    assert steps[-1].name == "scan the code at a bike station"
     told = {each.partition(":")[0] for each in wrong}
-    assert {"jackets on the shelf", "seats sold", "items given out", "best players"} <= told, wrong
-    assert not told & {"bikes at the two stations", "dishes on the menu", "orders in the kitchen"}, wrong
+    assert {"bikes at the two stations", "dishes on the menu", "seats sold", "items given out", "best players"} <= told
+    assert not told & {"orders in the kitchen", "players on the board"}, wrong
 
 
 def test_where_nobody_proves_who_they_are_there_is_no_day(platform: Platform) -> None:
@@ -84,4 +82,5 @@ def test_the_same_day_goes_by_on_kafka() -> None:
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
-    assert (report["log"], report["ok"], len(report["steps"])) == ("kafka", True, 18), report
+    assert (report["log"], report["ok"], report["wrong"]) == ("kafka", True, []), report
+    assert len(report["steps"]) >= 12
