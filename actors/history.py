@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from actors.kernel.record import frame_records
+from actors.placement import Placement, decode_placement
 from actors.ports import Fetched, Log, Slice
 
 POLL_MS = 1_000
@@ -26,6 +28,14 @@ def read_slice(log: Log, slice_: Slice, start: int | None = None, end: int | Non
                 yield fetched
     finally:
         reader.close()
+
+
+def placements(log: Log, topic: str) -> Iterator[Placement]:
+    """All that the placement topic still has."""
+    slice_ = Slice(topic, 0)
+    for fetched in read_slice(log, slice_):
+        for record in frame_records(*slice_, fetched.offset, fetched.frame):
+            yield decode_placement(record)
 
 
 def first_at(log: Log, slice_: Slice, stamp_ms: int) -> int:

@@ -54,6 +54,7 @@ class HostCore:
         self.name = name
         self.owned: dict[int, Ownership] = {}
         self.now_ms = 0
+        self.draining = False
         self._resident_max = process.resident_max
         self._work: list[Work] = []
         self._tickets: dict[int, tuple[Ownership, Purpose]] = {}
@@ -262,14 +263,22 @@ class HostCore:
         """The host's clock is at `now_ms`; to be called often enough for timers, a few times a second at most."""
         self.now_ms = now_ms
         for number, ownership in self.owned.items():
-            ownership.tick(now_ms)
+            ownership.tick(now_ms, fires=not self.draining)
             self._touched[number] = None
         excess = sum(len(o.partition.residents) for o in self.owned.values() if o.partition) - self._resident_max
         for ownership in self.owned.values():
             excess -= ownership.passivate(max(excess, 0))
 
+    def left(self, ends: Mapping[int, int]) -> list[str]:
+        """What a host that ends now leaves undone, if each partition's log ends there; empty when nothing is."""
+        left = [said for number, o in sorted(self.owned.items()) if (said := o.left(ends[number]))]
+        flying = len(self._tickets)
+        return left or ([f"{flying} frames are not acknowledged"] if flying else [])
+
     def next_due_ms(self) -> int | None:
         """When the next timer wants to be fired."""
+        if self.draining:
+            return None
         due = [due_ms for ownership in self.owned.values() if (due_ms := ownership.next_due_ms()) is not None]
         return min(due, default=None)
 

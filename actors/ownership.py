@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from actors.barring import other_rules
 from actors.errors import Corrupt
 from actors.intake import Arrived, Intake
 from actors.kernel import layout
@@ -15,7 +16,7 @@ from actors.kernel.action import Action, NeedPackage, NeedState
 from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.inbox import Changes
 from actors.kernel.partition import CHECK_EVERY, Partition
-from actors.kernel.record import Check, Epoch, Position, Programs, Record, Slice, encode_frame, encode_record
+from actors.kernel.record import Check, Empty, Epoch, Position, Programs, Record, Slice, encode_frame, encode_record
 from actors.kernel.rules import Rules
 from actors.link import Ask
 from actors.opening import unusable
@@ -30,6 +31,8 @@ from actors.verdicts import Verdict
 from actors.work import Append, Checkpoint, Close, Halted, Load, LoadPackage, Open, Work, Write
 
 RETRY_MS = 200
+RAISE_MS = 2_000
+"""After so long the frame that raises the release is said again, if it was not read back."""
 
 
 class Phase(Enum):
@@ -98,6 +101,9 @@ class Ownership:
         self._loading = False
         self.lacks = NeedPackage("", ())
         self._snapshot_at = 0
+        self._is_barred = False
+        self._raise_at_ms = 0
+        self._has_raised = False
         self._retry_at_ms: int | None = None
         self._must_fence = False
         self._now_ms = now_ms
@@ -224,14 +230,15 @@ class Ownership:
             return
         progress, frames = self._home.progress, self.intake.frames
         try:
-            while frames:
+            while frames and not self._is_barred:
                 need = self._apply_frame(frames[0])
                 if need is not None:
                     self._fetch(need)
                     return
                 if self.phase is Phase.STOPPED:
                     return
-                frames.popleft()
+                if not self._is_barred:
+                    frames.popleft()
         except Corrupt as error:
             self.halt(error.position, str(error))
         except Exception as error:  # noqa: BLE001 - it is our mistake, and every later host would make it again here
@@ -246,6 +253,7 @@ class Ownership:
         finally:
             progress[3] = 0
         self.say()
+        self._leave()
 
     def ask(self, gateway: str, ask: Ask) -> bool:
         """Take a query in; True when the log's end must be found, since it asks for a later watermark than ours."""
@@ -274,9 +282,13 @@ class Ownership:
         partition, offset, frame = self.partition, waiting.offset, waiting.frame
         assert partition is not None
         if not self._begun:
-            if crossing(frame, partition.meta.release, self._home.rules.release) is Crossing.STOP:
-                self.stop()
+            meta, rules = partition.meta, self._home.rules
+            self._is_barred = crossing(frame, meta.release, rules.release) is Crossing.STOP
+            if self._is_barred:
                 return None
+            if why := other_rules(frame, meta, rules):
+                raise Corrupt(why, position=f"{self.number}/{offset}")
+            self._has_raised = self._has_raised or 0 < meta.release < frame.release
             partition.begin(offset, waiting.stamp_ms, frame)
             self._begun, self._index, self._actions = True, 0, []
         records: list[Record] = frame.records
@@ -365,14 +377,28 @@ class Ownership:
             partition.settled()
         # A snapshot is stored under the epoch that its states carry: it waits until that is ours, not a former owner's.
         ours = self.serving and offset >= partition.meta.owner.epoch
-        if ours and self.applied_records - self._snapshot_at >= self._home.process.snapshot_records:
-            self._snapshot_at = self.applied_records
+        due = self.applied_records - self._snapshot_at >= self._home.process.snapshot_records
+        # Nobody recovers over a barrier: the first states of a new release are held fast at once.
+        if ours and (due or self._has_raised):
+            self._snapshot_at, self._has_raised = self.applied_records, False
             self._home.emit(Checkpoint(self.number, offset))
+        self._leave()
+
+    def _leave(self) -> None:
+        """Before the first frame of a release that we have not: once all is written, a snapshot, and the end here."""
+        partition = self.partition
+        if partition is None or not self._is_barred or self.ended or self.outbox.applied:
+            return
+        meta = partition.meta
+        if self.written == meta.watermark:
+            if self.serving and self.written >= meta.owner.epoch:
+                self._home.emit(Checkpoint(self.number, self.written))
+            self.stop()
 
     # -- time -----------------------------------------------------------------------------------------------------
 
-    def tick(self, now_ms: int) -> None:
-        """The host's clock moved on: what failed is tried again, timers are fired and looked ahead for."""
+    def tick(self, now_ms: int, *, fires: bool = True) -> None:
+        """The host's clock moved on: what failed is tried again, timers are looked ahead for and, if so, fired."""
         self._now_ms = now_ms
         if self._retry_at_ms is not None and now_ms >= self._retry_at_ms:
             self._retry_at_ms = None
@@ -380,15 +406,22 @@ class Ownership:
                 self._must_fence = False
                 self._fence()
             self.say()
-        if self.phase is not Phase.SERVING:
+        partition, rules = self.partition, self._home.rules
+        if self.phase is not Phase.SERVING or partition is None:
+            return
+        if 0 < partition.meta.release < rules.release and not self._is_barred:
+            # Nothing of ours is decided under the former release: its first frame of the new one is the barrier.
+            if now_ms >= self._raise_at_ms:
+                self._raise_at_ms = now_ms + RAISE_MS
+                self._append(self._slice, [encode_record(Empty())], None, rules.release, rules.digest)
             return
         scan = self.timing.look_ahead(now_ms)
         if scan is not None:
             self._home.emit(scan)
-        fires = self.timing.timers.due(now_ms)
-        if fires and self.partition is not None:
-            meta = self.partition.meta
-            self._append(self._slice, [encode_record(fire) for fire in fires], None, meta.release, meta.digest)
+        due = self.timing.timers.due(now_ms) if fires else []
+        if due:
+            meta = partition.meta
+            self._append(self._slice, [encode_record(fire) for fire in due], None, meta.release, meta.digest)
 
     def scanned(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """The store's timers of the next minute, as frames not written yet have changed them. Raises Corrupt."""
@@ -406,6 +439,24 @@ class Ownership:
         return passivate(self.partition.residents, excess, now_ms, self.written)
 
     # -- the end --------------------------------------------------------------------------------------------------
+
+    def left(self, end: int) -> str:
+        """What would be decided again by whoever opens these states after us, for an operator; "" when nothing is.
+
+        `end` is that of the log. What is halted stays as it is.
+        """
+        if self.ended:
+            return ""
+        if self.partition is None:
+            return f"partition {self.number} is still being opened"
+        meta, unsaid = self.partition.meta, self.outbox.records
+        unapplied, unwritten = end - 1 - meta.watermark, meta.watermark - self.written
+        if not (unapplied or unsaid or unwritten):
+            return ""
+        return (
+            f"partition {self.number}: {unapplied} frames are not applied, {unwritten} not written, "
+            f"{unsaid} sends and events not acknowledged"
+        )
 
     def stop(self) -> None:
         """The partition is somebody else's, or a release's that this host has not."""

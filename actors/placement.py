@@ -1,5 +1,6 @@
 """Who owns what, as the controller decides it and the placement topic says it."""
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -45,6 +46,19 @@ class Size(Struct, frozen=True, array_like=True, tag=5):
 
 
 Placement: TypeAlias = Term | Placed | Release | Move | Size
+
+RELEASE_MIN = 3
+"""The first release of this code's own: 1 and 2 are what logs of former ones hold, and programs decide as they did."""
+
+
+def release_of(said: Iterable[Placement], digest: str) -> int:
+    """The release that these rules are, by what the placement topic said so far: other rules are the next one."""
+    release = RELEASE_MIN
+    for placement in said:
+        if isinstance(placement, Release):
+            release = max(RELEASE_MIN, placement.release + (placement.digest != digest))
+    return release
+
 
 encode_placement = msgspec.msgpack.Encoder().encode
 decode_placement = msgspec.msgpack.Decoder(Placement).decode

@@ -26,16 +26,16 @@ from actors.adapters.polling import Poller
 from actors.adapters.ray_session import HOST_RESOURCE
 from actors.controller import Action, Assign, Controller, EndHost, Say, StartHost
 from actors.errors import PlatformError, SetupError
-from actors.history import read_slice
+from actors.history import placements
 from actors.kernel.record import Slice, encode_frame, frame_records
-from actors.placement import Move, Placement, Size, Term, decode_placement, encode_placement, placement_key
+from actors.placement import Move, Placement, Size, Term, decode_placement, encode_placement, placement_key, release_of
 from actors.ports import Appended, Fetched, Log
 
 PING_S = 1.0
 LOOPBACK = "127.0.0.1:"
 RETRY_S = 0.2
 RETRY_S_MAX = 5.0
-STOP_S_MAX = 8.0
+STOP_S_MAX = 14.0
 START_FAILURES_MAX = 3
 SUPERSEDED = 75
 """The status with which a controller's process ends when a later controller is at work."""
@@ -88,6 +88,10 @@ class HostActor:
         """Return when the host has ended; a caller that waits learns at once when the process dies."""
         self._ended.wait()
 
+    def drain(self) -> int | None:
+        """See `Hosting.drain`."""
+        return self._host.drain()
+
     def stop(self) -> None:
         """Let every partition go."""
         self._host.stop()
@@ -126,13 +130,17 @@ class ControllerActor:
         self._begun: asyncio.Future[str] = self._loop.create_future()
         self._changed = asyncio.Condition()
         self._appending = asyncio.Lock()
-        host = self._config.host
+        said = await self._said_before()
+        release = release_of(said, self._config.digest)
+        host = msgspec.structs.replace(self._config.host, release=release)
+        self._config = msgspec.structs.replace(self._config, host=host)
+        sizes = [placement.hosts for placement in said if isinstance(placement, Size)]
         self._core = Controller(
             f"controller-{os.getpid()}-{time.time_ns():x}",
             host.cluster,
-            await self._size(),
+            [self._config.hosts, *sizes][-1],
             host.process.host_silence_ms_max,
-            host.release,
+            release,
             self._config.digest,
         )
         self._spawn(self._tick())
@@ -153,12 +161,24 @@ class ControllerActor:
         }
         return msgspec.json.encode(state)
 
-    async def stop(self) -> None:
-        """End every host in good order."""
+    async def stop(self, drain: bool) -> None:
+        """End every host in good order; with `drain` once they have nothing left to do, or a bound is passed."""
         self._stopping = True
+        if drain:
+            await self._drain()
         await asyncio.gather(*(_quietly(life.handle.stop.remote()) for life in self._hosts.values()))
         for task in list(self._tasks):
             task.cancel()
+
+    async def _drain(self) -> None:
+        """Until every host twice in a row applied nothing: what one says in the end, another has to apply."""
+        before: list[int | None] = []
+        until = time.monotonic() + self._config.host.process.drain_ms_max / 1_000
+        while time.monotonic() < until:
+            applied = await asyncio.gather(*(_drained(life.handle) for life in self._hosts.values()))
+            if None in applied or applied == before:
+                return
+            before = applied
 
     # -- carrying out ---------------------------------------------------------------------------------------------
 
@@ -216,11 +236,11 @@ class ControllerActor:
     async def _said(self, placement: Placement) -> None:
         await self._append(placement)
 
-    async def _size(self) -> int:
-        """How many hosts are wanted by the latest word on the topic."""
+    async def _said_before(self) -> list[Placement]:
+        """What the topic has of former controllers and of operators."""
         while True:
             try:
-                return await asyncio.to_thread(lambda: _last_size(self._log, self._topic, self._config.hosts))
+                return await asyncio.to_thread(lambda: list(placements(self._log, self._topic.topic)))
             except PlatformError:
                 await asyncio.sleep(RETRY_S)
 
@@ -317,12 +337,12 @@ class ControllerActor:
         return task
 
 
-def _last_size(log: Log, topic: Slice, hosts: int) -> int:
-    for fetched in read_slice(log, topic):
-        for record in frame_records(*topic, fetched.offset, fetched.frame):
-            said = decode_placement(record)
-            hosts = said.hosts if isinstance(said, Size) else hosts
-    return hosts
+async def _drained(host: Any) -> int | None:
+    """How much a host had applied when nothing was left to do there; None when something is, or the host is gone."""
+    applied: int | None = None
+    with contextlib.suppress(Exception):
+        applied = await host.drain.remote()
+    return applied
 
 
 async def _quietly(call: Any) -> None:
@@ -360,7 +380,7 @@ class ControllerHandle:
             return None
         return state
 
-    def stop(self) -> None:
-        """End every host in good order, as far as it can be."""
+    def stop(self, *, drain: bool) -> None:
+        """End every host in good order, as far as it can be; with `drain` once nothing is left for them to do."""
         with contextlib.suppress(Exception):
-            _ray.get(self._actor.stop.remote(), timeout=STOP_S_MAX)
+            _ray.get(self._actor.stop.remote(drain), timeout=STOP_S_MAX)

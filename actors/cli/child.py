@@ -18,7 +18,7 @@ from actors.errors import SetupError
 BACKOFF_S = 0.1
 BACKOFF_S_MAX = 5.0
 STEADY_S = 10.0
-STOP_S_MAX = 12.0
+STOP_S_MAX = 20.0
 READY_S_MAX = 180.0
 LINE_BYTES_MAX = 1 << 20
 

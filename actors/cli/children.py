@@ -103,7 +103,7 @@ def driver(folder: Path, outliving: list[Callable[[], None]]) -> None:
     from actors.cli.wiring import DriverPlan, host_of, log_of
 
     write_errors_to(folder, "ray-driver")
-    session = RaySession(folder)
+    session, parent = RaySession(folder), os.getppid()
     outliving.append(session.end_agents)
     try:
         ended = threading.Event()
@@ -125,7 +125,7 @@ def driver(folder: Path, outliving: list[Callable[[], None]]) -> None:
 
         threading.Thread(target=tell, daemon=True).start()
         ended.wait()
-        controller.stop()
+        controller.stop(drain=os.getppid() == parent)  # whoever lost its supervisor has lost the log, too
     finally:
         session.stop()
 

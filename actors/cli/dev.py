@@ -16,8 +16,9 @@ from actors.cli.banner import Banner
 from actors.cli.following import following_of, programs_of
 from actors.cli.holding import lock, reserved
 from actors.errors import PlatformError
+from actors.history import placements
 from actors.kernel.record import Slice, encode_frame
-from actors.placement import Placed, Release, Term, encode_placement, placement_key
+from actors.placement import Placed, Release, Term, encode_placement, placement_key, release_of
 from actors.ports import Appended, Log
 from actors.settings import ClusterSettings
 from gateway.server import Gateway, GatewayConfig, GatewayParts, new_name
@@ -63,8 +64,10 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         log.create(cluster.topics(tuple(registry.entities)))
         wiring.keep(folder, cluster)
         wiring.check_topics(folder, log, cluster)
+        release = release_of(placements(log, cluster.placement_topic), registry.digest)
         host_config = HostConfig(
             name=name,
+            release=release,
             log_url="",
             token=token,
             data_dir=str(folder),
@@ -74,7 +77,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         )
         hosting = wiring.hosting_of(host_config, registry, log, sensor)
         address = await hosting.start()
-        hosting.assign(Place(log, cluster, name).take_all(address, 1, registry.digest))
+        hosting.assign(Place(log, cluster, name).take_all(address, release, registry.digest))
         config = GatewayConfig(
             name=name, log_url="", token=token, host=process.gateway_host, port=port, cluster=cluster, process=process
         )
@@ -103,6 +106,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         status = await _until_ended(ended, programs)
         await gateway.stop()
         await shared.stop()
+        await hosting.drain()
         await hosting.stop()
         await asyncio.to_thread(following.stop)
         metrics.stop()

@@ -59,6 +59,7 @@ def test_a_program_saved_with_an_error_is_named_with_its_line_and_the_one_before
     good = file.read_text()
     with dev(tmp_path / "dev", "--programs", str(program)) as platform:
         platform.call("trap/traps/a", "trap.do")
+        before = platform("status").value["release"]
         file.write_text(good + "\nENTITIES = (\n")
         until(lambda: "not yet: " in platform.errors, platform)
         assert f"{file}, line {good.count(chr(10)) + 2}: SyntaxError" in platform.errors
@@ -69,6 +70,9 @@ def test_a_program_saved_with_an_error_is_named_with_its_line_and_the_one_before
         assert platform.process.stdout is not None
         assert b'"ready":true' in platform.process.stdout.readline()
         platform.call("trap/traps/a", "trap.do")
+        after = platform("status").value["release"]
+        assert (after["release"], after["digest"] != before["digest"]) == (before["release"] + 1, True)
+        assert len(platform("query", "programs/trap/traps/a", "done").value["value"]["done"]) == 3
 
 
 def test_what_a_program_raises_is_shown_with_its_line(tmp_path: Path) -> None:

@@ -103,12 +103,14 @@ class Driven:
 
     # -- the log ------------------------------------------------------------------------------------------------------
 
-    def log(self, *records: Record, producer: str = "g1", at_ms: int = START_MS, release: int = 1) -> Fetched:
+    def log(
+        self, *records: Record, producer: str = "g1", at_ms: int = START_MS, release: int = 1, digest: str = ""
+    ) -> Fetched:
         """Put a frame on partition 0's log, without anybody reading it yet."""
         slice_ = Slice(self.cluster.commands_topic, 0)
         frames = self.frames.setdefault(0, [])
         encoded = [encode_record(record) for record in records]
-        frames.append(Fetched(slice_, len(frames), at_ms, encode_frame(*slice_, producer, release, "", encoded)))
+        frames.append(Fetched(slice_, len(frames), at_ms, encode_frame(*slice_, producer, release, digest, encoded)))
         return frames[-1]
 
     def read(self, *frames: Fetched, now_ms: int = 0) -> None:
@@ -116,9 +118,11 @@ class Driven:
         self.core.fetched(frames, now_ms)
         self.carry_out()
 
-    def say(self, *records: Record, producer: str = "g1", at_ms: int = START_MS, release: int = 1) -> None:
+    def say(
+        self, *records: Record, producer: str = "g1", at_ms: int = START_MS, release: int = 1, digest: str = ""
+    ) -> None:
         """A frame is appended to partition 0 and read at once."""
-        self.read(self.log(*records, producer=producer, at_ms=at_ms, release=release))
+        self.read(self.log(*records, producer=producer, at_ms=at_ms, release=release, digest=digest))
 
     def acknowledge(self, number: int = 0, offset: int | None = None) -> Append:
         """An append that waits is on the log: ours to the partition is put there, all others are elsewhere."""

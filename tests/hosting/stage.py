@@ -31,9 +31,9 @@ WAIT_S = 10.0
 T = TypeVar("T")
 
 
-def rules() -> Rules:
+def rules(release: int = 1, digest: str = "rules") -> Rules:
     """The tally's."""
-    return Rules(load_programs((TALLY,)).entities.values(), 1, "rules")
+    return Rules(load_programs((TALLY,)).entities.values(), release, digest)
 
 
 class Phases(Sensor):
@@ -114,6 +114,7 @@ class Stage:
         self.log: Log = log or new_log()
         self.states: States = states or MemoryStates()
         self.packages: Packages | None = None
+        self.rules: tuple[int, str] = (1, "rules")
         self.reports: list[tuple[str, Mapping[str, object]]] = []
         self.lives = 0
 
@@ -123,7 +124,7 @@ class Stage:
         self.lives += 1
         config = config_of(self.folder, f"host-{self.lives}", **settings)
         objects = open_objects(self.folder / "objects")
-        parts = Parts(self.log, self.states, objects, rules(), sensor or Sensor(), self.packages)
+        parts = Parts(self.log, self.states, objects, rules(*self.rules), sensor or Sensor(), self.packages)
         hosting = Hosting(config, parts, lambda event, facts: self.reports.append((event, facts)))
         await hosting.start()
         hosting.assign(dict.fromkeys(range(CLUSTER.partitions), (0, self.lives)))

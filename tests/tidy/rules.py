@@ -21,7 +21,7 @@ PRODUCT = ("actors", "gateway", "infra", "loadtests")
 PURE = (
     *("actors.kernel", "actors.domain", "actors.programs", "actors.projections"),
     *("actors.intake", "actors.said", "actors.outbox", "actors.timing", "actors.due", "actors.passivation"),
-    *("actors.placement", "actors.principal"),
+    *("actors.placement", "actors.principal", "actors.barring"),
 )
 AUTHORS = ("actors.domain", "actors.programs")
 

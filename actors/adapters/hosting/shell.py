@@ -49,6 +49,7 @@ from actors.work import (
 )
 
 TICK_S = 0.25
+DRAIN_LOOK_S = 0.02
 OPEN_RETRY_S = 0.2
 STORE_RETRY_S = 5.0
 
@@ -171,6 +172,26 @@ class Hosting:
         self._report("this host cannot go on", {"error": repr(error), "trace": trace})
         if self._failed is not None:
             self._failed()
+
+    async def drain(self) -> int | None:
+        """Apply all that the log has, write all that follows; for at most `drain_ms_max`, and then say what is left.
+
+        No timer is fired any more. Returns how many records were applied so far, or None when something is left.
+        """
+        self._core.draining = True
+        until = time.monotonic() + self._config.process.drain_ms_max / 1_000
+        topic, left = self._config.cluster.commands_topic, ["the log is away"]
+        while time.monotonic() < until:
+            slices = [Slice(topic, number) for number in self._core.owned]
+            with contextlib.suppress(Unavailable):
+                spans = await asyncio.to_thread(self._parts.log.spans, slices)
+                if len(slices) == len(self._core.owned):
+                    left = self._core.left({slice_.partition: span.end for slice_, span in spans.items()})
+                    if not left:
+                        return self._applied()
+            await asyncio.sleep(DRAIN_LOOK_S)
+        self._report("stopped before all was written: other rules will not go on from here", {"left": left})
+        return None
 
     async def stop(self) -> None:
         """Let every partition go and end."""

@@ -33,6 +33,10 @@ class HostThread:
         """See `Hosting.status`."""
         return self._started.result()[0].status().result(STATUS_S_MAX)
 
+    def drain(self) -> int | None:
+        """See `Hosting.drain`; the host bounds it itself."""
+        return asyncio.run_coroutine_threadsafe(self._started.result()[0].drain(), self._loop).result()
+
     def stop(self) -> None:
         """Let every partition go and end."""
         hosting = self._started.result()[0]
