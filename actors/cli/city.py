@@ -122,7 +122,7 @@ def _looked_up(folder: Path, steps: Sequence[Step], debts: Sequence[Debt]) -> tu
     with open_archive(folder) as archive:
         whys = [_why(archive, step.request_id) for step in steps]
         missing = [f"the log does not explain {step.name}" for step, why in zip(steps, whys, strict=True) if not why]
-        return whys, missing + _unowed(archive, debts)
+        return whys, missing + unowed(archive, debts)
 
 
 def _why(archive: Archive, request_id: str) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ def _why(archive: Archive, request_id: str) -> list[dict[str, Any]]:
     return [{**call["asked"], **call["copies"][0]} for call in calls]
 
 
-def _unowed(archive: Archive, debts: Sequence[Debt]) -> list[str]:
+def unowed(archive: Archive, debts: Sequence[Debt]) -> list[str]:
     """The debts that the read model has not, or has otherwise."""
     found: list[str] = []
     with current_rows(archive) as (rows, _):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actors.errors import PlatformError
-from actors.programs.jump.program import FLIGHT_MS, PRESS_MS_MAX, platforms
+from actors.programs.jump.program import FLIGHT_MS, platforms
 from gateway.client import Client
 from gateway.v1 import friends_pb2, identity_pb2, notify_pb2, search_pb2, session_pb2, ways_pb2
 from gateway.v1.friends_pb2_grpc import FriendsServiceStub
@@ -37,7 +37,7 @@ from loadtests.city.citizen import (
     refusal,
     until,
 )
-from loadtests.city.town import DISH, DISH_MINOR, ITEM_MINOR, JACKET, JACKET_MINOR, SEAT_MINOR, SEATS_IN_ROW, Town
+from loadtests.city.town import DISH, DISH_MINOR, ITEM_MINOR, JACKET, JACKET_MINOR, SEAT_MINOR, Town
 
 TAXI_MINOR = 1_200
 """What a taxi costs that goes nowhere."""
@@ -74,6 +74,8 @@ class Day:
         self.debts: list[Debt] = []
         self.seat = ""
         self.item = ""
+        self.claimed_ns = (0, 0)
+        """When the item was asked for, and when it was there."""
         self._name = name
         self._hired_at = ""
         self._shared = ""
@@ -300,15 +302,15 @@ class Day:
     async def hold_seat(self, request_id: str) -> str:
         """The first seat that nobody else has; the friend cannot have the same."""
         me, friend = await self.me.at("tickets"), await self.friend.at("tickets")
-        for n in range(SEATS_IN_ROW):
-            seat = f"A{n + 1}"
+        for n, seat in enumerate(self.town.seats):
             self._order = f"tickets/orders/{me.openid}/{self.town.mark}-{n}"
             state = await self._held(me, self._order, seat, "" if n else request_id)
+            self.town.taken.add(seat)
             if state == "held":
                 self.seat = seat
                 break
             expect(state == "refused", f"the order is {state}")
-        expect(self.seat != "", "no seat is left in the row")
+        expect(self.seat != "", "no seat is left")
         refused = await self._held(friend, f"tickets/orders/{friend.openid}/{self.town.mark}", self.seat)
         expect(refused == "refused", f"the seat that is held is {refused} for another")
         return f"{self.seat}; another who asks for it is refused"
@@ -331,6 +333,7 @@ class Day:
         """A number of a drop, as long as there are any."""
         me, drop = await self.me.at("drops"), self.town.drop
         shelf = f"drops/collectors/{me.openid}"
+        began_ns = time.monotonic_ns()
         await me.invoke(shelf, "drops.claim", {"drop": drop}, request_id)
         shown = await until(me.client, shelf, "shelf", lambda shown: not shown["asking"])
         items = [item["item"] for item in shown["items"]]
@@ -338,6 +341,7 @@ class Day:
             expect(shown["refused"] == {"drop": drop, "reason": "sold_out"}, f"the shelf is {shown}")
             return "sold out"
         self.item = items[0]
+        self.claimed_ns = (began_ns, time.monotonic_ns())
         self.debts.append(Debt(shelf, self.town.merchant, ITEM_MINOR))
         return self.item
 
@@ -377,7 +381,7 @@ class Day:
         player = f"jump/players/{who.openid}/{self.town.board}"
         seed = (await who.invoke(player, "jump.start"))["seed"]
         centres = [centre_ms for centre_ms, _ in islice(platforms(seed), leaps)]
-        presses_ms = [*centres, PRESS_MS_MAX // 4]
+        presses_ms = [*centres, 1]
         score = sum(2 * (n + 1) for n in range(leaps))
         await asyncio.sleep((sum(presses_ms) + FLIGHT_MS * len(presses_ms)) / 1_000)  # a game lasts its time
         game = {"seed": seed, "presses_ms": presses_ms, "score": score}

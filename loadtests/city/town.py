@@ -14,7 +14,7 @@ from loadtests.city.citizen import Citizen, Proof, asked, called
 BIKES, DOCKS = 20, 100
 STOCK = 1_000
 SEATS_IN_ROW = 40
-ROWS = 3
+ROWS = 6
 DISH, DISH_MINOR = "noodles", 1_800
 JACKET, JACKET_MINOR = "jacket", 39_900
 SEAT_MINOR = 12_000
@@ -35,6 +35,8 @@ class Town:
         """What the code at the first station says."""
         self.cabs: dict[str, Citizen] = {}
         """The drivers by their openid."""
+        self.taken: set[str] = set()
+        """Seats that somebody has asked for."""
 
     @property
     def merchant(self) -> str:
@@ -55,6 +57,12 @@ class Town:
     def hall(self) -> str:
         """Where the show is."""
         return f"hall-{self.mark}"
+
+    @property
+    def seats(self) -> list[str]:
+        """Those that nobody is known to have asked for."""
+        names = [f"{chr(ord('A') + row)}{seat + 1}" for row in range(ROWS) for seat in range(SEATS_IN_ROW)]
+        return [name for name in names if name not in self.taken]
 
     @property
     def drop(self) -> str:

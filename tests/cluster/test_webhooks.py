@@ -5,55 +5,18 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from gateway.client import Client
 from tests.cli.running import PROGRAMS
+from tests.cluster.hearing import Heard, server
 from tests.cluster.stage import Platform, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 DEBTS = 90
 KILLS = 2
-
-
-class Heard:
-    """What a developer's server got: bodies by the delivery's id, and whether a signature was wrong."""
-
-    def __init__(self) -> None:
-        self.bodies: dict[str, list[bytes]] = {}
-        self.signatures: list[tuple[str, bytes, str]] = []
-
-
-@contextmanager
-def server(heard: Heard) -> Generator[int]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            name = self.headers["webhook-id"]
-            heard.bodies.setdefault(name, []).append(body)
-            said = f"{name}.{self.headers['webhook-timestamp']}.".encode() + body
-            heard.signatures.append((name, said, self.headers["webhook-signature"]))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing is written."""
-
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=served.serve_forever, args=[0.01])
-    thread.start()
-    try:
-        yield served.server_port
-    finally:
-        served.shutdown()
-        served.server_close()
-        thread.join()
 
 
 async def _drink(address: str, begin: int, end: int) -> None:

@@ -99,6 +99,14 @@ PAIRED = (
         full=Least(acked=10_000, faults=20),
     ),
     _module(
+        "city",
+        "persons' days in one town while processes die",
+        quick_s_max=240,
+        full_s_max=1_200,
+        quick=Least(acked=70, faults=5),
+        full=Least(acked=700, faults=22),
+    ),
+    _module(
         "bad_input",
         "mutated messages, bad ids, corrupt records, code that raises or never ends",
         quick_s_max=300,
