@@ -46,6 +46,9 @@ _TOLD = (
 _OF_OWN_SESSION = ("session", "pushes", "session.acknowledge")
 """What a person sees and says of its own session beside what `SessionService` does: so it can `Listen`."""
 
+_OPERATED = ("merchants", "sessions")
+"""What of the platform's own an operator reaches as it reaches programs: merchants have no service of their own."""
+
 RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_PROGRAM}Invoke": _CALLING,
     f"{_PROGRAM}InvokeStream": _CALLING,
@@ -115,13 +118,16 @@ def check_entity_call(principal: Principal | None, routes: Routes, name: str, wh
     """Whether a principal may ask the entity of this resource name for a command or a view.
 
     Raises PermissionDenied; NotFound for what is the platform's own, which is reached by services of its own (but a
-    person may see and hear its own session); and what `Routes.to` raises for names within the principal's own program.
+    person may see and hear its own session, and an operator open merchants); and what `Routes.to` raises for names
+    within the principal's own program.
     """
     if principal is None or (what in _OF_OWN_SESSION and _is_own_session(principal, name)):
         return
     role, tenant, subject = principal
     program = name.partition("/")[2].partition("/")[0] if name.startswith(f"{PREFIX}/") else ""
     if not program:
+        if role is Role.OPERATOR and name.partition("/")[0] in _OPERATED:
+            return
         raise NotFound("there is nothing of a program by this name", reason="NO_SUCH_KIND")
     if role in _OF_PROGRAMS and program != tenant:
         raise denied()

@@ -25,6 +25,7 @@ from gateway.v1 import program_pb2 as pb
 
 __all__ = ["Answer", "CallTuple", "Client", "Payload", "Pushed", "View"]
 
+TOKEN = "HUTONG_TOKEN"
 RETRY_FOR_MS = 30_000
 BACKOFF_MS = 20
 BACKOFF_MS_MAX = 1_000
@@ -48,10 +49,10 @@ class Client:
     """A connection to a gateway, or to several behind one address.
 
     `caller` is the namespace of the request ids; without one, a random one is made and kept for this client's life.
-    `priority` is 0 to 127, more is more important. Where identity is required, `token` says all of that, or `secret`,
-    which is good for `CredentialService` alone; `tls` is what it trusts. While a gateway that has too much to do says
-    that it turns this client's calls away, they are kept back here: a call waits and tries again, as if it had been
-    turned away there.
+    `priority` is 0 to 127, more is more important. Where identity is required, `token` says all of that, by default
+    `$HUTONG_TOKEN`, or `secret`, which is good for `CredentialService` alone; `tls` is what it trusts. While a gateway
+    that has too much to do says that it turns this client's calls away, they are kept back here: a call waits and
+    tries again, as if it had been turned away there.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Client:
         *,
         tenant: str = "",
         priority: int | None = None,
-        token: str = "",
+        token: str | None = None,
         secret: str = "",
         tls: Tls | None = None,
         connection: grpc.aio.Channel | None = None,
@@ -70,6 +71,7 @@ class Client:
         self.caller = caller or f"client-{os.urandom(8).hex()}"
         self._channel = connection or open_channel(address, tls, _OPTIONS)
         self._stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
+        token = os.environ.get(TOKEN, "") if token is None else token
         proof = proof_of_secret(secret) if secret else f"{SCHEME}{token}" if token else ""
         level = "" if priority is None else str(priority)
         said = ((AUTHORIZATION, proof), (CALLER, self.caller), (TENANT, tenant), (PRIORITY, level))

@@ -23,13 +23,12 @@ from actors.errors import (
     Unavailable,
 )
 from actors.principal import Principal, Role, parse
-from gateway.client import DEADLINE_MS, Answer, Client, uuid7
+from gateway.client import DEADLINE_MS, TOKEN, Answer, Client, uuid7
 from gateway.tls import pinned
 from gateway.v1 import program_pb2 as pb
 from gateway.v1.program_pb2_grpc import ProgramServiceStub
 
 CALLER = "hutong-cli"
-TOKEN = "HUTONG_TOKEN"
 TLS_CERT = "HUTONG_TLS_CLIENT_CERT"
 TLS_KEY = "HUTONG_TLS_CLIENT_KEY"
 """What these commands show of themselves where gateways ask for a certificate."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SETTINGS_FILE = "cluster.json"
 TOKEN_FILE = "token"
 KEYS_FOLDER = "keys"
+KEYS = "HUTONG_KEYS"
+"""Where a keyring is that does not lie in its data folder, such as on a disk of which no copies are made."""
 OBJECTS_FOLDER = "objects"
 FAILED = 70
 """The status of a host's process that ended because a step of it failed: another host goes on from its store."""
@@ -162,8 +164,8 @@ def token_of(folder: Path) -> str:
 
 
 def keys_of(folder: Path) -> Keys:
-    """The keyring of this folder; made when there is none. Raises SetupError."""
-    return FileKeys(folder / KEYS_FOLDER)
+    """The keyring of this folder, or the one in $HUTONG_KEYS; made when there is none. Raises SetupError."""
+    return FileKeys(Path(os.environ.get(KEYS) or folder / KEYS_FOLDER))
 
 
 def objects_of(folder: Path) -> Objects:

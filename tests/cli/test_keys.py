@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.adapters.keyring import FileKeys
 from actors.cli.wiring import keys_of
 from gateway.tokens import Verifier
 from tests.cli.running import Said, dev, hutong
@@ -33,6 +34,15 @@ def test_a_token_that_is_printed_is_good_at_a_gateway_of_the_folder(tmp_path: Pa
     proven = Verifier(keys_of(tmp_path)).verify(token, now_ms)
     assert proven.principal.caller == "person/bike/ann"
     assert proven.until_ms <= now_ms + 60_000
+
+
+def test_a_keyring_may_lie_beside_its_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUTONG_KEYS", str(tmp_path / "elsewhere"))
+    token = hutong("keys", "issue", "operator/op", "--dir", tmp_path / "data").out.strip()
+    assert not (tmp_path / "data").exists()
+    monkeypatch.delenv("HUTONG_KEYS")
+    now_ms = time.time_ns() // 1_000_000
+    assert Verifier(FileKeys(tmp_path / "elsewhere")).verify(token, now_ms).principal.caller == "operator/op"
 
 
 @pytest.mark.cluster

@@ -174,7 +174,8 @@ def refusals(registry: Registry, pair: Pair, target: Target) -> tuple[str, ...]:
     if may(registry, principal, target):
         return ()
     if not target.program:
-        return (HIDDEN,)
+        is_operated = principal.role is Role.OPERATOR and target.collection in ("merchants", "sessions")
+        return () if is_operated else (HIDDEN,)
     # What does not exist in one's own program may be said to; nobody else learns even that.
     at_home = principal.role is Role.OPERATOR or target.program == principal.tenant
     return (CLOSED, HIDDEN, "NO_SUCH_PROGRAM") if at_home and _kind(registry, target) is None else (CLOSED,)

@@ -399,6 +399,33 @@ def test_our_client_sends_its_token_with_all_that_it_asks() -> None:
     in_town(act)
 
 
+def test_a_client_that_is_told_no_token_takes_that_of_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(town: Town) -> None:
+        address = f"127.0.0.1:{town.scene.gateways[-1].port}"
+        monkeypatch.setenv("HUTONG_TOKEN", town.token("operator/op"))
+        async with Client(address) as client, Client(address, token="") as nobody:
+            await client.invoke("merchants/m1", "merchant.open", {"name": "M"})
+            assert (await client.query("merchants/m1", "merchant")).value["state"] == "open"
+            with pytest.raises(Unauthenticated):
+                await nobody.invoke("merchants/m1", "merchant.open", {"name": "M"})
+        assert town.scene.log.calls(0) + town.scene.log.calls(1)
+
+    in_town(act)
+
+
+def test_an_operator_opens_merchants_and_reaches_nothing_else_of_the_platform_but_by_its_services() -> None:
+    async def act(town: Town) -> None:
+        await town.invoke("operator/op", "merchants/m1", "merchant.open", name="M")
+        for entity in ("accounts/acme", "people/ann", "credentials/server/bike", "names/bike", "visits/bike/ann"):
+            code, _ = await refused(town.invoke("operator/op", entity, "x"))
+            assert code is grpc.StatusCode.NOT_FOUND, entity
+        for caller in ("person/bike/ann", "server/bike", "merchant/m1"):
+            code, _ = await refused(town.invoke(caller, "merchants/m1", "merchant.close"))
+            assert code is grpc.StatusCode.NOT_FOUND, caller
+
+    in_town(act)
+
+
 RADIO = """
 from msgspec import Struct
 from actors import Entity, Role, accept
