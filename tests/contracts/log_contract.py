@@ -1,5 +1,6 @@
 """What every log must do. A subclass says how to open one; everything else is inherited."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -21,6 +22,19 @@ def read(reader: Reader, count: int) -> list[Fetched]:
     while len(frames) < count:
         assert monotonic() < due, f"only {len(frames)} of {count} frames came"
         frames += reader.poll(1_000)
+    return frames
+
+
+def read_through(reader: Reader, count: int) -> list[Fetched]:
+    """As `read`, of a log that may be away for a while."""
+    frames: list[Fetched] = []
+
+    def enough() -> bool:
+        with contextlib.suppress(Unavailable):
+            frames.extend(reader.poll(500))
+        return len(frames) >= count
+
+    eventually(enough)
     return frames
 
 

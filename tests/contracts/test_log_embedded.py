@@ -14,9 +14,9 @@ import pytest
 from actors.adapters.embedded.client import RemoteLog
 from actors.adapters.embedded.local import LocalLog
 from actors.errors import SetupError, Unavailable
-from actors.ports import Appended, Fetched, Log, Reader, Slice, Span, Topic
+from actors.ports import Appended, Log, Slice, Span, Topic
 from actors.settings import ProcessSettings
-from tests.contracts.log_contract import WAIT_S, LogContract, append_all, bodies, eventually, read
+from tests.contracts.log_contract import WAIT_S, LogContract, append_all, bodies, eventually, read, read_through
 from tests.contracts.log_owner import LogOwner, spawn
 
 SLICE = Slice("t", 0)
@@ -134,7 +134,7 @@ def test_the_owner_ends_cleanly_and_keeps_its_port(tmp_path: Path) -> None:
     owner.restart()
     reader = log.reader()
     reader.assign({SLICE: 0})
-    assert bodies(read_again(reader, 2)) == [b"a", b"b"]
+    assert bodies(read_through(reader, 2)) == [b"a", b"b"]
     assert owner.address == before
     reader.close()
     log.close()
@@ -222,7 +222,7 @@ def test_no_acknowledged_frame_is_lost_by_kills_under_load(owner: LogOwner) -> N
     eventually(lambda: _connected(log))
     wanted = sum(span.end for span in log.spans([Slice("t", partition) for partition in range(4)]).values())
     while len(seen) < wanted:
-        for row in read_again(reader, 1):
+        for row in read_through(reader, 1):
             assert (row.slice.partition, row.offset) not in seen
             seen[row.slice.partition, row.offset] = row.frame
     assert len(acked) >= 40 * KILLS
@@ -239,21 +239,6 @@ PROBE = b"probe"
 def _appends(log: Log) -> bool:
     """Whether the owner takes frames now."""
     return log.append(Slice("t", 0), PROBE).exception(WAIT_S) is None
-
-
-def read_again(reader: Reader, number: int) -> list[Fetched]:
-    """As `read`, for a log that may be away for a while."""
-    frames: list[Fetched] = []
-
-    def enough() -> bool:
-        try:
-            frames.extend(reader.poll(500))
-        except Unavailable:
-            pass
-        return len(frames) >= number
-
-    eventually(enough)
-    return frames
 
 
 def _reason(future: "Future[Appended]") -> str:

@@ -16,10 +16,10 @@ from actors.adapters.kafka_library import Admin
 from actors.adapters.kafka_library import Cluster as Brokers
 from actors.adapters.logs import open_log
 from actors.errors import Corrupt, SetupError, Unavailable
-from actors.ports import Fetched, Log, Reader, Slice, Topic
+from actors.ports import Log, Reader, Slice, Topic
 from actors.settings import ProcessSettings
 from infra.kafka.broker import Cluster, start
-from tests.contracts.log_contract import WAIT_S, LogContract, append_all, bodies, eventually, read
+from tests.contracts.log_contract import WAIT_S, LogContract, append_all, bodies, eventually, read, read_through
 
 # kafka-python forgets to close a socket whose connection was refused.
 pytestmark = [
@@ -74,21 +74,6 @@ def stands_still(pid: int) -> bool:
     """Whether every thread of a process has taken note of SIGSTOP."""
     tasks = list(Path(f"/proc/{pid}/task").iterdir())
     return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
-
-
-def read_through(reader: Reader, number: int) -> list[Fetched]:
-    """As `read`, while brokers may be away."""
-    frames: list[Fetched] = []
-
-    def enough() -> bool:
-        try:
-            frames.extend(reader.poll(500))
-        except Unavailable:
-            pass
-        return len(frames) >= number
-
-    eventually(enough)
-    return frames
 
 
 def test_after_a_broker_stood_still_every_future_is_settled_and_a_fresh_producer_goes_on(
