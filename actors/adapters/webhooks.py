@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Generator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -71,7 +72,8 @@ class Sender:
         self._local_port = local_port
         self._resolve = resolve
         self._connect = connect
-        self._tls = ssl.create_default_context()
+        self._tls = cache(ssl.create_default_context)
+        """Made for the first request: it reads every authority's certificate."""
 
     def post(self, url: str, headers: dict[str, str], body: bytes) -> Outcome:
         """Send this, and say what became of it. Raises nothing: what a server may do wrong is an outcome."""
@@ -87,7 +89,7 @@ class Sender:
         with contextlib.closing(connection), _cut_after(connection, DEADLINE_S):
             try:
                 if target.secure:  # the certificate must be of the name that was asked for
-                    connection = self._tls.wrap_socket(connection, server_hostname=target.name)
+                    connection = self._tls().wrap_socket(connection, server_hostname=target.name)
                 with contextlib.closing(connection):
                     return _exchanged(connection, target, headers, body)
             except (OSError, http.client.HTTPException) as error:
