@@ -28,7 +28,7 @@ class Role(StrEnum):
     PLATFORM = "platform"
     """A process of the platform itself: `platform/<name>`."""
     CREDENTIAL = "credential"
-    """Who shows the secret of a server or a merchant, and may get its tokens: `credential/server/<program>`."""
+    """Who shows a secret, and gets tokens for it: `credential/server/<program>`, or a person's `credential/login/…`."""
 
 
 _ROLES = {role.value: role for role in Role}

@@ -106,6 +106,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     login_codes_minute_max: int = 100
     login_codes_open_max: int = 16
     session_key_ms: int = 86_400_000
+    login_ms: int = 30 * 86_400_000
+    refresh_again_ms: int = 30_000
     token_ms: int = 7_200_000
     token_overlap_ms: int = 300_000
     token_forced_day_max: int = 20

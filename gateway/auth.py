@@ -17,6 +17,8 @@ from gateway.tokens import CREDENTIALED, TOKEN_BYTES_MAX, Verifier, Why, refusal
 AUTHORIZATION = "authorization"
 SCHEME = "Bearer "
 SECRET_SCHEME = "Basic "
+LOGINS = "login"
+"""Whose secret is a refresh secret: `login/<person>.<n>`."""
 CALLER = "hutong-caller"
 TENANT = "hutong-tenant"
 PRIORITY = "hutong-priority"
@@ -94,7 +96,7 @@ def _shown(derived: Derived, written: str) -> Caller:
     except (binascii.Error, ValueError):
         raise refusal(Why.FORGED) from None
     principal = None if known is None else parse(f"{Role.CREDENTIAL}/{known[0]}")
-    if known is None or principal is None or principal.tenant not in CREDENTIALED:
+    if known is None or principal is None or principal.tenant not in (*CREDENTIALED, LOGINS):
         raise refusal(Why.FORGED)
     return Caller(principal.caller, _share_of(principal), PRIORITY_DEFAULT, principal, NEVER_MS, known[1])
 

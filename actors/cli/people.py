@@ -39,6 +39,11 @@ def sign_in(
     keys.close()
     request = pb.SignInRequest(issuer=ISSUER, subject=name, request_id=uuid7(now_ms))
     answer = ask(where, lambda client: client.ask(IdentityServiceStub, "SignIn", request), token=proof)
-    facts = {"person": answer.person, "token": answer.token, "request_id": request.request_id}
+    facts = {
+        "person": answer.person,
+        "token": answer.token,
+        "refresh": answer.refresh,
+        "request_id": request.request_id,
+    }
     output.result(facts, json, answer.token)
     output.say(f"{answer.person} by the development issuer, which asks for no proof: for this machine alone")

@@ -10,6 +10,7 @@ from actors.domain.developer import ACCOUNT
 from actors.domain.friends import FRIENDS
 from actors.domain.identity.credential import CREDENTIAL
 from actors.domain.identity.link import IDENTITY
+from actors.domain.identity.login import LOGIN
 from actors.domain.identity.person import PERSON
 from actors.domain.merchant import MERCHANT
 from actors.domain.notify.box import BOX
@@ -44,7 +45,7 @@ ENTITIES = (
         SHARE,
         RULES,
     ),
-    *(PERSON, IDENTITY, CREDENTIAL),
+    *(PERSON, IDENTITY, LOGIN, CREDENTIAL),
     *(ENDPOINT, DELIVERY),
     *(TEMPLATE, GRANTS, BOX, INBOX, PAGE, WINDOW),
 )

@@ -6,10 +6,13 @@ from actors.domain.catalog import name as names
 from actors.domain.catalog.name import NAME
 from actors.domain.identity import person as people
 from actors.domain.identity.link import IDENTITY, IssueCode, Redeem, Revoke, Shown, Touch
+from actors.domain.identity.login import LOGIN, Begin, End, Next, Refresh
 from actors.domain.identity.person import PERSON, Block, Register, Unblock
 from actors.errors import InvalidCommand, NotFound, Reject
 from actors.principal import Principal, Role
 from gateway.answering import Context
+from gateway.auth import LOGINS
+from gateway.authority import denied
 from gateway.deriving import Derived, Login
 from gateway.door import wall_ms
 from gateway.services.belonging import check_of_program, check_runs
@@ -19,6 +22,7 @@ from gateway.v1 import identity_pb2 as pb
 from gateway.v1 import identity_pb2_grpc
 
 _WORD_CHARS_MAX = 256
+_LOGIN_CHARS = 16
 
 
 class _Issued(Struct):
@@ -50,10 +54,51 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
                     message = f"{field} has 1 to {_WORD_CHARS_MAX} characters"
                     raise InvalidCommand(message, field=field, reason="INVALID_ASSERTION")
             answer = await steps.ask(person, Register())
-            token = vault.token(Principal(Role.ACCOUNT, "", name))
-            return pb.SignInResponse(person=name, token=token, position=position_of(answer), duplicate=answer.duplicate)
+            login = f"{name}.{steps.new_name(_LOGIN_CHARS).lower()}"
+            await steps.ask(LOGIN.at(login), Begin(self.process.login_ms), 1)
+            return pb.SignInResponse(
+                person=name,
+                token=vault.token(Principal(Role.ACCOUNT, "", name)),
+                refresh=vault.derived.secret(f"{LOGINS}/{login}", 1),
+                position=position_of(answer),
+                duplicate=answer.duplicate,
+            )
 
         return await self.answer(context, "SignIn", person, request.request_id, work)
+
+    async def Refresh(self, request: pb.RefreshRequest, context: Context) -> pb.RefreshResponse:
+        """The sign-in goes on. What its entity ended has no token; that is told once it is on the log."""
+        login = self._login(context)
+
+        async def work(steps: Steps) -> pb.RefreshResponse:
+            vault, name = self.open(steps), login.partition(".")[0]
+            _check_login(login)
+            await _check_person(steps, name)
+            refresh = Refresh(steps.version, self.process.login_ms, self.process.refresh_again_ms)
+            answer = await steps.ask(LOGIN.at(login), refresh)
+            following = answer.reply(Next)
+            if following.why:
+                raise Reject(following.why)
+            return pb.RefreshResponse(
+                token=vault.token(Principal(Role.ACCOUNT, "", name)),
+                refresh=vault.derived.secret(f"{LOGINS}/{login}", following.n),
+                until_ms=following.until_ms,
+                position=position_of(answer),
+                duplicate=answer.duplicate,
+            )
+
+        return await self.answer(context, "Refresh", LOGIN.at(login), request.request_id, work)
+
+    async def SignOut(self, request: pb.SignOutRequest, context: Context) -> pb.IdentityChange:
+        """The end of a sign-in."""
+        login = self._login(context)
+
+        async def work(steps: Steps) -> pb.IdentityChange:
+            self.open(steps)
+            _check_login(login)
+            return _change(await steps.ask(LOGIN.at(login), End()))
+
+        return await self.answer(context, "SignOut", LOGIN.at(login), request.request_id, work)
 
     async def IssueCode(self, request: pb.IssueCodeRequest, context: Context) -> pb.IssueCodeResponse:
         """A code for the person who calls. The same request id has the same code."""
@@ -171,10 +216,22 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
 
         return await self.answer(context, method, person, request.request_id, work)
 
+    def _login(self, context: Context) -> str:
+        """The sign-in whose refresh secret the caller shows; "" when it shows none."""
+        caller = self.seen_caller(context)
+        role, tenant, subject = (None, None, "") if caller is None or caller.principal is None else caller.principal
+        return subject if (role, tenant) == (Role.CREDENTIAL, LOGINS) else ""
+
     def _subject(self, context: Context) -> str:
         """Who calls, for the fair share of each; whether it may is asked later."""
         caller = self.seen_caller(context)
         return "" if caller is None or caller.principal is None else caller.principal.subject
+
+
+def _check_login(login: str) -> None:
+    """Raises PermissionDenied where no sign-in's secret is shown."""
+    if not login:
+        raise denied()
 
 
 async def _check_person(steps: Steps, person: str) -> None:

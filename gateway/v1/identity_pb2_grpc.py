@@ -40,6 +40,16 @@ class IdentityServiceStub:
                 request_serializer=gateway_dot_v1_dot_identity__pb2.SignInRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_identity__pb2.SignInResponse.FromString,
                 _registered_method=True)
+        self.Refresh = channel.unary_unary(
+                '/gateway.v1.IdentityService/Refresh',
+                request_serializer=gateway_dot_v1_dot_identity__pb2.RefreshRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_identity__pb2.RefreshResponse.FromString,
+                _registered_method=True)
+        self.SignOut = channel.unary_unary(
+                '/gateway.v1.IdentityService/SignOut',
+                request_serializer=gateway_dot_v1_dot_identity__pb2.SignOutRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_identity__pb2.IdentityChange.FromString,
+                _registered_method=True)
         self.IssueCode = channel.unary_unary(
                 '/gateway.v1.IdentityService/IssueCode',
                 request_serializer=gateway_dot_v1_dot_identity__pb2.IssueCodeRequest.SerializeToString,
@@ -83,6 +93,21 @@ class IdentityServiceServicer:
 
     def SignIn(self, request, context):
         """An issuer that the platform trusts says who has signed in. PERSON_BLOCKED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Refresh(self, request, context):
+        """The account's next token, for a refresh secret: metadata `authorization: Basic BASE64(REFRESH)`. Each is used once; one
+        that was used before ends the sign-in. REFRESH_REUSED, LOGIN_EXPIRED, SIGNED_OUT, PERSON_BLOCKED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOut(self, request, context):
+        """The end of the sign-in whose refresh secret is shown; the account's token is good for what is left of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,6 +169,16 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.SignIn,
                     request_deserializer=gateway_dot_v1_dot_identity__pb2.SignInRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_identity__pb2.SignInResponse.SerializeToString,
+            ),
+            'Refresh': grpc.unary_unary_rpc_method_handler(
+                    servicer.Refresh,
+                    request_deserializer=gateway_dot_v1_dot_identity__pb2.RefreshRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_identity__pb2.RefreshResponse.SerializeToString,
+            ),
+            'SignOut': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOut,
+                    request_deserializer=gateway_dot_v1_dot_identity__pb2.SignOutRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_identity__pb2.IdentityChange.SerializeToString,
             ),
             'IssueCode': grpc.unary_unary_rpc_method_handler(
                     servicer.IssueCode,
@@ -209,6 +244,60 @@ class IdentityService:
             '/gateway.v1.IdentityService/SignIn',
             gateway_dot_v1_dot_identity__pb2.SignInRequest.SerializeToString,
             gateway_dot_v1_dot_identity__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Refresh(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.IdentityService/Refresh',
+            gateway_dot_v1_dot_identity__pb2.RefreshRequest.SerializeToString,
+            gateway_dot_v1_dot_identity__pb2.RefreshResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignOut(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.IdentityService/SignOut',
+            gateway_dot_v1_dot_identity__pb2.SignOutRequest.SerializeToString,
+            gateway_dot_v1_dot_identity__pb2.IdentityChange.FromString,
             options,
             channel_credentials,
             insecure,

@@ -119,6 +119,7 @@ CALLERS = {
     "SignIn": "platform/issuer",
     **dict.fromkeys(("IssueCode", "GetPersonToken"), "account/ann"),
     "IssueToken": "credential/server/cafe",
+    **dict.fromkeys(("Refresh", "SignOut"), "credential/login/ann.x"),
     **dict.fromkeys(("ExchangeCode", "CheckSession", "RevokeSession"), "server/cafe"),
 }
 """Who asks for what at the service where callers prove who they are; an operator for all else."""

@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2 as details
 from actors.adapters.memory_keys import MemoryKeys
 from actors.ports import Slice
 from actors.settings import ProcessSettings
+from gateway.auth import proof_of_secret
 from gateway.deriving import Derived, Login
 from gateway.tokens import Verifier
 from gateway.v1 import catalog_pb2, identity_pb2_grpc, program_pb2, program_pb2_grpc
@@ -20,6 +21,7 @@ from tests.gateway.scene import CLUSTER, Scene, detail, new_id, reason_of, refus
 from tests.gateway.street import Street, walk
 
 REQUIRED = ProcessSettings(identity_required=True)
+AT_ONCE_USED = ProcessSettings(identity_required=True, refresh_again_ms=0)
 INVALID, FAILED = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION
 BATCHES, AT_ONCE = 20, 50
 Said = tuple[tuple[str, str], ...]
@@ -279,6 +281,78 @@ def test_what_cannot_be_is_refused_by_its_reason(method: str, call: Any, by: str
         assert reason_of(status) == reason
         bad = detail(status, details.BadRequest)
         assert bad is None or bad.field_violations[0].field
+
+    in_city(act)
+
+
+def shows(refresh: str) -> Said:
+    """What somebody says who has a refresh secret."""
+    return (("authorization", proof_of_secret(refresh)),)
+
+
+def test_a_sign_in_goes_on_by_its_newest_refresh_secret_at_any_gateway_and_ends_when_an_older_one_is_shown() -> None:
+    async def act(city: City) -> None:
+        other: Any = city.scene.stub(await city.scene.gateway(AT_ONCE_USED))
+        assert isinstance(other, program_pb2_grpc.ProgramServiceStub)
+        second: Any = identity_pb2_grpc.IdentityServiceStub(city.scene.channels[-1])
+        signed_in = await city.stub.SignIn(
+            pb.SignInRequest(issuer="development", subject="ann"), metadata=city.by("platform/issuer")
+        )
+        request = pb.RefreshRequest(request_id=new_id())
+        first = await city.stub.Refresh(request, metadata=shows(signed_in.refresh))
+        again = await second.Refresh(request, metadata=shows(signed_in.refresh))
+        assert (again.refresh, again.duplicate) == (first.refresh, True), "the same call, at another gateway"
+        account = (("authorization", f"Bearer {first.token}"),)
+        assert await city.code(account)
+        assert first.until_ms > _now_ms()
+        following = await second.Refresh(pb.RefreshRequest(), metadata=shows(first.refresh))
+        for refresh in (signed_in.refresh, following.refresh, first.refresh):
+            assert (await _reason(second.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == "REFRESH_REUSED"
+        assert await city.signs_in("ann"), "another sign-in is not touched"
+
+    in_city(act, AT_ONCE_USED)
+
+
+def test_who_signs_out_or_is_blocked_gets_no_more_tokens_and_a_refresh_secret_opens_nothing_else() -> None:
+    async def act(city: City) -> None:
+        def signs_in() -> Any:
+            request = pb.SignInRequest(issuer="development", subject="ann", request_id=new_id())
+            return city.stub.SignIn(request, metadata=city.by("platform/issuer"))
+
+        first, second = await signs_in(), await signs_in()
+        for method, call in (
+            ("IssueCode", pb.IssueCodeRequest(program="bike")),
+            ("GetPersonToken", pb.GetPersonTokenRequest(program="bike")),
+            ("SignIn", pb.SignInRequest(issuer="x", subject="y")),
+        ):
+            assert (await _reason(getattr(city.stub, method)(call, metadata=shows(first.refresh))))[1] == (
+                "PERMISSION_DENIED"
+            )
+        await city.stub.SignOut(pb.SignOutRequest(request_id=new_id()), metadata=shows(first.refresh))
+        before = city.on_log()
+        for refresh, why in ((first.refresh[:-1] + "AA", "TOKEN_FORGED"), (second.refresh[1:], "TOKEN_FORGED")):
+            assert (await _reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == why
+        assert city.on_log() == before
+        refused_ = await _reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(first.refresh)))
+        assert refused_ == (FAILED, "SIGNED_OUT")
+        assert (await city.stub.Refresh(pb.RefreshRequest(), metadata=shows(second.refresh))).token
+        await city.stub.BlockPerson(pb.PersonRequest(person=first.person), metadata=city.by("operator/op"))
+        for refresh in (first.refresh, second.refresh):
+            assert (await _reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == (
+                "PERSON_BLOCKED"
+            )
+
+    in_city(act)
+
+
+@pytest.mark.parametrize("secret", ["server/bike", "login/nobody.x", "login/x", "person/bike"])
+def test_secrets_of_others_are_no_refresh_secrets(secret: str) -> None:
+    async def act(city: City) -> None:
+        said = shows(city.derived.secret(secret, 1))
+        reason = (await _reason(city.stub.Refresh(pb.RefreshRequest(), metadata=said)))[1]
+        assert reason == {"server/bike": "PERMISSION_DENIED", "person/bike": "TOKEN_FORGED"}.get(
+            secret, "NO_SUCH_PERSON"
+        )
 
     in_city(act)
 
