@@ -23,6 +23,9 @@ from actors.settings import ClusterSettings, ProcessSettings
 from actors.verdicts import Verdict
 from actors.work import FindEnd, Read, Tell, Work
 
+PASSIVATE_EVERY_MS = 250
+"""With many timers ticks come by the hundred a second; residents are looked at seldom enough to cost nothing."""
+
 
 class PartitionStatus(Struct, frozen=True):
     """How one partition stands in this host; `chain` sums all that was said and changed up to the watermark."""
@@ -56,6 +59,7 @@ class HostCore:
         self.now_ms = 0
         self.draining = False
         self._resident_max = process.resident_max
+        self._passivated_ms = -PASSIVATE_EVERY_MS
         self._work: list[Work] = []
         self._tickets: dict[int, tuple[Ownership, Purpose]] = {}
         self._ticket = 0
@@ -260,11 +264,16 @@ class HostCore:
     # -- time -----------------------------------------------------------------------------------------------------
 
     def tick(self, now_ms: int) -> None:
-        """The host's clock is at `now_ms`; to be called often enough for timers, a few times a second at most."""
+        """The host's clock is at `now_ms`; to be called a few times a second, and when a timer is due."""
         self.now_ms = now_ms
         for number, ownership in self.owned.items():
             ownership.tick(now_ms, fires=not self.draining)
             self._touched[number] = None
+        if not 0 <= now_ms - self._passivated_ms < PASSIVATE_EVERY_MS:
+            self._passivated_ms = now_ms
+            self._passivate()
+
+    def _passivate(self) -> None:
         excess = sum(len(o.partition.residents) for o in self.owned.values() if o.partition) - self._resident_max
         for ownership in self.owned.values():
             excess -= ownership.passivate(max(excess, 0))

@@ -99,6 +99,7 @@ class Ownership:
         self._index = 0
         self._actions: list[Action] = []
         self._loading = False
+        self._foreseen = -1
         self.lacks = NeedPackage("", ())
         self._snapshot_at = 0
         self._is_barred = False
@@ -187,7 +188,10 @@ class Ownership:
         if isinstance(need, NeedPackage):
             self._load_packages(need)
             return
-        records = (record for waiting in self.intake.frames for record in waiting.frame.records)
+        unseen = [waiting for waiting in self.intake.frames if waiting.offset > self._foreseen]
+        if unseen:  # once for each frame: what a record needs besides shows itself only when it is applied
+            self._foreseen = unseen[-1].offset
+        records = (record for waiting in unseen for record in waiting.frame.records)
         self._load(sorted({*need.keys, *(key for record in records for key in partition.keys(record))}))
 
     def _load_packages(self, need: NeedPackage | None) -> None:

@@ -20,6 +20,10 @@ FEW = 3
 """With fewer hits than this, what was typed may be a slip."""
 SIMILAR_MAX = 8
 _SIMILAR_LOOKED_AT_MAX = 256
+COMMON = 100
+"""A word that so many names have is no slip of another one."""
+MERGE_MIN = 10_000
+_MERGE_PART = 4
 _NEARBY_PER_CELL_MAX = 50
 MAPPED_BYTES_MAX = 4 << 30
 # The ascii tokenizer takes every other character for a letter; the tokens hold no ASCII but letters, digits and colons.
@@ -58,6 +62,7 @@ class SearchIndex:
         self._many = cast("_Cursor", self._connection.cursor()).executemany
         self._decode = msgspec.msgpack.Decoder(Listed).decode
         self._encode = msgspec.msgpack.Encoder().encode
+        self._put = 0
 
     def make(self) -> None:
         """Make the tables where there are none."""
@@ -84,6 +89,9 @@ class SearchIndex:
             self._many("INSERT INTO names (rowid, tokens) VALUES (?, ?)", tokens)
             words.update(word for listed in latest.values() for word in search.words_of(listed))
             self._count(words)
+            self._put += len(latest)
+            if self._put >= MERGE_MIN:
+                self._merge()
 
     def find(self, query: Query, hits_max: int = 20) -> list[Listed]:
         """The most used programs that match, at most `hits_max`; what may have been meant follows when few do.
@@ -124,7 +132,11 @@ class SearchIndex:
         return [self._decode(cast("bytes", row[0])) for row in rows]
 
     def _similar(self, word: str) -> tuple[str, ...]:
-        """The words that are one slip away, those of most names first."""
+        """The words that are one slip away, those of most names first; none of a word that very many names have."""
+        if any(
+            cast("int", row[0]) >= COMMON for row in self._execute("SELECT names FROM words WHERE word = ?", (word,))
+        ):
+            return ()
         variants = search.variants(word)
         marks = ", ".join("?" * len(variants))
         rows = self._execute(
@@ -136,6 +148,13 @@ class SearchIndex:
         return tuple(one for one in words if one != word and search.is_one_slip(word, one))[:SIMILAR_MAX]
 
     # -- writing --------------------------------------------------------------------------------------------------
+
+    def _merge(self) -> None:
+        """Make one list a token of the many that writing leaves, once a good part is new: that halves reading."""
+        [(count,)] = self._execute("SELECT count(*) FROM programs")
+        if self._put * _MERGE_PART >= cast("int", count):
+            self._execute("INSERT INTO names (names) VALUES ('optimize')")
+            self._put = 0
 
     def _row(self, listed: Listed) -> tuple[object, ...]:
         cell = None if listed.position is None else search.cell_of(listed.position)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.adapters.searching import FEW, SIMILAR_MAX, SearchIndex, open_index
+from actors.adapters.searching import COMMON, FEW, MERGE_MIN, SIMILAR_MAX, SearchIndex, open_index
 from actors.errors import InvalidCommand
 from actors.projections import search
 from actors.projections.search import Listed, Query, Wanted
@@ -46,6 +46,8 @@ class Reference:
 
 
 def _similar(typed: str, words: list[str]) -> tuple[str, ...]:
+    if words.count(typed) >= COMMON:
+        return ()
     similar = {word for word in words if word != typed and search.is_one_slip(typed, word)}
     return tuple(sorted(similar, key=lambda word: (-words.count(word), word))[:SIMILAR_MAX])
 
@@ -113,6 +115,29 @@ def contents(path: Path) -> list[list[tuple[object, ...]]]:
         database.execute("CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, names, row)")
         tables = ("programs ORDER BY place", "words", "slips", "temp.terms")
         return [database.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
+
+
+def test_a_word_that_very_many_names_have_is_no_slip_of_another(index: SearchIndex) -> None:
+    index.put([Listed("yoka", "Yoka"), *(Listed(f"p{n}", f"Yoga {n}") for n in range(COMMON - 1))])
+    assert [one.program for one in index.find(Query("yoga yo zz"))] == []
+    assert "yoka" in [one.program for one in index.find(Query("yoga yok"))]
+    index.put([Listed("one-more", "Yoga")])
+    assert [one.program for one in index.find(Query("yoga yok"))] == []
+
+
+def test_an_index_of_which_much_is_new_is_put_in_order_and_says_the_same(tmp_path: Path) -> None:
+    many = [Listed(f"p{n}", f"茶{n % 7}", uses=n) for n in range(MERGE_MIN + 300)]
+    index = open_index(tmp_path / "search.db")
+    for at in range(0, len(many), 1_500):
+        index.put(many[at : at + 1_500])
+        before = index.find(Query("茶"), 3)
+        assert [one.program for one in before] == [
+            one.program for one in sorted(many[: at + 1_500], key=search.place_of)[:3]
+        ]
+    index.close()
+    with closing(sqlite3.connect(tmp_path / "search.db")) as database:
+        pieces = database.execute("SELECT count(DISTINCT segid) FROM names_idx").fetchone()[0]
+    assert pieces <= 2, "one list a token, and what came after"
 
 
 def test_more_use_moves_a_program_up(index: SearchIndex) -> None:

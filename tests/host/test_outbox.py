@@ -7,7 +7,7 @@ from actors.kernel.inbox import Changes
 from actors.kernel.record import Slice
 from actors.kernel.resident import Resident
 from actors.outbox import AppliedFrame, Outbox
-from actors.passivation import passivate
+from actors.passivation import LOOKS_MIN, TURNS, passivate
 from tests.kernel.box import RULES, Box
 
 A, B = Slice("commands", 1), Slice("events", 0)
@@ -120,3 +120,17 @@ def test_what_was_used_lately_goes_to_the_back_of_the_line() -> None:
     passivate(found, excess=0, now_ms=100_000, written=5)
     assert next(iter(found)) in {"r0", "r2"}
     assert list(found)[-1] == "r1" or "r1" not in list(found)[:1]
+
+
+def test_each_time_only_some_are_looked_at_and_all_of_them_in_turn() -> None:
+    many = 10_000
+    found = residents(*((n, 1) for n in range(many)))
+    now_ms = many + 1_000_000
+    assert passivate(found, excess=0, now_ms=now_ms, written=5) == LOOKS_MIN + many // TURNS
+    for _ in range(2 * TURNS):
+        passivate(found, excess=0, now_ms=now_ms, written=5)
+    assert found == {}
+    crowd = residents(*((now_ms, 1) for _ in range(many)))
+    assert passivate(crowd, excess=700, now_ms=now_ms, written=5) == 700
+    assert passivate(crowd, excess=0, now_ms=now_ms, written=5) == 0
+    assert len(crowd) == many - 700

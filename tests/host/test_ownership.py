@@ -7,6 +7,7 @@ import pytest
 
 from actors.adapters.hosting import stores
 from actors.due import RETRY_MS
+from actors.host import PASSIVATE_EVERY_MS
 from actors.kernel import layout
 from actors.kernel.action import Code, Reply
 from actors.kernel.record import Check, Empty, Epoch, Fire, Slice, body_sum, decode_frame, encode_record
@@ -458,7 +459,7 @@ def test_residents_beyond_the_cap_leave_memory() -> None:
         host.say(call(f"box/{id_on(0, 'xyzuvw'[n])}", Do(add=1), n))
     while host.appends:
         host.acknowledge(offset=0)
-    host.tick(START_MS + 1)
+    host.tick(START_MS + PASSIVATE_EVERY_MS)
     assert host.ownership.partition is not None
     assert len(host.ownership.partition.residents) == 2
 
