@@ -6,6 +6,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
+from actors.kernel.record import Share
+
 
 class Term(Struct, frozen=True, array_like=True, tag=1):
     """A controller begins; its term is the offset of this record, and readers ignore older terms."""
@@ -45,7 +47,21 @@ class Size(Struct, frozen=True, array_like=True, tag=5):
     hosts: int
 
 
-Placement: TypeAlias = Term | Placed | Release | Move | Size
+class Packaged(Struct, frozen=True, array_like=True, tag=6):
+    """These packages decide the program, if `generation` is above the last: gateways read its calls by their types.
+
+    A word that is not `is_done` goes before partitions follow, when gateways must not know more than they will; `why`
+    says of packages that could not be loaded anywhere, so that the former shares stand here.
+    """
+
+    program: str
+    generation: int
+    shares: tuple[Share, ...]
+    is_done: bool = True
+    why: str = ""
+
+
+Placement: TypeAlias = Term | Placed | Release | Move | Size | Packaged
 
 RELEASE_MIN = 3
 """The first release of this code's own: 1 and 2 are what logs of former ones hold, and programs decide as they did."""
@@ -77,3 +93,5 @@ def placement_key(placement: Placement) -> bytes:
             return b"move/%d" % partition
         case Size():
             return b"size"
+        case Packaged(program):
+            return b"program/" + program.encode()

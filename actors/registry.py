@@ -8,7 +8,7 @@ import ast
 import hashlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -79,6 +79,21 @@ class Registry:
         prefix = f"{PREFIX}/{found.program}/" if found.program in self.programs else ""
         return f"{prefix}{found.collection_name}/{entity_id}"
 
+    def with_packages(self, programs: Mapping[str, tuple[Program, Program]]) -> "Registry":
+        """The same with these programs, each the newest version that decides anything and the one that is for all.
+
+        A newer version has all kinds of an older one, so kinds are the newest one's; the manifest is what everybody
+        sees.
+        """
+        found = dict(self.programs)
+        entities = {kind: entity for kind, entity in self.entities.items() if entity.program not in programs}
+        collections = {place: entity for place, entity in self._collections.items() if place[0] not in programs}
+        for name, (newest, live) in programs.items():
+            found[name] = replace(newest, manifest=live.manifest)
+            for entity in newest.entities:
+                entities[entity.kind] = collections[name, entity.collection_name] = entity
+        return Registry(MappingProxyType(entities), MappingProxyType(found), self.digest, MappingProxyType(collections))
+
     def _missing(self, name: str, program: str) -> str:
         if program and program not in self.programs:
             return f"there is no program {program!r}; there are {_list(self.programs)}"
@@ -119,14 +134,35 @@ def load_package(package: Package) -> Program:
 
     Its code runs here, with all that this process may do: a program's author is trusted.
     """
-    return _loaded(package.manifest, Path(package.place), package.files["program.py"])
+    _check_name(package)
+    program = _loaded(package.manifest, Path(package.place), package.files["program.py"])
+    _check_alone(program)
+    return program
 
 
 def check_package(package: Package) -> None:
     """Raises SetupError for what can be known of a package without running it: its libraries, and its text."""
+    _check_name(package)
     folder = Path(package.place)
     _check_imports(package.manifest, folder / "manifest.json")
     _parsed(package.manifest, folder / "program.py", package.files["program.py"])
+
+
+def _check_name(package: Package) -> None:
+    """The platform's own kinds are not for packages."""
+    name = package.manifest.app_id
+    if name in (PREFIX, *(entity.program for entity in domain.ENTITIES)):
+        where = Path(package.place) / "manifest.json"
+        raise SetupError(f"{where}: the name {name!r} is taken by the platform - at `$.app_id`", reason="PROGRAM_NAME")
+
+
+def _check_alone(program: Program) -> None:
+    """Its entities do not get into each other's way; into others' they cannot, since their names begin with its own."""
+    entities: dict[str, AnyEntity] = {}
+    collections: dict[tuple[str, str], AnyEntity] = {}
+    tags: dict[str, str] = {}
+    for entity in program.entities:
+        _add(entity, program.manifest.app_id, str(program.folder), entities, collections, tags)
 
 
 def shipped_programs() -> tuple[Path, ...]:

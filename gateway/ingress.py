@@ -34,6 +34,7 @@ from gateway.deadlines import now_ms as clock_ms
 from gateway.door import Door, Probe
 from gateway.owners import Owners
 from gateway.pending import Append, Call, Expired, PendingTable, Stuck
+from gateway.rolling import Hears
 from gateway.status import refusal_of
 
 EXPIRE_S = 0.02
@@ -120,6 +121,7 @@ class Ingress:
         token: str,
         sensor: Sensor,
         auth: Auth,
+        hears: Hears,
     ) -> None:
         self.name = name
         self.auth = auth
@@ -131,7 +133,7 @@ class Ingress:
         )
         self.door = Door(process, sensor)
         self.probe = Probe(self.door)
-        self._owners = Owners(log, cluster.placement_topic, name, token, self._heard, self._down)
+        self._owners = Owners(log, cluster.placement_topic, name, token, self._heard, self._down, hears)
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._flushing = False

@@ -7,9 +7,10 @@ from actors.adapters.polling import Poller
 from actors.errors import Corrupt, PlatformError
 from actors.kernel.record import frame_records
 from actors.link import GATEWAY_METADATA, TOKEN_METADATA, FromGateway, FromHost
-from actors.placement import Placed, Placement, Release, Term, decode_placement
+from actors.placement import Packaged, Placed, Placement, Release, Term, decode_placement
 from actors.ports import Fetched, Log, Slice
 from gateway.links import HostLink
+from gateway.rolling import Hears
 
 RETRY_S = 0.2
 
@@ -25,8 +26,12 @@ class Owners:
         token: str,
         heard: Callable[[str, Sequence[FromHost]], None],
         down: Callable[[str], None],
+        hears: Hears,
     ) -> None:
-        """`heard(address, messages)` gets what hosts say; `down(address)` tells that a host's stream ended."""
+        """`heard(address, messages)` gets what hosts say; `down(address)` tells that a host's stream ended.
+
+        `hears` is told of programs.
+        """
         self.release = 0
         self.digest = ""
         self._placed: dict[int, Placed] = {}
@@ -35,6 +40,9 @@ class Owners:
         self._metadata = ((TOKEN_METADATA, token), (GATEWAY_METADATA, gateway))
         self._heard = heard
         self._down = down
+        self._hears = hears
+        self._unread_end: int | None = None
+        """Where the topic ended when it was opened, until it is read so far."""
         self._log = log
         self._slice = Slice(topic, 0)
         self._poller = Poller(log.reader(), asyncio.get_running_loop(), self._fetched, self._failed)
@@ -72,7 +80,10 @@ class Owners:
             except PlatformError:
                 await asyncio.sleep(RETRY_S)  # the log is away, or nobody has made its topics yet
             else:
-                self._poller.assign({self._slice: spans[self._slice].start})
+                start, end = spans[self._slice]
+                self._unread_end = end
+                self._poller.assign({self._slice: start})
+                self._check_read(start)
                 await asyncio.sleep(RETRY_S)  # if that place is cut meanwhile, the next try begins no sooner
                 return
 
@@ -87,6 +98,7 @@ class Owners:
             for record in frame_records(self._slice.topic, 0, fetched.offset, fetched.frame):
                 self._learn(fetched.offset, decode_placement(record))
         self._poller.taken()
+        self._check_read(max((fetched.offset + 1 for fetched in frames), default=0))
         wanted = {placed.address for placed in self._placed.values()}
         for address in sorted(wanted - self._links.keys()):
             self._links[address] = HostLink(address, self._metadata, self._heard, self._down)
@@ -95,6 +107,11 @@ class Owners:
             self._down(address)
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+    def _check_read(self, reached: int) -> None:
+        if self._unread_end is not None and reached >= self._unread_end:
+            self._unread_end = None
+            self._hears.all_read()
 
     def _learn(self, offset: int, placement: Placement) -> None:
         match placement:
@@ -106,5 +123,7 @@ class Owners:
                     self._placed[partition] = placement
             case Release(term, release, digest) if term >= self._term:
                 self.release, self.digest = release, digest
+            case Packaged():
+                self._hears.packaged(placement)
             case _:
                 pass  # an older term's, or an order to the controller

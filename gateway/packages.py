@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from actors.adapters.shelf import program_on
 from actors.adapters.signatures import is_signed
 from actors.compatible import check_compatible
 from actors.errors import DeadlineExceeded, InvalidCommand, NotFound, Overloaded, SetupError
-from actors.packages import PACKAGE_BYTES_MAX, Package, hash_of, place_of, read_package
+from actors.packages import PACKAGE_BYTES_MAX, Package, hash_of, read_package
 from actors.ports import Objects
-from actors.registry import Program, check_package, load_package
+from actors.registry import Program, check_package
 from gateway.v1 import catalog_pb2 as pb
 
 AT_ONCE = 2
@@ -71,7 +72,7 @@ class Packages:
 
     def _load(self, hash: str) -> Program:
         try:
-            return load_package(read_package(self._objects.get(place_of(hash))))
+            return program_on(self._objects, hash)
         except NotFound as error:
             raise NotFound(f"the package {hash} is not kept here", reason="NO_SUCH_PACKAGE") from error
         except SetupError as error:

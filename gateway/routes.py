@@ -1,19 +1,21 @@
 """From what a client writes to what the log holds: resource names, request ids and payloads, checked."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import uuid_utils
 
 from actors.entity import AnyEntity, Ref
-from actors.errors import InvalidCommand, NotFound
+from actors.errors import InvalidCommand, NotFound, Unavailable
 from actors.kernel.layout import made_ms
-from actors.kernel.record import Invoke, encode_record
+from actors.kernel.record import Invoke, Share, encode_record
 from actors.kernel.routing import partition_of
 from actors.payload import Payloads
-from actors.registry import Registry
+from actors.placement import Packaged
+from actors.registry import Program, Registry
 from actors.settings import ClusterSettings, ProcessSettings
+from actors.shares import bucket_of
 
 fromhex = bytes.fromhex
 ROUTES_MAX = 100_000
@@ -29,14 +31,31 @@ class Route(NamedTuple):
     kind: AnyEntity
 
 
+class _Package(NamedTuple):
+    """What one share of a program is decided by: its kinds, and the decoders of their payloads."""
+
+    share: Share
+    kinds: Mapping[str, tuple[AnyEntity, Payloads]]
+
+
 class Routes:
-    """Resolves resource names, remembering the latest."""
+    """Resolves resource names, remembering the latest. `registry` has the programs that are run from packages, too.
+
+    `knows_all` is False while packages may be missing of which the platform knows.
+    """
 
     def __init__(self, registry: Registry, cluster: ClusterSettings, process: ProcessSettings) -> None:
         self.registry = registry
         self._cluster = cluster
         self._ahead_ms_max = process.request_id_ahead_ms_max
         self._known: dict[str, Route] = {}
+        self._bytes_max = process.payload_bytes_max
+        self._own = registry
+        self._packages: dict[str, tuple[_Package, ...]] = {}
+        self._programs: dict[str, tuple[Program, Program]] = {}
+        self.words: dict[str, Packaged] = {}
+        """What was said last of each program that is run from packages."""
+        self.knows_all = True
         self._payloads = {
             kind: Payloads(entity, process.payload_bytes_max) for kind, entity in registry.entities.items()
         }
@@ -45,10 +64,17 @@ class Routes:
         """The route of a resource name. Raises NotFound or InvalidCommand."""
         route = self._known.get(name)
         if route is None:
-            entity, entity_id = self.registry.entity_of(name)
-            key = entity.routing(entity_id)
+            try:
+                entity, entity_id = self.registry.entity_of(name)
+                key = entity.routing(entity_id)
+                entity, payloads = self._deciding(name, entity, key)
+            except NotFound as error:
+                if self.knows_all:
+                    raise
+                message = "this gateway has just begun, and does not know all programs yet"
+                raise Unavailable(message, outcome="NOT_APPENDED") from error
             partition = partition_of(key, self._cluster.partitions, self._cluster.groups)
-            route = Route(f"{entity.kind}/{entity_id}", partition, self._payloads[entity.kind].decode, entity)
+            route = Route(f"{entity.kind}/{entity_id}", partition, payloads.decode, entity)
             if len(self._known) >= ROUTES_MAX:
                 self._known.clear()
             self._known[name] = route
@@ -57,6 +83,36 @@ class Routes:
     def at(self, to: Ref[Any]) -> Route:
         """The route of an entity that is named as the log does. Raises what `to` raises."""
         return self.to(self.registry.name_of(str(to)))
+
+    def _deciding(self, name: str, entity: AnyEntity, key: str) -> tuple[AnyEntity, Payloads]:
+        """The entity and its payloads by the package that decides this routing key, as partitions choose it."""
+        packages = self._packages.get(entity.program)
+        if packages is None:
+            return entity, self._payloads[entity.kind]
+        for share, kinds in packages:
+            if bucket_of(entity.program, share.code, key) < share.upto:
+                found = kinds.get(entity.kind)
+                if found is not None:
+                    return found
+                break
+        raise NotFound(
+            f"no version of {entity.program} that decides {name[:100]!r} has this kind", reason="NO_SUCH_KIND"
+        )
+
+    def learn(self, word: Packaged, loaded: Mapping[str, Program]) -> None:
+        """From now on these packages, each loaded under its hash, decide the program's entities."""
+        made = {
+            hash: {entity.kind: (entity, Payloads(entity, self._bytes_max)) for entity in program.entities}
+            for hash, program in loaded.items()
+        }
+        self.words[word.program] = word
+        self._packages.pop(word.program, None)
+        self._programs.pop(word.program, None)
+        if word.shares:
+            self._packages[word.program] = tuple(_Package(share, made[share.hash]) for share in word.shares)
+            self._programs[word.program] = (loaded[word.shares[0].hash], loaded[word.shares[-1].hash])
+        self.registry = self._own.with_packages(self._programs)
+        self._known.clear()
 
     def record(self, name: str, command: str, payload: bytes, request_id: bytes, caller: str) -> tuple[int, bytes]:
         """The partition and the encoded record of a call. Raises NotFound or InvalidCommand."""

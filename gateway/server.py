@@ -24,6 +24,7 @@ from gateway.doorkeeper import Doorkeeper
 from gateway.finding import Programs
 from gateway.gatekeeper import Gatekeeper
 from gateway.ingress import Ingress
+from gateway.rolling import Rolling
 from gateway.routes import Routes
 from gateway.services.catalog import CatalogService
 from gateway.services.credentials import CredentialService
@@ -143,8 +144,11 @@ class Gateway:
         self._config = config
         self.port = 0
         auth = _auth(config.process, parts.keys)
-        self.ingress = Ingress(config.name, parts.log, config.cluster, config.process, config.token, parts.sensor, auth)
         routes = Routes(parts.registry, config.cluster, config.process)
+        self._rolling = Rolling(routes, parts.objects)
+        self.ingress = Ingress(
+            config.name, parts.log, config.cluster, config.process, config.token, parts.sensor, auth, self._rolling
+        )
         standing = Standing(self.ingress, routes)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
@@ -198,6 +202,7 @@ class Gateway:
             served.service.drain()
         await stopping
         await self.ingress.stop()
+        await self._rolling.stop()
 
 
 def _auth(process: ProcessSettings, keys: Keys | None) -> Auth:

@@ -44,12 +44,12 @@ class Follower:
         slices: Sequence[Slice],
         sensor: Sensor,
         report: Callable[[str, dict[str, object]], None],
-        errands: Errands | None = None,
+        errands: Sequence[Errands] = (),
     ) -> None:
         self._log = log
         self._rows = rows
         self._errands = errands
-        self._folded = projections if errands is None else (*projections, errands.hearing)
+        self._folded = (*projections, *(errand.hearing for errand in errands))
         self._slices = slices
         self._sensor = sensor
         self._report = report
@@ -66,8 +66,8 @@ class Follower:
                     self._report("the follower waits", {"why": str(error)})
                     self._stopping.wait(RETRY_S)
         finally:
-            if self._errands is not None:
-                self._errands.close()
+            for errand in self._errands:
+                errand.close()
             self._reader.close()
             self._rows.close()
 
@@ -80,8 +80,8 @@ class Follower:
         """Read on from what the rows say; what they lost, or never had, is read again."""
         places = self._known()
         try:
-            if self._errands is not None:
-                self._errands.begin(self._rows)
+            for errand in self._errands:
+                errand.begin(self._rows)
         except Corrupt as error:
             places = self._again(error)
         starts = self._log.spans(self._slices)
@@ -101,8 +101,8 @@ class Follower:
     def _take(self, frames: Sequence[Fetched], places: dict[Slice, Place]) -> bool:
         """Fold and write; False when the rows were lost and all begins anew."""
         followed = follow(self._folded, places, frames)
-        if self._errands is not None:
-            self._errands.act(followed.changes)
+        for errand in self._errands:
+            errand.act(followed.changes)
         try:
             self._rows.write(followed.changes, followed.places)
         except Corrupt as error:

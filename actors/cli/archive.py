@@ -4,7 +4,7 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +13,18 @@ from actors import snapshots
 from actors.adapters.hosting import stores
 from actors.adapters.logs import open_log
 from actors.adapters.rocksdb import RocksStates
+from actors.adapters.shelf import packages_on, program_on
 from actors.cli import output, running, wiring
 from actors.cli.running import Run
 from actors.errors import Corrupt, NotFound, SetupError
 from actors.history import read_slice
 from actors.kernel import layout
-from actors.kernel.record import Position, Programs
+from actors.kernel.record import Position, Programs, frame_records
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
+from actors.placement import Packaged, decode_placement
 from actors.ports import Fetched, Log, Slice, Span
-from actors.registry import Registry
+from actors.registry import Program, Registry
 from actors.replaying import Base, Replay, Step
 from actors.verdicts import Verdict, decode_verdicts, standing
 
@@ -32,10 +34,11 @@ PROGRESS_S = 0.5
 
 
 class Archive(NamedTuple):
-    """The log of a platform that runs, and the rules it decides by."""
+    """The log of a platform that runs, and the rules it decides by: `own`, and with those of packages, `registry`."""
 
     run: Run
     log: Log
+    own: Registry
     registry: Registry
 
     def commands(self, partition: int) -> Slice:
@@ -49,6 +52,13 @@ class Archive(NamedTuple):
     def route(self, key: str) -> int:
         """The partition of a routing key."""
         return partition_of(key, self.run.cluster.partitions, self.run.cluster.groups)
+
+    def replay(self, partition: int, skips: Sequence[tuple[int, int]], begin: "Begin") -> Replay:
+        """A replay of a partition from here, by the rules that are loaded now and the packages that it names."""
+        rules = Rules(self.own.entities.values(), 1, self.own.digest)
+        packages = packages_on(wiring.objects_of(Path(self.run.folder)))
+        topic = self.run.cluster.commands_topic
+        return Replay(topic, partition, rules, self.route, skips, *begin, packages)
 
     def verdicts(self) -> dict[Position, Verdict]:
         """What was decided about single records: the last verdict of each position."""
@@ -66,9 +76,26 @@ def open_archive(folder: Path) -> Generator[Archive]:
     run = running.running(folder)
     log = open_log(run.log_url, wiring.process_settings(), wiring.token_of(Path(run.folder)))
     try:
-        yield Archive(run, log, wiring.registry_of(run.programs))
+        own = wiring.registry_of(run.programs)
+        yield Archive(run, log, own, own.with_packages(_packaged(run, log)))
     finally:
         log.close()
+
+
+def _packaged(run: Run, log: Log) -> dict[str, tuple[Program, Program]]:
+    """The programs that packages decide, as the placement topic says, each the newest and the one that is for all."""
+    topic, objects = Slice(run.cluster.placement_topic, 0), wiring.objects_of(Path(run.folder))
+    words = {
+        word.program: word
+        for fetched in read_slice(log, topic)
+        for record in frame_records(*topic, fetched.offset, fetched.frame)
+        if isinstance(word := decode_placement(record), Packaged)
+    }
+    return {
+        program: (program_on(objects, word.shares[0].hash), program_on(objects, word.shares[-1].hash))
+        for program, word in words.items()
+        if word.shares
+    }
 
 
 class Begin(NamedTuple):
@@ -96,8 +123,7 @@ def replaying(
     stop_at = halted.position if halted is not None else None
     with contextlib.ExitStack() as stack:
         begin = _begin(archive, partition, wanted, span, stack)
-        rules = Rules(archive.registry.entities.values(), 1, archive.registry.digest)
-        replayed = Replay(slice_.topic, partition, rules, archive.route, skips, *begin)
+        replayed = archive.replay(partition, skips, begin)
         last = span.end if end is None else min(end, span.end)
         frames = read_slice(archive.log, slice_, replayed.next_offset, last)
         yield (

@@ -13,6 +13,7 @@ from msgspec import Struct
 from actors.adapters.errands import Webhooks
 from actors.adapters.following import Follower
 from actors.adapters.readmodels import SqliteRows
+from actors.adapters.rollout import Rollout
 from actors.adapters.webhooks import Sender
 from actors.cli import wiring
 from actors.cli.archive import Archive
@@ -23,6 +24,7 @@ from actors.projections.endpoints import ENDPOINTS
 from actors.projections.listed import DESCRIBED, LISTED, USED
 from actors.projections.owed import owed
 from actors.projections.reading import Projection, terms_of
+from actors.projections.switches import HASHES, SWITCHES
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
@@ -45,7 +47,7 @@ class FollowerPlan(Struct, frozen=True, kw_only=True):
 
 def projections_of(registry: Registry) -> tuple[Projection, ...]:
     """Every read model of a platform with these programs."""
-    return (owed(registry), LISTED, DESCRIBED, USED, ENDPOINTS, DELIVERIES)
+    return (owed(registry), HASHES, SWITCHES, LISTED, DESCRIBED, USED, ENDPOINTS, DELIVERIES)
 
 
 def slices_of(projections: tuple[Projection, ...], cluster: ClusterSettings) -> list[Slice]:
@@ -92,11 +94,15 @@ def following_of(
     """Begin to follow. Raises Unavailable when the file of the rows or the log cannot be used."""
     projections = projections_of(registry)
     root, sender = cache(partial(wiring.root_of, folder)), Sender(process.webhook_local_port)
-    errands = Webhooks(log, cluster, registry, root, sender, process.webhook_lost_ms, wiring.report)
-    slices = slices_of((*projections, errands.hearing), cluster)
+    webhooks = Webhooks(log, cluster, registry, root, sender, process.webhook_lost_ms, wiring.report)
+    slices = slices_of((*projections, webhooks.hearing), cluster)
     ids = {log.topic_id(one.topic) for one in slices}
     rows = SqliteRows(folder / FILE, projections, terms_of(projections, ids))
-    return Following(Follower(log, rows, projections, slices, sensor, wiring.report, errands), failed)
+    rollout = Rollout(
+        log, cluster, wiring.objects_of(folder), wiring.token_of(folder), registry.programs, wiring.report
+    )
+    follower = Follower(log, rows, projections, slices, sensor, wiring.report, (webhooks, rollout))
+    return Following(follower, failed)
 
 
 @contextmanager
@@ -105,7 +111,7 @@ def current_rows(archive: Archive) -> Generator[tuple[SqliteRows, int]]:
 
     Raises Unavailable when no follower has made them in that time.
     """
-    projections = projections_of(archive.registry)
+    projections = projections_of(archive.own)
     slices = slices_of(projections, archive.run.cluster)
     ends = {one: span.end for one, span in archive.log.spans(slices).items()}
     until = time.monotonic() + CURRENT_S_MAX

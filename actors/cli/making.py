@@ -55,7 +55,8 @@ def _check_name(name: str) -> None:
 def _next_steps(name: str, folder: Path) -> str:
     return (
         f"made {folder}: {', '.join(FILES.values())}\n"
-        f"  hutong dev --programs {folder}\n"
+        f"  hutong dev                      # leave it running, and in another terminal:\n"
+        f"  hutong catalog publish {folder}\n"
         f"  hutong call programs/{name}/cards/ann {name}.stamp\n"
         f"{folder / 'README.md'} goes on from here"
     )

@@ -49,7 +49,7 @@ def show(folder: Path, program: str, as_json: bool) -> None:
         }
         for version in found.versions
     ]
-    fields = ("account", "title", "category", "live", "gray", "lane", "position")
+    fields = ("account", "title", "category", "live", "gray", "lane", "position", "decides", "trouble")
     facts: dict[str, Any] = {field: getattr(found, field) for field in fields}
     output.result({**facts, "versions": versions}, as_json)
     if as_json:
@@ -57,6 +57,10 @@ def show(folder: Path, program: str, as_json: bool) -> None:
     place = f"; {found.position}. in lane {found.lane} of the review queue" if found.position else ""
     output.say(f"{found.title} of {found.account}, {found.category}{place}")
     rows = [(one["code"], one["name"], one["state"], one["share"] or "", one["reason"]) for one in versions]
+    if found.decides:
+        output.say(f"the package of version {found.decides} decides calls{' where it is shown' if found.gray else ''}")
+    if found.trouble:
+        output.say(f"what is shown cannot be loaded: {found.trouble}")
     output.table(program, ("code", "name", "state", "share of 10,000", "reason"), rows)
 
 

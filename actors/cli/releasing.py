@@ -16,17 +16,24 @@ from gateway.v1 import catalog_pb2 as pb
 from gateway.v1.catalog_pb2_grpc import CatalogServiceStub
 
 REVIEW_S_MAX = 20
+LOAD_S_MAX = 60
 LOOK_S = 0.02
 
 
 def publish(folder: Path, programs: Sequence[Path], account: str, category: str, as_json: bool) -> None:
-    """Bring these programs, or those that ship, to everybody; what is there already stays as it is."""
+    """Bring these programs, or those that ship, to everybody; what is there already stays as it is.
+
+    What this platform was not started with runs from its package then.
+    """
     folders = [one for given in programs for one in (programs_in(given) or (given,))] or list(shipped_programs())
     facts = ask(folder, lambda client: release_all(client, folders, account, category, key_of(folder, account)))
     output.result({"account": account, "programs": facts}, as_json)
     if not as_json:
-        rows = [(one["program"], one["code"], "released now" if one["changed"] else "as before") for one in facts]
-        output.table("Programs that everybody may open", ("program", "version", ""), rows)
+        rows = [
+            (one["program"], one["code"], "released now" if one["changed"] else "as before", one["from"])
+            for one in facts
+        ]
+        output.table("Programs that everybody may open", ("program", "version", "", "runs from its"), rows)
 
 
 async def release_all(
@@ -68,8 +75,32 @@ async def _publish(client: Client, program: Program, account: str, category: str
     if manifest.position is not None:
         describe.location.latitude, describe.location.longitude = manifest.position
     await client.ask(CatalogServiceStub, "DescribeProgram", describe)
+    is_folder = name in await client.programs() and not (await _found(client, name)).decides
     await bring(client, program.folder, name, key)
-    return {"program": name, "code": version.code, "changed": await _advance(client, name, version.code)}
+    changed = await _advance(client, name, version.code)
+    if not is_folder:
+        await _decides(client, name, version.code)
+    return {"program": name, "code": version.code, "changed": changed, "from": "folder" if is_folder else "package"}
+
+
+async def _found(client: Client, name: str) -> pb.GetProgramResponse:
+    found: pb.GetProgramResponse = await client.ask(
+        CatalogServiceStub, "GetProgram", pb.GetProgramRequest(program=name)
+    )
+    return found
+
+
+async def _decides(client: Client, name: str, code: int) -> None:
+    """Wait until calls are decided by the package of this version. Raises SetupError when it cannot be loaded."""
+    until = time.monotonic() + LOAD_S_MAX
+    while (found := await _found(client, name)).decides != code:
+        if found.trouble or time.monotonic() > until:
+            why = (
+                found.trouble or f"it did not come about in {LOAD_S_MAX} s; does the follower run? See `hutong status`"
+            )
+            message = f"version {code} of {name} is released, but version {found.decides or 'none'} decides: {why}"
+            raise SetupError(message, reason="NOT_LOADED")
+        await asyncio.sleep(LOOK_S)
 
 
 async def _advance(client: Client, name: str, code: int) -> bool:
@@ -77,7 +108,7 @@ async def _advance(client: Client, name: str, code: int) -> bool:
     until = time.monotonic() + REVIEW_S_MAX
     changed = False
     while time.monotonic() < until:
-        found = await client.ask(CatalogServiceStub, "GetProgram", pb.GetProgramRequest(program=name))
+        found = await _found(client, name)
         version = next(one for one in found.versions if one.code == code)
         if version.state == "released":
             return changed

@@ -24,7 +24,6 @@ from actors.history import read_slice
 from actors.host import PartitionStatus
 from actors.kernel import layout
 from actors.kernel.record import decode_frame
-from actors.kernel.rules import Rules
 from actors.ports import Slice, Span
 from actors.replaying import Replay
 from actors.verdicts import standing
@@ -215,11 +214,10 @@ def _followed(states: RocksStates, home: Path, beside: Path) -> RocksStore | Non
 def _verified(archive: Archive, slice_: Slice, begin: Point | None, points: Sequence[Point]) -> Verified:
     """Replay from here, and compare at every point above it as the replay comes there."""
     skips, halted = standing(archive.verdicts().values(), slice_.partition)
-    rules = Rules(archive.registry.entities.values(), 1, archive.registry.digest)
     start = Begin()
     if begin is not None and begin.store is not None:
         start = Begin(*stores.held(begin.store, slice_.partition), begin.store.get)
-    replayed = Replay(slice_.topic, slice_.partition, rules, archive.route, skips, *start)
+    replayed = archive.replay(slice_.partition, skips, start)
     agreed = replayed.next_offset - 1
     compared: list[Compared] = []
     for point in sorted(points, key=lambda one: one.watermark):

@@ -17,6 +17,7 @@ from actors.adapters.logs import open_log
 from actors.adapters.objects import open_objects
 from actors.adapters.prometheus import PrometheusSensor, serve_metrics, watch_collector
 from actors.adapters.rocksdb import RocksStates
+from actors.adapters.shelf import packages_on
 from actors.cli.errorfile import write_errors_to
 from actors.errors import SetupError
 from actors.kernel.record import encode_frame
@@ -71,14 +72,16 @@ def hosting_of(
 ) -> Hosting:
     """A host on the running event loop, wired for this machine."""
     rules = Rules(registry.entities.values(), config.release, registry.digest)
+    objects = open_objects(config.objects_url)
     return Hosting(
         config,
         Parts(
             log or open_log(config.log_url, config.process, config.token),
             RocksStates(),
-            open_objects(config.objects_url),
+            objects,
             rules,
             sensor or PrometheusSensor(),
+            packages_on(objects),
         ),
         report,
         failed,

@@ -222,6 +222,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             lane = programs.lane_of(to.id)
             place = await steps.look(lane, "position", _Place, program=to.id)
             is_inside = await is_of_team(steps, account, _TEAM)
+            word = self._routes.words.get(request.program)
             return pb.GetProgramResponse(
                 account=account,
                 title=found.title,
@@ -231,6 +232,8 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
                 versions=[_version(version) for version in found.versions if is_inside],
                 lane=int(lane.id),
                 position=place.position if is_inside else 0,
+                decides=max((share.code for share in word.shares), default=0) if word else 0,
+                trouble=word.why if word and is_inside else "",
                 aliases=listing.aliases,
                 city=listing.city,
                 location=location(listing.position),

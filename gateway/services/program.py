@@ -81,6 +81,7 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
         self._routes = routes
         self._process = process
         self._described: dict[str, bytes] = {}
+        self._described_of = routes.registry
 
     async def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
         """One call."""
@@ -186,6 +187,8 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
                 f"there is no program {request.program[:100]!r}; there are {known}", reason="NO_SUCH_PROGRAM"
             )
             await self.refuse(context, "Describe", began, missing, "")
+        if self._described_of is not registry:
+            self._described, self._described_of = {}, registry
         description = self._described.get(request.program)
         if description is None:
             description = self._described[request.program] = _describe(registry, request.program)

@@ -201,7 +201,7 @@ class GetProgramRequest(_message.Message):
     def __init__(self, program: _Optional[str] = ...) -> None: ...
 
 class GetProgramResponse(_message.Message):
-    __slots__ = ("account", "title", "category", "live", "gray", "versions", "lane", "position", "aliases", "city", "location")
+    __slots__ = ("account", "title", "category", "live", "gray", "versions", "lane", "position", "aliases", "city", "location", "decides", "trouble")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
@@ -213,6 +213,8 @@ class GetProgramResponse(_message.Message):
     ALIASES_FIELD_NUMBER: _ClassVar[int]
     CITY_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
+    DECIDES_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
     account: str
     title: str
     category: str
@@ -224,7 +226,9 @@ class GetProgramResponse(_message.Message):
     aliases: _containers.RepeatedScalarFieldContainer[str]
     city: str
     location: _search_pb2.Location
-    def __init__(self, account: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., live: _Optional[int] = ..., gray: _Optional[int] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., lane: _Optional[int] = ..., position: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ..., city: _Optional[str] = ..., location: _Optional[_Union[_search_pb2.Location, _Mapping]] = ...) -> None: ...
+    decides: int
+    trouble: str
+    def __init__(self, account: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., live: _Optional[int] = ..., gray: _Optional[int] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., lane: _Optional[int] = ..., position: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ..., city: _Optional[str] = ..., location: _Optional[_Union[_search_pb2.Location, _Mapping]] = ..., decides: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class Version(_message.Message):
     __slots__ = ("code", "name", "hash", "state", "reason", "gray")

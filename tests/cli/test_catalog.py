@@ -1,11 +1,13 @@
 """`catalog`: a program from its registration to what each person is shown, and `why` with all steps of a call."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.running import Platform
 
+VOUCHER = Path(__file__).parents[1] / "programs" / "voucher"
 pytestmark = pytest.mark.cluster
 
 
@@ -19,8 +21,19 @@ def _until(platform: Platform, program: str, field: str, value: object) -> Any:
     raise AssertionError(f"{field} does not become {value!r}: {found}")
 
 
-def test_a_program_is_published_in_full(platform: Platform) -> None:
+def _cafe(folder: Path, code: int) -> Path:
+    """The folder of a version of a program."""
+    place = folder / str(code)
+    place.mkdir()
+    for name in ("manifest.json", "program.py"):
+        text = (VOUCHER / name).read_text().replace("voucher", "cafe")
+        (place / name).write_text(text.replace('"name": "1.0.0", "code": 1', f'"name": "1.{code}", "code": {code}'))
+    return place
+
+
+def test_a_program_is_published_in_full(platform: Platform, tmp_path: Path) -> None:
     platform("catalog open-account", "acme", "Acme", "ann")
+    platform("catalog set-key", "acme")
     registered = platform("catalog register", "acme", "cafe", "--title", "Café").value
     assert [call["asked"]["entity"] for call in platform("why", registered["request_id"]).value["calls"]] == [
         "program-names/cafe",
@@ -28,7 +41,8 @@ def test_a_program_is_published_in_full(platform: Platform) -> None:
         "program-names/cafe",
     ]
     for code in (1, 2):
-        platform("catalog upload", "cafe", code, f"1.{code}", f"{code:064x}")
+        uploaded = platform("catalog upload", _cafe(tmp_path, code), "--account", "acme").value
+        assert (uploaded["program"], uploaded["code"]) == ("cafe", code)
         platform("catalog submit", "cafe", code)
         lane = _until(platform, "cafe", "position", 1)["lane"]
         taken = platform("catalog take", lane).value
@@ -46,6 +60,7 @@ def test_a_program_is_published_in_full(platform: Platform) -> None:
     text = platform.text("catalog show", "cafe")
     assert "released" in text
     assert "retired" in text
+    assert platform("catalog upload", _cafe(tmp_path, 3)).error["reason"] == "SIGNATURE"
 
 
 def test_a_team_comes_together_and_one_leaves(platform: Platform) -> None:

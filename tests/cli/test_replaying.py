@@ -133,7 +133,7 @@ def trimmed(tmp_path: Path) -> Iterator[Trimmed]:
     _snapshot(tmp_path, fold, log.topic_id(slice_.topic))
     log.trim(slice_, 4)
     run = Run(mode="dev", folder=str(tmp_path), gateway="", log_url="", cluster=cluster)
-    yield Trimmed(Archive(run, log, registry), slice_)
+    yield Trimmed(Archive(run, log, registry, registry), slice_)
     log.close()
 
 

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.controller import place, place_groups, pools
+from actors.kernel.record import Share
 from actors.kernel.routing import groups_of
 from actors.placement import (
     Move,
+    Packaged,
     Placed,
     Placement,
     Release,
@@ -113,6 +115,7 @@ def test_placement_records_are_read_as_they_were_written() -> None:
         (Placed(3, 1, 2, "h1", "127.0.0.1:1", 7), b"partition/3"),
         (Move(3, "h2"), b"move/3"),
         (Size(4), b"size"),
+        (Packaged("news", 7, (Share("a" * 64, 2, 500),), is_done=False, why="so"), b"program/news"),
         (Release(1, 2, "d"), b"release"),
     ]
     for value, key in values:

@@ -22,6 +22,7 @@ from actors.adapters.hosting.shell import Hosting, Parts
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryStates
 from actors.adapters.objects import open_objects
+from actors.adapters.shelf import packages_on
 from actors.errors import Unavailable
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke, decode_frame, encode_frame
@@ -200,6 +201,7 @@ class Scene:
         self.folder = folder
         self.registry = registry()
         self.objects = open_objects(folder / "objects")
+        self.packages = packages_on(self.objects)
         self.keys: Keys | None = None
         self.opened: Opened | None = None
         self.gateways: list[Gateway] = []
@@ -222,7 +224,7 @@ class Scene:
             watchdog=False,
         )
         rules = Rules(self.registry.entities.values(), RELEASE, DIGEST)
-        parts = Parts(self.log, MemoryStates(), self.objects, rules, Sensor())
+        parts = Parts(self.log, MemoryStates(), self.objects, rules, Sensor(), self.packages)
         hosting = Hosting(config, parts, lambda _event, _facts: None)
         self.hosts.append(hosting)
         address = await hosting.start()

@@ -1,8 +1,7 @@
 """Packages through a gateway: signed, in parts, kept by their hash; what is refused, and that it changed nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable
 
 import grpc
 from google.rpc import error_details_pb2 as details
@@ -11,43 +10,9 @@ from actors.adapters.signatures import new_key
 from actors.packages import hash_of, pack, place_of
 from gateway.packages import AT_ONCE, CHUNK_BYTES_MAX
 from gateway.v1 import catalog_pb2 as pb
-from gateway.v1 import catalog_pb2_grpc
-from tests.gateway.packing import PROGRAM, archive_of, key_of, messages_of, program_of
-from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
-
-
-class Shop:
-    """A gateway, and an account with a key and a program that has no version yet."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-
-    async def opens(self) -> None:
-        await self.scene.served()
-        self.stub: Any = catalog_pb2_grpc.CatalogServiceStub(self.scene.channels[-1])
-        await self.stub.OpenAccount(pb.OpenAccountRequest(account="acme", name="Acme", admin="ann"))
-        cafe = pb.RegisterProgramRequest(account="acme", program="cafe", title="Café", category="food")
-        await self.stub.RegisterProgram(cafe)
-
-    async def upload(self, archive: bytes, **more: Any) -> pb.UploadPackageResponse:
-        answer: pb.UploadPackageResponse = await self.stub.UploadPackage(messages_of(archive, **more))
-        return answer
-
-    def known(self) -> tuple[int, list[str]]:
-        """How much is on the log, and what is kept."""
-        calls = sum(len(self.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
-        return calls, self.scene.objects.list("packages/")
-
-
-def in_shop(act: Callable[[Shop], Awaitable[None]], *, is_keyed: bool = True) -> None:
-    async def run(scene: Scene) -> None:
-        shop = Shop(scene)
-        await shop.opens()
-        if is_keyed:
-            await shop.stub.SetPackageKey(key_of())
-        await act(shop)
-
-    play(run)
+from tests.gateway.packing import PROGRAM, archive_of, messages_of, program_of
+from tests.gateway.scene import detail, new_id, reason_of, refused
+from tests.gateway.shop import Shop, in_shop, version
 
 
 async def refusal(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, str]:
@@ -155,25 +120,12 @@ def test_only_so_many_packages_are_on_their_way_and_a_slow_one_ends_with_its_dea
     in_shop(act)
 
 
-async def released(shop: Shop, code: int, program: str = "") -> None:
-    """Upload, submit, approve and release a version."""
-    await shop.upload(archive_of(code, program))
-    version = pb.VersionRequest(program="cafe", code=code)
-    await shop.stub.SubmitVersion(version)
-    found = await shop.stub.GetProgram(pb.GetProgramRequest(program="cafe"))
-    while (taken := await shop.stub.TakeReview(pb.TakeReviewRequest(lane=found.lane))).program != "cafe":
-        pass
-    while found.versions[-1].state != "in_review":
-        found = await shop.stub.GetProgram(pb.GetProgramRequest(program="cafe"))
-    assert taken.code == code
-    await shop.stub.JudgeVersion(pb.JudgeVersionRequest(program="cafe", code=code, verdict="approve"))
-    await shop.stub.ReleaseVersion(version)
-
-
 def test_a_version_that_would_not_read_what_is_there_is_not_submitted() -> None:
     async def act(shop: Shop) -> None:
-        await released(shop, 1)
-        await released(shop, 2, PROGRAM.replace("count: int = 1", 'count: int = 1\n    note: str = ""'))
+        await shop.approve(1)
+        await shop.stub.ReleaseVersion(version(1))
+        await shop.approve(2, PROGRAM.replace("count: int = 1", 'count: int = 1\n    note: str = ""'))
+        await shop.stub.ReleaseVersion(version(2))
         before = shop.known()
         lost = "cafe.counter.command.cafe.add.note"
         for code, program, path in (
@@ -186,10 +138,10 @@ def test_a_version_that_would_not_read_what_is_there_is_not_submitted() -> None:
             (5, PROGRAM.replace("class Added(Struct", "class Added(Struct, forbid_unknown_fields=True"), lost),
         ):
             await shop.upload(archive_of(code, program))
-            told = await refusal(shop.stub.SubmitVersion(pb.VersionRequest(program="cafe", code=code)))
+            told = await refusal(shop.stub.SubmitVersion(version(code)))
             assert told == (grpc.StatusCode.INVALID_ARGUMENT, "INCOMPATIBLE", path)
         await shop.upload(archive_of(6, PROGRAM + "raise RuntimeError('no')"))
-        code_, reason, field = await refusal(shop.stub.SubmitVersion(pb.VersionRequest(program="cafe", code=6)))
+        code_, reason, field = await refusal(shop.stub.SubmitVersion(version(6)))
         assert (code_, reason, field) == (grpc.StatusCode.INVALID_ARGUMENT, "PROGRAM", "program.py")
         assert shop.known()[0] == before[0] + 4, "four uploads and nothing else"
 
@@ -200,7 +152,7 @@ def test_a_package_that_is_gone_from_the_objects_is_named() -> None:
     async def act(shop: Shop) -> None:
         answer = await shop.upload(archive_of(1))
         shop.scene.objects.delete(place_of(answer.hash))
-        code, reason, _ = await refusal(shop.stub.SubmitVersion(pb.VersionRequest(program="cafe", code=1)))
+        code, reason, _ = await refusal(shop.stub.SubmitVersion(version(1)))
         assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_PACKAGE")
 
     in_shop(act)
