@@ -17,13 +17,16 @@ from loadtests.bench.platform import Platform
 from loadtests.bench.report import number
 from loadtests.bench.rows import Row
 from loadtests.bench.worker import Answer, Worker
+from loadtests.city.relay import relayed_per_s
 from loadtests.city.search import quantiles
 
 ROWS = (
     Row("open_p50_ms", "a cold open, one at a time, p50", 20, None, "ms"),
     Row("open_p99_ms", "a cold open, one at a time, p99", 1_000, None, "ms"),
+    Row("relayed_opens_per_s", "opens of persons whom nobody knows, streamed", 2_000, None, "/s", more=True),
 )
 IN_FLIGHT = 32
+RELAYED = 20
 STATIONS = 20
 PAGE = "pages/map/index"
 
@@ -38,7 +41,7 @@ def run(opens: int, log: str, *, as_json: bool) -> None:
 
 
 def measure(opens: int, log: str) -> Answer:
-    """So many cold opens one after the other, then as many with many in flight."""
+    """So many cold opens one after the other, as many with many in flight, and `RELAYED` times as many streamed."""
     with (
         tempfile.TemporaryDirectory(prefix="hutong-opens-", ignore_cleanup_errors=True) as name,
         Worker("loadtests.bench.callers") as caller,
@@ -56,6 +59,7 @@ async def _play(address: str, opens: int) -> Answer:
     figures = {"opens": float(opens), "crowd_opens_per_s": opens / (time.perf_counter() - began)}
     for who, waits_ms in (("open", alone), ("crowd", crowd)):
         figures[f"{who}_p50_ms"], figures[f"{who}_p99_ms"] = quantiles(waits_ms)
+    figures["relayed_opens_per_s"] = await relayed_per_s(address, "bike", RELAYED * opens)
     return figures
 
 
@@ -103,6 +107,6 @@ def print_figures(figures: Answer, console: Console) -> None:
     bars = {row.key: row for row in ROWS}
     for key, value in figures.items():
         row = bars.get(key)
-        bar = "" if row is None else f"≤ {number(row.must)} {row.unit}: {row.verdict(value)}"
+        bar = "" if row is None else f"{'≥' if row.more else '≤'} {number(row.must)} {row.unit}: {row.verdict(value)}"
         table.add_row(row.text if row else key, number(value), bar)
     console.print(table)

@@ -1,0 +1,77 @@
+"""The platform's edge as its gateway sees it: it relays the openings of very many persons over a few streams."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import grpc
+
+from actors.errors import SetupError
+from gateway.client import uuid7
+from gateway.client_errors import COME_BACK
+from gateway.status import error_of
+from gateway.v1 import session_pb2 as pb
+from gateway.v1 import session_pb2_grpc
+
+STREAMS = 8
+BATCH = 200
+"""So many openings of a stream are on their way at a time."""
+AGAIN_S = 0.5
+TRIES_MAX = 100
+CALLER = (("hutong-caller", "edge"), ("hutong-deadline-ms", "30000"))
+
+
+async def relayed_per_s(address: str, program: str, opens: int) -> float:
+    """How many openings a second are answered when so many persons whom nobody knows open a program.
+
+    Raises SetupError when one is refused, unless it is to come back later.
+    """
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = session_pb2_grpc.SessionServiceStub(channel)
+        batches = iter(range(0, opens, BATCH))
+        began = time.perf_counter()
+        await asyncio.gather(*(_relay(stub, program, batches, opens) for _ in range(STREAMS)))
+        return opens / (time.perf_counter() - began)
+
+
+async def _relay(stub: Any, program: str, batches: Iterator[int], opens: int) -> None:
+    """One stream, which takes the next openings as long as there are any."""
+    stream = stub.OpenStream(metadata=CALLER)
+    for first in batches:
+        now_ms = time.time_ns() // 1_000_000
+        left = {uuid7(now_ms): n for n in range(first, min(first + BATCH, opens))}
+        for _ in range(TRIES_MAX):
+            await stream.write(_openings(program, left))
+            left = await _not_opened(stream, left)
+            if not left:
+                break
+            await asyncio.sleep(AGAIN_S)
+        else:
+            raise SetupError(f"{len(left)} openings were turned away {TRIES_MAX} times")
+    await stream.done_writing()
+
+
+async def _not_opened(stream: Any, asked: Mapping[str, int]) -> dict[str, int]:
+    """Read a result for each; returns those that come back later."""
+    left: dict[str, int] = {}
+    answered = 0
+    while answered < len(asked):
+        results = (await stream.read()).results
+        answered += len(results)
+        for result in results:
+            if result.HasField("error"):
+                error = error_of(result.error)
+                if error.reason not in COME_BACK:
+                    raise SetupError(f"an opening was refused: {error}")
+                left[result.request_id] = asked[result.request_id]
+    return left
+
+
+def _openings(program: str, persons: Mapping[str, int]) -> pb.OpenBatch:
+    """An opening of each person, by a code of their own."""
+    batch = pb.OpenBatch()
+    for name, n in persons.items():
+        via = f"codes/{program}/{n}"
+        batch.opens.add(program=program, openid=f"p{n}", source="scan", via=via, device="phone", request_id=name)
+    return batch
