@@ -141,8 +141,7 @@ def decide(account: Account, command: Command, ctx: Context) -> Decision[Event]:
             after(LIFE, account.state, "use")
             return _changed(account, command, ctx.caller)
         case AddProgram(program, programs_max):
-            if ctx.sender != f"catalog.program/{ctx.entity_id}/{program}":
-                raise Reject("not_for_clients")
+            ctx.only_from("catalog.program", f"{ctx.entity_id}/{program}")
             after(LIFE, account.state, "use")
             if program in account.programs:
                 return accept()

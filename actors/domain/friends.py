@@ -194,9 +194,7 @@ def _end(friends: Friends, person: str, tie: Tie, *besides: FriendsEvent) -> Dec
 
 
 def _hear(friends: Friends, word: Hear, ctx: Context) -> Decision[FriendsEvent]:
-    kind, _, person = ctx.sender.partition("/")
-    if kind != FRIENDS.kind:
-        raise Reject("not_for_clients")
+    person = ctx.only_from(FRIENDS.kind)
     heard = Heard(person, word.wants, word.number, word.upon, word.ends)
     after_it = evolve(friends, heard)
     tie = after_it.ties[person]

@@ -211,8 +211,7 @@ def _turned(session: Session, command: EnterPage | RenderPage | LeavePage, now_m
 
 
 def _looked(session: Session, ctx: Context) -> Decision[Event]:
-    if ctx.sender != f"session/{ctx.entity_id}":
-        raise Reject("not_for_clients")
+    ctx.only_from("session", ctx.entity_id)
     if LIFE[session.state].terminal:
         return accept()
     left_ms = HIDDEN_MS_MAX if session.state == "hidden" else IDLE_MS_MAX

@@ -55,6 +55,23 @@ SUM = entity()
 BY_HEAD = entity(routing=head)
 
 
+def test_what_is_not_for_clients_is_taken_from_one_kind_or_one_entity_and_from_nobody_else() -> None:
+    def of_any(_: Sum, __: Add, ctx: Context) -> Decision[Added]:
+        return accept(reply=ctx.only_from("door"))
+
+    def of_one(_: Sum, __: Add, ctx: Context) -> Decision[Added]:
+        return accept(reply=ctx.only_from("door", "a/b"))
+
+    for decide in (of_any, of_one):
+        assert Scenario(entity(decide)).when(Add(1), sender="door/a/b").reply == "a/b"
+    for decide, sender in (
+        *((of_any, sender) for sender in ("", "doors/a", "a/door")),
+        *((of_one, sender) for sender in ("", "door/a", "door/a/b/c", "gate/a/b")),
+    ):
+        with pytest.raises(Reject, match="not_for_clients"):
+            Scenario(entity(decide)).when(Add(1), sender=sender)
+
+
 def test_given_events_and_a_command_the_outcome_has_all_that_was_decided() -> None:
     outcome = Scenario(SUM).given(Added(3)).when(Add(4, then=("2",)))
     assert outcome.events == (Added(4),)

@@ -67,8 +67,7 @@ def decide(name: Name, command: Command, ctx: Context) -> Decision[Event]:
             _check_theirs(name, account)
             return accept() if name.state == "kept" else accept(Confirmed(), actions=(CancelTimer("unconfirmed"),))
         case Lapse():
-            if ctx.sender != f"catalog.name/{ctx.entity_id}":
-                raise Reject("not_for_clients")
+            ctx.only_from("catalog.name", ctx.entity_id)
             return accept(Lapsed()) if name.state == "claimed" else accept()
         case _:
             assert_never(command)

@@ -68,11 +68,11 @@ class Lane(Struct, frozen=True):
 
 def decide(lane: Lane, command: Command, ctx: Context) -> Decision[Event]:
     match command:
-        case Enter(program) | Leave(program) if ctx.sender != f"catalog.program/{program}":
-            raise Reject("not_for_clients")
         case Enter(program, code, n):
+            ctx.only_from("catalog.program", program)
             return accept(*_entered(lane, program, code, n, ctx))
         case Leave(program, n):
+            ctx.only_from("catalog.program", program)
             found = _of(lane, program)
             return accept(Left(program)) if found is not None and found.n <= n else accept()
         case Take():

@@ -81,8 +81,7 @@ def decide(box: Box, command: Command, ctx: Context) -> Decision[Event]:
                 raise Reject("cursor_ahead", cursor=str(cursor), last=str(box.put))
             return accept(Acknowledged(cursor)) if cursor > box.acknowledged else accept()
         case Look():
-            if ctx.sender != f"notify.box/{ctx.entity_id}":
-                raise Reject("not_for_clients")
+            ctx.only_from("notify.box", ctx.entity_id)
             return _look(box, ctx)
         case _:
             assert_never(command)

@@ -53,8 +53,7 @@ class Inbox(Struct, frozen=True):
 def decide(inbox: Inbox, command: Command, ctx: Context) -> Decision[Event]:
     match command:
         case Deliver(message, sent_ms):
-            if ctx.sender != f"notify.box/{ctx.entity_id}":
-                raise Reject("not_for_clients")
+            ctx.only_from("notify.box", ctx.entity_id)
             cursor = inbox.put + 1
             keep = Send(PAGE.at(page_id(ctx.entity_id, cursor)), Keep(Item(cursor, message, sent_ms)))
             return accept(Delivered(cursor, message.message_id, ctx.now_ms), actions=(keep,))
@@ -125,8 +124,7 @@ class Page(Struct, frozen=True):
 
 
 def decide_page(_: Page, command: Keep, ctx: Context) -> Decision[Kept]:
-    if ctx.sender != f"notify.inbox/{_inbox_of(ctx.entity_id)}":
-        raise Reject("not_for_clients")
+    ctx.only_from("notify.inbox", _inbox_of(ctx.entity_id))
     return accept(Kept(command.item))
 
 

@@ -76,8 +76,7 @@ def decide(link: Link, command: Command, ctx: Context) -> Decision[Event]:
         case Open():
             return _opened(link, ctx)
         case Expire():
-            if ctx.sender != f"ways.link/{ctx.entity_id}":
-                raise Reject("not_for_clients")
+            ctx.only_from("ways.link", ctx.entity_id)
             after(LIFE, link.state, "expire")
             return accept() if link.state == "expired" else accept(Expired())
         case _:

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import Action, CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
+from actors.entity import Action, CancelTimer, Context, Decision, Entity, SetTimer, Stage, accept, after
 
 LIFE = {
     "none": Stage({"begin": "trying"}),
@@ -129,8 +129,7 @@ def decide(delivery: Delivery, command: Command, ctx: Context) -> Decision[Event
                 return accept()  # told twice, or after it was given up as lost
             return _tried(delivery, status, note, ctx)
         case Again() | Lost():
-            if ctx.sender != f"{DELIVERY.kind}/{ctx.entity_id}":
-                raise Reject("not_for_clients")
+            ctx.only_from(DELIVERY.kind, ctx.entity_id)
             if isinstance(command, Lost):
                 return _tried(delivery, 0, "nobody said what became of it", ctx)
             after(LIFE, delivery.state, "again")

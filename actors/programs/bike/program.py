@@ -90,10 +90,7 @@ def evolve_station(station: Station, event: StationEvent) -> Station:
 
 
 def _rider(ctx: Context) -> "Ref[RiderCommand]":
-    kind, _, rider_id = ctx.sender.partition("/")
-    if kind != "bike.rider":
-        raise Reject("not_for_clients")
-    return Ref(kind, rider_id)
+    return Ref("bike.rider", ctx.only_from("bike.rider"))
 
 
 # -- a rider ----------------------------------------------------------------------------------------------------------
@@ -204,8 +201,7 @@ def decide_rider(rider: Rider, command: RiderCommand, ctx: Context) -> Decision[
 
 def _expect(rider: Rider, ride: str, state: str, ctx: Context) -> None:
     """Only the station that was asked may say this, and only about what it was asked."""
-    if ctx.sender != f"bike.station/{rider.station}":
-        raise Reject("not_for_clients")
+    ctx.only_from("bike.station", rider.station)
     if (rider.ride, rider.state) != (ride, state):
         raise Reject("not_asked", state=rider.state)
 

@@ -125,7 +125,7 @@ def decide_card(card: Card, command: CardCommand, ctx: Context) -> Decision[Card
             show = Send(PRESENTATION.at(nonce), Show(ctx.entity_id, verifier, until_ms))
             return accept(reply={"until_ms": until_ms}, actions=(show,))
         case Prove(digest):
-            nonce = _sender("civic.presentation", ctx)
+            nonce = ctx.only_from("civic.presentation")
             return accept(actions=(Send(PRESENTATION.at(nonce), Proved(valid and digest in card.digests)),))
         case TakeNumber(desk):
             if desk in card.numbers:
@@ -133,10 +133,9 @@ def decide_card(card: Card, command: CardCommand, ctx: Context) -> Decision[Card
             take = Send(DESK.at(desk), Give(), on_reject=NoneLeft(desk))
             return accept(NumberAsked(desk), reply={"state": "asking"}, actions=(take,))
         case Given(number):
-            return accept(NumberTaken(_sender("civic.desk", ctx), number))
+            return accept(NumberTaken(ctx.only_from("civic.desk"), number))
         case NoneLeft(desk):
-            if _sender("civic.desk", ctx) != desk:
-                raise Reject("not_for_clients")
+            ctx.only_from("civic.desk", desk)
             return accept(NumberMissed(desk))
         case _:
             assert_never(command)
@@ -161,14 +160,6 @@ def evolve_card(card: Card, event: CardEvent) -> Card:
 
 def card_view(card: Card, _: object) -> object:
     return {"state": card.state, "until_ms": card.until_ms, "claims": len(card.digests), "numbers": card.numbers}
-
-
-def _sender(kind: str, ctx: Context) -> str:
-    """The id of the entity that sent this. Rejects what no entity of this kind has sent: clients do not say this."""
-    found, _, entity_id = ctx.sender.partition("/")
-    if found != kind:
-        raise Reject("not_for_clients")
-    return entity_id
 
 
 # -- a presentation: its id is the nonce ------------------------------------------------------------------------------
@@ -227,18 +218,16 @@ PresentationEvent: TypeAlias = Shown | Used
 def decide_presentation(shown: Presentation, command: PresentationCommand, ctx: Context) -> Decision[PresentationEvent]:
     match command:
         case Show(card, verifier, until_ms):
-            if _sender("civic.card", ctx) != card:
-                raise Reject("not_for_clients")
+            ctx.only_from("civic.card", card)
             return accept() if shown.card else accept(Shown(card, verifier, until_ms))
         case Check(digest):
-            verifier = _sender("civic.verifier", ctx)
+            verifier = ctx.only_from("civic.verifier")
             outcome = _refusal(shown, verifier, ctx.now_ms)
             if outcome is not None:
                 return accept(actions=(Send(VERIFIER.at(verifier), Answer(ctx.entity_id, outcome)),))
             return accept(Used(), actions=(Send(CARD.at(shown.card), Prove(digest)),))
         case Proved(yes):
-            if _sender("civic.card", ctx) != shown.card:
-                raise Reject("not_for_clients")
+            ctx.only_from("civic.card", shown.card)
             return accept(actions=(Send(VERIFIER.at(shown.verifier), Answer(ctx.entity_id, "yes" if yes else "no")),))
         case _:
             assert_never(command)
@@ -297,8 +286,7 @@ def decide_verifier(verifier: Verifier, command: VerifierCommand, ctx: Context) 
         case Ask(nonce, digest):
             return accept(reply={"state": "asking"}, actions=(Send(PRESENTATION.at(nonce), Check(digest)),))
         case Answer(nonce, outcome):
-            if _sender("civic.presentation", ctx) != nonce:
-                raise Reject("not_for_clients")
+            ctx.only_from("civic.presentation", nonce)
             told = Push(verifier.answered + 1, {"nonce": nonce, "outcome": outcome})
             return accept(Answered(nonce, outcome), actions=(told,))
         case _:
@@ -371,7 +359,7 @@ def decide_desk(desk: Desk, command: DeskCommand, ctx: Context) -> Decision[Desk
             number = desk.called + 1
             return accept(NumberCalled(number), reply={"number": number}, actions=(Push(number, {"number": number}),))
         case Give():
-            card = _sender("civic.card", ctx)
+            card = ctx.only_from("civic.card")
             if desk.given >= desk.numbers:
                 raise Reject("none_left", numbers=str(desk.numbers))
             return accept(NumberGiven(desk.given + 1), actions=(Send(CARD.at(card), Given(desk.given + 1)),))

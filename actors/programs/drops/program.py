@@ -78,7 +78,7 @@ def decide_drop(drop: Drop, command: DropCommand, ctx: Context) -> Decision[Drop
                 raise Reject("already_announced")  # a limit that can be raised is none
             return accept() if drop.limit else accept(announced)
         case Issue():
-            return _issued(drop, _collector(ctx), ctx)
+            return _issued(drop, ctx.only_from("drops.collector"), ctx)
         case _:
             assert_never(command)
 
@@ -106,13 +106,6 @@ def evolve_drop(drop: Drop, event: DropEvent) -> Drop:
             return replace(drop, issued=number)
         case _:
             assert_never(event)
-
-
-def _collector(ctx: Context) -> str:
-    kind, _, collector = ctx.sender.partition("/")
-    if kind != "drops.collector":
-        raise Reject("not_for_clients")
-    return collector
 
 
 # -- a collector ------------------------------------------------------------------------------------------------------
@@ -237,7 +230,7 @@ def decide_collector(collector: Collector, command: CollectorCommand, ctx: Conte
         case Grant() | Refuse():
             return _answered(collector, command, ctx)
         case Receive(item):
-            giver = _collector(ctx)
+            giver = ctx.only_from("drops.collector")
             _room(collector)
             return accept(Received(item, giver, ctx.now_ms), actions=(Send(COLLECTOR.at(giver), Thank(item)),))
         case Thank(item) | TakeBack(item):

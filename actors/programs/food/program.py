@@ -45,10 +45,12 @@ def person_of(order_id: str) -> str:
     return order_id.split("/")[1] if order_id.count("/") == 2 else ""
 
 
-def _only_from(sender: str, ctx: Context) -> None:
-    """Rejects what another has sent than this entity or, when the name ends with a slash, one below it."""
-    if ctx.sender != sender and not (sender.endswith("/") and ctx.sender.startswith(sender)):
+def _order(ctx: Context) -> "Ref[OrderCommand]":
+    """The order of this merchant that sent this. Rejects what no such order has sent."""
+    order_id = ctx.only_from("food.order")
+    if not order_id.startswith(f"{ctx.entity_id}/"):
         raise Reject("not_for_clients")
+    return Ref("food.order", order_id)
 
 
 def _only_merchants(ctx: Context) -> None:
@@ -139,12 +141,11 @@ def decide_menu(menu: Menu, command: MenuCommand, ctx: Context) -> Decision[Menu
         case Withdraw(dish):
             return accept(Withdrawn(dish)) if dish in menu.dishes else accept()
         case Take(wishes):
-            _only_from(f"food.order/{ctx.entity_id}/", ctx)
+            order = _order(ctx)
             lines = tuple(_line(menu, wish) for wish in wishes)
-            order: Ref[OrderCommand] = Ref("food.order", ctx.sender.removeprefix("food.order/"))
             return accept(StockTaken(lines), actions=(Send(order, Create(lines, menu.currency)),))
         case PutBack(lines):
-            _only_from(f"food.order/{ctx.entity_id}/", ctx)
+            _order(ctx)
             return accept(StockPutBack(lines))
         case _:
             assert_never(command)
@@ -259,7 +260,7 @@ def decide_kitchen(kitchen: Kitchen, command: KitchenCommand, ctx: Context) -> D
         case Finish(order):
             return accept(OrderLeft(order), actions=_advance(order, "finish", ctx))
         case Drop(order):
-            _only_from(f"food.order/{ctx.entity_id}/{order}", ctx)
+            ctx.only_from("food.order", f"{ctx.entity_id}/{order}")
             return accept(OrderLeft(order))
         case _:
             assert_never(command)
@@ -370,7 +371,7 @@ def decide_order(order: Order, command: OrderCommand, ctx: Context) -> Decision[
                 raise Reject("dish_twice")
             return accept(actions=(Send(MENU.at(merchant), Take(lines)),))
         case Create(lines, currency):
-            _only_from(f"food.menu/{merchant}", ctx)
+            ctx.only_from("food.menu", merchant)
             created = Created(ctx.caller, lines, currency, ctx.now_ms)
             reply = {"state": "created", "total_minor": total_of(lines), "currency": currency}
             return accept(created, reply=reply, actions=(SetTimer("unanswered", ctx.now_ms + ANSWER_MS, Lapse()),))
@@ -379,10 +380,10 @@ def decide_order(order: Order, command: OrderCommand, ctx: Context) -> Decision[
                 raise Reject("not_yours")
             return _move(order, "cancel" if isinstance(command, Cancel) else "pick", ctx)
         case Advance(move):
-            _only_from(f"food.kitchen/{merchant}", ctx)
+            ctx.only_from("food.kitchen", merchant)
             return _move(order, move, ctx)
         case Lapse():
-            _only_from(f"food.order/{ctx.entity_id}", ctx)
+            ctx.only_from("food.order", ctx.entity_id)
             return _move(order, "lapse", ctx)
         case _:
             assert_never(command)

@@ -241,11 +241,10 @@ def decide_leaf(untold: Untold, command: LeafCommand, ctx: Context) -> Decision[
     board, _, number = ctx.entity_id.rpartition("/")
     match command:
         case Count(player, before, score, at_ms):
-            if ctx.sender != f"jump.player/{player}/{board}":
-                raise Reject("not_for_clients")
+            ctx.only_from("jump.player", f"{player}/{board}")
             return accept(Counted(player, before, score, at_ms), actions=_later(untold, TellBranch(), ctx))
         case TellBranch():
-            _only_from(ctx.sender == f"jump.leaf/{ctx.entity_id}")
+            ctx.only_from("jump.leaf", ctx.entity_id)
             branch = BRANCH.at(f"{board}/{int(number) // FAN_IN}")
             return accept(ToldBranch(), actions=(Send(branch, AddToBranch(untold.counts, top(untold.best))),))
         case _:
@@ -271,7 +270,7 @@ def decide_branch(untold: Untold, command: BranchCommand, ctx: Context) -> Decis
             _only_from(leaf.isdecimal() and str(int(leaf) // FAN_IN) == number)
             return accept(AddedToBranch(counts, best), actions=_later(untold, TellBoard(), ctx))
         case TellBoard():
-            _only_from(ctx.sender == f"jump.branch/{ctx.entity_id}")
+            ctx.only_from("jump.branch", ctx.entity_id)
             send = Send(BOARD.at(board), AddToBoard(untold.counts, top(untold.best)))
             return accept(ToldBoard(), actions=(send,))
         case _:

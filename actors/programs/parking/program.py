@@ -181,8 +181,7 @@ StayEvent: TypeAlias = StayBegun | StayEnded | ParkingOwed
 
 def decide_stay(stay: Stay, command: StayCommand, ctx: Context) -> Decision[StayEvent]:
     lot = road_of(ctx.entity_id)
-    if ctx.sender != f"parking.lot/{lot}":
-        raise Reject("not_for_clients")
+    ctx.only_from("parking.lot", lot)
     if isinstance(command, Begin):
         after(LIFE, stay.state, "enter")
         return accept(StayBegun(command.driver, command.tariff, command.to, ctx.now_ms))
@@ -294,8 +293,7 @@ def decide_gate(gate: Gate, command: GateCommand, ctx: Context) -> Decision[Gate
         case DriveOff(trip):
             return accept(actions=(Send(TRIP.at(f"{road}/{trip}"), GoOff()),))
         case Price(trip, entry, entry_m):
-            if ctx.sender != f"parking.trip/{road}/{trip}":
-                raise Reject("not_for_clients")
+            ctx.only_from("parking.trip", f"{road}/{trip}")
             toll = toll_minor(gate, entry, entry_m)
             charge = Send(TRIP.at(f"{road}/{trip}"), Charge(toll, gate.currency, gate.to))
             return accept(DroveOff(trip, toll), actions=(charge,))

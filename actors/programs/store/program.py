@@ -253,13 +253,11 @@ def decide_basket(basket: Basket, command: BasketCommand, ctx: Context) -> Decis
                 raise Reject("not_a_basket")
             return accept(actions=(Send(DOOR.at(store), Admit()),))  # who is inside already is the door's to say
         case Begin(currency):
-            if ctx.sender != f"store.door/{store}":
-                raise Reject("not_for_clients")
+            ctx.only_from("store.door", store)
             visit = ctx.id()
             return accept(Entered(visit, currency), reply={"visit": visit, "currency": currency})
         case Lay(item, units, price_minor):
-            if ctx.sender != f"store.shelf/{store}/{item}":
-                raise Reject("not_for_clients")
+            ctx.only_from("store.shelf", f"{store}/{item}")
             return _laid(basket, item, units, price_minor)
         case Take() | PutBack() | Leave():
             if not basket.visit:

@@ -98,26 +98,26 @@ CellEvent: TypeAlias = DriverWaits | RideSeeks | Left
 def decide_cell(cell: Cell, command: CellCommand, ctx: Context) -> Decision[CellEvent]:
     match command:
         case Wait(turn):
-            driver = _sender("taxi.driver", ctx)
+            driver = ctx.only_from("taxi.driver")
             if cell.rides:
                 return _paired(driver, turn, next(iter(cell.rides)))
             if driver not in cell.drivers and len(cell.drivers) >= DRIVERS_MAX:
                 raise Reject("too_many_drivers", drivers_max=str(DRIVERS_MAX))
             return accept(DriverWaits(driver, turn))
         case Seek():
-            ride = _sender("taxi.ride", ctx)
+            ride = ctx.only_from("taxi.ride")
             if cell.drivers:
                 return _paired(*next(iter(cell.drivers.items())), ride)
             listed = ride in cell.rides or len(cell.rides) >= RIDES_MAX  # one too many finds no driver in time
             return accept() if listed else accept(RideSeeks(ride, ctx.now_ms))
         case Leave(turn):
             if not turn:
-                ride = _sender("taxi.ride", ctx)
+                ride = ctx.only_from("taxi.ride")
                 return accept(Left("", ride)) if ride in cell.rides else accept()
-            driver = _sender("taxi.driver", ctx)
+            driver = ctx.only_from("taxi.driver")
             return accept(Left(driver, "")) if cell.drivers.get(driver) == turn else accept()
         case Declined(ride):
-            _sender("taxi.driver", ctx)
+            ctx.only_from("taxi.driver")
             return accept(actions=(Send(RIDE.at(ride), Passed()),))
         case _:
             assert_never(command)
@@ -141,14 +141,6 @@ def evolve_cell(cell: Cell, event: CellEvent) -> Cell:
 
 def _without(waiting: dict[str, int], name: str) -> dict[str, int]:
     return {other: since for other, since in waiting.items() if other != name}
-
-
-def _sender(kind: str, ctx: Context) -> str:
-    """The id of the entity that sent this. Rejects what no entity of this kind has sent: clients do not say this."""
-    found, _, entity_id = ctx.sender.partition("/")
-    if found != kind:
-        raise Reject("not_for_clients")
-    return entity_id
 
 
 # -- a driver ---------------------------------------------------------------------------------------------------------
@@ -248,14 +240,14 @@ def decide_driver(driver: Driver, command: DriverCommand, ctx: Context) -> Decis
             told = Send(RIDE.at(driver.ride), Tell(step, metres), on_reject=Refused(step))
             return accept(reply={"ride": driver.ride}, actions=(told,))
         case Offer(ride, turn):
-            _sender("taxi.cell", ctx)
+            ctx.only_from("taxi.cell")
             if (driver.state, driver.turn) != ("waiting", turn):
                 raise Reject("not_waiting", state=driver.state)
             return accept(OfferTaken(ride), actions=(Send(RIDE.at(ride), Take(), on_reject=Free(waits=True)),))
         case Confirm(place):
-            return accept(Confirmed(place)) if _sender("taxi.ride", ctx) == driver.ride else accept()
+            return accept(Confirmed(place)) if ctx.only_from("taxi.ride") == driver.ride else accept()
         case Free(waits):
-            if _sender("taxi.ride", ctx) != driver.ride:
+            if ctx.only_from("taxi.ride") != driver.ride:
                 return accept()
             return _wait(driver, driver.cell) if waits else accept(WentOffline(""))
         case Refused(what):
@@ -375,18 +367,18 @@ def decide_ride(ride: Ride, command: RideCommand, ctx: Context) -> Decision[Ride
         case Cancel():
             return accept(reply={"state": ride.state}) if ride.state == "cancelled" else _cancel(ride, "rider", ctx)
         case Take():
-            driver, late = _sender("taxi.driver", ctx), _late_at(ctx.now_ms + ARRIVE_MS_MAX)
+            driver, late = ctx.only_from("taxi.driver"), _late_at(ctx.now_ms + ARRIVE_MS_MAX)
             confirm = Send(DRIVER.at(driver), Confirm(ride.place))
             return _moved(ride, "match", Moved("matched", ctx.now_ms, driver), confirm, late)
         case Tell(step, metres):
-            if _sender("taxi.driver", ctx) != ride.driver:
+            if ctx.only_from("taxi.driver") != ride.driver:
                 raise Reject("not_your_ride")
             return _step(ride, step, metres, ctx)
         case Passed():
-            seek = Send(CELL.at(_sender("taxi.cell", ctx)), Seek())
+            seek = Send(CELL.at(ctx.only_from("taxi.cell")), Seek())
             return accept(actions=(seek,)) if ride.state == "asked" else accept()
         case Late():
-            _sender("taxi.ride", ctx)
+            ctx.only_from("taxi.ride")
             return _late(ride, ctx)
         case _:
             assert_never(command)

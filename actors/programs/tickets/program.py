@@ -113,9 +113,7 @@ HallEvent: TypeAlias = Opened | SeatsHeld | SeatsSold | SeatsFreed
 def decide_hall(hall: Hall, command: HallCommand, ctx: Context) -> Decision[HallEvent]:
     if isinstance(command, Open):
         return _opened(hall, command)
-    kind, _, sender = ctx.sender.partition("/")
-    if kind != ("tickets.hall" if isinstance(command, EndHolds) else "tickets.order"):
-        raise Reject("not_for_clients")
+    sender = ctx.only_from("tickets.hall" if isinstance(command, EndHolds) else "tickets.order")
     over = list(takewhile(lambda item: item[1].until_ms <= ctx.now_ms, hall.holds.items()))[:ENDS_MAX]
     ends = [SeatsFreed(order, hold.seats, "time_over") for order, hold in over]
     now = reduce(evolve_hall, ends, hall)
@@ -329,8 +327,7 @@ OrderEvent: TypeAlias = Asked | Held | HoldRefused | BookingAsked | CancelAsked 
 def decide_order(order: Order, command: OrderCommand, ctx: Context) -> Decision[OrderEvent]:
     if isinstance(command, HoldSeats | Book | Cancel):
         return _ask(order, command, ctx)
-    if ctx.sender != f"tickets.hall/{order.hall}":
-        raise Reject("not_for_clients")
+    ctx.only_from("tickets.hall", order.hall)
     match command:
         case Grant(until_ms, amount_minor, currency, merchant, title):
             after(LIFE, order.state, "grant")

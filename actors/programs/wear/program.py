@@ -79,9 +79,7 @@ def decide_style(style: Style, command: StyleCommand, ctx: Context) -> Decision[
                 raise Reject("not_a_style")  # it is <merchant>/<style>
             return accept(Offered(title, price_minor, currency))
         case Quote(size, units):
-            order = ctx.sender.removeprefix("wear.order/")
-            if order == ctx.sender:
-                raise Reject("not_for_clients")
+            order = ctx.only_from("wear.order")
             name = ctx.entity_id.partition("/")[2]
             if not style.price_minor:
                 raise Reject("no_such_style", style=name)
@@ -220,8 +218,7 @@ def _placed(order: Order, garments: tuple[Wanted, ...], ctx: Context) -> Decisio
 
 def _added(order: Order, line: AddLine, ctx: Context) -> Decision[OrderEvent]:
     merchant = merchant_of(ctx.entity_id)
-    if ctx.sender != f"wear.style/{merchant}/{line.style}":
-        raise Reject("not_for_clients")
+    ctx.only_from("wear.style", f"{merchant}/{line.style}")
     sku = sku_of(line.style, line.size)
     owed = GarmentOwed(
         amount_minor=line.units * line.price_minor,
