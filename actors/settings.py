@@ -114,6 +114,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     token_forced_gap_ms: int = 30_000
     memory_bytes_max: int = 2 << 30
     identity_required: bool = False
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
     gateway_host: str = "127.0.0.1"
     tls_cert: str = ""
     tls_key: str = ""

@@ -17,6 +17,9 @@ from gateway.tokens import CREDENTIALED, TOKEN_BYTES_MAX, Verifier, Why, refusal
 AUTHORIZATION = "authorization"
 SCHEME = "Bearer "
 SECRET_SCHEME = "Basic "
+ID_SCHEME = "OIDC "
+UNPROVEN = Principal(Role.CREDENTIAL, "oidc", "unproven")
+"""Who shows an issuer's ID token; whose it is the one method finds out that it is good for."""
 LOGINS = "login"
 """Whose secret is a refresh secret: `login/<person>.<n>`."""
 CALLER = "hutong-caller"
@@ -73,6 +76,8 @@ class Auth:
             raise refusal(Why.FORGED)
         if said[0].startswith(SECRET_SCHEME) and self._derived is not None:
             return _shown(self._derived, said[0].removeprefix(SECRET_SCHEME))
+        if said[0].startswith(ID_SCHEME):
+            return Caller(UNPROVEN.caller, _share_of(UNPROVEN), PRIORITY_DEFAULT, UNPROVEN)
         if not said[0].startswith(SCHEME):
             raise refusal(Why.FORGED)
         proven = verifier.verify(said[0].removeprefix(SCHEME), time.time_ns() // 1_000_000)
@@ -80,6 +85,11 @@ class Auth:
         return Caller(
             principal.caller, _share_of(principal), proven.priority, principal, proven.until_ms, proven.version
         )
+
+
+def id_token_of(metadata: Iterable[tuple[str, Any]] | None) -> str:
+    """The ID token that a caller shows, whose principal is `UNPROVEN`."""
+    return next(str(value) for key, value in metadata or () if key == AUTHORIZATION).removeprefix(ID_SCHEME)
 
 
 def proof_of_secret(secret: str) -> str:

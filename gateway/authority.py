@@ -78,7 +78,7 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys((f"{_FRIENDS}{name}" for name in _OF_FRIENDS), (Role.ACCOUNT,)),
     f"{_SESSION}OpenStream": (Role.PERSON, Role.OPERATOR, Role.PLATFORM),
     f"{_IDENTITY}SignIn": (Role.PLATFORM,),
-    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("Refresh", "SignOut")), (Role.CREDENTIAL,)),
+    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("SignInWith", "Refresh", "SignOut")), (Role.CREDENTIAL,)),
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("IssueCode", "GetPersonToken")), (Role.ACCOUNT,)),
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("ExchangeCode", "CheckSession")), (Role.SERVER,)),
     f"{_IDENTITY}RevokeSession": (Role.SERVER, Role.OPERATOR),

@@ -9,12 +9,18 @@ from actors.domain.identity.link import IDENTITY, IssueCode, Redeem, Revoke, Sho
 from actors.domain.identity.login import LOGIN, Begin, End, Next, Refresh
 from actors.domain.identity.person import PERSON, Block, Register, Unblock
 from actors.errors import InvalidCommand, NotFound, Reject
+from actors.ports import Keys
 from actors.principal import Principal, Role
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
 from gateway.answering import Context
-from gateway.auth import LOGINS
+from gateway.auth import LOGINS, UNPROVEN, id_token_of
 from gateway.authority import denied
 from gateway.deriving import Derived, Login
 from gateway.door import wall_ms
+from gateway.ingress import Ingress
+from gateway.oidc import Issuer
+from gateway.routes import Routes
 from gateway.services.belonging import check_of_program, check_runs
 from gateway.services.vault import KeyedService
 from gateway.steps import Answer, Steps, position_of
@@ -42,29 +48,57 @@ class _Touched(Struct):
 class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
     """See `protos/gateway/v1/identity.proto`."""
 
+    def __init__(
+        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
+    ) -> None:
+        super().__init__(ingress, routes, process, sensor, keys)
+        self._issuer = Issuer(process.oidc_issuer, process.oidc_audience) if process.oidc_issuer else None
+
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
         """The person's account; made when it signs in for the first time."""
         name = "" if self.vault is None else self.vault.derived.person(request.issuer, request.subject)
         person = PERSON.at(name)
 
         async def work(steps: Steps) -> pb.SignInResponse:
-            vault = self.open(steps)
+            self.open(steps)
             for field, word in (("issuer", request.issuer), ("subject", request.subject)):
                 if not 1 <= len(word) <= _WORD_CHARS_MAX:
                     message = f"{field} has 1 to {_WORD_CHARS_MAX} characters"
                     raise InvalidCommand(message, field=field, reason="INVALID_ASSERTION")
-            answer = await steps.ask(person, Register())
-            login = f"{name}.{steps.new_name(_LOGIN_CHARS).lower()}"
-            await steps.ask(LOGIN.at(login), Begin(self.process.login_ms), 1)
-            return pb.SignInResponse(
-                person=name,
-                token=vault.token(Principal(Role.ACCOUNT, "", name)),
-                refresh=vault.derived.secret(f"{LOGINS}/{login}", 1),
-                position=position_of(answer),
-                duplicate=answer.duplicate,
-            )
+            return await self._signed_in(steps, name)
 
         return await self.answer(context, "SignIn", person, request.request_id, work)
+
+    async def SignInWith(self, request: pb.SignInWithRequest, context: Context) -> pb.SignInResponse:
+        """The account of whoever has signed in with the issuer; it is named by that issuer's name of them."""
+        about = PERSON.at("")
+
+        async def work(steps: Steps) -> pb.SignInResponse:
+            vault = self.open(steps)
+            if self._issuer is None:
+                raise Reject("NO_ISSUER", next="start the platform with HUTONG_OIDC_ISSUER and HUTONG_OIDC_AUDIENCE")
+            if steps.principal != UNPROVEN:
+                raise denied()
+            subject = await self._issuer.subject(id_token_of(context.invocation_metadata()))
+            name = vault.derived.person(self._issuer.url, subject)
+            steps.caller = UNPROVEN._replace(subject=name).caller  # its request ids are nobody else's
+            return await self._signed_in(steps, name)
+
+        return await self.answer(context, "SignInWith", about, request.request_id, work)
+
+    async def _signed_in(self, steps: Steps, name: str) -> pb.SignInResponse:
+        """A person's account, and a sign-in that goes on by refresh secrets."""
+        vault = self.open(steps)
+        answer = await steps.ask(PERSON.at(name), Register())
+        login = f"{name}.{steps.new_name(_LOGIN_CHARS).lower()}"
+        await steps.ask(LOGIN.at(login), Begin(self.process.login_ms), 1)
+        return pb.SignInResponse(
+            person=name,
+            token=vault.token(Principal(Role.ACCOUNT, "", name)),
+            refresh=vault.derived.secret(f"{LOGINS}/{login}", 1),
+            position=position_of(answer),
+            duplicate=answer.duplicate,
+        )
 
     async def Refresh(self, request: pb.RefreshRequest, context: Context) -> pb.RefreshResponse:
         """The sign-in goes on. What its entity ended has no token; that is told once it is on the log."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gateway.v1 import program_pb2 as gateway_dot_v1_dot_program__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19gateway/v1/identity.proto\x12\ngateway.v1\x1a\x18gateway/v1/program.proto\"D\n\rSignInRequest\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"{\n\x0eSignInResponse\x12\x0e\n\x06person\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12&\n\x08position\x18\x03 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x04 \x01(\x08\x12\x0f\n\x07refresh\x18\x05 \x01(\t\"$\n\x0eRefreshRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"~\n\x0fRefreshResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07refresh\x18\x02 \x01(\t\x12\x10\n\x08until_ms\x18\x03 \x01(\x03\x12&\n\x08position\x18\x04 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x05 \x01(\x08\"$\n\x0eSignOutRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"7\n\x10IssueCodeRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"n\n\x11IssueCodeResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08until_ms\x18\x02 \x01(\x03\x12&\n\x08position\x18\x03 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x04 \x01(\x08\"H\n\x13\x45xchangeCodeRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x95\x01\n\x14\x45xchangeCodeResponse\x12\x0e\n\x06openid\x18\x01 \x01(\t\x12\x0f\n\x07unionid\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\t\x12\x10\n\x08until_ms\x18\x04 \x01(\x03\x12&\n\x08position\x18\x05 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x06 \x01(\x08\"G\n\x13\x43heckSessionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0e\n\x06openid\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\t\"7\n\x14\x43heckSessionResponse\x12\r\n\x05state\x18\x01 \x01(\t\x12\x10\n\x08until_ms\x18\x02 \x01(\x03\"K\n\x14RevokeSessionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0e\n\x06openid\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"(\n\x15GetPersonTokenRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\"7\n\x16GetPersonTokenResponse\x12\x0e\n\x06openid\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\"3\n\rPersonRequest\x12\x0e\n\x06person\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"K\n\x0eIdentityChange\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x32\xff\x05\n\x0fIdentityService\x12?\n\x06SignIn\x12\x19.gateway.v1.SignInRequest\x1a\x1a.gateway.v1.SignInResponse\x12\x42\n\x07Refresh\x12\x1a.gateway.v1.RefreshRequest\x1a\x1b.gateway.v1.RefreshResponse\x12\x41\n\x07SignOut\x12\x1a.gateway.v1.SignOutRequest\x1a\x1a.gateway.v1.IdentityChange\x12H\n\tIssueCode\x12\x1c.gateway.v1.IssueCodeRequest\x1a\x1d.gateway.v1.IssueCodeResponse\x12Q\n\x0c\x45xchangeCode\x12\x1f.gateway.v1.ExchangeCodeRequest\x1a .gateway.v1.ExchangeCodeResponse\x12Q\n\x0c\x43heckSession\x12\x1f.gateway.v1.CheckSessionRequest\x1a .gateway.v1.CheckSessionResponse\x12M\n\rRevokeSession\x12 .gateway.v1.RevokeSessionRequest\x1a\x1a.gateway.v1.IdentityChange\x12W\n\x0eGetPersonToken\x12!.gateway.v1.GetPersonTokenRequest\x1a\".gateway.v1.GetPersonTokenResponse\x12\x44\n\x0b\x42lockPerson\x12\x19.gateway.v1.PersonRequest\x1a\x1a.gateway.v1.IdentityChange\x12\x46\n\rUnblockPerson\x12\x19.gateway.v1.PersonRequest\x1a\x1a.gateway.v1.IdentityChangeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19gateway/v1/identity.proto\x12\ngateway.v1\x1a\x18gateway/v1/program.proto\"D\n\rSignInRequest\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"{\n\x0eSignInResponse\x12\x0e\n\x06person\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12&\n\x08position\x18\x03 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x04 \x01(\x08\x12\x0f\n\x07refresh\x18\x05 \x01(\t\"\'\n\x11SignInWithRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"$\n\x0eRefreshRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"~\n\x0fRefreshResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07refresh\x18\x02 \x01(\t\x12\x10\n\x08until_ms\x18\x03 \x01(\x03\x12&\n\x08position\x18\x04 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x05 \x01(\x08\"$\n\x0eSignOutRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"7\n\x10IssueCodeRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"n\n\x11IssueCodeResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08until_ms\x18\x02 \x01(\x03\x12&\n\x08position\x18\x03 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x04 \x01(\x08\"H\n\x13\x45xchangeCodeRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x95\x01\n\x14\x45xchangeCodeResponse\x12\x0e\n\x06openid\x18\x01 \x01(\t\x12\x0f\n\x07unionid\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\t\x12\x10\n\x08until_ms\x18\x04 \x01(\x03\x12&\n\x08position\x18\x05 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x06 \x01(\x08\"G\n\x13\x43heckSessionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0e\n\x06openid\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\t\"7\n\x14\x43heckSessionResponse\x12\r\n\x05state\x18\x01 \x01(\t\x12\x10\n\x08until_ms\x18\x02 \x01(\x03\"K\n\x14RevokeSessionRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0e\n\x06openid\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"(\n\x15GetPersonTokenRequest\x12\x0f\n\x07program\x18\x01 \x01(\t\"7\n\x16GetPersonTokenResponse\x12\x0e\n\x06openid\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\"3\n\rPersonRequest\x12\x0e\n\x06person\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"K\n\x0eIdentityChange\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.gateway.v1.Position\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x32\xc8\x06\n\x0fIdentityService\x12?\n\x06SignIn\x12\x19.gateway.v1.SignInRequest\x1a\x1a.gateway.v1.SignInResponse\x12G\n\nSignInWith\x12\x1d.gateway.v1.SignInWithRequest\x1a\x1a.gateway.v1.SignInResponse\x12\x42\n\x07Refresh\x12\x1a.gateway.v1.RefreshRequest\x1a\x1b.gateway.v1.RefreshResponse\x12\x41\n\x07SignOut\x12\x1a.gateway.v1.SignOutRequest\x1a\x1a.gateway.v1.IdentityChange\x12H\n\tIssueCode\x12\x1c.gateway.v1.IssueCodeRequest\x1a\x1d.gateway.v1.IssueCodeResponse\x12Q\n\x0c\x45xchangeCode\x12\x1f.gateway.v1.ExchangeCodeRequest\x1a .gateway.v1.ExchangeCodeResponse\x12Q\n\x0c\x43heckSession\x12\x1f.gateway.v1.CheckSessionRequest\x1a .gateway.v1.CheckSessionResponse\x12M\n\rRevokeSession\x12 .gateway.v1.RevokeSessionRequest\x1a\x1a.gateway.v1.IdentityChange\x12W\n\x0eGetPersonToken\x12!.gateway.v1.GetPersonTokenRequest\x1a\".gateway.v1.GetPersonTokenResponse\x12\x44\n\x0b\x42lockPerson\x12\x19.gateway.v1.PersonRequest\x1a\x1a.gateway.v1.IdentityChange\x12\x46\n\rUnblockPerson\x12\x19.gateway.v1.PersonRequest\x1a\x1a.gateway.v1.IdentityChangeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,34 +36,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNINREQUEST']._serialized_end=135
   _globals['_SIGNINRESPONSE']._serialized_start=137
   _globals['_SIGNINRESPONSE']._serialized_end=260
-  _globals['_REFRESHREQUEST']._serialized_start=262
-  _globals['_REFRESHREQUEST']._serialized_end=298
-  _globals['_REFRESHRESPONSE']._serialized_start=300
-  _globals['_REFRESHRESPONSE']._serialized_end=426
-  _globals['_SIGNOUTREQUEST']._serialized_start=428
-  _globals['_SIGNOUTREQUEST']._serialized_end=464
-  _globals['_ISSUECODEREQUEST']._serialized_start=466
-  _globals['_ISSUECODEREQUEST']._serialized_end=521
-  _globals['_ISSUECODERESPONSE']._serialized_start=523
-  _globals['_ISSUECODERESPONSE']._serialized_end=633
-  _globals['_EXCHANGECODEREQUEST']._serialized_start=635
-  _globals['_EXCHANGECODEREQUEST']._serialized_end=707
-  _globals['_EXCHANGECODERESPONSE']._serialized_start=710
-  _globals['_EXCHANGECODERESPONSE']._serialized_end=859
-  _globals['_CHECKSESSIONREQUEST']._serialized_start=861
-  _globals['_CHECKSESSIONREQUEST']._serialized_end=932
-  _globals['_CHECKSESSIONRESPONSE']._serialized_start=934
-  _globals['_CHECKSESSIONRESPONSE']._serialized_end=989
-  _globals['_REVOKESESSIONREQUEST']._serialized_start=991
-  _globals['_REVOKESESSIONREQUEST']._serialized_end=1066
-  _globals['_GETPERSONTOKENREQUEST']._serialized_start=1068
-  _globals['_GETPERSONTOKENREQUEST']._serialized_end=1108
-  _globals['_GETPERSONTOKENRESPONSE']._serialized_start=1110
-  _globals['_GETPERSONTOKENRESPONSE']._serialized_end=1165
-  _globals['_PERSONREQUEST']._serialized_start=1167
-  _globals['_PERSONREQUEST']._serialized_end=1218
-  _globals['_IDENTITYCHANGE']._serialized_start=1220
-  _globals['_IDENTITYCHANGE']._serialized_end=1295
-  _globals['_IDENTITYSERVICE']._serialized_start=1298
-  _globals['_IDENTITYSERVICE']._serialized_end=2065
+  _globals['_SIGNINWITHREQUEST']._serialized_start=262
+  _globals['_SIGNINWITHREQUEST']._serialized_end=301
+  _globals['_REFRESHREQUEST']._serialized_start=303
+  _globals['_REFRESHREQUEST']._serialized_end=339
+  _globals['_REFRESHRESPONSE']._serialized_start=341
+  _globals['_REFRESHRESPONSE']._serialized_end=467
+  _globals['_SIGNOUTREQUEST']._serialized_start=469
+  _globals['_SIGNOUTREQUEST']._serialized_end=505
+  _globals['_ISSUECODEREQUEST']._serialized_start=507
+  _globals['_ISSUECODEREQUEST']._serialized_end=562
+  _globals['_ISSUECODERESPONSE']._serialized_start=564
+  _globals['_ISSUECODERESPONSE']._serialized_end=674
+  _globals['_EXCHANGECODEREQUEST']._serialized_start=676
+  _globals['_EXCHANGECODEREQUEST']._serialized_end=748
+  _globals['_EXCHANGECODERESPONSE']._serialized_start=751
+  _globals['_EXCHANGECODERESPONSE']._serialized_end=900
+  _globals['_CHECKSESSIONREQUEST']._serialized_start=902
+  _globals['_CHECKSESSIONREQUEST']._serialized_end=973
+  _globals['_CHECKSESSIONRESPONSE']._serialized_start=975
+  _globals['_CHECKSESSIONRESPONSE']._serialized_end=1030
+  _globals['_REVOKESESSIONREQUEST']._serialized_start=1032
+  _globals['_REVOKESESSIONREQUEST']._serialized_end=1107
+  _globals['_GETPERSONTOKENREQUEST']._serialized_start=1109
+  _globals['_GETPERSONTOKENREQUEST']._serialized_end=1149
+  _globals['_GETPERSONTOKENRESPONSE']._serialized_start=1151
+  _globals['_GETPERSONTOKENRESPONSE']._serialized_end=1206
+  _globals['_PERSONREQUEST']._serialized_start=1208
+  _globals['_PERSONREQUEST']._serialized_end=1259
+  _globals['_IDENTITYCHANGE']._serialized_start=1261
+  _globals['_IDENTITYCHANGE']._serialized_end=1336
+  _globals['_IDENTITYSERVICE']._serialized_start=1339
+  _globals['_IDENTITYSERVICE']._serialized_end=2179
 # @@protoc_insertion_point(module_scope)

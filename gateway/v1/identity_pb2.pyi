@@ -30,6 +30,12 @@ class SignInResponse(_message.Message):
     refresh: str
     def __init__(self, person: _Optional[str] = ..., token: _Optional[str] = ..., position: _Optional[_Union[_program_pb2.Position, _Mapping]] = ..., duplicate: _Optional[bool] = ..., refresh: _Optional[str] = ...) -> None: ...
 
+class SignInWithRequest(_message.Message):
+    __slots__ = ("request_id",)
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    def __init__(self, request_id: _Optional[str] = ...) -> None: ...
+
 class RefreshRequest(_message.Message):
     __slots__ = ("request_id",)
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]

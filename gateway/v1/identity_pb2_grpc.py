@@ -40,6 +40,11 @@ class IdentityServiceStub:
                 request_serializer=gateway_dot_v1_dot_identity__pb2.SignInRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_identity__pb2.SignInResponse.FromString,
                 _registered_method=True)
+        self.SignInWith = channel.unary_unary(
+                '/gateway.v1.IdentityService/SignInWith',
+                request_serializer=gateway_dot_v1_dot_identity__pb2.SignInWithRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_identity__pb2.SignInResponse.FromString,
+                _registered_method=True)
         self.Refresh = channel.unary_unary(
                 '/gateway.v1.IdentityService/Refresh',
                 request_serializer=gateway_dot_v1_dot_identity__pb2.RefreshRequest.SerializeToString,
@@ -93,6 +98,14 @@ class IdentityServiceServicer:
 
     def SignIn(self, request, context):
         """An issuer that the platform trusts says who has signed in. PERSON_BLOCKED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignInWith(self, request, context):
+        """The same for who has signed in with the issuer that this platform trusts: metadata `authorization: OIDC ID_TOKEN`.
+        NO_ISSUER, and the reasons of tokens.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,6 +183,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_v1_dot_identity__pb2.SignInRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_identity__pb2.SignInResponse.SerializeToString,
             ),
+            'SignInWith': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignInWith,
+                    request_deserializer=gateway_dot_v1_dot_identity__pb2.SignInWithRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_identity__pb2.SignInResponse.SerializeToString,
+            ),
             'Refresh': grpc.unary_unary_rpc_method_handler(
                     servicer.Refresh,
                     request_deserializer=gateway_dot_v1_dot_identity__pb2.RefreshRequest.FromString,
@@ -243,6 +261,33 @@ class IdentityService:
             target,
             '/gateway.v1.IdentityService/SignIn',
             gateway_dot_v1_dot_identity__pb2.SignInRequest.SerializeToString,
+            gateway_dot_v1_dot_identity__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignInWith(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.IdentityService/SignInWith',
+            gateway_dot_v1_dot_identity__pb2.SignInWithRequest.SerializeToString,
             gateway_dot_v1_dot_identity__pb2.SignInResponse.FromString,
             options,
             channel_credentials,

@@ -62,7 +62,7 @@ ROLES: Mapping[str, str] = {
     "CatalogService/GetProgram": "person account server member merchant operator platform",
     "CatalogService/GetShown": "person account server member merchant operator platform",
     "IdentityService/SignIn": "platform",
-    **dict.fromkeys(("IdentityService/Refresh", "IdentityService/SignOut"), "credential"),
+    **dict.fromkeys((f"IdentityService/{name}" for name in ("SignInWith", "Refresh", "SignOut")), "credential"),
     "IdentityService/IssueCode": "account",
     "IdentityService/GetPersonToken": "account",
     "IdentityService/ExchangeCode": "server",

@@ -69,7 +69,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _reason(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
+async def reason(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
     code, status = await refused(call)
     return code, reason_of(status)
 
@@ -173,7 +173,7 @@ def test_a_code_that_was_used_is_refused_however_often_it_is_shown() -> None:
         code = await city.code(await city.signs_in("ann"))
         opened = await city.exchange(code)
         for _ in range(BATCHES):
-            answers = await asyncio.gather(*(_reason(city.exchange(code)) for _ in range(AT_ONCE)))
+            answers = await asyncio.gather(*(reason(city.exchange(code)) for _ in range(AT_ONCE)))
             assert set(answers) == {(FAILED, "CODE_USED")}
         assert await city.state(opened.openid, opened.session) == "active"
 
@@ -206,8 +206,8 @@ def test_a_forged_or_foreign_code_is_refused_before_the_log() -> None:
             stranger.code(Login("ann", "bike", 1)),
         )
         for text in forged:
-            assert await _reason(city.exchange(text)) == (INVALID, "INVALID_CODE"), text[:100]
-        assert await _reason(city.exchange(code, "shop")) == (FAILED, "CODE_OF_OTHER_PROGRAM")
+            assert await reason(city.exchange(text)) == (INVALID, "INVALID_CODE"), text[:100]
+        assert await reason(city.exchange(code, "shop")) == (FAILED, "CODE_OF_OTHER_PROGRAM")
         assert (await refused(city.exchange(code, by="server/shop")))[0] is grpc.StatusCode.PERMISSION_DENIED
         assert city.on_log() == before
         await city.exchange(code)
@@ -221,7 +221,7 @@ def test_a_code_that_has_expired_is_refused() -> None:
         issued = await city.stub.IssueCode(pb.IssueCodeRequest(program="bike"), metadata=ann)
         while _now_ms() <= issued.until_ms:
             await city.signs_in("bob")
-        assert await _reason(city.exchange(issued.code)) == (FAILED, "CODE_EXPIRED")
+        assert await reason(city.exchange(issued.code)) == (FAILED, "CODE_EXPIRED")
 
     in_city(act, ProcessSettings(identity_required=True, login_code_ms=1))
 
@@ -231,7 +231,7 @@ def test_codes_beyond_what_may_be_open_are_refused() -> None:
         ann = await city.signs_in("ann")
         codes = [await city.code(ann) for _ in range(2)]
         before = city.on_log()
-        assert await _reason(city.code(ann)) == (FAILED, "TOO_MANY_CODES")
+        assert await reason(city.code(ann)) == (FAILED, "TOO_MANY_CODES")
         assert city.on_log() == before + 1
         await city.exchange(codes[0])
         await city.code(ann)
@@ -247,7 +247,7 @@ def test_a_person_who_is_blocked_signs_in_no_more_and_gets_nothing() -> None:
         await city.stub.BlockPerson(person, metadata=operator)
         token = city.stub.GetPersonToken(pb.GetPersonTokenRequest(program="bike"), metadata=ann)
         for call in (city.signs_in("ann"), city.code(ann), city.exchange(code), token):
-            assert await _reason(call) == (FAILED, "PERSON_BLOCKED")
+            assert await reason(call) == (FAILED, "PERSON_BLOCKED")
         await city.stub.UnblockPerson(person, metadata=operator)
         await city.exchange(code)
 
@@ -307,7 +307,7 @@ def test_a_sign_in_goes_on_by_its_newest_refresh_secret_at_any_gateway_and_ends_
         assert first.until_ms > _now_ms()
         following = await second.Refresh(pb.RefreshRequest(), metadata=shows(first.refresh))
         for refresh in (signed_in.refresh, following.refresh, first.refresh):
-            assert (await _reason(second.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == "REFRESH_REUSED"
+            assert (await reason(second.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == "REFRESH_REUSED"
         assert await city.signs_in("ann"), "another sign-in is not touched"
 
     in_city(act, AT_ONCE_USED)
@@ -325,20 +325,20 @@ def test_who_signs_out_or_is_blocked_gets_no_more_tokens_and_a_refresh_secret_op
             ("GetPersonToken", pb.GetPersonTokenRequest(program="bike")),
             ("SignIn", pb.SignInRequest(issuer="x", subject="y")),
         ):
-            assert (await _reason(getattr(city.stub, method)(call, metadata=shows(first.refresh))))[1] == (
+            assert (await reason(getattr(city.stub, method)(call, metadata=shows(first.refresh))))[1] == (
                 "PERMISSION_DENIED"
             )
         await city.stub.SignOut(pb.SignOutRequest(request_id=new_id()), metadata=shows(first.refresh))
         before = city.on_log()
         for refresh, why in ((first.refresh[:-1] + "AA", "TOKEN_FORGED"), (second.refresh[1:], "TOKEN_FORGED")):
-            assert (await _reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == why
+            assert (await reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == why
         assert city.on_log() == before
-        refused_ = await _reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(first.refresh)))
+        refused_ = await reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(first.refresh)))
         assert refused_ == (FAILED, "SIGNED_OUT")
         assert (await city.stub.Refresh(pb.RefreshRequest(), metadata=shows(second.refresh))).token
         await city.stub.BlockPerson(pb.PersonRequest(person=first.person), metadata=city.by("operator/op"))
         for refresh in (first.refresh, second.refresh):
-            assert (await _reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == (
+            assert (await reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == (
                 "PERSON_BLOCKED"
             )
 
@@ -349,10 +349,8 @@ def test_who_signs_out_or_is_blocked_gets_no_more_tokens_and_a_refresh_secret_op
 def test_secrets_of_others_are_no_refresh_secrets(secret: str) -> None:
     async def act(city: City) -> None:
         said = shows(city.derived.secret(secret, 1))
-        reason = (await _reason(city.stub.Refresh(pb.RefreshRequest(), metadata=said)))[1]
-        assert reason == {"server/bike": "PERMISSION_DENIED", "person/bike": "TOKEN_FORGED"}.get(
-            secret, "NO_SUCH_PERSON"
-        )
+        why = (await reason(city.stub.Refresh(pb.RefreshRequest(), metadata=said)))[1]
+        assert why == {"server/bike": "PERMISSION_DENIED", "person/bike": "TOKEN_FORGED"}.get(secret, "NO_SUCH_PERSON")
 
     in_city(act)
 
@@ -364,7 +362,7 @@ def test_where_nobody_proves_who_they_are_nobody_gets_a_token_or_a_code() -> Non
             ("IssueCode", pb.IssueCodeRequest(program="bike")),
             ("ExchangeCode", pb.ExchangeCodeRequest(program="bike", code="x")),
         ):
-            assert await _reason(getattr(city.stub, method)(call)) == (FAILED, "NO_KEYS")
+            assert await reason(getattr(city.stub, method)(call)) == (FAILED, "NO_KEYS")
 
     in_city(act, ProcessSettings())
 
