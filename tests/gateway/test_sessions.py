@@ -177,7 +177,7 @@ def test_a_person_sees_and_hears_its_own_session_and_nothing_more_of_it_is_the_p
         await street.ask("Open", OPEN, "person/bike/ann")
         programs: Any = program_pb2_grpc.ProgramServiceStub(street.scene.channels[-1])
         before = street.on_log()
-        for caller in ("person/bike/bob", "person/shop/ann", "server/bike", "operator/op"):
+        for caller in ("person/bike/bob", "person/shop/ann", "server/bike", "merchant/m1"):
             by = street.by(caller)
             query = programs.Query(program_pb2.QueryRequest(entity=NAME, view="session"), metadata=by)
             listen = programs.Listen(program_pb2.ListenRequest(entity=NAME), metadata=by).read()
@@ -185,8 +185,9 @@ def test_a_person_sees_and_hears_its_own_session_and_nothing_more_of_it_is_the_p
                 code, status = await refused(call)
                 assert (code, reason_of(status)) == (ABSENT, "NO_SUCH_KIND"), caller
         ann = street.by("person/bike/ann")
-        shown = await programs.Query(program_pb2.QueryRequest(entity=NAME, view="session"), metadata=ann)
-        assert json.loads(shown.payload)["state"] == "launched"
+        for by in (ann, street.by("operator/op")):
+            shown = await programs.Query(program_pb2.QueryRequest(entity=NAME, view="session"), metadata=by)
+            assert json.loads(shown.payload)["state"] == "launched"
         for name, command in ((NAME, "session.push"), (NAME, "session.close"), ("visits/bike/ann", "visit.close")):
             call = programs.Invoke(program_pb2.InvokeRequest(entity=name, command=command), metadata=ann)
             code, status = await refused(call)
