@@ -118,6 +118,20 @@ def test_a_program_is_found_once_it_is_released_by_all_its_names_and_its_place()
     on_shelves(act)
 
 
+def test_what_persons_visit_more_comes_first() -> None:
+    async def act(shelf: Shelf) -> None:
+        session: Any = session_pb2_grpc.SessionServiceStub(shelf.street.scene.channels[-1])
+        for program in ("bike", "shop"):
+            await shelf.publish(program, "城市")
+        first, second = (one.program for one in await shelf.until(lambda found: len(found) == 2, text="城市"))
+        for person in ("ann", "ben", "cid"):
+            opening = session_pb2.OpenRequest(program=second)
+            await session.Open(opening, metadata=(("hutong-caller", person),))
+        await shelf.until(lambda found: [one.program for one in found] == [second, first], text="城市")
+
+    on_shelves(act)
+
+
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 REFUSED: list[tuple[str, Any, str, str]] = [
     ("Search", pb.SearchRequest(text="瑞" * 65), "SEARCH_TOO_LONG", "text"),
