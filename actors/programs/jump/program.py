@@ -8,6 +8,7 @@ root's counts are exact. A board's name says how many leaves it has, since routi
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Annotated, TypeAlias, assert_never
 
 from msgspec import Meta, Struct
@@ -307,7 +308,7 @@ def _with(untold: Untold, counts: Counts, best: tuple[Entry, ...]) -> Untold:
 
 def top(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """The best of these, one a player: the higher score first, and of equal ones the earlier."""
-    ranked = sorted(entries, key=lambda entry: (-entry[0], entry[1], entry[2]))
+    ranked = sorted(sorted(entries, key=itemgetter(1, 2)), key=itemgetter(0), reverse=True)
     first: dict[str, Entry] = {}
     for entry in ranked:
         if len(first) == TOP:
