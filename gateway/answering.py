@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 import grpc
 
 from actors.errors import PlatformError
+from actors.kernel.action import Reply
 from actors.principal import Principal
 from actors.sensor import Sensor
 from gateway.auth import Caller
@@ -23,6 +24,7 @@ from gateway.status import (
     message_of,
     status_of,
 )
+from gateway.v1 import program_pb2, session_pb2
 
 REQUEST_CHARS_MAX = 128
 """Metadata cannot hold whatever a client wrote as its request id: what does not fit is told in the status alone."""
@@ -135,6 +137,16 @@ async def turn_away(context: Any, method: str, away: TurnedAway, request_id: str
     told = (*trailer(request_id), *level_trailer(away.levels), (STATUS_METADATA, away.status))
     await context.abort(code, SAID[away.error.reason], trailing_metadata=told)
     raise AssertionError("abort raises")
+
+
+def tell_where(response: program_pb2.InvokeResponse | session_pb2.OpenResponse, reply: Reply, partition: int) -> None:
+    """Where a call was decided, and whether it was by an earlier try."""
+    if reply.duplicate:
+        response.duplicate = True
+    position = response.position
+    position.partition = partition
+    position.offset = reply.offset
+    position.index = reply.index
 
 
 def trailer(request_id: str) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ import typer
 from actors.cli import running
 from actors.cli.catalog import catalog
 from actors.cli.codes import codes
+from actors.cli.demos import demo
 from actors.cli.links import links, shares
 from actors.cli.notify import notify
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
@@ -393,6 +394,7 @@ for name, group in {
     "catalog": catalog,
     "codes": codes,
     "credentials": credentials,
+    "demo": demo,
     "friends": friends,
     "links": links,
     "mine": mine,
@@ -450,47 +452,3 @@ def doctor(folder: Folder = None, json: Json = False) -> None:
     from actors.cli.doctor import examine
 
     examine(running.folder_of(folder), json)
-
-
-demo = typer.Typer(help="See the platform at work on real data.", no_args_is_help=True)
-app.add_typer(demo, name="demo")
-
-
-@demo.command("shop")
-def demo_shop(
-    file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A shop's year as CSV; by default an excerpt that ships.")
-    ] = None,
-    log: Annotated[str, typer.Option(help="embedded or kafka.")] = "embedded",
-    hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=256)] = 2,
-    kill_hosts: Annotated[
-        int, typer.Option(metavar="NUMBER", min=0, max=100, help="Kill so many hosts (kill -9) in the middle.")
-    ] = 0,
-    stay: Annotated[bool, typer.Option(help="Keep serving afterwards.")] = False,
-    json: Json = False,
-) -> None:
-    """Play a real year of a real shop through the gateway, and check the sums."""
-    from actors.cli.demo import play_shop
-
-    play_shop(file, log, hosts, kill_hosts, stay, json)
-
-
-@demo.command("day-in-the-city")
-def demo_day(
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir",
-            metavar="FOLDER",
-            help="The folder of a platform that runs with HUTONG_IDENTITY_REQUIRED=true; without, one is brought up.",
-        ),
-    ] = None,
-    log: Annotated[str, typer.Option(help="embedded or kafka.")] = "embedded",
-    hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=256)] = 2,
-    stay: Annotated[bool, typer.Option(help="Keep serving afterwards: then `hutong why` explains every step.")] = False,
-    json: Json = False,
-) -> None:
-    """Play one person's day: bike, meal, shop, seat, taxi, game, identity card; and check what came of it."""
-    from actors.cli.city import play_day
-
-    play_day(folder, log, hosts, stay, json)

@@ -16,6 +16,7 @@ from actors.kernel.record import Invoke, encode_record
 from actors.payload import checked
 from actors.principal import PART, Principal, Role
 from actors.settings import ProcessSettings
+from gateway.answering import tell_where
 from gateway.auth import CALLER, Caller
 from gateway.authority import denied
 from gateway.routes import Routes
@@ -118,12 +119,7 @@ class Openings:
         """What an opening came to."""
         response = result.response
         write_opened(response, reply.payload)
-        if reply.duplicate:
-            response.duplicate = True
-        position = response.position
-        position.partition = partition
-        position.offset = reply.offset
-        position.index = reply.index
+        tell_where(response, reply, partition)
         return len(reply.payload)
 
 

@@ -13,7 +13,7 @@ from actors.payload import describe
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
-from gateway.answering import Answering, Context, level_trailer, trailer
+from gateway.answering import Answering, Context, level_trailer, tell_where, trailer
 from gateway.auth import Caller
 from gateway.authority import check_entity_call, check_kind, check_program, programs_told
 from gateway.deadlines import deadline_ms, now_ms
@@ -64,12 +64,7 @@ class Calls:
         """The program's answer, and where the call was decided."""
         response = result.response
         response.payload = reply.payload
-        if reply.duplicate:
-            response.duplicate = True
-        position = response.position
-        position.partition = partition
-        position.offset = reply.offset
-        position.index = reply.index
+        tell_where(response, reply, partition)
         return len(reply.payload)
 
 
@@ -112,11 +107,8 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
             await self.refuse(context, "Invoke", began, error, request_id)
         context.set_trailing_metadata((*trailer(request_id), *level_trailer(self._ingress.door.levels(caller))))
         self._sensor.call_done("Invoke", "OK", time.perf_counter() - began)
-        response = pb.InvokeResponse(payload=reply.payload, duplicate=reply.duplicate, request_id=request_id)
-        position = response.position
-        position.partition = partition
-        position.offset = reply.offset
-        position.index = reply.index
+        response = pb.InvokeResponse(payload=reply.payload, request_id=request_id)
+        tell_where(response, reply, partition)
         return response
 
     async def InvokeStream(self, request_iterator: AsyncIterator[pb.InvokeBatch], context: Context) -> None:

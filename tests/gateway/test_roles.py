@@ -1,0 +1,175 @@
+"""Who has any business with what: the tables of methods' roles, and those of entities."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import FileDescriptor
+
+from actors import Role
+from actors.entity import AnyEntity
+from actors.errors import PermissionDenied, SetupError
+from actors.principal import Principal
+from actors.shape import check_entity
+from gateway import v1
+from gateway.authority import RPCS, check_method
+from tests.gateway.jar import JAR
+
+ROLES: Mapping[str, str] = {
+    "ProgramService/Invoke": "person server merchant operator",
+    "ProgramService/InvokeStream": "person server merchant operator",
+    "ProgramService/Query": "person server merchant operator",
+    "ProgramService/Listen": "person server merchant operator",
+    "ProgramService/Describe": "person server operator",
+    "ProgramService/ListTransitions": "person server member operator",
+    "CatalogService/OpenAccount": "operator",
+    "CatalogService/InviteMember": "member operator",
+    "CatalogService/JoinTeam": "member operator",
+    "CatalogService/GrantRole": "member operator",
+    "CatalogService/RemoveMember": "member operator",
+    "CatalogService/GetAccount": "member operator",
+    "CatalogService/RegisterProgram": "member operator",
+    "CatalogService/DescribeProgram": "member operator",
+    "CatalogService/SetPackageKey": "member operator",
+    "CatalogService/UploadPackage": "member operator",
+    "CatalogService/SubmitVersion": "member operator",
+    "CatalogService/WithdrawVersion": "member operator",
+    "CatalogService/TakeReview": "operator",
+    "CatalogService/JudgeVersion": "operator",
+    "CatalogService/SetGray": "member operator",
+    "CatalogService/ReleaseVersion": "member operator",
+    "CatalogService/RollBack": "member operator",
+    "CatalogService/GetProgram": "person account server member merchant operator platform",
+    "CatalogService/GetShown": "person account server member merchant operator platform",
+    "IdentityService/SignIn": "platform",
+    **dict.fromkeys((f"IdentityService/{name}" for name in ("SignInWith", "Refresh", "SignOut")), "credential"),
+    "IdentityService/IssueCode": "account",
+    "IdentityService/GetPersonToken": "account",
+    "IdentityService/ExchangeCode": "server",
+    "IdentityService/CheckSession": "server",
+    "IdentityService/RevokeSession": "server operator",
+    "IdentityService/BlockPerson": "operator",
+    "IdentityService/UnblockPerson": "operator",
+    "CredentialService/RenewSecret": "member operator",
+    "CredentialService/DisableCredential": "member operator",
+    "CredentialService/IssueToken": "credential",
+    "CredentialService/GetQuota": "credential server merchant member operator",
+    "WaysService/MintCode": "server member operator",
+    "WaysService/GetCode": "server member operator",
+    "WaysService/RevokeCode": "server member operator",
+    **dict.fromkeys(
+        (f"SessionService/{name}" for name in ("Show", "Hide", "EnterPage", "LeavePage", "Close")), "person"
+    ),
+    "SessionService/Open": "person account",
+    "SessionService/OpenStream": "person operator platform",
+    **dict.fromkeys(
+        (
+            f"WebhookService/{name}"
+            for name in (
+                *("SetEndpoint", "RotateSecret", "PauseEndpoint", "ResumeEndpoint", "RemoveEndpoint"),
+                *("GetEndpoint", "GetDelivery", "ReplayDelivery"),
+            )
+        ),
+        "server member operator",
+    ),
+    **dict.fromkeys(
+        (f"SearchService/{name}" for name in ("Search", "Nearby", "ListPrograms")),
+        "person account server member merchant operator platform",
+    ),
+    **dict.fromkeys(
+        (f"SearchService/{name}" for name in ("ListRecent", "ListFavourites", "Favour", "Unfavour")), "account"
+    ),
+    **dict.fromkeys(
+        (
+            f"FriendsService/{name}"
+            for name in (
+                *("RequestFriend", "AcceptFriend", "RefuseFriend", "RemoveFriend", "BlockFriend", "UnblockFriend"),
+                *("ListFriends", "ListBoard"),
+            )
+        ),
+        "account",
+    ),
+    "WaysService/ResolveCode": "person account server member merchant operator platform",
+    "WaysService/MintLink": "server member operator",
+    "WaysService/AddRule": "server member operator",
+    "WaysService/PublishRules": "server member operator",
+    "WaysService/MatchRule": "person account server member merchant operator platform",
+    "WaysService/ResolveLink": "person",
+    "WaysService/Share": "person",
+    "WaysService/Withdraw": "person server operator",
+    "WaysService/GetShare": "person server member operator",
+    "NotifyService/DraftTemplate": "server member operator",
+    "NotifyService/DisableTemplate": "server member operator",
+    "NotifyService/ApproveTemplate": "operator",
+    "NotifyService/GetTemplate": "person server member operator",
+    "NotifyService/AnswerPrompt": "person operator",
+    "NotifyService/ListenBox": "person operator",
+    "NotifyService/AcknowledgeBox": "person operator",
+    "NotifyService/ListInbox": "person operator",
+    "NotifyService/ReadInbox": "person operator",
+    "NotifyService/NoteAct": "person operator",
+    "NotifyService/SendMessage": "server operator",
+    "NotifyService/ReplyTo": "server operator",
+    "NotifyService/GetGrants": "person server operator",
+    "NotifyService/GetWindows": "person server operator",
+}
+"""The whole table once more, to be changed on purpose only."""
+
+
+def methods() -> list[str]:
+    """Every method of every service in the generated code."""
+    names = sorted(path.stem for path in Path(v1.__path__[0]).glob("*_pb2.py"))
+    files: list[FileDescriptor] = [import_module(f"gateway.v1.{name}").DESCRIPTOR for name in names]
+    return [
+        f"/{service.full_name}/{method.name}"
+        for file in files
+        for service in file.services_by_name.values()
+        for method in service.methods
+    ]
+
+
+def test_every_method_of_every_service_says_who_may_call_it() -> None:
+    missing = [method for method in methods() if method not in RPCS]
+    assert not missing, "a method without an entry in gateway.authority.RPCS is for nobody"
+
+
+def test_every_methods_roles_are_those_that_were_meant() -> None:
+    written = {method.removeprefix("/gateway.v1."): " ".join(roles) for method, roles in RPCS.items()}
+    assert written == ROLES
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_without_business_with_a_method_is_refused_and_so_is_every_method_that_is_not_there(role: Role) -> None:
+    principal = Principal(role, "t", "s")
+    for method in (*methods(), "/gateway.v1.ProgramService/Destroy", "Invoke", ""):
+        if role in RPCS.get(method, ()):
+            check_method(principal, method)
+        else:
+            with pytest.raises(PermissionDenied):
+                check_method(principal, method)
+
+
+def _jar(**changes: Any) -> AnyEntity:
+    return replace(JAR, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"access": {"jar.fly": (Role.PERSON,)}}, "jar.fly"),
+        ({"access": {"peek": (Role.SERVER,)}}, "peek"),
+        ({"access": {"jar.put": (Role.MERCHANT,)}}, "owner="),
+        ({"access": {"jar.put": (Role.OPERATOR,)}}, "role 'operator'"),
+        ({"access": {"jar.put": ("persons",)}}, "role 'persons'"),
+        ({"owner": {Role.SERVER: str}}, "role 'server'"),
+    ],
+)
+def test_an_access_table_that_names_what_is_not_there_is_refused_when_the_entity_is_loaded(
+    changes: dict[str, Any], says: str
+) -> None:
+    check_entity(_jar())
+    with pytest.raises(SetupError, match=says):
+        check_entity(_jar(**changes))
