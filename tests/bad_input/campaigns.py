@@ -21,6 +21,7 @@ from actors.kernel.record import (
     encode_frame,
     encode_record,
 )
+from actors.packages import read_package
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.auth import caller_of
 from gateway.client import uuid7
@@ -32,6 +33,7 @@ from tests.bad_input.stored import read_bad_records, read_bad_values, restore_ba
 from tests.bad_input.strangers import break_tokens, cross_tenants
 from tests.bad_input.typed import mutate_typed
 from tests.bad_input.wire import send_messages
+from tests.gateway.packing import archive_of
 from tests.gateway.scene import registry
 from tests.kernel.box import Do
 from tests.kernel.folding import Fold, call, id_on, reason, replied
@@ -88,6 +90,28 @@ def break_names(_: Path, seed: int, size: int) -> Counts:
             partial(taking.to, text),
         )
         _refused(counts, repr(text), chance.choice(acts))
+    return counts
+
+
+def break_packages(_: Path, seed: int, size: int) -> Counts:
+    """Archives with some bytes changed, half of them in their directory: what is taken holds the same files."""
+    counts, chance = Counts("packages", seed), random.Random(seed)
+    whole = archive_of(1, more={"pages/counter/index.js": b"page " * 50, "logo.svg": b"<svg/>"})
+    files = read_package(whole).files
+    directory_at = whole.index(b"PK\x01\x02")
+
+    def read(archive: bytes) -> None:
+        if read_package(archive).files != files:
+            counts.wrong += 1
+            counts.find(f"other files were taken: {archive.hex()}")
+
+    for _number in range(size):
+        broken = bytearray(whole)
+        for _change in range(chance.randrange(1, 4)):
+            place = chance.randrange(chance.choice((0, directory_at)), len(whole))
+            broken[place] = chance.choice((0, 1, 255, chance.randrange(256)))
+        archive = broken_bytes(whole, chance) if chance.random() < 0.2 else bytes(broken)
+        _refused(counts, archive.hex(), partial(read, archive))
     return counts
 
 
@@ -159,6 +183,7 @@ CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, int], Counts], int, int]] = {
     "names": (break_names, 5_000, 100_000),
     "tokens": (break_tokens, 20_000, 200_000),
     "tenants": (cross_tenants, 100_000, 500_000),
+    "packages": (break_packages, 5_000, 200_000),
     "records": (break_records, 5_000, 200_000),
     "host records": (read_bad_records, 2_000, 60_000),
     "values": (read_bad_values, 2_000, 60_000),

@@ -21,6 +21,7 @@ SIZES = {
     "names": 2_000,
     "tokens": 2_000,
     "tenants": 1_000,
+    "packages": 2_000,
     "records": 1_500,
     "host records": 500,
     "values": 500,

@@ -115,6 +115,9 @@ def test_the_readme_of_a_new_program_leads_to_a_released_one_without_a_restart(
         assert why["asked"]["entity"] == "programs/tea/cards/last"
         assert platform("replay --verify").status == 0
         assert platform.process.pid == pid
+    with dev(tmp_path / "dev") as again:
+        assert again.call("tea/cards/last", "tea.stamp", count=1)["value"] == {"stamps": 2}
+        assert _until(again, lambda found: found["decides"] == 1)["trouble"] == ""
 
 
 def _prepared(platform: Platform, line: str) -> str:
