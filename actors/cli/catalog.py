@@ -86,6 +86,25 @@ def register(
     change(running.folder_of(folder), "RegisterProgram", request, json)
 
 
+@catalog.command()
+def describe(
+    program: Program,
+    alias: Annotated[list[str], typer.Option(metavar="NAME", help="Another name; may be repeated.")] = [],  # noqa: B006
+    city: Annotated[str, typer.Option(metavar="CITY", help="Where it is used.")] = "",
+    at: Annotated[str, typer.Option(metavar="LATITUDE,LONGITUDE", help="Where it stands.")] = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Say how a program is found beside its title and category; what is left out is no more."""
+    from actors.cli.publishing import change
+    from actors.cli.searching import location_of
+    from gateway.v1 import catalog_pb2 as pb
+
+    place = location_of(at) if at else None
+    request = pb.DescribeProgramRequest(program=program, aliases=alias, city=city, location=place)
+    change(running.folder_of(folder), "DescribeProgram", request, json)
+
+
 @catalog.command("set-key")
 def set_key(account: Account, folder: Folder = None, json: Json = False) -> None:
     """Make the key that an account signs its packages with, if need be, and tell the platform its public half."""

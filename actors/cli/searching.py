@@ -38,12 +38,17 @@ def found(folder: Path, text: str, category: str = "", city: str = "") -> list[p
     return list(answer.programs)
 
 
-def _around(folder: Path, near: str) -> list[pb.FoundProgram]:
+def location_of(text: str) -> pb.Location:
+    """The position that somebody wrote down. Raises InvalidCommand."""
     try:
-        latitude, longitude = map(float, near.split(","))
+        latitude, longitude = map(float, text.split(","))
     except ValueError as error:
-        message = f"a position is LATITUDE,LONGITUDE in degrees, such as 23.13,113.26, not {near[:50]!r}"
-        raise InvalidCommand(message, field="near", reason="NO_SUCH_POSITION") from error
-    request = pb.NearbyRequest(location=pb.Location(latitude=latitude, longitude=longitude), hits_max=HITS_MAX)
+        message = f"a position is LATITUDE,LONGITUDE in degrees, such as 23.13,113.26, not {text[:50]!r}"
+        raise InvalidCommand(message, field="position", reason="NO_SUCH_POSITION") from error
+    return pb.Location(latitude=latitude, longitude=longitude)
+
+
+def _around(folder: Path, near: str) -> list[pb.FoundProgram]:
+    request = pb.NearbyRequest(location=location_of(near), hits_max=HITS_MAX)
     answer: Any = ask(folder, lambda client: client.ask(SearchServiceStub, "Nearby", request))
     return list(answer.programs)

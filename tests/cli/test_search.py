@@ -2,12 +2,14 @@
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.running import READY_S_MAX, Platform
 
+VOUCHER = Path(__file__).parents[1] / "programs" / "voucher"
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 
@@ -30,23 +32,34 @@ def names(platform: Platform, *query: str) -> list[str]:
     return [one["program"] for one in done(platform, "search", *query)["programs"]]
 
 
-def test_a_released_program_is_found_by_parts_of_its_names_and_with_a_slip(platform: Platform) -> None:
+def test_a_released_program_is_found_by_parts_of_its_names_and_with_a_slip(platform: Platform, tmp_path: Path) -> None:
     done(platform, "catalog open-account", "seekers", "Seekers", "ann")
     registered = done(platform, "catalog register", "seekers", "luckin", "--title", "瑞幸咖啡", "--category", "drinks")
     assert registered["request_id"]
-    done(platform, "catalog upload", "luckin", 1, "1.0", f"{1:064x}")
+    done(platform, "catalog set-key", "seekers")
+    done(platform, "catalog upload", _luckin(tmp_path), "--account", "seekers")
+    done(platform, "catalog describe", "luckin", "--alias", "Coffee", "--city", "广州", "--at", "23.1,113.2")
     done(platform, "catalog submit", "luckin", 1)
     _approve(platform, "luckin")
     assert names(platform, "瑞幸") == []
     done(platform, "catalog release", "luckin", 1)
     assert found(platform, "luckin", "瑞幸") == ["luckin"]
-    for text in ("咖啡", "luck", "LUCKIN", "lukcin", "瑞辛"):
+    for text in ("咖啡", "luck", "LUCKIN", "lukcin", "瑞辛", "coff"):
         assert names(platform, text) == ["luckin"], text
     assert names(platform, "咖啡", "--category", "drinks") == ["luckin"]
     assert names(platform, "咖啡", "--category", "food") == []
-    assert names(platform, "咖啡", "--city", "广州") == []
-    assert names(platform, "--near", "23.1,113.2") == []
+    assert names(platform, "咖啡", "--city", "广州") == ["luckin"]
+    assert names(platform, "咖啡", "--city", "北京") == []
+    assert names(platform, "--near", "23.1,113.2") == ["luckin"]
+    assert names(platform, "--near", "31.2,121.5") == []
     assert "瑞幸咖啡" in platform.text("search", "luckin")
+
+
+def _luckin(folder: Path) -> Path:
+    """The folder of a program of that name."""
+    for name in ("manifest.json", "program.py"):
+        (folder / name).write_text((VOUCHER / name).read_text().replace("voucher", "luckin"))
+    return folder
 
 
 def _approve(platform: Platform, program: str) -> None:
