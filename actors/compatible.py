@@ -13,7 +13,7 @@ from msgspec import inspect as types
 
 from actors.entity import AnyEntity
 from actors.errors import InvalidCommand
-from actors.shape import structs_of, tag_of
+from actors.shape import class_of, structs_of, tag_of
 
 _SAMPLES = ("a", "a/b", "a/b/c", "a/b/c/d", "gold~a/b", "Größe 7", "0", "x" * 40)
 """Ids by which two versions' routings are compared: no text says whether two functions are the same."""
@@ -124,7 +124,7 @@ def _check_struct(old: types.StructType, new: types.StructType, path: str, seen:
             raise _incompatible(name, "the field is gone, and what was in it would be lost")
         if now.required and not before.required:
             raise _incompatible(name, "the field had a default and has none")
-        if old.cls.__struct_config__.omit_defaults and _default(before) != _default(now):
+        if class_of(old.cls).__struct_config__.omit_defaults and _default(before) != _default(now):
             raise _incompatible(name, "its default is not written (omit_defaults), and it is another one now")
         _check(before.type, now.type, name, seen)
     for added in fields.values():

@@ -14,13 +14,17 @@ from msgspec import Meta, Struct
 from actors.errors import Reject
 from actors.lifecycle import Stage, Table, after
 from actors.principal import Principal, Role, parse
+from actors.sealing import Of, Personal
 
 __all__ = [
+    "Action",
     "CancelTimer",
     "Context",
     "Decision",
     "Entity",
+    "Of",
     "Owed",
+    "Personal",
     "Push",
     "Ref",
     "Reject",

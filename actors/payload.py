@@ -13,6 +13,7 @@ from msgspec import inspect as types
 
 from actors.entity import AnyEntity
 from actors.errors import InvalidCommand, NotFound
+from actors.sealing import Personal, PersonalField, fields_of
 from actors.shape import structs_of, tag_of
 
 BYTES_MAX_DEFAULT = 256 * 1024
@@ -23,6 +24,8 @@ _AT = re.compile(r"`(\$[^`]*)`$")
 _NAMED = re.compile(r"(?:unknown|missing required) field `(.*?)`", re.DOTALL)
 
 Check: TypeAlias = Callable[[object, str, int], None]
+Seal: TypeAlias = Callable[[str, str, bytes], bytes]
+"""Seals what a field says, which is about this person (empty when the command does not say): field, person, msgpack."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -30,16 +33,22 @@ _decode_any = msgspec.json.Decoder().decode
 class Payloads:
     """The payloads of one entity's commands: JSON objects of a command's fields, without its tag."""
 
-    __slots__ = ("_bytes_max", "_commands", "_fields", "_kind")
+    __slots__ = ("_bytes_max", "_commands", "_fields", "_kind", "_structs", "personal")
 
     def __init__(self, entity: AnyEntity, bytes_max: int = BYTES_MAX_DEFAULT) -> None:
         self._kind = entity.kind
         self._bytes_max = bytes_max
-        self._commands = {tag_of(struct): _compile(struct) for struct in structs_of(entity.command)}
-        self._fields = {tag_of(struct): struct.__struct_encode_fields__ for struct in structs_of(entity.command)}
+        self._structs = {tag_of(struct): struct for struct in structs_of(entity.command)}
+        self._commands = {tag: _compile(struct) for tag, struct in self._structs.items()}
+        self._fields = {tag: struct.__struct_encode_fields__ for tag, struct in self._structs.items()}
+        found = ((tag, fields_of(struct)) for tag, struct in self._structs.items())
+        self.personal = {tag: fields for tag, fields in found if fields}
+        """The commands that have fields to be sealed, and which; `decode` is not for them."""
 
-    def decode(self, command: str, payload: bytes) -> bytes:
+    def decode(self, command: str, payload: bytes, seal: Seal | None = None) -> bytes:
         """The msgpack of the command with this tag and these fields; an empty payload is one without fields.
+
+        A command of `personal` needs `seal`, and what that raises is raised.
 
         Raises NotFound for a tag that the entity does not take, and InvalidCommand, with the field's path, for a
         payload that does not fit. A payload may repeat the tag, but not contradict it.
@@ -59,11 +68,27 @@ class Payloads:
             value = decode(payload or b"{}")
             if check is not None:
                 check(_decode_any(payload or b"{}"), "$", 0)
-            return _encode(value)
+            if seal is None:
+                return _encode(value)
+            said = [(field.name, *_said(value, field)) for field in self.personal[command]]
         except InvalidCommand:
             raise
         except Exception as error:  # an author's __post_init__ may raise anything
             raise _explained(error, payload, self._fields[command]) from error
+        sealed = {name: Personal[Any](seal(name, whom, packed)) for name, whom, packed in said if packed}
+        struct = self._structs[command]
+        try:
+            return _encode(
+                struct(**{name: sealed.get(name, getattr(value, name)) for name in struct.__struct_fields__})
+            )
+        except Exception as error:
+            raise _explained(error, payload, self._fields[command]) from error
+
+
+def _said(value: object, field: PersonalField) -> tuple[str, bytes]:
+    """Whom the command says that a field of it is about, and the msgpack of what it says; nothing for null."""
+    plain = getattr(value, field.name)
+    return str(getattr(value, field.of)) if field.of else "", b"" if plain is None else _encode(plain)
 
 
 def checked(command: Struct) -> bytes:
@@ -100,18 +125,29 @@ def describe(entity: AnyEntity) -> dict[str, object]:
 
 
 def _twin(struct: type[Struct], *, tagged: bool) -> type[Struct]:
-    """The author's type, but strict about unknown fields; it encodes to the same bytes."""
+    """The author's type, but strict about unknown fields, and with what is to be sealed in the clear.
+
+    Where nothing is, it encodes to the same bytes.
+    """
     tag = tag_of(struct) if tagged else False
     module = {"__module__": struct.__module__}
+    plain = {field.name: field.plain for field in fields_of(struct)}
+    clear = [_cleared(field, plain[field.name]) for field in msgspec.structs.fields(struct) if field.name in plain]
     return msgspec.defstruct(
-        struct.__name__, [], bases=(struct,), namespace=module, tag=tag, forbid_unknown_fields=True, frozen=True
+        struct.__name__, clear, bases=(struct,), namespace=module, tag=tag, forbid_unknown_fields=True, frozen=True
     )
+
+
+def _cleared(field: msgspec.structs.FieldInfo, plain: Any) -> Any:
+    """As `defstruct` takes a field."""
+    return (field.name, plain) if field.required else (field.name, plain, field.default)
 
 
 def _compile(struct: type[Struct]) -> tuple[Callable[[bytes], object], Check | None]:
     """The decoder of one command, and the check of what lies deeper than its own fields, if anything does."""
-    decoder = msgspec.json.Decoder[Any](_twin(struct, tagged=True))
-    found = types.type_info(struct)
+    twin = _twin(struct, tagged=True)
+    decoder = msgspec.json.Decoder[Any](twin)
+    found = types.type_info(twin)
     assert isinstance(found, types.StructType)
     made: dict[int, Check] = {}
     if all(_checker(field.type, made) is None for field in found.fields):

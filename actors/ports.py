@@ -32,6 +32,7 @@ __all__ = [
     "Span",
     "States",
     "Store",
+    "Subjects",
     "Topic",
 ]
 
@@ -253,6 +254,43 @@ class Keys(Protocol):
 
     def root(self) -> tuple[str, bytes]:
         """The key that names and other secrets are derived from, the same for ever: its kid, and its 32 bytes."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held."""
+        ...
+
+
+class Subjects(Protocol):
+    """The keys that personal data is sealed by, one for each person on the platform and for each person in a program.
+
+    They are nowhere else, so that what is destroyed here can be opened nowhere. A subject that was destroyed stays so:
+    it never gets another key. Who signs in as whom is here for the same reason. Safe to use from several threads. Any
+    method may raise Unavailable, and SetupError when the master key is not the one that was used.
+    """
+
+    def find(self, subject: str) -> bytes | None:
+        """The subject's key, 64 bytes; none when it was never made, empty when it was destroyed."""
+        ...
+
+    def make(self, subjects: Sequence[str]) -> None:
+        """Make a key for each of these that never had one."""
+        ...
+
+    def destroy(self, subjects: Sequence[str], now_ms: int) -> None:
+        """Destroy the keys of these for ever, also of those that never had one, and forget who signs in as them."""
+        ...
+
+    def word(self) -> int:
+        """How many were destroyed so far: who remembers keys forgets them all when this has grown."""
+        ...
+
+    def destroyed(self, since_ms: int) -> Sequence[str]:
+        """Those that were destroyed then or later."""
+        ...
+
+    def enrol(self, login: str, person: str) -> str:
+        """Who signs in by this login: the person it was given first, which is this one if there was none."""
         ...
 
     def close(self) -> None:

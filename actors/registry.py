@@ -19,7 +19,7 @@ from actors.entity import KEY_BYTES_MAX, AnyEntity, Entity
 from actors.errors import InvalidCommand, NotFound, SetupError
 from actors.manifest import Manifest, read_manifest
 from actors.packages import Package
-from actors.shape import check_entity, structs_of, tag_of
+from actors.shape import check_entity, check_personal, structs_of, tag_of
 
 ID_CHARS_MAX = 200
 PREFIX = "programs"
@@ -197,6 +197,7 @@ def _loaded(manifest: Manifest, folder: Path, source: bytes) -> Program:
                 f"write {manifest.app_id!r} or '{manifest.app_id}.…', or change app_id in manifest.json"
             )
         check_entity(entity, str(path))
+        check_personal(entity, str(path))
     return Program(manifest, folder, digest, entities)
 
 

@@ -5,7 +5,7 @@ Everything here is about types; a value is looked at only in `canonical`. No I/O
 
 import re
 from collections.abc import Iterator
-from typing import cast, get_args
+from typing import Any, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,7 @@ from actors.entity import AnyEntity
 from actors.errors import SetupError
 from actors.lifecycle import flaws
 from actors.principal import Role
+from actors.sealing import fields_of, is_personal
 
 KIND = re.compile(r"[a-z][a-z0-9-]{0,62}(\.[a-z][a-z0-9-]{0,62}){0,3}")
 COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -127,21 +128,47 @@ def _check_type(struct: type[Struct], *, named: bool) -> None:
 
     What others read must have `named` fields; a state may be array_like, which is smaller.
     """
-    for found in _walk(types.type_info(struct), set()):
+    for type_ in (struct, *(field.plain for field in fields_of(struct))):
+        _check_parts(struct.__name__, types.type_info(type_), named=named)
+
+
+def _check_parts(holder: str, type_: types.Type, *, named: bool) -> None:
+    for found in _walk(type_, set()):
         name = type(found).__name__.removesuffix("Type")
         match found:
             case types.SetType() | types.FrozenSetType():
-                raise TypeError(f"{struct.__name__} holds a set, whose order differs by process; use a dict or a tuple")
+                raise TypeError(f"{holder} holds a set, whose order differs by process; use a dict or a tuple")
             case types.DataclassType() | types.TypedDictType() | types.NamedTupleType():
-                raise TypeError(f"{struct.__name__} holds a {name}; use a msgspec Struct")
+                raise TypeError(f"{holder} holds a {name}; use a msgspec Struct")
             case types.RawType() | types.ExtType() | types.CustomType() | types.ByteArrayType():
-                raise TypeError(f"{struct.__name__} holds a {name}, which has no one form on the log")
-            case types.StructType(cls=cls) if not cls.__struct_config__.frozen:
+                raise TypeError(f"{holder} holds a {name}, which has no one form on the log")
+            case types.StructType(cls=cls) if not class_of(cls).__struct_config__.frozen:
                 raise TypeError(f"{cls.__name__} must be frozen=True: values are shared and never changed")
             case types.StructType(cls=cls, array_like=True) if named:
                 raise TypeError(f"{cls.__name__} is array_like; in commands and events fields have names")
             case _:
                 pass
+
+
+def check_personal(entity: AnyEntity, where: str) -> None:
+    """Raises SetupError when a command holds something personal where a gateway would not find it to seal it."""
+    for struct in structs_of(entity.command):
+        own = {field.name: field for field in fields_of(struct)}
+        for field in msgspec.structs.fields(struct):
+            deeper = [] if field.name in own else [*_walk(types.type_info(field.type), set())]
+            if any(isinstance(found, types.StructType) and is_personal(found.cls) for found in deeper):
+                message = "write Personal[T] around all that the field holds; within it nothing would be sealed"
+            elif field.name in own and own[field.name].of not in ("", *(set(struct.__struct_fields__) - own.keys())):
+                message = f"Of({own[field.name].of!r}) names no field of the command that says a person"
+            else:
+                continue
+            place = f"{where}: {struct.__name__}.{field.name}"
+            raise SetupError(f"{place}: {message}", reason="ENTITY")
+
+
+def class_of(cls: Any) -> type[Struct]:
+    """The class itself of a generic one with its parameters."""
+    return cast("type[Struct]", get_origin(cls) or cls)
 
 
 def _walk(type_: types.Type, seen: set[int]) -> Iterator[types.Type]:

@@ -83,6 +83,7 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("ExchangeCode", "CheckSession")), (Role.SERVER,)),
     f"{_IDENTITY}RevokeSession": (Role.SERVER, Role.OPERATOR),
     **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("BlockPerson", "UnblockPerson")), (Role.OPERATOR,)),
+    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("Erase", "GetPerson")), (Role.ACCOUNT, Role.OPERATOR)),
     **dict.fromkeys(
         (f"{_NOTIFY}{name}" for name in ("DraftTemplate", "DisableTemplate")), (Role.SERVER, Role.MEMBER, Role.OPERATOR)
     ),

@@ -41,9 +41,9 @@ class Derived:
         self._secrets = _from(root, b"credentials", 32)
         self._codes = AESSIV(_from(root, b"codes", 64))
 
-    def person(self, issuer: str, subject: str) -> str:
-        """The name of a person on the platform; it does not say who that is."""
-        return self._name("person", issuer, subject)
+    def login(self, issuer: str, subject: str) -> str:
+        """The name of a login; it does not say whose."""
+        return self._name("login", issuer, subject)
 
     def openid(self, program: str, person: str) -> str:
         """The name by which a program knows a person, and no other program does."""
@@ -57,7 +57,7 @@ class Derived:
         """A login code: the same text for the same login."""
         return urlsafe_b64encode(self._codes.encrypt(msgspec.msgpack.encode(login), None)).decode().rstrip("=")
 
-    def login(self, code: str) -> Login | None:
+    def shown(self, code: str) -> Login | None:
         """What a login code says; None when it is none that we wrote."""
         if len(code) > CODE_CHARS_MAX or not code.isascii():
             return None

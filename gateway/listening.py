@@ -34,12 +34,13 @@ _decode = msgspec.json.Decoder(list[Kept]).decode
 
 
 class Listener:
-    """Follows one entity for one client."""
+    """Follows one entity for one client; `opened` opens what it may see of a payload."""
 
-    def __init__(self, ingress: Ingress, route: Route, cursor: int) -> None:
+    def __init__(self, ingress: Ingress, route: Route, cursor: int, opened: Callable[[bytes], bytes]) -> None:
         self._ingress = ingress
         self._route = route
         self._cursor = cursor
+        self._opened = opened
         self._waiting: deque[Push] = deque()
         self._must_read = True
         self._draining = False
@@ -120,7 +121,7 @@ class Listener:
 
     async def _send(self, context: Any, cursor: int, payload: bytes) -> None:
         if cursor > self._cursor:
-            await context.write(pb.ListenResponse(cursor=cursor, payload=payload))
+            await context.write(pb.ListenResponse(cursor=cursor, payload=self._opened(payload)))
             self._cursor = cursor
 
 

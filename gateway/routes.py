@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import uuid_utils
 
@@ -11,24 +11,35 @@ from actors.errors import InvalidCommand, NotFound, Unavailable
 from actors.kernel.layout import made_ms
 from actors.kernel.record import Invoke, Share, encode_record
 from actors.kernel.routing import partition_of
-from actors.payload import Payloads
+from actors.payload import Payloads, Seal
 from actors.placement import Packaged
+from actors.principal import PART, Role, parse
 from actors.registry import Program, Registry
+from actors.sealing import PersonalField
 from actors.settings import ClusterSettings, ProcessSettings
 from actors.shares import bucket_of
+from gateway.sealing import Sealing
+from gateway.tokens import subject_of
 
 fromhex = bytes.fromhex
 ROUTES_MAX = 100_000
 UUID_CHARS = 36
+NOBODY = "~"
+"""Whom personal data is of that a program's server tells without saying whose: one key for all of a program's."""
+Decode: TypeAlias = Callable[[str, bytes, Seal | None], bytes]
 
 
 class Route(NamedTuple):
-    """Where an entity's calls go: its name on the log, its partition, and the decoder of its payloads."""
+    """Where an entity's calls go: its name on the log, its partition, and the decoder of its payloads.
+
+    `personal` are the commands with something to seal.
+    """
 
     entity: str
     partition: int
-    decode: Callable[[str, bytes], bytes]
+    decode: Decode
     kind: AnyEntity
+    personal: Mapping[str, tuple[PersonalField, ...]]
 
 
 class _Package(NamedTuple):
@@ -44,8 +55,11 @@ class Routes:
     `knows_all` is False while packages may be missing of which the platform knows.
     """
 
-    def __init__(self, registry: Registry, cluster: ClusterSettings, process: ProcessSettings) -> None:
+    def __init__(
+        self, registry: Registry, cluster: ClusterSettings, process: ProcessSettings, sealing: Sealing
+    ) -> None:
         self.registry = registry
+        self.sealing = sealing
         self._cluster = cluster
         self._ahead_ms_max = process.request_id_ahead_ms_max
         self._known: dict[str, Route] = {}
@@ -74,7 +88,7 @@ class Routes:
                 message = "this gateway has just begun, and does not know all programs yet"
                 raise Unavailable(message, outcome="NOT_APPENDED") from error
             partition = partition_of(key, self._cluster.partitions, self._cluster.groups)
-            route = Route(f"{entity.kind}/{entity_id}", partition, payloads.decode, entity)
+            route = Route(f"{entity.kind}/{entity_id}", partition, payloads.decode, entity, payloads.personal)
             if len(self._known) >= ROUTES_MAX:
                 self._known.clear()
             self._known[name] = route
@@ -115,9 +129,24 @@ class Routes:
         self._known.clear()
 
     def record(self, name: str, command: str, payload: bytes, request_id: bytes, caller: str) -> tuple[int, bytes]:
-        """The partition and the encoded record of a call. Raises NotFound or InvalidCommand."""
+        """The partition and the encoded record of a call.
+
+        Raises NotFound or InvalidCommand; of a command with something to seal, also what `Sealing.seal` raises.
+        """
         route = self._known.get(name) or self.to(name)
-        return route.partition, encode_record(Invoke(route.entity, route.decode(command, payload), request_id, caller))
+        seal = self._seal(route, request_id, caller) if command in route.personal else None
+        body = route.decode(command, payload, seal)
+        return route.partition, encode_record(Invoke(route.entity, body, request_id, caller))
+
+    def _seal(self, route: Route, request_id: bytes, caller: str) -> Seal:
+        program = route.kind.program
+
+        def seal(field: str, whom: str, packed: bytes) -> bytes:
+            subject = _subject(route, caller, field, whom)
+            said = f"{caller}\0{request_id.hex()}\0{field}".encode()
+            return self.sealing.seal_packed(subject, program, said, packed)
+
+        return seal
 
     def check_view(self, route: Route, view: str) -> None:
         """Raises NotFound when the entity has no such view."""
@@ -142,6 +171,19 @@ class Routes:
             message = f"request_id is dated {ahead_ms} ms ahead of this gateway's clock; date it by hutong-time-ms"
             raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_IN_FUTURE")
         return request_id
+
+
+def _subject(route: Route, caller: str, field: str, whom: str) -> str:
+    """Who a field is about: a person who calls speaks of itself. Raises InvalidCommand for a name that is none."""
+    principal, program = parse(caller), route.kind.program
+    if principal is not None and principal.role is Role.PERSON:
+        return subject_of(principal)
+    owner = route.kind.owner.get(Role.PERSON)
+    named = whom or (owner(route.entity.partition("/")[2]) if owner else "") or NOBODY
+    if named != NOBODY and not PART.fullmatch(named):
+        message = "whom this is about is named by letters, digits and . _ ~ -, 64 at most"
+        raise InvalidCommand(message, field=field, reason="INVALID_ID")
+    return f"{program}/{named}"
 
 
 def text_of(request_id: bytes) -> str:

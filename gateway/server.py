@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from msgspec import Struct
 
 from actors.errors import SetupError
-from actors.ports import Keys, Log, Objects
+from actors.ports import Keys, Log, Objects, Subjects
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
@@ -26,6 +26,7 @@ from gateway.gatekeeper import Gatekeeper
 from gateway.ingress import Ingress
 from gateway.rolling import Rolling
 from gateway.routes import Routes
+from gateway.sealing import Sealing
 from gateway.services.catalog import CatalogService
 from gateway.services.credentials import CredentialService
 from gateway.services.friends import FriendsService
@@ -95,7 +96,7 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
 class GatewayParts(NamedTuple):
     """What a gateway is wired to; it needs a keyring where identity is required.
 
-    `programs` opens, for a thread, what programs are looked for in.
+    `programs` opens, for a thread, what programs are looked for in. `subjects` has the keys of personal data.
     """
 
     log: Log
@@ -104,6 +105,7 @@ class GatewayParts(NamedTuple):
     objects: Objects
     keys: Keys | None = None
     programs: Callable[[], Programs] | None = None
+    subjects: Subjects | None = None
 
 
 class Served(NamedTuple):
@@ -143,8 +145,9 @@ class Gateway:
     def __init__(self, config: GatewayConfig, parts: GatewayParts) -> None:
         self._config = config
         self.port = 0
-        auth = _auth(config.process, parts.keys)
-        routes = Routes(parts.registry, config.cluster, config.process)
+        auth = _auth(config.process, parts)
+        self._sealing = Sealing(parts.subjects)
+        routes = Routes(parts.registry, config.cluster, config.process, self._sealing)
         self._rolling = Rolling(routes, parts.objects)
         self.ingress = Ingress(
             config.name, parts.log, config.cluster, config.process, config.token, parts.sensor, auth, self._rolling
@@ -203,14 +206,15 @@ class Gateway:
         await stopping
         await self.ingress.stop()
         await self._rolling.stop()
+        self._sealing.close()
 
 
-def _auth(process: ProcessSettings, keys: Keys | None) -> Auth:
+def _auth(process: ProcessSettings, parts: GatewayParts) -> Auth:
     if not process.identity_required:
         return Auth()
-    if keys is None:
+    if parts.keys is None:
         raise SetupError("identity is required, and this gateway has no keyring to check tokens by", reason="NO_KEYS")
-    return Auth(Verifier(keys), Derived(keys))
+    return Auth(Verifier(parts.keys, subjects=parts.subjects), Derived(parts.keys))
 
 
 def _options(process: ProcessSettings) -> list[tuple[str, int]]:

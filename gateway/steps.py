@@ -8,6 +8,7 @@ import hashlib
 import time
 from base64 import b32encode
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ from actors.errors import InvalidCommand, PlatformError
 from actors.kernel.record import Invoke, Position, encode_record
 from actors.payload import checked
 from actors.principal import PART, Role
+from actors.sealing import Personal
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from actors.steps import step_id
@@ -104,6 +106,15 @@ class Steps:
         if reply.code:
             raise refusal_of(reply, partition)
         return Answer(reply.payload, Position(partition, reply.offset, reply.index), reply.duplicate)
+
+    async def seal(self, subject: str, program: str, purpose: str, value: T) -> Personal[T]:
+        """The value, sealed for this subject and the program's server; the same for the same purpose."""
+        sealing = self._routes.sealing
+        return Personal(await sealing.keyed(partial(sealing.seal, subject, program, purpose, value)))
+
+    def open(self, personal: Personal[T] | None) -> T | None:
+        """What was sealed, if it is for who calls, and its person was not erased."""
+        return None if personal is None else self._routes.sealing.open(self.principal, personal.sealed)
 
     async def look(self, at: Ref[Any], view: str, as_type: type[T], **args: object) -> T:
         """What the entity's view shows now. It may be older than what another gateway has just answered."""

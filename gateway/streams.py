@@ -5,8 +5,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
+
 from actors.errors import PlatformError, Unavailable
 from actors.kernel.action import Reply
+from actors.sealing import MARK
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.admission import level_of
@@ -16,6 +19,7 @@ from gateway.door import SAID, wall_ms
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes, text_of
+from gateway.sealing import KeyMissing
 from gateway.status import code_of, refusal_of, status_of
 from gateway.tokens import Why, refusal
 
@@ -28,10 +32,6 @@ CALLS_AT_ONCE_MAX = 1_000
 
 _Result: TypeAlias = tuple[str, int, Reply | None, PlatformError | None]
 """(request id as the client wrote it, partition, answer or None, error or None). A plain tuple: there are many."""
-
-
-def _result(name: str, partition: int, reply: Reply) -> _Result:
-    return (name, partition, None, refusal_of(reply, partition)) if reply.code else (name, partition, reply, None)
 
 
 class Speech(Protocol):
@@ -96,7 +96,7 @@ class _Again:
 
     def settled(self, reply: Reply, partition: int) -> None:
         """The answer is here."""
-        self._stream.repeated(_result(self._name, partition, reply))
+        self._stream.repeated(self._stream.result(self._name, partition, reply))
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:
         """There will be no answer."""
@@ -171,27 +171,47 @@ class CallStream:
                 if self._caller.principal is not None:
                     some = self._permitted(some)
                 await self._speech.learn(some, now_ms() + self._call_ms)
-                self._take(some)
+                unkeyed = self._take(some)
+                while unkeyed:
+                    unkeyed = await self._take_keyed(unkeyed)
                 await asyncio.sleep(0)
 
     def _read_all(self, _: "asyncio.Task[None]") -> None:
         self._ended = True
         self._ready.set()
 
-    def _take(self, calls: Sequence[Any]) -> None:
-        door, arrived_ms = self._ingress.door, now_ms()
+    async def _take_keyed(self, calls: Sequence[Any]) -> Sequence[Any]:
+        """Make the keys that the first of these needs, then take them in; returns those from the next such one on."""
+        first = calls[0]
+        try:
+            request_id = self._routes.request_id(first.request_id)
+            await self._routes.sealing.keyed(lambda: self._speech.record(first, request_id, self._caller))
+        except PlatformError as error:
+            self._sensor.calls_refused(error.reason, 1)
+            self._end((first.request_id, 0, None, error))
+            calls = calls[1:]
+        return self._submit(calls)
+
+    def _take(self, calls: Sequence[Any]) -> Sequence[Any]:
+        """Take these calls in, in order; returns those from the first on that needs a key which is not there yet."""
+        door = self._ingress.door
         if door.is_choosing:
             calls = self._chosen(calls)
-            door.look(arrived_ms)
+            door.look(now_ms())
         else:
             door.count(len(calls))
+        return self._submit(calls)
+
+    def _submit(self, calls: Sequence[Any]) -> Sequence[Any]:
+        arrived_ms = now_ms()
         deadline_ms = arrived_ms + self._call_ms
         if self._until_ms is not None:
             deadline_ms = min(deadline_ms, self._until_ms)
         caller, record_of, submit = self._caller.name, self._speech.record, self._ingress.submit
         id_of, names = self._routes.request_id, self._names
         refused: dict[str, int] = {}
-        for call in calls:
+        unkeyed: Sequence[Any] = ()
+        for place, call in enumerate(calls):
             name = call.request_id
             try:
                 request_id = id_of(name)
@@ -200,6 +220,9 @@ class CallStream:
                 submit(
                     Call((caller, request_id), partition, record, [waiter], deadline_ms, True, arrived_ms=arrived_ms)
                 )
+            except KeyMissing:
+                unkeyed = calls[place:]
+                break
             except PlatformError as error:
                 refused[error.reason] = refused.get(error.reason, 0) + 1
                 self._end((name, 0, None, error))
@@ -210,6 +233,7 @@ class CallStream:
                     self._repeats += 1
         for reason, count in refused.items():
             self._sensor.calls_refused(reason, count)
+        return unkeyed
 
     def _permitted(self, calls: Sequence[Any]) -> Sequence[Any]:
         """The calls that this caller may make, while its token is good; the others have their results at once."""
@@ -252,8 +276,20 @@ class CallStream:
         """The answer of a call is here."""
         name = self._names.pop(reply.request_id, None)
         if name is not None:
-            self._results.append(_result(name, partition, reply))
+            self._results.append(self.result(name, partition, reply))
             self._ready.set()
+
+    def result(self, name: str, partition: int, reply: Reply) -> _Result:
+        """The result of a call, with what is sealed in it opened for who calls."""
+        try:
+            if reply.code:
+                raise refusal_of(reply, partition)
+            if MARK in reply.payload:
+                payload = self._routes.sealing.opened(self._caller.principal, reply.payload)
+                reply = msgspec.structs.replace(reply, payload=payload)
+        except PlatformError as error:
+            return (name, partition, None, error)
+        return (name, partition, reply, None)
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:
         """There will be no answer to a call."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from actors.domain.identity.credential import Token
 from actors.errors import Unauthenticated
-from actors.ports import Keys, KeyState
+from actors.ports import Keys, KeyState, Subjects
 from actors.principal import Principal, Role, parse
 
 ALGORITHM = "EdDSA"
@@ -27,7 +27,7 @@ TOKEN_BYTES_MAX = 4_096
 AHEAD_S_MAX = 60
 """How far the clock of the machine that signed may be ahead of ours."""
 FRESH_MS = 1_000
-"""A key that was retired is believed for so long at most."""
+"""A key that was retired, and a person who was erased, is believed for so long at most."""
 KEPT_MAX = 100_000
 LIFE_S: Mapping[Role, int] = {
     Role.PERSON: 7_200,
@@ -40,6 +40,7 @@ LIFE_S: Mapping[Role, int] = {
     Role.CREDENTIAL: 900,
 }
 LIFE_S_MAX = max(LIFE_S.values())
+PERSONS_S_MAX = max(LIFE_S[Role.PERSON], LIFE_S[Role.ACCOUNT])
 CREDENTIALED = (Role.SERVER, Role.MERCHANT)
 """Who gets tokens for a secret."""
 
@@ -54,6 +55,7 @@ class Why(StrEnum):
     AUDIENCE = "TOKEN_AUDIENCE"
     NOT_YET = "TOKEN_NOT_YET"
     EXPIRED = "TOKEN_EXPIRED"
+    ERASED = "PERSON_ERASED"
 
 
 SAYS: Mapping[Why, str] = {
@@ -64,6 +66,7 @@ SAYS: Mapping[Why, str] = {
     Why.AUDIENCE: "this token is for somebody else",
     Why.NOT_YET: "this token is not good yet",
     Why.EXPIRED: "this token has expired: get a new one",
+    Why.ERASED: "the person of this token was erased",
 }
 
 
@@ -134,13 +137,23 @@ def _signed(kid: str, private: bytes, claims: Claims) -> str:
     return PyJWS().encode(msgspec.json.encode(claims), key, ALGORITHM, {"kid": kid, "typ": TYPE})
 
 
+def subject_of(principal: Principal) -> str:
+    """The name by which what is sealed for a person goes: in its program, or as an account; "" for others."""
+    if principal.role is Role.PERSON:
+        return f"{principal.tenant}/{principal.subject}"
+    return principal.subject if principal.role is Role.ACCOUNT else ""
+
+
 class Verifier:
     """Reads tokens, and remembers the good ones: Ed25519 costs as much as half a call does."""
 
-    def __init__(self, keys: Keys, kept_max: int = KEPT_MAX) -> None:
+    def __init__(self, keys: Keys, kept_max: int = KEPT_MAX, subjects: Subjects | None = None) -> None:
+        """`subjects` says who was erased."""
         from jwt import PyJWS
 
         self._keys = keys
+        self._subjects = subjects
+        self._erased: frozenset[str] = frozenset()
         self._kept_max = kept_max
         self._kept: dict[str, Proven] = {}
         self._known: dict[str, Ed25519PublicKey] = {}
@@ -162,10 +175,14 @@ class Verifier:
         if now_ms >= proven.until_ms:
             self._kept.pop(token, None)
             raise refusal(Why.EXPIRED)
+        if self._erased and subject_of(proven.principal) in self._erased:
+            raise refusal(Why.ERASED)
         return proven
 
     def _read_keys(self, now_ms: int) -> None:
         known = {key.kid: key.public for key in self._keys.signing_keys() if key.state is not KeyState.RETIRED}
+        if self._subjects is not None:  # who was erased before any token that is still good was signed has none
+            self._erased = frozenset(self._subjects.destroyed(now_ms - (PERSONS_S_MAX + AHEAD_S_MAX) * 1_000))
         self._read_ms = now_ms
         if known.keys() != self._known.keys():
             self._known = {kid: Ed25519PublicKey.from_public_bytes(public) for kid, public in known.items()}

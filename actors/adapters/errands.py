@@ -18,9 +18,10 @@ import uuid_utils
 from msgspec import Struct
 
 from actors.adapters.webhooks import Outcome, Sender, secret_of, signed
+from actors.domain.identity.person import FOLLOWER
 from actors.domain.webhook.delivery import BODY_BYTES_MAX, DELIVERY, NOTE_CHARS_MAX, Begin, Tried, Trying
 from actors.domain.webhook.endpoint import OWED
-from actors.entity import Owed
+from actors.entity import Owed, Ref
 from actors.errors import PlatformError
 from actors.kernel.action import EventRecord
 from actors.kernel.record import Invoke, Slice, encode_frame, encode_record
@@ -29,10 +30,11 @@ from actors.ports import Change, Log, Put, Rows
 from actors.projections.endpoints import TABLE
 from actors.projections.reading import Projection
 from actors.registry import Registry
+from actors.sealing import veiled
 from actors.settings import ClusterSettings
 from actors.shape import structs_of, tag_of
 
-CALLER = "platform/follower"
+CALLER = FOLLOWER
 AT_ONCE = 8
 WAITING_MAX = 256
 FRAME_RECORDS = 40
@@ -149,7 +151,7 @@ class Webhooks:
     def _body(self, event: EventRecord, tag: str) -> bytes:
         """What is told of an event; without its fields when they are too long."""
         entity, position = self._registry.name_of(event.entity), f"{event.partition}/{event.offset}/{event.index}"
-        data = {name: value for name, value in _fields(event.payload).items() if name != "type"}
+        data = {name: veiled(value) for name, value in _fields(event.payload).items() if name != "type"}
         told = _Told(tag, entity, event.stamp_ms, position, data)
         body = msgspec.json.encode(told)
         return body if len(body) <= BODY_BYTES_MAX else msgspec.json.encode(msgspec.structs.replace(told, data=None))
@@ -183,25 +185,31 @@ class Webhooks:
         return self._sender.post(endpoint.url, signed(name, now_ms // 1_000, trying.body, secrets), trying.body)
 
     def _ask(self, asked: Sequence[tuple[str, Begin | Tried]]) -> None:
-        """Write these commands to deliveries. Raises Unavailable when the log did not take all of them."""
-        records: dict[int, list[bytes]] = {}
-        for delivery, command in asked:
-            partition = partition_of(DELIVERY.routing(delivery), self._cluster.partitions, self._cluster.groups)
-            body = msgspec.msgpack.encode(command)
-            invoke = Invoke(f"{DELIVERY.kind}/{delivery}", body, uuid_utils.uuid7().bytes, CALLER)
-            records.setdefault(partition, []).append(encode_record(invoke))
-        topic = self._cluster.commands_topic
-        frames = [
-            (partition, some[begin : begin + FRAME_RECORDS])
-            for partition, some in records.items()
-            for begin in range(0, len(some), FRAME_RECORDS)
-        ]
-        appends = [
-            self._log.append(Slice(topic, partition), encode_frame(topic, partition, CALLER, 0, "", some))
-            for partition, some in frames
-        ]
-        for append in appends:
-            append.result()
+        tell(self._log, self._cluster, [(DELIVERY.at(delivery), command) for delivery, command in asked])
+
+
+def tell(log: Log, cluster: ClusterSettings, asked: Sequence[tuple[Ref[Any], Struct]]) -> None:
+    """Write these commands to platform entities, whose routing key is their id.
+
+    Raises Unavailable when the log did not take all of them.
+    """
+    records: dict[int, list[bytes]] = {}
+    for to, command in asked:
+        partition = partition_of(to.id, cluster.partitions, cluster.groups)
+        invoke = Invoke(str(to), msgspec.msgpack.encode(command), uuid_utils.uuid7().bytes, CALLER)
+        records.setdefault(partition, []).append(encode_record(invoke))
+    topic = cluster.commands_topic
+    frames = [
+        (partition, some[begin : begin + FRAME_RECORDS])
+        for partition, some in records.items()
+        for begin in range(0, len(some), FRAME_RECORDS)
+    ]
+    appends = [
+        log.append(Slice(topic, partition), encode_frame(topic, partition, CALLER, 0, "", some))
+        for partition, some in frames
+    ]
+    for append in appends:
+        append.result()
 
 
 def _delivery_of(endpoint: str, event: EventRecord) -> str:

@@ -1,8 +1,11 @@
-"""The reference of a keyring: in memory, for tests."""
+"""The references of a keyring and of its subjects: in memory, for tests."""
 
+import secrets
+import threading
 from collections.abc import Sequence
 
 from actors.adapters.keyring import Pair, after_retiring, after_rotation, made, new_root
+from actors.adapters.subjects import KEY_BYTES
 from actors.ports import KeyState, SigningKey
 
 
@@ -38,6 +41,45 @@ class MemoryKeys:
 
     def root(self) -> tuple[str, bytes]:
         return self._root
+
+    def close(self) -> None:
+        pass
+
+
+class MemorySubjects:
+    """The reference: forgets all with its process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: dict[str, bytes] = {}
+        self._destroyed: dict[str, int] = {}
+        self._logins: dict[str, str] = {}
+
+    def find(self, subject: str) -> bytes | None:
+        return b"" if subject in self._destroyed else self._keys.get(subject)
+
+    def make(self, subjects: Sequence[str]) -> None:
+        with self._lock:
+            for subject in subjects:
+                self._keys.setdefault(subject, secrets.token_bytes(KEY_BYTES))
+
+    def destroy(self, subjects: Sequence[str], now_ms: int) -> None:
+        with self._lock:
+            for subject in subjects:
+                self._destroyed.setdefault(subject, now_ms)
+                self._keys.pop(subject, None)
+            self._logins = {login: person for login, person in self._logins.items() if person not in self._destroyed}
+
+    def word(self) -> int:
+        return len(self._destroyed)
+
+    def destroyed(self, since_ms: int) -> Sequence[str]:
+        with self._lock:
+            return [subject for subject, at_ms in self._destroyed.items() if at_ms >= since_ms]
+
+    def enrol(self, login: str, person: str) -> str:
+        with self._lock:
+            return self._logins.setdefault(login, person)
 
     def close(self) -> None:
         pass

@@ -9,6 +9,7 @@ from actors.cli import running
 from actors.cli.catalog import catalog
 from actors.cli.codes import codes
 from actors.cli.demos import demo
+from actors.cli.erasing import erase
 from actors.cli.links import links, shares
 from actors.cli.notify import notify
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
@@ -404,6 +405,7 @@ for name, group in {
 }.items():
     app.add_typer(group, name=name)
 app.command()(sign_in)
+app.command()(erase)
 
 topics = typer.Typer(help="Make the topics of a log.", no_args_is_help=True)
 app.add_typer(topics, name="topics")

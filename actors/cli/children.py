@@ -46,7 +46,7 @@ def gateway(settings: bytes) -> None:
     from actors.adapters.logs import open_log
     from actors.adapters.prometheus import PrometheusSensor, serve_metrics
     from actors.cli.following import programs_of
-    from actors.cli.wiring import keys_of, objects_of, registry_of
+    from actors.cli.wiring import keys_of, objects_of, registry_of, subjects_of
     from gateway.server import GatewayConfig, GatewayParts, serve
 
     config = msgspec.json.decode(settings, type=GatewayConfig)
@@ -56,7 +56,8 @@ def gateway(settings: bytes) -> None:
     folder = Path(config.folder)
     keys = keys_of(folder) if config.process.identity_required else None
     registry = registry_of(config.programs)
-    parts = GatewayParts(log, registry, sensor, objects_of(folder), keys, programs_of(folder, registry))
+    subjects = subjects_of(folder)
+    parts = GatewayParts(log, registry, sensor, objects_of(folder), keys, programs_of(folder, registry), subjects)
     try:
         asyncio.run(serve(config, parts, lambda port: _ready(port=port, metrics=metrics.port)))
     finally:

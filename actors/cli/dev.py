@@ -81,7 +81,8 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         config = GatewayConfig(
             name=name, log_url="", token=token, host=process.gateway_host, port=port, cluster=cluster, process=process
         )
-        parts = GatewayParts(log, registry, sensor, wiring.objects_of(folder), keys, programs_of(folder, registry))
+        found, subjects = programs_of(folder, registry), wiring.subjects_of(folder)
+        parts = GatewayParts(log, registry, sensor, wiring.objects_of(folder), keys, found, subjects)
         gateway = Gateway(config, parts)
         bound = await gateway.start()
         shared = Shared(log, token)

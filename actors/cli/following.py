@@ -14,6 +14,7 @@ from actors.adapters.errands import Webhooks
 from actors.adapters.following import Follower
 from actors.adapters.readmodels import SqliteRows
 from actors.adapters.rollout import Rollout
+from actors.adapters.shredding import Shredding
 from actors.adapters.webhooks import Sender
 from actors.cli import wiring
 from actors.cli.archive import Archive
@@ -95,13 +96,14 @@ def following_of(
     projections = projections_of(registry)
     root, sender = cache(partial(wiring.root_of, folder)), Sender(process.webhook_local_port)
     webhooks = Webhooks(log, cluster, registry, root, sender, process.webhook_lost_ms, wiring.report)
-    slices = slices_of((*projections, webhooks.hearing), cluster)
+    shredding = Shredding(log, cluster, wiring.subjects_of(folder))
+    slices = slices_of((*projections, webhooks.hearing, shredding.hearing), cluster)
     ids = {log.topic_id(one.topic) for one in slices}
     rows = SqliteRows(folder / FILE, projections, terms_of(projections, ids))
     rollout = Rollout(
         log, cluster, wiring.objects_of(folder), wiring.token_of(folder), registry.programs, wiring.report
     )
-    follower = Follower(log, rows, projections, slices, sensor, wiring.report, (webhooks, rollout))
+    follower = Follower(log, rows, projections, slices, sensor, wiring.report, (webhooks, shredding, rollout))
     return Following(follower, failed)
 
 

@@ -10,11 +10,12 @@ from actors.cli.archive import Archive, open_archive, progress
 from actors.cli.calling import call_entity
 from actors.cli.showing import Facts, Shown, compact, from_json, time_of
 from actors.cli.tracing import position_of
-from actors.errors import NotFound
+from actors.errors import InvalidCommand, NotFound
 from actors.history import read_slice
 from actors.kernel.action import EventRecord, decode_event_frame
 from actors.kernel.partition import DEAD_LETTER, DeadLetter
 from actors.ports import Slice
+from actors.sealing import SHOWN
 
 CALLER = "hutong-cli"
 _decode_letter = msgspec.msgpack.Decoder(DeadLetter).decode
@@ -83,6 +84,9 @@ def send_again(folder: Path, position: str, as_json: bool) -> None:
         message = f"there is no dead letter at {where}; see `hutong dead-letters list`"
         raise NotFound(message, reason="NO_SUCH_LETTER")
     command = dict(found[0]["command"])
+    if SHOWN in command.values():
+        message = "this letter says what only its person may read: they, or the program's server, must say it again"
+        raise InvalidCommand(message, field="command", reason="SEALED")
     tag = command.pop("type", "")
     caller = found[0]["caller"] or CALLER
     call_entity(folder, found[0]["entity"], tag, msgspec.json.encode(command).decode(), caller, "", as_json)

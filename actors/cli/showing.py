@@ -14,6 +14,7 @@ from actors.kernel.partition import DEAD_LETTER, DeadLetter
 from actors.kernel.record import Fire, Invoke, Read, Record, Sent
 from actors.registry import Registry
 from actors.replaying import Step
+from actors.sealing import SHOWN, Personal, veiled
 
 Facts: TypeAlias = dict[str, Any]
 _decode_event = msgspec.msgpack.Decoder(EventRecord).decode
@@ -41,7 +42,7 @@ class Shown:
         """A command as `{"type": tag, field: value, …}`."""
         decoder = self._commands.get(entity.partition("/")[0])
         try:
-            value: object = decoder.decode(packed) if decoder else msgspec.msgpack.decode(packed)
+            value: object = decoder.decode(packed) if decoder else _anything(packed)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             value = _anything(packed)  # not what the entity takes today, but still what was asked
         shown = plain(value)
@@ -86,7 +87,7 @@ class Shown:
                     letters.append({"entity": self.name(letter.entity), "reason": letter.reason})
                 case Event(kind=kind, n=n, record=packed):
                     event = _decode_event(packed)
-                    said = plain(msgspec.msgpack.decode(event.payload))
+                    said = plain(veiled(msgspec.msgpack.decode(event.payload)))
                     where = {"kind": kind, "n": n, "topic": topic_of(kind)}
                     events.append({"entity": self.name(event.entity), "event": said, **where})
                 case Send():
@@ -169,7 +170,12 @@ def difference(before: object, after: object, path: str = "") -> list[Facts]:
 
 
 def plain(value: object) -> object:
-    """A value in terms of JSON; structs by the names of their fields, however they are stored, their tag as `type`."""
+    """A value in terms of JSON; structs by the names of their fields, however they are stored, their tag as `type`.
+
+    What is sealed is shown as `<sealed>`: whoever may read the log may not read that.
+    """
+    if isinstance(value, Personal):
+        return SHOWN
     if isinstance(value, Struct):
         tag = value.__struct_config__.tag
         named = {} if tag is None else {"type": tag}
@@ -184,14 +190,14 @@ def plain(value: object) -> object:
 def _anything(packed: bytes) -> object:
     """What this says, whatever it is; its hex digits when it says nothing."""
     try:
-        return msgspec.msgpack.decode(packed)
+        return veiled(msgspec.msgpack.decode(packed))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return packed.hex()
 
 
 def from_json(payload: bytes) -> object:
     """JSON as values; nothing for no bytes."""
-    return msgspec.json.decode(payload) if payload else None
+    return veiled(msgspec.json.decode(payload)) if payload else None
 
 
 def time_of(stamp_ms: int) -> str:

@@ -18,12 +18,13 @@ from actors.adapters.objects import open_objects
 from actors.adapters.prometheus import PrometheusSensor, serve_metrics, watch_collector
 from actors.adapters.rocksdb import RocksStates
 from actors.adapters.shelf import packages_on
+from actors.adapters.subjects import FileSubjects
 from actors.cli.errorfile import write_errors_to
 from actors.errors import SetupError
 from actors.kernel.record import encode_frame
 from actors.kernel.rules import Rules
 from actors.placement import Move, Size, encode_placement, placement_key
-from actors.ports import Keys, Log, Objects, Slice
+from actors.ports import Keys, Log, Objects, Slice, Subjects
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings, check_same, read_cluster
 
@@ -168,12 +169,21 @@ def token_of(folder: Path) -> str:
 
 def keys_of(folder: Path) -> Keys:
     """The keyring of this folder, or the one in $HUTONG_KEYS; made when there is none. Raises SetupError."""
-    return FileKeys(Path(os.environ.get(KEYS) or folder / KEYS_FOLDER))
+    return FileKeys(_keys_in(folder))
 
 
 def objects_of(folder: Path) -> Objects:
     """What this folder keeps of snapshots and packages. Raises SetupError."""
     return open_objects(folder / OBJECTS_FOLDER)
+
+
+def subjects_of(folder: Path) -> Subjects:
+    """The keys of persons in the same place; the file is made when it is needed."""
+    return FileSubjects(_keys_in(folder))
+
+
+def _keys_in(folder: Path) -> Path:
+    return Path(os.environ.get(KEYS) or folder / KEYS_FOLDER)
 
 
 def root_of(folder: Path) -> bytes:

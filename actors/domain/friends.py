@@ -11,12 +11,14 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import Context, Decision, Entity, Reject, Send, Stage, accept, after
+from actors.entity import Action, Context, Decision, Entity, Reject, Send, SetTimer, Stage, accept, after
 
 FRIENDS_MAX = 1_000
 """Friends and own requests together, so that no acceptance of others makes more."""
 REQUESTS_MAX = 1_000
 BLOCKED_MAX = 1_000
+ENDED_MAX = 200
+"""So many ties end in one record when the person is erased."""
 TIES_MAX = 4_000
 """With those that ended: their numbers are kept for words that are still on the way. The oldest are forgotten."""
 
@@ -88,6 +90,10 @@ class Hear(Struct, frozen=True, tag="social.friends.hear"):
     ends: int
 
 
+class Erase(Struct, frozen=True, tag="social.friends.erase"):
+    """The person is erased: end every tie, and never tie another. What one record cannot end the next one does."""
+
+
 class Wished(Struct, frozen=True, tag="social.friends.wished"):
     """Our own word `number`: we ask, or accept the other's word `upon`."""
 
@@ -109,6 +115,10 @@ class Blocked(Struct, frozen=True, tag="social.friends.blocked"):
 
 class Unblocked(Struct, frozen=True, tag="social.friends.unblocked"):
     person: str
+
+
+class WasErased(Struct, frozen=True, tag="social.friends.was-erased"):
+    pass
 
 
 class Heard(Struct, frozen=True, tag="social.friends.heard"):
@@ -146,15 +156,20 @@ class Friends(Struct, frozen=True, array_like=True):
 
     words: int = 0
     ties: dict[str, Tie] = {}
+    erased: bool = False
 
 
-FriendsCommand: TypeAlias = Request | Accept | Refuse | Remove | Block | Unblock | Hear
-FriendsEvent: TypeAlias = Wished | Ended | Blocked | Unblocked | Heard
+FriendsCommand: TypeAlias = Request | Accept | Refuse | Remove | Block | Unblock | Hear | Erase
+FriendsEvent: TypeAlias = Wished | Ended | Blocked | Unblocked | Heard | WasErased
 
 
 def decide(friends: Friends, command: FriendsCommand, ctx: Context) -> Decision[FriendsEvent]:
     if isinstance(command, Hear):
         return _hear(friends, command, ctx)
+    if isinstance(command, Erase):
+        return _erase(friends, ctx)
+    if friends.erased:
+        raise Reject("PERSON_ERASED")
     person = command.person
     if person == ctx.entity_id:
         raise Reject("oneself")
@@ -193,12 +208,28 @@ def _end(friends: Friends, person: str, tie: Tie, *besides: FriendsEvent) -> Dec
     return accept(ended, *besides, reply={"state": "blocked" if besides else "none"}, actions=(send,))
 
 
+def _erase(friends: Friends, ctx: Context) -> Decision[FriendsEvent]:
+    if ctx.sender not in (f"identity.person/{ctx.entity_id}", f"{FRIENDS.kind}/{ctx.entity_id}"):
+        raise Reject("not_for_clients")
+    events: list[FriendsEvent] = [] if friends.erased else [WasErased()]
+    actions: list[Action] = []
+    tied = [person for person, tie in friends.ties.items() if tie.mine or tie.theirs]
+    for person in tied[:ENDED_MAX]:
+        ended = _end(friends, person, friends.ties[person])
+        events += ended.events
+        actions += ended.actions
+        friends = evolve(friends, ended.events[0])
+    if len(tied) > ENDED_MAX:
+        actions.append(SetTimer("erase", ctx.now_ms, Erase()))
+    return accept(*events, actions=tuple(actions))
+
+
 def _hear(friends: Friends, word: Hear, ctx: Context) -> Decision[FriendsEvent]:
     person = ctx.only_from(FRIENDS.kind)
     heard = Heard(person, word.wants, word.number, word.upon, word.ends)
     after_it = evolve(friends, heard)
     tie = after_it.ties[person]
-    if not tie.theirs or tie.mine or not (tie.blocked or _has(friends, "asks", REQUESTS_MAX)):
+    if not tie.theirs or tie.mine or not (tie.blocked or friends.erased or _has(friends, "asks", REQUESTS_MAX)):
         return accept(heard)
     refused = _end(after_it, person, tie)  # a request that nobody is to see
     return accept(heard, *refused.events, actions=refused.actions)
@@ -214,6 +245,8 @@ def _check_room(friends: Friends, state: str, count: int) -> None:
 
 
 def evolve(friends: Friends, event: FriendsEvent) -> Friends:
+    if isinstance(event, WasErased):
+        return replace(friends, erased=True)
     tie = friends.ties.get(event.person, Tie())
     match event:
         case Wished(person, number, upon):
@@ -243,7 +276,7 @@ def _with(friends: Friends, person: str, tie: Tie, words: int) -> Friends:
     ties[person] = tie  # at the end: the oldest come first
     if len(ties) > TIES_MAX:
         del ties[next(other for other, each in ties.items() if each.state == "none")]
-    return Friends(words, ties)
+    return Friends(words, ties, friends.erased)
 
 
 def view_friends(friends: Friends, _: object) -> object:
@@ -264,5 +297,6 @@ FRIENDS: Entity[Friends, FriendsCommand, FriendsEvent] = Entity(
     views={"friends": view_friends},
     collection="friends",
     life={"tie": TIE},
+    takes_from=("identity",),
     state_bytes_max=512 * 1024,
 )

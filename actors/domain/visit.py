@@ -14,9 +14,10 @@ from actors.domain.ways.sources import SCENES, Source
 from actors.entity import Context, Decision, Entity, Reject, Send, Stage, accept, after
 
 LIFE = {
-    "none": Stage({"open": "open"}),
-    "open": Stage({"open": "open", "close": "open", "leave": "away"}),
-    "away": Stage({"open": "open", "close": "away"}),
+    "none": Stage({"open": "open", "erase": "erased"}),
+    "open": Stage({"open": "open", "close": "open", "leave": "away", "erase": "erased"}),
+    "away": Stage({"open": "open", "close": "away", "erase": "erased"}),
+    "erased": Stage({"erase": "erased"}, terminal=True),
 }
 """`leave` closes the last session that is open; `close` any other, or one that was closed already."""
 MERGE_MS = 30_000
@@ -45,6 +46,10 @@ class Close(Struct, frozen=True, tag="visit.close"):
     """Close the n-th session; one that is closed already stays so."""
 
     n: Annotated[int, Meta(ge=1)]
+
+
+class Erase(Struct, frozen=True, tag="visit.erase"):
+    """The person is erased: close what is open, and forget the rest."""
 
 
 class _Opening(Struct, frozen=True):
@@ -77,8 +82,12 @@ class SessionEnded(Struct, frozen=True, tag="visit.session-ended"):
     at_ms: int
 
 
-Command: TypeAlias = Open | Close
-Event: TypeAlias = VisitBegan | VisitContinued | SessionEnded
+class VisitsErased(Struct, frozen=True, tag="visit.erased"):
+    at_ms: int
+
+
+Command: TypeAlias = Open | Close | Erase
+Event: TypeAlias = VisitBegan | VisitContinued | SessionEnded | VisitsErased
 
 
 class Running(Struct, frozen=True):
@@ -107,6 +116,12 @@ def decide(visits: Visits, command: Command, ctx: Context) -> Decision[Event]:
             return _open(visits, command, ctx)
         case Close(n):
             return _close(visits, n, ctx)
+        case Erase():
+            ctx.only_from("identity.link", ctx.entity_id)
+            after(LIFE, visits.state, "erase")
+            if visits.state == "erased":
+                return accept()
+            return accept(VisitsErased(ctx.now_ms), actions=tuple(_closing(ctx, each.n) for each in visits.sessions))
         case _:
             assert_never(command)
 
@@ -168,6 +183,8 @@ def evolve(visits: Visits, event: Event) -> Visits:
         case SessionEnded(n):
             left = tuple(each for each in visits.sessions if each.n != n)
             return replace(visits, state="open" if left else "away", sessions=left)
+        case VisitsErased():
+            return Visits("erased", opens=visits.opens)
         case _:
             assert_never(event)
 
@@ -186,5 +203,6 @@ VISIT: Entity[Visits, Command, Event] = Entity(
     evolve,
     views={"visit": view_visit},
     life={"visit": LIFE},
+    takes_from=("identity",),
     timers_max=0,
 )

@@ -1,5 +1,8 @@
 """`IdentityService`: who a person is to each program. What is secret is derived here; entities know numbers alone."""
 
+import secrets
+from base64 import b32encode
+
 from msgspec import Struct
 
 from actors.domain.catalog import name as names
@@ -45,6 +48,10 @@ class _Touched(Struct):
     until_ms: int
 
 
+class _Erasing(Struct):
+    state: str
+
+
 class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
     """See `protos/gateway/v1/identity.proto`."""
 
@@ -56,8 +63,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
 
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
         """The person's account; made when it signs in for the first time."""
-        name = "" if self.vault is None else self.vault.derived.person(request.issuer, request.subject)
-        person = PERSON.at(name)
+        known = "" if self.vault is None else self.vault.derived.login(request.issuer, request.subject)
 
         async def work(steps: Steps) -> pb.SignInResponse:
             self.open(steps)
@@ -65,9 +71,9 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
                 if not 1 <= len(word) <= _WORD_CHARS_MAX:
                     message = f"{field} has 1 to {_WORD_CHARS_MAX} characters"
                     raise InvalidCommand(message, field=field, reason="INVALID_ASSERTION")
-            return await self._signed_in(steps, name)
+            return await self._signed_in(steps, await self._person(known))
 
-        return await self.answer(context, "SignIn", person, request.request_id, work)
+        return await self.answer(context, "SignIn", PERSON.at(known), request.request_id, work)
 
     async def SignInWith(self, request: pb.SignInWithRequest, context: Context) -> pb.SignInResponse:
         """The account of whoever has signed in with the issuer; it is named by that issuer's name of them."""
@@ -80,11 +86,15 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             if steps.principal != UNPROVEN:
                 raise denied()
             subject = await self._issuer.subject(id_token_of(context.invocation_metadata()))
-            name = vault.derived.person(self._issuer.url, subject)
+            name = await self._person(vault.derived.login(self._issuer.url, subject))
             steps.caller = UNPROVEN._replace(subject=name).caller  # its request ids are nobody else's
             return await self._signed_in(steps, name)
 
         return await self.answer(context, "SignInWith", about, request.request_id, work)
+
+    async def _person(self, login: str) -> str:
+        """Who signs in by this login; somebody new, named by chance, when nobody did or they were erased."""
+        return await self._routes.sealing.enrol(login, b32encode(secrets.token_bytes(16)).decode().lower()[:26])
 
     async def _signed_in(self, steps: Steps, name: str) -> pb.SignInResponse:
         """A person's account, and a sign-in that goes on by refresh secrets."""
@@ -141,8 +151,8 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
         async def work(steps: Steps) -> pb.IssueCodeResponse:
             vault, person = self.open(steps), steps.person
             check_runs(self._routes.registry, request.program)
-            await _check_person(steps, person)
             at = IDENTITY.at(f"{request.program}/{vault.derived.openid(request.program, person)}")
+            await _used(steps, person, at.id)
             quotas = self.process
             issue = IssueCode(quotas.login_code_ms, quotas.login_codes_minute_max, quotas.login_codes_open_max)
             answer = await steps.ask(at, issue)
@@ -159,7 +169,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
     async def ExchangeCode(self, request: pb.ExchangeCodeRequest, context: Context) -> pb.ExchangeCodeResponse:
         """A code that is not ours, or of another program, is refused before the log."""
         program = request.program
-        login = None if self.vault is None else self.vault.derived.login(request.code)
+        login = None if self.vault is None else self.vault.derived.shown(request.code)
         about = PERSON.at("" if login is None else login.person)
 
         async def work(steps: Steps) -> pb.ExchangeCodeResponse:
@@ -224,8 +234,8 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
         async def work(steps: Steps) -> pb.GetPersonTokenResponse:
             vault, person = self.open(steps), steps.person
             check_runs(self._routes.registry, request.program)
-            await _check_person(steps, person)
             openid = vault.derived.openid(request.program, person)
+            await _used(steps, person, f"{request.program}/{openid}")
             token = vault.token(Principal(Role.PERSON, request.program, openid))
             return pb.GetPersonTokenResponse(openid=openid, token=token)
 
@@ -238,6 +248,29 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
     async def UnblockPerson(self, request: pb.PersonRequest, context: Context) -> pb.IdentityChange:
         """Sign-ins again."""
         return await self._moderate(context, "UnblockPerson", request, Unblock())
+
+    async def Erase(self, request: pb.PersonRequest, context: Context) -> pb.EraseResponse:
+        """The tombstone; the follower destroys the keys."""
+        about = PERSON.at(request.person or self._subject(context))
+
+        async def work(steps: Steps) -> pb.EraseResponse:
+            self.open(steps)
+            answer = await steps.ask(PERSON.at(_whom(steps, request.person)), people.Erase())
+            state = answer.reply(_Erasing).state
+            return pb.EraseResponse(state=state, position=position_of(answer), duplicate=answer.duplicate)
+
+        return await self.answer(context, "Erase", about, request.request_id, work)
+
+    async def GetPerson(self, request: pb.GetPersonRequest, context: Context) -> pb.GetPersonResponse:
+        """The account's state."""
+        about = PERSON.at(request.person or self._subject(context))
+
+        async def work(steps: Steps) -> pb.GetPersonResponse:
+            self.open(steps)
+            found = await steps.look(PERSON.at(_whom(steps, request.person)), "person", people.Person)
+            return pb.GetPersonResponse(state=found.state)
+
+        return await self.answer(context, "GetPerson", about, "", work)
 
     async def _moderate(
         self, context: Context, method: str, request: pb.PersonRequest, command: people.Command
@@ -268,13 +301,31 @@ def _check_login(login: str) -> None:
         raise denied()
 
 
-async def _check_person(steps: Steps, person: str) -> None:
-    """Raises Reject for a person who is blocked, NotFound for one who never signed in."""
+def _whom(steps: Steps, person: str) -> str:
+    """The person that an operator names, or who calls. Raises PermissionDenied."""
+    if steps.principal is not None and steps.principal.role is Role.OPERATOR:
+        return person
+    if person not in ("", steps.person):
+        raise denied()
+    return steps.person
+
+
+async def _check_person(steps: Steps, person: str) -> people.Person:
+    """Raises Reject for a person who is blocked or erased, NotFound for one who never signed in."""
     found = await steps.look(PERSON.at(person), "person", people.Person)
+    if found.state in ("erasing", "erased"):
+        raise Reject("PERSON_ERASED")
     if found.state == "blocked":
         raise Reject("PERSON_BLOCKED")
     if found.state == "none":
         raise NotFound("there is no such person; sign in first", reason="NO_SUCH_PERSON")
+    return found
+
+
+async def _used(steps: Steps, person: str, link: str) -> None:
+    """The person is to be known to have this link, before anything is kept under it: so it can be erased."""
+    if link not in (await _check_person(steps, person)).links:
+        await steps.ask(PERSON.at(person), people.Use(link), 1)
 
 
 async def _unionid(steps: Steps, derived: Derived, program: str, person: str) -> str:

@@ -1,7 +1,8 @@
 """`NotifyService`: templates, grants, sends, the box, the inbox and the windows of customer service."""
 
 import time
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -10,7 +11,7 @@ from actors.domain.catalog.program import Program
 from actors.domain.notify import inbox as inboxes
 from actors.domain.notify.box import BOX
 from actors.domain.notify.box import Acknowledge as AcknowledgeTo
-from actors.domain.notify.fields import flaw_of_template, flaw_of_values
+from actors.domain.notify.fields import TEXT_CHARS_MAX, flaw_of_template, flaw_of_values
 from actors.domain.notify.grants import ASKED_MAX, GRANTS, Given, Grant, Use
 from actors.domain.notify.grants import Answer as AnswerTo
 from actors.domain.notify.inbox import INBOX, Inbox, Item
@@ -19,6 +20,7 @@ from actors.domain.notify.template import TEMPLATE, Approve, Disable, Draft, Tem
 from actors.domain.notify.window import WINDOW, Note, Reply, Window
 from actors.errors import InvalidCommand, NotFound, PlatformError, Reject
 from actors.principal import PART, Principal, Role
+from actors.sealing import Personal
 from gateway.answering import Context
 from gateway.authority import check_method, denied
 from gateway.listening import Listener, until_expiry
@@ -30,6 +32,7 @@ from gateway.v1 import notify_pb2_grpc
 _TEAM = ("admin", "developer", "operator")
 """Which roles of a team draft and disable its programs' templates."""
 _LISTED = 20
+T = TypeVar("T")
 
 
 class _Used(Struct):
@@ -146,7 +149,8 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             check_runs(self._routes.registry, request.program)
             if request.page:
                 check_page(self._routes.registry, request.program, request.page)
-            message = Message(request.message_id, request.template, template.title, values, request.page)
+            said = await _sealed(steps, request, dict(sorted(values.items())))
+            message = Message(request.message_id, request.template, template.title, said, request.page)
             answer = await steps.ask(at, Use(message, self.process.notify_unheard_ms))
             used = answer.reply(_Used)
             return pb.SendMessageResponse(
@@ -166,7 +170,8 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             check_method(caller.principal, "/gateway.v1.NotifyService/ListenBox")
             _check_person(caller.principal, request)
             route = self._routes.to(self._routes.registry.name_of(str(BOX.at(_person(request)))))
-            listener = Listener(self._ingress, route, request.cursor)
+            opened = partial(self._routes.sealing.opened, caller.principal)
+            listener = Listener(self._ingress, route, request.cursor, opened)
             with until_expiry(caller, listener.expire):
                 await self.serve(listener, listener.run(context))
         except PlatformError as error:
@@ -198,7 +203,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             items: list[Item] = []
             for page in dict.fromkeys(inboxes.page_id(at.id, cursor) for cursor in (begin + 1, last) if last > begin):
                 items += await steps.look(inboxes.PAGE.at(page), "page", list[Item], after=begin)
-            shown = [_item(item, inbox.read) for item in items if item.cursor <= last]
+            shown = [_item(steps, item, inbox.read) for item in items if item.cursor <= last]
             return pb.ListInboxResponse(
                 items=shown,
                 missed=inboxes.missed(inbox, request.after),
@@ -237,9 +242,10 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
 
         async def work(steps: Steps) -> pb.NotifyChange:
             _check_person(steps.principal, request)
-            if not request.text:
-                raise InvalidCommand("a reply says something", field="text", reason="INVALID_TEXT")
-            message = Message(request.message_id, text=request.text)
+            if not 1 <= len(request.text) <= TEXT_CHARS_MAX:
+                told = f"a reply says something, in {TEXT_CHARS_MAX} characters at most"
+                raise InvalidCommand(told, field="text", reason="INVALID_TEXT")
+            message = Message(request.message_id, text=await _sealed(steps, request, str(request.text)))
             answer = await steps.ask(at, Reply(message, self.process.notify_unheard_ms))
             again = answer.reply(_Replied).again
             return pb.NotifyChange(position=position_of(answer), duplicate=answer.duplicate or again)
@@ -310,16 +316,21 @@ def _values(written: bytes) -> dict[str, str]:
         raise InvalidCommand(message, field="fields", reason="INVALID_FIELD") from error
 
 
-def _item(item: Item, read: int) -> pb.InboxItem:
+async def _sealed(steps: Steps, request: Any, said: T) -> Personal[T]:
+    """What is said to a person: the same message says it in the same bytes, whichever call sends it."""
+    return await steps.seal(_person(request), request.program, f"notify {request.message_id}", said)
+
+
+def _item(steps: Steps, item: Item, read: int) -> pb.InboxItem:
     message = item.message
     return pb.InboxItem(
         cursor=item.cursor,
         message_id=message.message_id,
         template=message.template,
         title=message.title,
-        fields=msgspec.json.encode(message.fields),
+        fields=msgspec.json.encode(steps.open(message.fields) or {}),
         page=message.page,
-        text=message.text,
+        text=steps.open(message.text) or "",
         sent_ms=item.sent_ms,
         read=item.cursor <= read,
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from gateway.ingress import Ingress, Single
 from gateway.listening import Listener, until_expiry
 from gateway.pending import Call
 from gateway.routes import Route, Routes, text_of
+from gateway.sealing import KeyMissing
 from gateway.status import refusal_of
 from gateway.streams import stream_of
 from gateway.v1 import program_pb2 as pb
@@ -91,7 +93,7 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
             try:
                 name, key = caller.name, self._routes.request_id(request_id)
                 request_id = request_id or text_of(key)
-                partition, record = self._routes.record(request.entity, request.command, request.payload, key, name)
+                partition, record = await self._record(request, key, name)
                 waiter = Single()
                 until_ms = deadline_ms(context.time_remaining(), self._process)
                 self._ingress.submit(
@@ -103,13 +105,22 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
             reply = await waiter.future
             if reply.code:
                 raise refusal_of(reply, partition)
+            payload = self._routes.sealing.opened(caller.principal, reply.payload)
         except PlatformError as error:
             await self.refuse(context, "Invoke", began, error, request_id)
         context.set_trailing_metadata((*trailer(request_id), *level_trailer(self._ingress.door.levels(caller))))
         self._sensor.call_done("Invoke", "OK", time.perf_counter() - began)
-        response = pb.InvokeResponse(payload=reply.payload, request_id=request_id)
+        response = pb.InvokeResponse(payload=payload, request_id=request_id)
         tell_where(response, reply, partition)
         return response
+
+    async def _record(self, request: pb.InvokeRequest, key: bytes, caller: str) -> tuple[int, bytes]:
+        """The record of a call; what it says of a person for the first time waits for that person's key."""
+        record = partial(self._routes.record, request.entity, request.command, request.payload, key, caller)
+        try:
+            return record()
+        except KeyMissing:
+            return await self._routes.sealing.keyed(record)
 
     async def InvokeStream(self, request_iterator: AsyncIterator[pb.InvokeBatch], context: Context) -> None:
         """Many calls at a time."""
@@ -126,7 +137,8 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
         """One question."""
         began = time.perf_counter()
         try:
-            check_entity_call(self.principal(context), self._routes, request.entity, request.view)
+            principal = self.principal(context)
+            check_entity_call(principal, self._routes, request.entity, request.view)
             route = self._routes.to(request.entity)
             self._routes.check_view(route, request.view)
             _check_args(request.args)
@@ -136,6 +148,7 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
                 position, payload = await self._read(route, request, caller.name, until_ms)
             else:
                 position, payload = await self._ask(route, request, until_ms)
+            payload = self._routes.sealing.opened(principal, payload)
         except PlatformError as error:
             await self.refuse(context, "Query", began, error, "")
         context.set_trailing_metadata(trailer(""))
@@ -211,7 +224,8 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
             check_entity_call(caller.principal, self._routes, request.entity, "pushes")
             route = self._routes.to(request.entity)
             self._routes.check_view(route, "pushes")
-            listener = Listener(self._ingress, route, request.cursor)
+            opened = partial(self._routes.sealing.opened, caller.principal)
+            listener = Listener(self._ingress, route, request.cursor, opened)
             with until_expiry(caller, listener.expire):
                 await self.serve(listener, listener.run(context))
         except PlatformError as error:

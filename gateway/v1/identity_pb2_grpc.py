@@ -90,6 +90,16 @@ class IdentityServiceStub:
                 request_serializer=gateway_dot_v1_dot_identity__pb2.PersonRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_identity__pb2.IdentityChange.FromString,
                 _registered_method=True)
+        self.Erase = channel.unary_unary(
+                '/gateway.v1.IdentityService/Erase',
+                request_serializer=gateway_dot_v1_dot_identity__pb2.PersonRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_identity__pb2.EraseResponse.FromString,
+                _registered_method=True)
+        self.GetPerson = channel.unary_unary(
+                '/gateway.v1.IdentityService/GetPerson',
+                request_serializer=gateway_dot_v1_dot_identity__pb2.GetPersonRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_identity__pb2.GetPersonResponse.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
@@ -97,7 +107,7 @@ class IdentityServiceServicer:
     """
 
     def SignIn(self, request, context):
-        """An issuer that the platform trusts says who has signed in. PERSON_BLOCKED.
+        """An issuer that the platform trusts says who has signed in. PERSON_BLOCKED, PERSON_ERASED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +185,22 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Erase(self, request, context):
+        """The person is forgotten, for ever: what identifies them is opened for nobody any more, and their tokens and codes
+        are good for nothing. A person erases itself, by the token of its account; an operator whomever it names.
+        The answer tells that it has begun; it has ended when GetPerson says `erased`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPerson(self, request, context):
+        """How a person's account stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -232,6 +258,16 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.UnblockPerson,
                     request_deserializer=gateway_dot_v1_dot_identity__pb2.PersonRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_identity__pb2.IdentityChange.SerializeToString,
+            ),
+            'Erase': grpc.unary_unary_rpc_method_handler(
+                    servicer.Erase,
+                    request_deserializer=gateway_dot_v1_dot_identity__pb2.PersonRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_identity__pb2.EraseResponse.SerializeToString,
+            ),
+            'GetPerson': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPerson,
+                    request_deserializer=gateway_dot_v1_dot_identity__pb2.GetPersonRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_identity__pb2.GetPersonResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -532,6 +568,60 @@ class IdentityService:
             '/gateway.v1.IdentityService/UnblockPerson',
             gateway_dot_v1_dot_identity__pb2.PersonRequest.SerializeToString,
             gateway_dot_v1_dot_identity__pb2.IdentityChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Erase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.IdentityService/Erase',
+            gateway_dot_v1_dot_identity__pb2.PersonRequest.SerializeToString,
+            gateway_dot_v1_dot_identity__pb2.EraseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.IdentityService/GetPerson',
+            gateway_dot_v1_dot_identity__pb2.GetPersonRequest.SerializeToString,
+            gateway_dot_v1_dot_identity__pb2.GetPersonResponse.FromString,
             options,
             channel_credentials,
             insecure,

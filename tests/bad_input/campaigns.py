@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.adapters.memory_keys import MemorySubjects
 from actors.errors import Corrupt, InvalidCommand, NotFound
 from actors.kernel.action import Code
 from actors.kernel.record import (
@@ -26,6 +27,7 @@ from actors.settings import ClusterSettings, ProcessSettings
 from gateway.auth import caller_of
 from gateway.client import uuid7
 from gateway.routes import Routes
+from gateway.sealing import Sealing
 from tests.bad_input.halts import halt_partitions
 from tests.bad_input.messages import mutate_messages
 from tests.bad_input.mutating import broken_bytes, odd_text
@@ -59,7 +61,7 @@ POISONS = {
 
 def routes() -> Routes:
     """What a gateway checks calls by."""
-    return Routes(registry(), ClusterSettings(partitions=2), ProcessSettings())
+    return Routes(registry(), ClusterSettings(partitions=2), ProcessSettings(), Sealing(MemorySubjects()))
 
 
 def _refused(counts: Counts, what: str, act: Callable[[], object]) -> None:

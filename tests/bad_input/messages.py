@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
+from actors.adapters.memory_keys import MemorySubjects
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from actors.kernel.rules import Rules
@@ -25,6 +26,7 @@ from gateway.ingress import Ingress
 from gateway.listening import Listener
 from gateway.pending import Call
 from gateway.routes import Routes
+from gateway.sealing import Sealing
 from gateway.services.program import ProgramService
 from gateway.status import STATUS_METADATA
 from gateway.v1 import program_pb2 as pb
@@ -251,7 +253,9 @@ def mutate_messages(_: Path, seed: int, size: int) -> Counts:
 async def _mutate(counts: Counts, size: int) -> Counts:
     chance, known = random.Random(counts.seed), registry()
     ingress = cast("Ingress", Answering(Rules(known.entities.values(), 1, "rules")))
-    service = ProgramService(ingress, Routes(known, CLUSTER, ProcessSettings()), ProcessSettings(), Sensor())
+    service = ProgramService(
+        ingress, Routes(known, CLUSTER, ProcessSettings(), Sealing(MemorySubjects())), ProcessSettings(), Sensor()
+    )
     for _ in range(size):
         bad = mutant(chance)
         counts.bad_inputs += 1

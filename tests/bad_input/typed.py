@@ -13,7 +13,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
-from actors.adapters.memory_keys import MemoryKeys
+from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
 from actors.adapters.objects import open_objects
 from actors.adapters.readmodels import SqliteRows
 from actors.adapters.signatures import public_of
@@ -46,6 +46,7 @@ from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes
+from gateway.sealing import Sealing
 from gateway.services.catalog import CatalogService
 from gateway.services.credentials import CredentialService
 from gateway.services.friends import FriendsService
@@ -222,7 +223,7 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
     rules = Rules(known.entities.values(), 1, "rules")
     ingress = cast("Ingress", Entities(rules))
     closed = cast("Ingress", Entities(rules, Auth(Verifier(KEYS))))
-    routes = Routes(known, CLUSTER, process)
+    routes = Routes(known, CLUSTER, process, Sealing(MemorySubjects()))
     services = {
         "CatalogService": CatalogService(ingress, routes, process, Sensor(), open_objects("memory:///")),
         "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS),

@@ -14,9 +14,11 @@ import grpc
 from google.rpc import status_pb2
 
 from actors.adapters.hosting.shell import Hosting
+from actors.adapters.memory_keys import MemorySubjects
 from actors.errors import PlatformError
 from actors.kernel.record import Invoke, Read, Slice, decode_frame
 from gateway.routes import Routes
+from gateway.sealing import Sealing
 from gateway.server import SERVICE_NAME
 from gateway.status import STATUS_METADATA
 from gateway.v1 import program_pb2 as pb
@@ -137,7 +139,7 @@ def _listens(bad: Mutant) -> bool:
     """Whether this is a good question for pushes, which has no end of its own."""
     if bad.method != "Listen" or not bad.is_message:
         return False
-    routes = Routes(registry(), CLUSTER, PROCESS)
+    routes = Routes(registry(), CLUSTER, PROCESS, Sealing(MemorySubjects()))
     try:
         routes.check_view(routes.to(pb.ListenRequest.FromString(bad.written).entity), "pushes")
     except PlatformError:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import apsw
 
-from actors.adapters.keyring import BUSY_MS_MAX
+from actors.adapters.keyfile import BUSY_MS_MAX
 from actors.cli import wiring
 from actors.cli.archive import open_archive
 from actors.cli.city import proofs, unowed

@@ -10,7 +10,8 @@ import apsw
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from actors.adapters.keyring import MASTER_FILE, FileKeys
+from actors.adapters.keyfile import MASTER_FILE
+from actors.adapters.keyring import FileKeys
 from actors.adapters.memory_keys import MemoryKeys
 from actors.errors import InvalidCommand, NotFound, SetupError
 from actors.ports import Keys, KeyState

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import Reject, Send
+from actors import Personal, Reject, Send
 from actors.domain.notify import box, inbox, window
 from actors.domain.notify import template as t
 from actors.domain.notify.box import BOX, Acknowledge, Look, Put
-from actors.domain.notify.fields import FIELDS_MAX, flaw_of_template, flaw_of_values
+from actors.domain.notify.fields import FIELDS_MAX, TEXT_CHARS_MAX, flaw_of_template, flaw_of_values
 from actors.domain.notify.grants import GRANTS, TEMPLATES_MAX, Answer, Given, Said, Use
 from actors.domain.notify.inbox import INBOX, PAGE, Deliver, Item, Keep, Read
-from actors.domain.notify.message import MESSAGES_MAX, TEXT_CHARS_MAX, Message
+from actors.domain.notify.message import MESSAGES_MAX, Message
 from actors.domain.notify.template import TEMPLATE, Approve, Disable, Draft
 from actors.domain.notify.window import ACTS, WINDOW, Note, Reply
 from actors.testing import NOW_MS, Ensemble, Played, Scenario
@@ -34,11 +34,11 @@ def answer(ensemble: Ensemble, said: Said, *, lasting: bool = False, template: s
 
 
 def send(ensemble: Ensemble, message_id: str, title: str = "Ready") -> Played:
-    return ensemble.when(GRANTS.at(WHO), Use(Message(message_id, "ready", title, {"thing1": "tea"})))
+    return ensemble.when(GRANTS.at(WHO), Use(Message(message_id, "ready", title, Personal(b"tea"))))
 
 
 def reply(ensemble: Ensemble, message_id: str, now_ms: int = NOW_MS) -> Played:
-    return ensemble.when(WINDOW.at(WHO), Reply(Message(message_id, text="hello")), now_ms=now_ms)
+    return ensemble.when(WINDOW.at(WHO), Reply(Message(message_id, text=Personal(b"hello"))), now_ms=now_ms)
 
 
 def left(ensemble: Ensemble) -> int:
@@ -207,9 +207,10 @@ def test_a_full_box_sends_its_oldest_to_the_inbox_and_says_so_to_who_listens() -
 
 
 def test_a_box_and_a_page_of_the_largest_messages_are_within_their_bounds() -> None:
-    fields = {f"character_string{number}": "\U0001f6b2" * 32 for number in range(10, 10 + FIELDS_MAX)}
+    fields, around = FIELDS_MAX * (18 + 32 * 4 + 4), 200
     wide = "\U0001f6b2" * 64
-    largest = Message(wide, wide, wide, fields, wide * 4, "\U0001f6b2" * TEXT_CHARS_MAX)
+    said, text = Personal[dict[str, str]](b"x" * (fields + around)), Personal[str](b"x" * (TEXT_CHARS_MAX * 4 + around))
+    largest = Message(wide, wide, wide, said, wide * 4, text)
     filled = Scenario(BOX, box.Box(255, 0, tuple(box.Kept(n, largest, NOW_MS, NOW_MS) for n in range(1, 256))))
     assert len(filled.when(Put(largest), sender="notify.grants/1").state.kept) == box.KEPT_MAX
     page = Scenario(PAGE, entity_id=f"{WHO}/0")
@@ -294,14 +295,14 @@ def test_the_window_that_ends_first_is_used_first_and_a_repeated_reply_is_one() 
     shown = Scenario(WINDOW, ensemble.state(WINDOW, WHO), entity_id=WHO).view("windows")
     assert {act: each["left"] for act, each in shown.items()} == {"message": 5, "enter": 1}
     with refused_with("MESSAGE_ID_TAKEN"):
-        ensemble.when(WINDOW.at(WHO), Reply(Message("a", text="other")))
+        ensemble.when(WINDOW.at(WHO), Reply(Message("a", text=Personal(b"other"))))
 
 
 def test_so_many_replies_are_remembered() -> None:
     scenario = Scenario(WINDOW, entity_id=WHO)
     scenario.when(Note("pay"))
     for number in range(MESSAGES_MAX + 1):
-        scenario.when(Reply(Message(str(number), text="x")))
+        scenario.when(Reply(Message(str(number), text=Personal(b"x"))))
     assert (len(scenario.state.messages), "0" in scenario.state.messages) == (MESSAGES_MAX, False)
 
 

@@ -19,7 +19,7 @@ def test_a_person_registers_once_and_not_while_it_is_blocked() -> None:
     with pytest.raises(Reject, match="PERSON_BLOCKED"):
         scenario.when(Register())
     assert scenario.when(Unblock(), caller="operator/op").events == (Unblocked("operator/op", NOW_MS),)
-    assert scenario.view("person") == {"state": "active", "registered_ms": NOW_MS}
+    assert scenario.view("person") == {"state": "active", "registered_ms": NOW_MS, "links": []}
 
 
 @given(st.lists(st.sampled_from([Register(), Block(), Unblock()]), max_size=20))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from google.protobuf import message_factory
 
-from actors.adapters.memory_keys import MemoryKeys
+from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
 from actors.adapters.objects import open_objects
 from actors.domain.catalog.name import Name
 from actors.domain.developer import Account, Member
@@ -31,6 +31,7 @@ from gateway.door import Door, Probe
 from gateway.gatekeeper import Gatekeeper
 from gateway.ingress import Ingress
 from gateway.routes import Routes
+from gateway.sealing import Sealing
 from gateway.server import GatewayParts, services
 from gateway.standing import Standing
 from gateway.tokens import Verifier, sign
@@ -68,6 +69,8 @@ ABOUT: Mapping[str, str] = {
     "IdentityService/ExchangeCode": "program",
     "IdentityService/CheckSession": "program",
     "IdentityService/RevokeSession": "program",
+    "IdentityService/Erase": "account",
+    "IdentityService/GetPerson": "account",
     "NotifyService": "person",
     "NotifyService/DraftTemplate": "program",
     "NotifyService/ApproveTemplate": "nobody",
@@ -80,8 +83,9 @@ ABOUT: Mapping[str, str] = {
     "WaysService/MatchRule": "nobody",
     "WebhookService": "program",
 }
-"""What a service's methods are about, and single ones otherwise: a program, its team, one of its persons, or its
-credential; or nobody: what is public, what only those do who run the platform, and what is of nobody but who asks."""
+"""What a service's methods are about, and single ones otherwise: a program, its team, one of its persons, its
+credential, or a person's account; or nobody: what is public, what only those do who run the platform, and what is of
+nobody but who asks."""
 
 
 class Ask(NamedTuple):
@@ -116,6 +120,8 @@ def must_be_refused(ask: Ask) -> bool:
     if role not in RPCS[f"/gateway.v1.{ask.method}"]:
         return True
     what = about(ask.method)
+    if what == "account":
+        return role is Role.ACCOUNT and subject != ask.person
     if what == "nobody" or role in (Role.OPERATOR, Role.PLATFORM):
         return False
     if role is Role.MEMBER:
@@ -158,7 +164,7 @@ class Street:
         process = ProcessSettings(identity_required=True)
         auth = Auth(Verifier(keys))
         self.ingress = Owned(registry, auth)
-        ingress, routes = cast("Ingress", self.ingress), Routes(registry, CLUSTER, process)
+        ingress, routes = cast("Ingress", self.ingress), Routes(registry, CLUSTER, process, Sealing(MemorySubjects()))
         parts_ = GatewayParts(TestLog(), registry, Sensor(), open_objects("memory:///"), keys)
         self._services = {each.name: each.service for each in services(ingress, routes, process, parts_)}
         self._gatekeeper = Gatekeeper(auth, Standing(ingress, routes), Probe(Door(process, Sensor())), Sensor())
@@ -233,6 +239,7 @@ def request_of(method: Any, ask: Ask) -> Any:
         "program": program,
         "member": "zoe",
         "openid": person,
+        "person": person,
         "session": f"sessions/{program}/{person}/1",
         "credential": f"server/{program}",
         "text": f"{program}/ABCDEFGHIJKLMNOP",

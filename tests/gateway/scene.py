@@ -20,6 +20,7 @@ from actors.adapters.hosting import HostConfig
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.shell import Hosting, Parts
 from actors.adapters.memory import MemoryLog
+from actors.adapters.memory_keys import MemorySubjects
 from actors.adapters.memory_states import MemoryStates
 from actors.adapters.objects import open_objects
 from actors.adapters.shelf import packages_on
@@ -30,7 +31,7 @@ from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.link import FromGateway, FromHost, Owned, Replies
 from actors.placement import Placed, Placement, Release, Term, encode_placement, placement_key
-from actors.ports import Appended, Keys, Slice
+from actors.ports import Appended, Keys, Slice, States
 from actors.principal import parse
 from actors.registry import Registry, load_programs, shipped_programs
 from actors.sensor import Sensor
@@ -204,6 +205,11 @@ class Scene:
         self.packages = packages_on(self.objects)
         self.keys: Keys | None = None
         self.opened: Opened | None = None
+        self.subjects = MemorySubjects()
+        self.host_process = PROCESS
+        self.sensor: Sensor = Sensor()
+        self.states: States | None = None
+        self.reports: list[tuple[str, object]] = []
         self.gateways: list[Gateway] = []
         self.hosts: list[Hosting | ScriptedHost] = []
         self.channels: list[grpc.aio.Channel] = []
@@ -221,11 +227,12 @@ class Scene:
             token=TOKEN,
             data_dir=str(self.folder),
             cluster=CLUSTER,
+            process=self.host_process,
             watchdog=False,
         )
         rules = Rules(self.registry.entities.values(), RELEASE, DIGEST)
-        parts = Parts(self.log, MemoryStates(), self.objects, rules, Sensor(), self.packages)
-        hosting = Hosting(config, parts, lambda _event, _facts: None)
+        parts = Parts(self.log, self.states or MemoryStates(), self.objects, rules, self.sensor, self.packages)
+        hosting = Hosting(config, parts, lambda event, facts: self.reports.append((event, facts)))
         self.hosts.append(hosting)
         address = await hosting.start()
         hosting.assign(dict.fromkeys(range(CLUSTER.partitions), (0, assignment)))
@@ -252,7 +259,8 @@ class Scene:
         name = f"gateway-{len(self.gateways)}"
         config = GatewayConfig(name=name, log_url="", token=TOKEN, cluster=CLUSTER, process=process)
         programs = self.opened(self.folder, self.registry) if self.opened else None
-        parts = GatewayParts(self.log, self.registry, sensor or Sensor(), self.objects, self.keys, programs)
+        looked, told = sensor or self.sensor, self.subjects
+        parts = GatewayParts(self.log, self.registry, looked, self.objects, self.keys, programs, told)
         gateway = Gateway(config, parts)
         self.gateways.append(gateway)
         return await gateway.start()

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple, cast
 
-from actors.adapters.memory_keys import MemoryKeys
+from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
 from actors.entity import AnyEntity
 from actors.kernel.rules import Rules
 from actors.principal import Principal, Role
@@ -24,6 +24,7 @@ from gateway.ingress import Ingress
 from gateway.listening import Listener
 from gateway.pending import Call
 from gateway.routes import Routes
+from gateway.sealing import Sealing
 from gateway.services.program import ProgramService
 from gateway.standing import Standing
 from gateway.tokens import Verifier, sign
@@ -239,7 +240,7 @@ class House:
         auth = Auth(Verifier(keys))
         self.ingress = Counting(Rules(registry.entities.values(), 1, "rules"), auth)
         process = ProcessSettings(identity_required=True)
-        routes = Routes(registry, CLUSTER, process)
+        routes = Routes(registry, CLUSTER, process, Sealing(MemorySubjects()))
         self._service = ProgramService(cast("Ingress", self.ingress), routes, process, Sensor())
         self._gatekeeper = Gatekeeper(
             auth, Standing(cast("Ingress", self.ingress), routes), Probe(Door(process, Sensor())), Sensor()

@@ -202,11 +202,12 @@ def test_friends_see_each_other_on_a_games_board_in_order_and_nobody_else() -> N
 def test_where_persons_sign_in_friends_are_persons_and_players_are_who_the_game_knows() -> None:
     async def act(circle: Circle) -> None:
         assert circle.keys is not None
-        derived = Derived(circle.keys)
+        derived, persons = Derived(circle.keys), list[str]()
         for subject in ("ann", "bob"):
             request = identity_pb2.SignInRequest(issuer="development", subject=subject)
-            await circle.people.SignIn(request, metadata=circle.by("platform/issuer"))
-        ann, bob = (derived.person("development", subject) for subject in ("ann", "bob"))
+            answer = await circle.people.SignIn(request, metadata=circle.by("platform/issuer"))
+            persons.append(answer.person)
+        ann, bob = persons
         await circle.ask(f"account/{ann}", "RequestFriend", bob)
         await circle.until(f"account/{bob}", {"asks": [ann]})
         await circle.ask(f"account/{bob}", "AcceptFriend", ann)

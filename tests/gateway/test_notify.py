@@ -116,7 +116,7 @@ def test_who_listens_has_it_at_once_and_acknowledges_it() -> None:
         assert (heard.cursor, msgspec.json.decode(heard.payload)) == (
             1,
             {"type": "notify.message", "message_id": "a", "template": "ready", "title": "Ready", "fields": FIELDS}
-            | {"page": "pages/map/index", "text": ""},
+            | {"page": "pages/map/index", "text": None},
         )
         await street.send("b")
         assert (await listening.read()).cursor == 2

@@ -51,6 +51,8 @@ ROLES: Mapping[str, str] = {
     "IdentityService/ExchangeCode": "server",
     "IdentityService/CheckSession": "server",
     "IdentityService/RevokeSession": "server operator",
+    "IdentityService/Erase": "account operator",
+    "IdentityService/GetPerson": "account operator",
     "IdentityService/BlockPerson": "operator",
     "IdentityService/UnblockPerson": "operator",
     "CredentialService/RenewSecret": "member operator",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Ref, Reject, Role
+from actors import Personal, Ref, Reject, Role
 from actors.programs.food.program import (
     ANSWER_MS,
     DISHES_MAX,
@@ -91,6 +91,14 @@ def to_state(ensemble: Ensemble, state: str) -> None:
     assert state_of(ensemble) == state
 
 
+def test_an_order_keeps_the_contact_that_it_was_placed_with_and_cannot_read_it() -> None:
+    ensemble, contact = restaurant(), Personal[str](b"sealed")
+    ensemble.when(O1, Place((Wish("tea", 1),), contact))
+    assert ensemble.state(ORDER, O1.id).contact == contact
+    ensemble.when(O1, Cancel())
+    assert ensemble.state(ORDER, O1.id).contact == contact
+
+
 def test_an_order_takes_its_dishes_off_the_menu_at_the_prices_of_the_moment() -> None:
     ensemble = restaurant()
     played = ensemble.when(O1, Place((Wish("noodles", 2), Wish("tea", 1))))
@@ -104,6 +112,7 @@ def test_an_order_takes_its_dishes_off_the_menu_at_the_prices_of_the_moment() ->
         ],
         "total_minor": 3_900,
         "currency": "CNY",
+        "contact": None,
     }
     assert (stock(ensemble), stock(ensemble, "tea")) == (8, 99)
 

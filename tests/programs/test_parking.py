@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Owed, Reject
+from actors import Owed, Personal, Reject
 from actors.lifecycle import flaws
 from actors.programs.parking.program import (
     ENTITIES,
@@ -292,3 +292,13 @@ def test_every_trip_that_left_was_counted_at_two_gates_and_owed_at_most_once(
     debts = [debt for one in played for debt in debts_of(one)]
     assert len({reference for *_, reference in debts}) == len(debts)
     assert sum(amount for amount, *_ in debts) == sum(ensemble.state(TRIP, f"s15/{trip}").toll_minor for trip in trips)
+
+
+def test_a_plate_is_kept_by_the_stay_and_by_the_trip_and_read_by_neither() -> None:
+    plate = Personal[str](b"sealed")
+    ensemble = lot()
+    stay: Any = ensemble.when(P1, Enter("ann", plate)).reply
+    assert ensemble.state(STAY, f"p1/{stay['ticket']}").plate == plate
+    ensemble = road()
+    trip: Any = ensemble.when(NORTH, DriveOn("ann", plate)).reply
+    assert ensemble.state(TRIP, f"s15/{trip['trip']}").plate == plate

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Owed, Reject
+from actors import Owed, Personal, Reject
 from actors.geohash import neighbours
 from actors.lifecycle import flaws
 from actors.programs.taxi.program import (
@@ -44,6 +44,7 @@ from actors.programs.taxi.program import (
 from actors.testing import Ensemble, Played, Scenario
 
 HOME = "ws0e9"
+NORTH_GATE: Personal[str] = Personal(b"north gate")
 NEXT = neighbours(HOME)[0]
 ANN, BOB = RIDE.at("ann/1"), RIDE.at("bob/1")
 LI, WU = DRIVER.at("li"), DRIVER.at("wu")
@@ -72,7 +73,7 @@ def street(cell: str = HOME) -> Ensemble:
 
 def matched() -> Ensemble:
     ensemble = street()
-    ensemble.when(ANN, Ask(HOME, "north gate"))
+    ensemble.when(ANN, Ask(HOME, NORTH_GATE))
     ensemble.settle()
     return ensemble
 
@@ -106,7 +107,7 @@ def test_the_life_of_a_ride_is_a_table_without_flaws() -> None:
 def test_a_ride_is_matched_with_a_driver_that_waits_in_its_cell() -> None:
     ensemble = matched()
     assert (ride(ensemble).state, ride(ensemble).driver) == ("matched", "li")
-    assert (driver(ensemble).state, driver(ensemble).ride, driver(ensemble).place) == ("busy", "ann/1", "north gate")
+    assert (driver(ensemble).state, driver(ensemble).ride, driver(ensemble).place) == ("busy", "ann/1", NORTH_GATE)
     assert ensemble.view(CELL.at(HOME), "waiting") == {"drivers": 0, "rides": 0}
 
 
@@ -126,7 +127,7 @@ def test_a_whole_ride_states_its_fare_once_to_the_driver() -> None:
     played = drive(ensemble, "end", metres=7_400)
     assert debts_of(*played) == [(1_200 + 5 * 260, "li", "ann/1")]
     view = ensemble.view(ANN, "ride")
-    assert (view["state"], view["metres"], view["owed_minor"], view["place"]) == ("ended", 7_400, 2_500, "")
+    assert (view["state"], view["metres"], view["owed_minor"], view["place"]) == ("ended", 7_400, 2_500, None)
     assert (driver(ensemble).state, driver(ensemble).ride, ensemble.timers(ANN)) == ("offline", "", {})
 
 
@@ -318,7 +319,7 @@ def test_what_belongs_to_an_earlier_turn_of_a_driver_is_void() -> None:
 
 def test_what_comes_from_a_ride_that_is_no_longer_ones_own_changes_nothing() -> None:
     busy = Scenario(DRIVER, Driver("busy", HOME, turn=1, ride="ann/1"), entity_id="li")
-    for command in (Free(waits=True), Free(waits=False), Confirm("north gate"), Refused("arrive")):
+    for command in (Free(waits=True), Free(waits=False), Confirm(NORTH_GATE), Refused("arrive")):
         outcome = busy.when(command, sender="taxi.ride/bob/1")
         assert (outcome.events, outcome.actions) == ((), ())
     cancelled = Scenario(RIDE, entity_id="ann/1").given(Moved("cancelled", 0, ""))
@@ -347,7 +348,7 @@ def test_what_the_entities_say_to_each_other_is_not_for_clients() -> None:
     ensemble = matched()
     said: list[tuple[Any, Any]] = [
         *((CELL.at(HOME), command) for command in (Wait(1), Seek(), Leave(), Leave(1), Declined("ann/1"))),
-        *((LI, command) for command in (Offer("ann/1", 1), Confirm(""), Free(True))),
+        *((LI, command) for command in (Offer("ann/1", 1), Confirm(None), Free(True))),
         *((ANN, command) for command in (Take(), Tell("arrive"), Passed(), Late())),
     ]
     for ref, command in said:

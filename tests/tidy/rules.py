@@ -21,7 +21,7 @@ PRODUCT = ("actors", "gateway", "infra", "loadtests")
 PURE = (
     *("actors.kernel", "actors.domain", "actors.programs", "actors.projections"),
     *("actors.intake", "actors.said", "actors.outbox", "actors.timing", "actors.due", "actors.passivation"),
-    *("actors.placement", "actors.principal", "actors.barring"),
+    *("actors.placement", "actors.principal", "actors.barring", "actors.sealing"),
 )
 AUTHORS = ("actors.domain", "actors.programs")
 
@@ -113,7 +113,7 @@ def calls(node: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 # --- imports point down ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("actors.errors", "actors.lifecycle", "actors.principal", "actors.raised"),
+    ("actors.errors", "actors.lifecycle", "actors.principal", "actors.raised", "actors.sealing"),
     ("actors", "actors.entity", "actors.geohash", "actors.shares"),
     ("infra",),
     ("actors.domain", "actors.programs"),

@@ -27,6 +27,10 @@ class Unfavour(Struct, frozen=True, tag="catalog.recent.unfavour"):
     program: Program
 
 
+class Erase(Struct, frozen=True, tag="catalog.recent.erase"):
+    """The person is erased: forget all of it."""
+
+
 class WasUsed(Struct, frozen=True, tag="catalog.recent.was-used"):
     program: str
     at_ms: int
@@ -41,8 +45,12 @@ class Unfavoured(Struct, frozen=True, tag="catalog.recent.unfavoured"):
     program: str
 
 
-Command: TypeAlias = Used | Favour | Unfavour
-Event: TypeAlias = WasUsed | Favoured | Unfavoured
+class Forgotten(Struct, frozen=True, tag="catalog.recent.forgotten"):
+    pass
+
+
+Command: TypeAlias = Used | Favour | Unfavour | Erase
+Event: TypeAlias = WasUsed | Favoured | Unfavoured | Forgotten
 
 
 class Programs(Struct, frozen=True):
@@ -64,6 +72,9 @@ def decide(programs: Programs, command: Command, ctx: Context) -> Decision[Event
             return accept(Favoured(program, ctx.now_ms))
         case Unfavour(program):
             return accept(Unfavoured(program)) if program in programs.favourites else accept()
+        case Erase():
+            ctx.only_from("identity.person", ctx.entity_id)
+            return accept(Forgotten()) if programs != Programs() else accept()
         case _:
             assert_never(command)
 
@@ -84,6 +95,8 @@ def evolve(programs: Programs, event: Event) -> Programs:
             return replace(programs, favourites=programs.favourites | {program: at_ms})
         case Unfavoured(program):
             return replace(programs, favourites={n: at for n, at in programs.favourites.items() if n != program})
+        case Forgotten():
+            return Programs()
         case _:
             assert_never(event)
 
@@ -110,5 +123,6 @@ RECENT = Entity(
     evolve,
     views={"first": view_first, "programs": view_programs},
     collection="recents",
+    takes_from=("identity",),
     timers_max=0,
 )

@@ -8,7 +8,9 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
+from actors.domain import visit
+from actors.domain.notify import box, grants, inbox, window
+from actors.entity import Action, CancelTimer, Context, Decision, Entity, Reject, Send, SetTimer, Stage, accept, after
 
 CODE = {
     "none": Stage({"issue": "issued"}),
@@ -61,6 +63,10 @@ class Expire(Struct, frozen=True, tag="identity.link.expire"):
     version: int
 
 
+class Erase(Struct, frozen=True, tag="identity.link.erase"):
+    """The person's: forget me in this program, and let everything of mine under this name forget."""
+
+
 class CodeIssued(Struct, frozen=True, tag="identity.link.code-issued"):
     n: int
     at_ms: int
@@ -99,9 +105,20 @@ class SessionExpired(Struct, frozen=True, tag="identity.link.session-expired"):
     at_ms: int
 
 
-Command: TypeAlias = IssueCode | Redeem | Touch | Revoke | Expire
+class LinkErased(Struct, frozen=True, tag="identity.link.erased"):
+    at_ms: int
+
+
+Command: TypeAlias = IssueCode | Redeem | Touch | Revoke | Expire | Erase
 Event: TypeAlias = (
-    CodeIssued | CodeRedeemed | SessionOpened | SessionSuperseded | SessionTouched | SessionRevoked | SessionExpired
+    CodeIssued
+    | CodeRedeemed
+    | SessionOpened
+    | SessionSuperseded
+    | SessionTouched
+    | SessionRevoked
+    | SessionExpired
+    | LinkErased
 )
 
 
@@ -121,10 +138,15 @@ class Link(Struct, frozen=True):
     until_ms: int = 0
     issued: int = 0
     codes: tuple[Code, ...] = ()
+    erased: bool = False
 
 
 def decide(link: Link, command: Command, ctx: Context) -> Decision[Event]:
     match command:
+        case IssueCode() | Redeem() if link.erased:
+            raise Reject("PERSON_ERASED")
+        case Erase():
+            return _erase(link, ctx)
         case IssueCode():
             return _issue(link, command, ctx.now_ms)
         case Redeem():
@@ -146,6 +168,23 @@ def decide(link: Link, command: Command, ctx: Context) -> Decision[Event]:
             return accept(SessionExpired(version, ctx.now_ms))
         case _:
             assert_never(command)
+
+
+def _erase(link: Link, ctx: Context) -> Decision[Event]:
+    """All that is under the same name forgets in this record. None of it refuses."""
+    ctx.only_from("identity.person")
+    if link.erased:
+        return accept()
+    revoked = (SessionRevoked(link.version, ctx.caller, ctx.now_ms),) if link.state == "active" else ()
+    name = ctx.entity_id
+    forget: tuple[Action, ...] = (
+        Send(visit.VISIT.at(name), visit.Erase()),
+        Send(grants.GRANTS.at(name), grants.Erase()),
+        Send(window.WINDOW.at(name), window.Erase()),
+        Send(box.BOX.at(name), box.Erase()),
+        Send(inbox.INBOX.at(name), inbox.Erase()),
+    )
+    return accept(*revoked, LinkErased(ctx.now_ms), actions=(CancelTimer(EXPIRE), *forget))
 
 
 def _issue(link: Link, command: IssueCode, now_ms: int) -> Decision[Event]:
@@ -205,6 +244,8 @@ def evolve(link: Link, event: Event) -> Link:
             return replace(link, state="revoked")
         case SessionExpired():
             return replace(link, state="expired")
+        case LinkErased():
+            return replace(link, codes=(), erased=True)
         case _:
             assert_never(event)
 

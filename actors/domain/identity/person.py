@@ -1,17 +1,29 @@
-"""A person on the platform itself, named by nothing that says who it is."""
+"""A person on the platform itself, named by nothing that says who it is.
 
-from typing import TypeAlias, assert_never
+It is erased in two steps: everything that is kept of it is told to forget, and the follower destroys the keys that its
+personal data is sealed by. What stands on the log then can be folded as ever, and read by nobody.
+"""
 
-from msgspec import Struct
+from typing import Annotated, TypeAlias, assert_never
+
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
+from actors.domain import friends
+from actors.domain.catalog import recent
+from actors.domain.identity import link as links
+from actors.entity import Action, Context, Decision, Entity, Reject, Send, Stage, accept, after
 
 LIFE = {
     "none": Stage({"register": "active"}),
-    "active": Stage({"register": "active", "block": "blocked", "unblock": "active"}),
-    "blocked": Stage({"block": "blocked", "unblock": "active"}),
+    "active": Stage({"register": "active", "block": "blocked", "unblock": "active", "erase": "erasing"}),
+    "blocked": Stage({"block": "blocked", "unblock": "active", "erase": "erasing"}),
+    "erasing": Stage({"erase": "erasing", "shredded": "erased"}),
+    "erased": Stage({"erase": "erased", "shredded": "erased"}, terminal=True),
 }
+LINKS_MAX = 1_000
+FOLLOWER = "platform/follower"
+"""Who destroys keys."""
 
 
 class Register(Struct, frozen=True, tag="identity.person.register"):
@@ -24,6 +36,20 @@ class Block(Struct, frozen=True, tag="identity.person.block"):
 
 class Unblock(Struct, frozen=True, tag="identity.person.unblock"):
     pass
+
+
+class Use(Struct, frozen=True, tag="identity.person.use"):
+    """A program knows the person by this link, `program/openid`, from now on."""
+
+    link: Annotated[str, Meta(min_length=1, max_length=160)]
+
+
+class Erase(Struct, frozen=True, tag="identity.person.erase"):
+    """Forget the person, for ever."""
+
+
+class Shredded(Struct, frozen=True, tag="identity.person.shredded"):
+    """The follower's: the keys are destroyed."""
 
 
 class Registered(Struct, frozen=True, tag="identity.person.registered"):
@@ -40,20 +66,36 @@ class Unblocked(Struct, frozen=True, tag="identity.person.unblocked"):
     at_ms: int
 
 
-Command: TypeAlias = Register | Block | Unblock
-Event: TypeAlias = Registered | Blocked | Unblocked
+class ProgramUsed(Struct, frozen=True, tag="identity.person.program-used"):
+    link: str
+
+
+class ErasureAsked(Struct, frozen=True, tag="identity.person.erasure-asked"):
+    """The tombstone: what is sealed for the person, and for them in these programs, is to be opened no more."""
+
+    links: tuple[str, ...]
+    by: str
+    at_ms: int
+
+
+class Erased(Struct, frozen=True, tag="identity.person.erased"):
+    at_ms: int
+
+
+Command: TypeAlias = Register | Block | Unblock | Use | Erase | Shredded
+Event: TypeAlias = Registered | Blocked | Unblocked | ProgramUsed | ErasureAsked | Erased
 
 
 class Person(Struct, frozen=True):
     state: str = "none"
     registered_ms: int = 0
+    links: tuple[str, ...] = ()
 
 
 def decide(person: Person, command: Command, ctx: Context) -> Decision[Event]:
     match command:
         case Register():
-            if person.state == "blocked":
-                raise Reject("PERSON_BLOCKED")
+            _check_good(person)
             return accept() if person.state == "active" else accept(Registered(ctx.now_ms))
         case Block():
             after(LIFE, person.state, "block")
@@ -61,8 +103,42 @@ def decide(person: Person, command: Command, ctx: Context) -> Decision[Event]:
         case Unblock():
             after(LIFE, person.state, "unblock")
             return accept() if person.state == "active" else accept(Unblocked(ctx.caller, ctx.now_ms))
+        case Use(link):
+            _check_good(person)
+            if link in person.links:
+                return accept()
+            if person.state == "none" or len(person.links) >= LINKS_MAX:
+                raise Reject("TOO_MANY_PROGRAMS", programs_max=str(LINKS_MAX))
+            return accept(ProgramUsed(link))
+        case Erase():
+            reply = {"state": after(LIFE, person.state, "erase")}
+            if person.state in ("erasing", "erased"):
+                return accept(reply=reply)
+            asked = ErasureAsked(person.links, ctx.caller, ctx.now_ms)
+            return accept(asked, reply=reply, actions=_forget(person, ctx.entity_id))
+        case Shredded():
+            if ctx.caller != FOLLOWER:
+                raise Reject("not_for_clients")
+            after(LIFE, person.state, "shredded")
+            return accept() if person.state == "erased" else accept(Erased(ctx.now_ms))
         case _:
             assert_never(command)
+
+
+def _check_good(person: Person) -> None:
+    if person.state in ("erasing", "erased"):
+        raise Reject("PERSON_ERASED")
+    if person.state == "blocked":
+        raise Reject("PERSON_BLOCKED")
+
+
+def _forget(person: Person, name: str) -> tuple[Action, ...]:
+    """Tell all that is kept of the person. None of these refuses."""
+    return (
+        *(Send(links.IDENTITY.at(link), links.Erase()) for link in person.links),
+        Send(friends.FRIENDS.at(name), friends.Erase()),
+        Send(recent.RECENT.at(name), recent.Erase()),
+    )
 
 
 def evolve(person: Person, event: Event) -> Person:
@@ -73,6 +149,12 @@ def evolve(person: Person, event: Event) -> Person:
             return replace(person, state="blocked")
         case Unblocked():
             return replace(person, state="active")
+        case ProgramUsed(link):
+            return replace(person, links=(*person.links, link))
+        case ErasureAsked():
+            return replace(person, state="erasing")
+        case Erased():
+            return Person("erased", person.registered_ms)
         case _:
             assert_never(event)
 

@@ -38,6 +38,10 @@ class Look(Struct, frozen=True, tag="notify.box.look"):
     """The timer's command: has nobody heard it?"""
 
 
+class Erase(Struct, frozen=True, tag="notify.box.erase"):
+    """The person is erased: nothing is on its way any more."""
+
+
 class WasPut(Struct, frozen=True, tag="notify.box.was-put"):
     cursor: int
     message: Message
@@ -55,7 +59,7 @@ class Unheard(Struct, frozen=True, tag="notify.box.unheard"):
     cursor: int
 
 
-Command: TypeAlias = Put | Acknowledge | Look
+Command: TypeAlias = Put | Acknowledge | Look | Erase
 Event: TypeAlias = WasPut | Acknowledged | Unheard
 
 
@@ -83,6 +87,9 @@ def decide(box: Box, command: Command, ctx: Context) -> Decision[Event]:
         case Look():
             ctx.only_from("notify.box", ctx.entity_id)
             return _look(box, ctx)
+        case Erase():
+            ctx.only_from("identity.link", ctx.entity_id)
+            return accept(Acknowledged(box.put)) if box.kept else accept()
         case _:
             assert_never(command)
 
@@ -163,6 +170,7 @@ BOX = Entity(
     evolve,
     views={"pushes": view_pushes},
     collection="boxes",
+    takes_from=("identity",),
     state_bytes_max=2 * 1024 * 1024,
     timers_max=1,
 )

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 FIELDS_MAX = 16
+TEXT_CHARS_MAX = 600
+"""Of a reply of customer service."""
 VALUES_MAX = 32
 _HAN = r"[\u3400-\u4dbf\u4e00-\u9fff]"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?"

@@ -39,6 +39,10 @@ class Use(Struct, frozen=True, tag="notify.grants.use"):
     unheard_ms: Annotated[int, Meta(ge=0)] = UNHEARD_MS
 
 
+class Erase(Struct, frozen=True, tag="notify.grants.erase"):
+    """The person is erased: forget what they allowed."""
+
+
 class Answered(Struct, frozen=True, tag="notify.grants.answered"):
     answers: dict[str, Given]
     at_ms: int
@@ -51,8 +55,12 @@ class Used(Struct, frozen=True, tag="notify.grants.used"):
     at_ms: int
 
 
-Command: TypeAlias = Answer | Use
-Event: TypeAlias = Answered | Used
+class Forgotten(Struct, frozen=True, tag="notify.grants.forgotten"):
+    pass
+
+
+Command: TypeAlias = Answer | Use | Erase
+Event: TypeAlias = Answered | Used | Forgotten
 
 
 class Grant(Struct, frozen=True):
@@ -78,6 +86,9 @@ def decide(grants: Grants, command: Command, ctx: Context) -> Decision[Event]:
             return accept(Answered(answers, ctx.now_ms))
         case Use():
             return _use(grants, command, ctx)
+        case Erase():
+            ctx.only_from("identity.link", ctx.entity_id)
+            return accept(Forgotten()) if grants != Grants() else accept()
         case _:
             assert_never(command)
 
@@ -114,6 +125,8 @@ def evolve(grants: Grants, event: Event) -> Grants:
         case Used(template, message_id, digest):
             templates = {**grants.templates, template: _less(grants.templates[template])}
             return Grants(templates, with_sent(grants.messages, message_id, digest))
+        case Forgotten():
+            return Grants()
         case _:
             assert_never(event)
 
@@ -152,5 +165,6 @@ GRANTS = Entity(
     evolve,
     views={"grants": view_grants},
     collection="grants",
+    takes_from=("identity",),
     timers_max=0,
 )

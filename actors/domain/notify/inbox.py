@@ -28,6 +28,10 @@ class Read(Struct, frozen=True, tag="notify.inbox.read"):
     cursor: Annotated[int, Meta(ge=0)]
 
 
+class Erase(Struct, frozen=True, tag="notify.inbox.erase"):
+    """The person is erased: every page forgets what it holds."""
+
+
 class Delivered(Struct, frozen=True, tag="notify.inbox.delivered"):
     cursor: int
     message_id: str
@@ -39,7 +43,7 @@ class WasRead(Struct, frozen=True, tag="notify.inbox.was-read"):
     at_ms: int
 
 
-Command: TypeAlias = Deliver | Read
+Command: TypeAlias = Deliver | Read | Erase
 Event: TypeAlias = Delivered | WasRead
 
 
@@ -61,6 +65,11 @@ def decide(inbox: Inbox, command: Command, ctx: Context) -> Decision[Event]:
             if cursor > inbox.put:
                 raise Reject("cursor_ahead", cursor=str(cursor), last=str(inbox.put))
             return accept(WasRead(cursor, ctx.now_ms)) if cursor > inbox.read else accept()
+        case Erase():
+            ctx.only_from("identity.link", ctx.entity_id)
+            pages = range(1, min(inbox.put, PAGES * PAGE_SIZE) + 1, PAGE_SIZE)
+            forget = tuple(Send(PAGE.at(page_id(ctx.entity_id, cursor)), Forget()) for cursor in pages)
+            return accept(*((WasRead(inbox.put, ctx.now_ms),) if inbox.read < inbox.put else ()), actions=forget)
         case _:
             assert_never(command)
 
@@ -99,6 +108,7 @@ INBOX = Entity(
     evolve,
     views={"inbox": view_inbox},
     collection="inboxes",
+    takes_from=("identity",),
     timers_max=0,
 )
 
@@ -115,20 +125,34 @@ class Keep(Struct, frozen=True, tag="notify.inbox-page.keep"):
     item: Item
 
 
+class Forget(Struct, frozen=True, tag="notify.inbox-page.forget"):
+    """The inbox's: its person is erased."""
+
+
 class Kept(Struct, frozen=True, tag="notify.inbox-page.kept"):
     item: Item
+
+
+class Forgotten(Struct, frozen=True, tag="notify.inbox-page.forgotten"):
+    pass
 
 
 class Page(Struct, frozen=True):
     items: tuple[Item, ...] = ()
 
 
-def decide_page(_: Page, command: Keep, ctx: Context) -> Decision[Kept]:
+PageCommand: TypeAlias = Keep | Forget
+PageEvent: TypeAlias = Kept | Forgotten
+
+
+def decide_page(_: Page, command: PageCommand, ctx: Context) -> Decision[PageEvent]:
     ctx.only_from("notify.inbox", _inbox_of(ctx.entity_id))
-    return accept(Kept(command.item))
+    return accept(Kept(command.item)) if isinstance(command, Keep) else accept(Forgotten())
 
 
-def evolve_page(page: Page, event: Kept) -> Page:
+def evolve_page(page: Page, event: PageEvent) -> Page:
+    if isinstance(event, Forgotten):
+        return Page()
     first = event.item.cursor - (event.item.cursor - 1) % PAGE_SIZE
     return Page((*(item for item in page.items if item.cursor >= first), event.item))
 
@@ -147,8 +171,8 @@ def _inbox_of(entity_id: str) -> str:
 PAGE = Entity(
     "notify.inbox-page",
     Page(),
-    Keep,
-    Kept,
+    PageCommand,
+    PageEvent,
     decide_page,
     evolve_page,
     views={"page": view_page},

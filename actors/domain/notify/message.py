@@ -7,10 +7,8 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from actors.domain.notify.fields import FIELDS_MAX
-from actors.entity import Reject
+from actors.entity import Personal, Reject
 
-TEXT_CHARS_MAX = 600
 MESSAGES_MAX = 256
 """How many messages are remembered by their ids."""
 
@@ -19,14 +17,17 @@ TemplateName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Message(Struct, frozen=True):
-    """A notification by a template with its fields, or without a template a reply of customer service with its text."""
+    """A notification by a template with its fields, or without a template a reply of customer service with its text.
+
+    What it says of the person is sealed; what it may say is judged before that (`fields.py`).
+    """
 
     message_id: MessageId
     template: Annotated[str, Meta(max_length=64)] = ""
     title: Annotated[str, Meta(max_length=64)] = ""
-    fields: Annotated[dict[str, Annotated[str, Meta(max_length=32)]], Meta(max_length=FIELDS_MAX)] = {}
+    fields: Personal[dict[str, str]] | None = None
     page: Annotated[str, Meta(max_length=256)] = ""
-    text: Annotated[str, Meta(max_length=TEXT_CHARS_MAX)] = ""
+    text: Personal[str] | None = None
 
 
 def digest_of(message: Message) -> str:

@@ -44,6 +44,10 @@ class Reply(Struct, frozen=True, tag="notify.window.reply"):
     unheard_ms: Annotated[int, Meta(ge=0)] = UNHEARD_MS
 
 
+class Erase(Struct, frozen=True, tag="notify.window.erase"):
+    """The person is erased: close every window."""
+
+
 class Noted(Struct, frozen=True, tag="notify.window.noted"):
     """`left` replies until then."""
 
@@ -61,8 +65,12 @@ class Replied(Struct, frozen=True, tag="notify.window.replied"):
     at_ms: int
 
 
-Command: TypeAlias = Note | Reply
-Event: TypeAlias = Noted | Replied
+class Forgotten(Struct, frozen=True, tag="notify.window.forgotten"):
+    pass
+
+
+Command: TypeAlias = Note | Reply | Erase
+Event: TypeAlias = Noted | Replied | Forgotten
 
 
 class Window(Struct, frozen=True):
@@ -83,6 +91,9 @@ def decide(windows: Windows, command: Command, ctx: Context) -> Decision[Event]:
             return accept(Noted(act, replies, ctx.now_ms + open_ms))
         case Reply():
             return _reply(windows, command, ctx)
+        case Erase():
+            ctx.only_from("identity.link", ctx.entity_id)
+            return accept(Forgotten()) if windows != Windows() else accept()
         case _:
             assert_never(command)
 
@@ -110,6 +121,8 @@ def evolve(windows: Windows, event: Event) -> Windows:
             window = windows.windows[act]
             messages = with_sent(windows.messages, message_id, digest)
             return Windows({**windows.windows, act: replace(window, left=window.left - 1)}, messages)
+        case Forgotten():
+            return Windows()
         case _:
             assert_never(event)
 
@@ -127,5 +140,6 @@ WINDOW = Entity(
     decide,
     evolve,
     views={"windows": view_windows},
+    takes_from=("identity",),
     timers_max=0,
 )

@@ -9,18 +9,32 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import CancelTimer, Context, Decision, Entity, Owed, Ref, Reject, Role, Send, SetTimer, Stage, accept, after
+from actors import (
+    CancelTimer,
+    Context,
+    Decision,
+    Entity,
+    Owed,
+    Personal,
+    Ref,
+    Reject,
+    Role,
+    Send,
+    SetTimer,
+    Stage,
+    accept,
+    after,
+)
 
-DISHES_MAX = 500  # on one menu
-LINES_MAX = 50  # of one order
+DISHES_MAX, LINES_MAX = 500, 50  # on one menu, and of one order
 PLACES_MAX = 200  # orders that one kitchen has in hand
 ANSWER_MS = 10 * 60_000  # what a kitchen has not confirmed by then is cancelled
-
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=48)]
 OrderName: TypeAlias = Annotated[str, Meta(max_length=120, pattern="^[^/]+/[^/]+$")]  # <person>/<order>
 Minor: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
 Stock: TypeAlias = Annotated[int, Meta(ge=0, le=10**9)]
 Currency: TypeAlias = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Contact: TypeAlias = Personal[Annotated[str, Meta(max_length=300)]] | None  # name, phone, where it is brought
 
 
 class Wish(Struct, frozen=True):
@@ -302,6 +316,7 @@ class Place(Struct, frozen=True, tag="food.order.place"):
     """Who calls this is the order's customer; dishes and prices are those of the menu now."""
 
     lines: Wishes
+    contact: Contact = None
 
 
 class Cancel(Struct, frozen=True, tag="food.order.cancel"):
@@ -336,6 +351,10 @@ class Created(Struct, frozen=True, tag="food.order.created"):
     at_ms: int
 
 
+class ContactTold(Struct, frozen=True, tag="food.order.contact-told"):
+    contact: Contact
+
+
 class Moved(Struct, frozen=True, tag="food.order.moved"):
     """The order has come to this state; `why` is the move that led there."""
 
@@ -354,22 +373,23 @@ class Order(Struct, frozen=True):
     lines: tuple[Line, ...] = ()
     currency: str = ""
     moved_ms: int = 0
+    contact: Contact = None
 
 
 OrderCommand: TypeAlias = Place | Cancel | Pick | Create | Advance | Lapse
-OrderEvent: TypeAlias = Created | Moved | MealOwed
+OrderEvent: TypeAlias = Created | ContactTold | Moved | MealOwed
 
 
 def decide_order(order: Order, command: OrderCommand, ctx: Context) -> Decision[OrderEvent]:
     merchant, _, name = ctx.entity_id.partition("/")
     match command:
-        case Place(lines):
+        case Place(lines, contact):
             if name.count("/") != 1:
                 raise Reject("not_an_order")  # its kitchen could not name it
             after(LIFE, order.state, "create")
             if len(dict.fromkeys(wish.dish for wish in lines)) < len(lines):
                 raise Reject("dish_twice")
-            return accept(actions=(Send(MENU.at(merchant), Take(lines)),))
+            return accept(*([ContactTold(contact)] if contact else ()), actions=(Send(MENU.at(merchant), Take(lines)),))
         case Create(lines, currency):
             ctx.only_from("food.menu", merchant)
             created = Created(ctx.caller, lines, currency, ctx.now_ms)
@@ -399,13 +419,9 @@ def _move(order: Order, move: str, ctx: Context) -> Decision[OrderEvent]:
     moved = Moved(state, move, ctx.now_ms)
     reply = {"state": state}
     if state == "cooking":
+        owes, currency, by, reference = total_of(order.lines), order.currency, order.customer, ctx.entity_id
         owed = MealOwed(
-            amount_minor=total_of(order.lines),
-            currency=order.currency,
-            to=merchant,
-            what_for="meal",
-            reference=ctx.entity_id,
-            customer=order.customer,
+            amount_minor=owes, currency=currency, to=merchant, what_for="meal", reference=reference, customer=by
         )
         return accept(moved, owed, reply=reply)
     answered = (CancelTimer("unanswered"),) if order.state == "created" else ()
@@ -419,7 +435,9 @@ def _move(order: Order, move: str, ctx: Context) -> Decision[OrderEvent]:
 def evolve_order(order: Order, event: OrderEvent) -> Order:
     match event:
         case Created(customer, lines, currency, at_ms):
-            return Order("created", customer, lines, currency, at_ms)
+            return Order("created", customer, lines, currency, at_ms, order.contact)
+        case ContactTold(contact):
+            return replace(order, contact=contact)
         case Moved(state, _, at_ms):
             return replace(order, state=state, moved_ms=at_ms)
         case MealOwed():
@@ -429,13 +447,9 @@ def evolve_order(order: Order, event: OrderEvent) -> Order:
 
 
 def order_view(order: Order, _: object) -> object:
-    """The order and what it comes to; who ordered is not for everybody."""
-    return {
-        "state": order.state,
-        "lines": order.lines,
-        "total_minor": total_of(order.lines),
-        "currency": order.currency,
-    }
+    """The order and what it comes to; who ordered is not for everybody, and the contact is opened for few."""
+    shown = {"state": order.state, "lines": order.lines, "total_minor": total_of(order.lines)}
+    return {**shown, "currency": order.currency, "contact": order.contact}
 
 
 STAFF = (Role.MERCHANT, Role.SERVER)

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Owed, Reject, Role, Send, Stage, accept, after
+from actors import Context, Decision, Entity, Of, Owed, Personal, Reject, Role, Send, Stage, accept, after
 
 NAME_BYTES_MAX = 128  # of a lot, and of a road with its gate
 PRICES_MAX = 200  # entry gates that one exit gate has a price for: they are written with each car
@@ -19,6 +19,7 @@ Name: TypeAlias = Annotated[str, Meta(pattern="^[^/]{1,64}$")]
 Minor: TypeAlias = Annotated[int, Meta(ge=0, le=10**7)]
 Currency: TypeAlias = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=10**6)]
+Plate: TypeAlias = Annotated[Personal[Annotated[str, Meta(min_length=1, max_length=16)]] | None, Of("driver")]
 
 LIFE = {
     "none": Stage({"enter": "inside"}),
@@ -59,9 +60,13 @@ class OpenLot(Struct, frozen=True, tag="parking.lot.open"):
 
 
 class Enter(Struct, frozen=True, tag="parking.enter"):
-    """The barrier's: a car, and the `driver` whom it belongs to: an openid, or "" for who pays at the machine."""
+    """The barrier's: a car, and the `driver` whom it belongs to: an openid, or "" for who pays at the machine.
+
+    The `plate` is for the driver and the program's server alone.
+    """
 
     driver: str = ""
+    plate: Plate = None
 
 
 class Exit(Struct, frozen=True, tag="parking.exit"):
@@ -103,13 +108,13 @@ def decide_lot(lot: Lot, command: LotCommand, ctx: Context) -> Decision[LotEvent
             if places < inside:
                 raise Reject("more_cars_than_places", inside=str(inside))
             return accept(LotOpened(places, tariff, to), reply={"left": places - inside})
-        case Enter(driver):
+        case Enter(driver, plate):
             if lot.tariff is None:
                 raise Reject("not_open")
             if inside >= lot.places:
                 raise Reject("full", places=str(lot.places))
             ticket = ctx.id()
-            begin = Send(STAY.at(f"{ctx.entity_id}/{ticket}"), Begin(driver, lot.tariff, lot.to))
+            begin = Send(STAY.at(f"{ctx.entity_id}/{ticket}"), Begin(driver, lot.tariff, lot.to, plate))
             return accept(Entered(ticket), reply={"ticket": ticket, "left": lot.places - inside - 1}, actions=(begin,))
         case Exit(ticket):
             return accept(Exited(ticket), actions=(Send(STAY.at(f"{ctx.entity_id}/{ticket}"), Finish()),))
@@ -141,6 +146,7 @@ class Begin(Struct, frozen=True, tag="parking.stay.begin"):
     driver: str
     tariff: Tariff
     to: str
+    plate: Plate = None
 
 
 class Finish(Struct, frozen=True, tag="parking.stay.finish"):
@@ -152,6 +158,7 @@ class StayBegun(Struct, frozen=True, tag="parking.stay.begun"):
     tariff: Tariff
     to: str
     at_ms: int
+    plate: Plate = None
 
 
 class StayEnded(Struct, frozen=True, tag="parking.stay.ended"):
@@ -173,6 +180,7 @@ class Stay(Struct, frozen=True):
     entered_ms: int = 0
     stay_ms: int = 0
     fee_minor: int = 0
+    plate: Plate = None
 
 
 StayCommand: TypeAlias = Begin | Finish
@@ -184,7 +192,7 @@ def decide_stay(stay: Stay, command: StayCommand, ctx: Context) -> Decision[Stay
     ctx.only_from("parking.lot", lot)
     if isinstance(command, Begin):
         after(LIFE, stay.state, "enter")
-        return accept(StayBegun(command.driver, command.tariff, command.to, ctx.now_ms))
+        return accept(StayBegun(command.driver, command.tariff, command.to, ctx.now_ms, command.plate))
     if stay.tariff is None or stay.state != "inside":
         raise Reject("not_inside", state=stay.state)
     stay_ms = ctx.now_ms - stay.entered_ms
@@ -199,8 +207,8 @@ def decide_stay(stay: Stay, command: StayCommand, ctx: Context) -> Decision[Stay
 
 def evolve_stay(stay: Stay, event: StayEvent) -> Stay:
     match event:
-        case StayBegun(driver, tariff, to, at_ms):
-            return Stay("inside", driver, tariff, to, at_ms)
+        case StayBegun(driver, tariff, to, at_ms, plate):
+            return Stay("inside", driver, tariff, to, at_ms, plate=plate)
         case StayEnded(stay_ms, fee):
             return replace(stay, state="left", stay_ms=stay_ms, fee_minor=fee)
         case ParkingOwed():
@@ -226,6 +234,7 @@ class DriveOn(Struct, frozen=True, tag="parking.drive-on"):
     """The gate's: a car comes onto the road, and the `driver` whom it belongs to."""
 
     driver: str = ""
+    plate: Plate = None
 
 
 class DriveOff(Struct, frozen=True, tag="parking.drive-off"):
@@ -286,9 +295,9 @@ def decide_gate(gate: Gate, command: GateCommand, ctx: Context) -> Decision[Gate
     if not gate.currency:
         raise Reject("not_open")
     match command:
-        case DriveOn(driver):
+        case DriveOn(driver, plate):
             trip = ctx.id()
-            begin = Send(TRIP.at(f"{road}/{trip}"), GoOn(name, gate.at_m, driver))
+            begin = Send(TRIP.at(f"{road}/{trip}"), GoOn(name, gate.at_m, driver, plate))
             return accept(DroveOn(trip), reply={"trip": trip}, actions=(begin,))
         case DriveOff(trip):
             return accept(actions=(Send(TRIP.at(f"{road}/{trip}"), GoOff()),))
@@ -320,6 +329,7 @@ class GoOn(Struct, frozen=True, tag="parking.trip.go-on"):
     entry: str
     entry_m: int
     driver: str
+    plate: Plate = None
 
 
 class GoOff(Struct, frozen=True, tag="parking.trip.go-off"):
@@ -339,6 +349,7 @@ class TripBegun(Struct, frozen=True, tag="parking.trip.begun"):
     entry_m: int
     driver: str
     at_ms: int
+    plate: Plate = None
 
 
 class TripEnded(Struct, frozen=True, tag="parking.trip.ended"):
@@ -360,6 +371,7 @@ class Trip(Struct, frozen=True):
     entered_ms: int = 0
     leaves: str = ""
     toll_minor: int = 0
+    plate: Plate = None
 
 
 TripCommand: TypeAlias = GoOn | GoOff | Charge
@@ -372,9 +384,9 @@ def decide_trip(trip: Trip, command: TripCommand, ctx: Context) -> Decision[Trip
     if kind != "parking.gate" or road != road_of(ctx.entity_id):
         raise Reject("not_for_clients")
     match command:
-        case GoOn(entry, entry_m, driver):
+        case GoOn(entry, entry_m, driver, plate):
             after(LIFE, trip.state, "enter")
-            return accept(TripBegun(entry, entry_m, driver, ctx.now_ms))
+            return accept(TripBegun(entry, entry_m, driver, ctx.now_ms, plate))
         case GoOff():
             if trip.state != "inside":
                 raise Reject("not_on_the_road", state=trip.state)
@@ -398,8 +410,8 @@ def decide_trip(trip: Trip, command: TripCommand, ctx: Context) -> Decision[Trip
 
 def evolve_trip(trip: Trip, event: TripEvent) -> Trip:
     match event:
-        case TripBegun(entry, entry_m, driver, at_ms):
-            return Trip("inside", entry, entry_m, driver, at_ms)
+        case TripBegun(entry, entry_m, driver, at_ms, plate):
+            return Trip("inside", entry, entry_m, driver, at_ms, plate=plate)
         case TripEnded(leaves, toll):
             return replace(trip, state="left", leaves=leaves, toll_minor=toll)
         case TollOwed():

@@ -15,6 +15,7 @@ from actors import (
     Decision,
     Entity,
     Owed,
+    Personal,
     Push,
     Reject,
     Role,
@@ -27,11 +28,11 @@ from actors import (
 from actors.geohash import neighbours
 
 DRIVERS_MAX, RIDES_MAX = 500, 500  # that wait in one cell, and that look for a driver there
+Place: TypeAlias = Personal[Annotated[str, Meta(max_length=100)]] | None
 WIDEN_AFTER_MS = 30_000  # then the ride looks in the neighbouring cells too
 LOOK_MS_MAX, ARRIVE_MS_MAX, BOARD_MS_MAX, RIDE_MS_MAX = 5 * 60_000, 30 * 60_000, 10 * 60_000, 12 * 3_600_000
-CURRENCY, NO_SHOW_MINOR = "CNY", 600
+CURRENCY, NO_SHOW_MINOR, METRES_PER_SECOND_MAX = "CNY", 600, 60
 BASE_MINOR, BASE_M, KM_MINOR = 1_200, 3_000, 260  # the last for each further kilometre that was begun
-METRES_PER_SECOND_MAX = 60
 
 Metres: TypeAlias = Annotated[int, Meta(ge=0, le=3_000_000)]
 Action: TypeAlias = Send[Any] | Push | SetTimer | CancelTimer
@@ -167,7 +168,7 @@ class Offer(Struct, frozen=True, tag="taxi.driver.offer"):
 class Confirm(Struct, frozen=True, tag="taxi.driver.confirm"):
     """The ride's: it is you. The rider stands at this `place`."""
 
-    place: str
+    place: Place
 
 
 class Free(Struct, frozen=True, tag="taxi.driver.free"):
@@ -196,7 +197,7 @@ class OfferTaken(Struct, frozen=True, tag="taxi.driver.offer-taken"):
 
 
 class Confirmed(Struct, frozen=True, tag="taxi.driver.confirmed"):
-    place: str
+    place: Place
 
 
 class StepRefused(Struct, frozen=True, tag="taxi.driver.step-refused"):
@@ -217,7 +218,7 @@ class Driver(Struct, frozen=True):
     cell: str = ""
     turn: int = 0
     ride: str = ""
-    place: str = ""
+    place: Place = None
     refused: str = ""
 
 
@@ -295,7 +296,7 @@ class Ask(Struct, frozen=True, tag="taxi.ask"):
     """A taxi to this cell, please; `place` tells the driver where in it."""
 
     cell: Annotated[str, Meta(pattern="^[0-9b-hjkmnp-z]{5}$")]
-    place: Annotated[str, Meta(max_length=100)] = ""
+    place: Place = None
 
 
 class Cancel(Struct, frozen=True, tag="taxi.cancel"):
@@ -320,7 +321,7 @@ class Late(Struct, frozen=True, tag="taxi.ride.late"):
 
 class Asked(Struct, frozen=True, tag="taxi.ride.asked"):
     cell: str
-    place: str
+    place: Place
 
 
 class Widened(Struct, frozen=True, tag="taxi.ride.widened"):
@@ -347,7 +348,7 @@ class Ride(Struct, frozen=True):
     state: str = "none"
     at_ms: int = 0
     cells: tuple[str, ...] = ()
-    place: str = ""
+    place: Place = None
     driver: str = ""
     metres: int = 0
     owed_minor: int = 0
@@ -444,8 +445,7 @@ def evolve_ride(ride: Ride, event: RideEvent) -> Ride:
         case Widened(cells):
             return replace(ride, cells=ride.cells + cells)
         case Moved(state, at_ms, driver, metres, because):
-            place = "" if LIFE[state].terminal else ride.place
-            return Ride(state, at_ms, (), place, driver, metres, because=because)
+            return Ride(state, at_ms, (), None if LIFE[state].terminal else ride.place, driver, metres, because=because)
         case FareOwed():
             return replace(ride, owed_minor=event.amount_minor)
         case _:
@@ -485,7 +485,7 @@ RIDE = Entity(
     evolve_ride,
     views={"ride": lambda ride, _: ride},
     routing=lambda ride: f"{ride} ride",
-    access=dict.fromkeys(("taxi.ask", "taxi.cancel", "ride"), (Role.PERSON,)),
+    access={**dict.fromkeys(("taxi.ask", "taxi.cancel"), (Role.PERSON,)), "ride": (Role.PERSON, Role.SERVER)},
     owner={Role.PERSON: lambda ride: ride.partition("/")[0]},
     life={"ride": LIFE},
 )

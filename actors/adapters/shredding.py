@@ -1,0 +1,52 @@
+"""The follower's errand to erased persons: the keys of what is sealed for them are destroyed, and that is told.
+
+It may be done twice, or be cut short at any step: a key that was destroyed stays so, and the event is heard again.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from actors.adapters.errands import tell
+from actors.domain.identity.person import PERSON, ErasureAsked, Shredded
+from actors.kernel.action import EventRecord
+from actors.ports import Change, Log, Put, Rows, Subjects
+from actors.projections.reading import Projection
+from actors.settings import ClusterSettings
+
+_event = msgspec.msgpack.Decoder[Any](PERSON.event).decode
+
+
+class Shredding:
+    """The errand. What it does is done before the event counts as read."""
+
+    def __init__(self, log: Log, cluster: ClusterSettings, subjects: Subjects) -> None:
+        self._log = log
+        self._cluster = cluster
+        self._subjects = subjects
+        self.hearing = Projection("", (), (PERSON.kind,), "", self._hear)
+        self._asked: dict[str, ErasureAsked] = {}
+
+    def begin(self, rows: Rows) -> None:
+        del rows
+        self._asked.clear()
+
+    def act(self, changes: Sequence[Change]) -> None:
+        del changes
+        if not self._asked:
+            return
+        asked, self._asked = self._asked, {}
+        subjects = [subject for person, event in asked.items() for subject in (person, *event.links)]
+        self._subjects.destroy(subjects, time.time_ns() // 1_000_000)
+        tell(self._log, self._cluster, [(PERSON.at(person), Shredded()) for person in asked])
+
+    def close(self) -> None:
+        self._subjects.close()
+
+    def _hear(self, event: EventRecord) -> tuple[Put, ...]:
+        said = _event(event.payload)
+        if isinstance(said, ErasureAsked):
+            self._asked[event.entity.partition("/")[2]] = said
+        return ()

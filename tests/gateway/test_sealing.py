@@ -1,0 +1,232 @@
+"""Personal data through a gateway: sealed on the log and in states, opened for whom it is and for nobody else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import msgspec
+import pytest
+
+from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
+from actors.cli.showing import Shown
+from actors.ports import Slice
+from actors.principal import parse
+from actors.registry import load_programs, shipped_programs
+from actors.sealing import SHOWN
+from actors.settings import ProcessSettings
+from gateway.door import wall_ms
+from gateway.sealing import KEPT_MAX, KeyMissing, Sealing
+from gateway.tokens import sign
+from gateway.v1 import program_pb2 as pb
+from gateway.v1 import program_pb2_grpc
+from tests.gateway.scene import CLUSTER, Scene, new_id, play, reason_of, refused
+
+REQUIRED = ProcessSettings(identity_required=True)
+PLACE = "under the third lamp of Nowhere Street"
+RIDE = "programs/taxi/rides/ann/1"
+PROGRAMS = ("food", "parking", "taxi")
+
+
+class Town:
+    """A gateway of a platform that runs programs with personal data."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.scene.keys = MemoryKeys()
+
+    async def opens(self, process: ProcessSettings) -> None:
+        """Everything starts."""
+        folders = [folder for folder in shipped_programs() if folder.name in PROGRAMS]
+        self.scene.registry = load_programs(folders)
+        self.scene.log.create(CLUSTER.topics(tuple(self.scene.registry.entities)))
+        await self.scene.served(process)
+        self.stub: Any = program_pb2_grpc.ProgramServiceStub(self.scene.channels[-1])
+
+    def by(self, caller: str) -> tuple[tuple[str, str], ...]:
+        """The proof of being this principal."""
+        principal = parse(caller)
+        assert principal is not None
+        assert self.scene.keys is not None
+        return (("authorization", f"Bearer {sign(self.scene.keys, principal, wall_ms())}"),)
+
+    def invoke(self, entity: str, command: str, by: str = "", request_id: str = "", **fields: object) -> Any:
+        """A call."""
+        payload = msgspec.json.encode(fields)
+        request = pb.InvokeRequest(entity=entity, command=command, payload=payload, request_id=request_id or new_id())
+        return self.stub.Invoke(request, metadata=self.by(by) if by else ())
+
+    async def place(self, by: str = "", entity: str = RIDE) -> object:
+        """What the ride's view shows of its place."""
+        request = pb.QueryRequest(entity=entity, view="ride")
+        answer = await self.stub.Query(request, metadata=self.by(by) if by else ())
+        return msgspec.json.decode(answer.payload)["place"]
+
+    def bytes_on_log(self) -> bytes:
+        """All that the log holds."""
+        topics = CLUSTER.topics(tuple(self.scene.registry.entities))
+        return b"".join(
+            frame.frame
+            for topic in topics
+            for partition in range(topic.partitions)
+            for frame in self.scene.log.fetch(Slice(topic.name, partition), 0, 1 << 30)
+        )
+
+
+def in_town(act: Callable[[Town], Awaitable[None]], process: ProcessSettings = REQUIRED) -> None:
+    """Run this where personal data is said."""
+
+    async def run(scene: Scene) -> None:
+        town = Town(scene)
+        await town.opens(process)
+        await act(town)
+
+    play(run)
+
+
+def test_what_a_person_says_is_sealed_on_the_log_and_opened_for_itself_and_the_programs_server() -> None:
+    async def act(town: Town) -> None:
+        await town.invoke(RIDE, "taxi.ask", "person/taxi/ann", cell="ws0e9", place=PLACE)
+        assert PLACE.encode() not in town.bytes_on_log()
+        assert b"$sealed" in town.bytes_on_log()
+        assert await town.place("person/taxi/ann") == PLACE
+        assert await town.place("operator/op") is None
+
+    in_town(act)
+
+
+def test_a_server_says_whom_it_is_about_and_reads_it_again_and_no_other_program_does() -> None:
+    async def act(town: Town) -> None:
+        tariff = {"period_minor": 500, "day_minor_max": 5_000}
+        lot = "programs/parking/lots/p1"
+        await town.invoke(lot, "parking.lot.open", "server/parking", places=9, tariff=tariff, to="m")
+        entered = await town.invoke(lot, "parking.enter", "server/parking", driver="ann", plate="YUE-A 12345")
+        stay = f"programs/parking/stays/p1/{msgspec.json.decode(entered.payload)['ticket']}"
+        assert "YUE-A" not in str(town.bytes_on_log())
+        seen = {}
+        for by in ("server/parking", "operator/op"):
+            answer = await town.stub.Query(pb.QueryRequest(entity=stay, view="stay"), metadata=town.by(by))
+            seen[by] = msgspec.json.decode(answer.payload)["plate"]
+        assert seen == {"server/parking": "YUE-A 12345", "operator/op": None}
+        assert town.scene.subjects.find("parking/ann")
+        await town.invoke(lot, "parking.enter", "server/parking", plate="YUE-B 1")
+        assert town.scene.subjects.find("parking/~")
+        bad = town.invoke(lot, "parking.enter", "server/parking", driver="no/body", plate="YUE-B 1")
+        assert reason_of((await refused(bad))[1]) == "INVALID_ID"
+
+    in_town(act)
+
+
+def test_a_call_that_is_made_again_is_the_same_call_at_every_gateway() -> None:
+    async def act(town: Town) -> None:
+        first, name = town.stub, new_id()
+        await town.scene.served(REQUIRED)
+        second: Any = program_pb2_grpc.ProgramServiceStub(town.scene.channels[-1])
+        fields = msgspec.json.encode({"cell": "ws0e9", "place": PLACE})
+        request = pb.InvokeRequest(entity=RIDE, command="taxi.ask", payload=fields, request_id=name)
+        answers = [await stub.Invoke(request, metadata=town.by("person/taxi/ann")) for stub in (first, second, first)]
+        assert [answer.duplicate for answer in answers] == [False, True, True]
+        changed = msgspec.json.encode({"cell": "ws0e9", "place": f"{PLACE}!"})
+        other = pb.InvokeRequest(entity=RIDE, command="taxi.ask", payload=changed, request_id=name)
+        _, status = await refused(second.Invoke(other, metadata=town.by("person/taxi/ann")))
+        assert reason_of(status) == "REQUEST_ID_REUSED"
+
+    in_town(act)
+
+
+def test_calls_of_a_stream_are_sealed_in_their_order_and_their_answers_opened() -> None:
+    async def act(town: Town) -> None:
+        asked = [msgspec.json.encode({"cell": "ws0e9", "place": f"{PLACE} {n}"}) for n in range(20)]
+        calls = [
+            pb.InvokeRequest(entity=f"programs/taxi/rides/p{n}/1", command=what, payload=said, request_id=new_id())
+            for n in range(20)
+            for what, said in (("taxi.ask", asked[n]), ("taxi.cancel", b"{}"))
+        ]
+        calls.append(pb.InvokeRequest(entity="programs/taxi/rides/~/1", command="taxi.ask", payload=calls[0].payload))
+        calls[-1].request_id = new_id()
+
+        async def once() -> Any:
+            yield pb.InvokeBatch(calls=calls)
+
+        states: dict[str, Any] = {}
+        refusals: dict[str, int] = {}
+        async for batch in town.stub.InvokeStream(once(), metadata=town.by("operator/op")):
+            for result in batch.results:
+                states[result.request_id] = result.response.payload
+                if result.HasField("error"):
+                    refusals[result.request_id] = result.error.code
+        said = [msgspec.json.decode(states[call.request_id] or b"null") for call in calls]
+        assert said == [{"state": "asked"}, {"state": "cancelled"}] * 20 + [{"state": "asked"}]
+        assert not refusals
+        assert PLACE.encode() not in town.bytes_on_log()
+
+    in_town(act)
+
+
+def test_in_the_open_mode_it_is_sealed_too_and_opened_for_all() -> None:
+    async def act(town: Town) -> None:
+        await town.invoke(RIDE, "taxi.ask", cell="ws0e9", place=PLACE)
+        assert PLACE.encode() not in town.bytes_on_log()
+        assert await town.place() == PLACE
+
+    in_town(act, ProcessSettings())
+
+
+def test_bytes_that_nobody_sealed_or_for_another_are_null_and_hurt_nobody() -> None:
+    async def act(town: Town) -> None:
+        await town.invoke(RIDE, "taxi.ask", "person/taxi/ann", cell="ws0e9", place=PLACE)
+        for forged in ({"$sealed": "eA=="}, {"$sealed": PLACE}, PLACE * 10):
+            call = town.invoke("programs/taxi/rides/ann/2", "taxi.ask", "person/taxi/ann", cell="ws0e9", place=forged)
+            code, status = await refused(call)
+            assert (code, reason_of(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_COMMAND")
+            assert PLACE not in str(status)
+        await town.invoke("programs/taxi/rides/ann/2", "taxi.ask", "person/taxi/ann", cell="ws0e9", place=None)
+        assert await town.place("person/taxi/ann", "programs/taxi/rides/ann/2") is None
+
+    in_town(act)
+
+
+def test_an_erased_person_can_say_nothing_and_nothing_it_said_is_opened() -> None:
+    async def act(town: Town) -> None:
+        await town.invoke(RIDE, "taxi.ask", "operator/op", cell="ws0e9", place=PLACE)
+        town.scene.subjects.destroy(["taxi/ann"], 1)
+        before = sum(len(town.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
+        again = town.invoke("programs/taxi/rides/ann/2", "taxi.ask", "operator/op", cell="ws0e9", place=PLACE)
+        assert reason_of((await refused(again))[1]) == "PERSON_ERASED"
+        assert sum(len(town.scene.log.calls(partition)) for partition in range(CLUSTER.partitions)) == before
+        assert await town.place("operator/op") is None
+
+    in_town(act)
+
+
+def test_who_reads_the_log_is_shown_that_something_is_sealed() -> None:
+    async def act(town: Town) -> None:
+        await town.invoke(RIDE, "taxi.ask", "person/taxi/ann", cell="ws0e9", place=PLACE)
+        partitions = range(CLUSTER.partitions)
+        (call,) = [call for n in partitions for call in town.scene.log.calls(n) if call.entity == "taxi.ride/ann/1"]
+        shown = Shown(town.scene.registry).asked(call)["command"]
+        assert shown == {"type": "taxi.ask", "cell": "ws0e9", "place": SHOWN}
+        stranger = Shown(load_programs(())).asked(call)["command"]
+        assert stranger["place"] == SHOWN
+
+    in_town(act)
+
+
+def test_keys_are_forgotten_the_moment_one_was_destroyed_and_never_more_than_so_many_are_kept() -> None:
+    subjects = MemorySubjects()
+    sealing = Sealing(subjects)
+    with pytest.raises(KeyMissing):
+        sealing.seal("p/ann", "p", "why", "x")
+    asyncio.run(sealing.make("p/ann"))
+    sealed = sealing.seal("p/ann", "p", "why", "x")
+    assert sealed == sealing.seal("p/ann", "p", "why", "x") != sealing.seal("p/ann", "p", "other", "x")
+    ann, server, other = parse("person/p/ann"), parse("server/p"), parse("server/q")
+    assert [sealing.open(who, sealed) for who in (ann, server, other)] == ["x", "x", None]
+    for moved in (sealed[:-1], sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed.replace(b"p/ann", b"p/bob"), b""):
+        assert sealing.open(None, moved) is None
+    subjects.make([f"p/{n}" for n in range(KEPT_MAX)])
+    for n in range(KEPT_MAX):
+        sealing.seal(f"p/{n}", "p", "why", "x")
+    subjects.destroy(["p/ann"], 1)
+    assert sealing.open(ann, sealed) is None
+    sealing.close()
