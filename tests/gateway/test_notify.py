@@ -1,5 +1,8 @@
 """Notifications through a gateway: granted, sent, heard or found in the inbox; by whom; and all that is refused."""
 
+# One test ends a gateway as a kill would.
+# pyright: reportPrivateUsage=false
+
 import itertools
 from functools import partial
 from typing import Any
@@ -127,6 +130,29 @@ def test_who_listens_has_it_at_once_and_acknowledges_it() -> None:
         again.cancel()
 
     in_street(act)
+
+
+def test_a_box_is_listened_to_across_the_death_of_a_gateway_without_loss_or_repeat() -> None:
+    async def act(street: Notices) -> None:
+        second = await street.another()
+        first, count = street.scene.gateways[0], 12
+        await street.answers(*("accept",) * count)
+        listening = street.stub.ListenBox(pb.ListenBoxRequest(program="bike", openid="ann"))
+        for n in range(4):
+            await street.send(f"m{n}")
+        heard = [(await listening.read()).cursor for _ in range(3)]
+        await first._server.stop(None)  # as if it were killed: nothing is answered or drained
+        listening.cancel()  # what came and was not read is not handled: the cursor says so
+        for n in range(4, 8):
+            await second.SendMessage(message(f"m{n}"))
+        again = second.ListenBox(pb.ListenBoxRequest(program="bike", openid="ann", cursor=heard[-1]))
+        for n in range(8, count):
+            await second.SendMessage(message(f"m{n}"))
+        heard += [(await again.read()).cursor for _ in range(count - len(heard))]
+        assert heard == list(range(1, count + 1))
+        again.cancel()
+
+    in_street(act, ProcessSettings(notify_unheard_ms=600_000))
 
 
 def test_what_nobody_hears_in_time_is_in_the_inbox_until_it_is_read() -> None:
