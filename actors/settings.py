@@ -123,6 +123,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     visit_merge_ms: int = 30_000
     visit_devices_max: int = 8
     code_host: str = "hutong.example"
+    codes_minute_max: int = 5_000
+    links_day_max: int = 500_000
     link_ttl_ms_max: int = 30 * 86_400_000
     link_rules_max: int = 100
     link_publishes_month_max: int = 100

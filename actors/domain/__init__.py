@@ -22,6 +22,7 @@ from actors.domain.session import SESSION
 from actors.domain.visit import VISIT
 from actors.domain.ways.code import CODE
 from actors.domain.ways.link import LINK
+from actors.domain.ways.quota import QUOTA
 from actors.domain.ways.rules import RULES
 from actors.domain.ways.share import SHARE
 from actors.domain.webhook.delivery import DELIVERY
@@ -44,6 +45,7 @@ ENTITIES = (
         LINK,
         SHARE,
         RULES,
+        QUOTA,
     ),
     *(PERSON, IDENTITY, LOGIN, CREDENTIAL),
     *(ENDPOINT, DELIVERY),

@@ -11,10 +11,12 @@ from actors.domain.ways import address, link, rules, share
 from actors.domain.ways.address import NAME_CHARS
 from actors.domain.ways.code import CODE, Code, Mint, Revoke, code_of, read_text, text_of
 from actors.domain.ways.link import LINK, Link
+from actors.domain.ways.quota import QUOTA, Take
 from actors.domain.ways.rules import RULES
 from actors.domain.ways.share import SHARE, Card
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
+from actors.payload import checked
 from actors.principal import Role
 from gateway.answering import Context
 from gateway.services.belonging import check_of_program, check_page
@@ -39,7 +41,12 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             await check_of_program(steps, program, _TEAM)
             check_page(self._routes.registry, program, request.page)
             wanted: Any = env  # one of three; whatever else is refused when the command is checked
-            answer = await steps.ask(at, Mint(request.page, request.scene, wanted))
+            mint = Mint(request.page, request.scene, wanted)
+            checked(mint)  # before anything is counted
+            # Of an older look only the absence could be wrong: then a code that is there is counted once more.
+            if (await steps.look(at, "code", Code)).state == "none":
+                await steps.ask(QUOTA.at(program), Take("code", self.process.codes_minute_max), 1)
+            answer = await steps.ask(at, mint)
             text = text_of(self.process.code_host, program, code)
             return pb.MintCodeResponse(code=code, text=text, position=position_of(answer), duplicate=answer.duplicate)
 
@@ -107,6 +114,9 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             check_page(self._routes.registry, program, request.page)
             name = steps.new_name(NAME_CHARS)
             mint = link.Mint(request.page, request.ttl_ms or ttl_ms_max, request.scene, ttl_ms_max)
+            checked(mint)
+            link.check_ttl(mint)
+            await steps.ask(QUOTA.at(program), Take("link", self.process.links_day_max), 1)
             answer = await steps.ask(LINK.at(f"{program}/{name}"), mint)
             text = address.written(self.process.code_host, "L", program, name)
             return pb.MintLinkResponse(link=name, text=text, position=position_of(answer), duplicate=answer.duplicate)

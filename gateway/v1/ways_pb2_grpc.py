@@ -102,7 +102,8 @@ class WaysServiceServicer:
     """
 
     def MintCode(self, request, context):
-        """The code of a page and a scene: the same target has the same code, however often it is asked for.
+        """The code of a page and a scene: the same target has the same code, however often it is asked for. too_many_codes:
+        so many were minted for the first time in this minute; `resets_ms` is how long it still lasts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,7 +131,7 @@ class WaysServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MintLink(self, request, context):
-        """A short link to a page: a new one on every call.
+        """A short link to a page: a new one on every call. too_many_links: so many were minted on this day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,5 +1,6 @@
 """A platform that runs the programs `bike` and `shop`, for tests of the services by which they are used."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -8,7 +9,7 @@ import grpc
 
 from actors.adapters.memory_keys import MemoryKeys
 from actors.settings import ProcessSettings
-from gateway.v1 import catalog_pb2_grpc, ways_pb2_grpc
+from gateway.v1 import catalog_pb2_grpc, program_pb2, program_pb2_grpc, ways_pb2_grpc
 from tests.gateway.scene import Opened, Said, Scene, field_of, play, reason_of, refused
 
 S = TypeVar("S", bound="Street")
@@ -38,6 +39,11 @@ class Street:
     async def ask(self, method: str, request: Any, caller: str = "ann") -> Any:
         """A call of this caller."""
         return await getattr(self.stub, method)(request, metadata=self.by(caller))
+
+    async def view(self, name: str, view: str) -> Any:
+        """What an entity's view shows."""
+        programs: Any = program_pb2_grpc.ProgramServiceStub(self.scene.channels[-1])
+        return json.loads((await programs.Query(program_pb2.QueryRequest(entity=name, view=view))).payload)
 
     def by(self, caller: str) -> Said:
         """What the caller says of itself."""

@@ -77,6 +77,27 @@ def test_a_link_lives_as_long_as_the_setting_grants() -> None:
     in_street(act, ProcessSettings(link_ttl_ms_max=2 * DAY_MS))
 
 
+def test_a_program_mints_so_many_links_a_day_and_a_call_that_is_repeated_is_one() -> None:
+    async def act(street: Street) -> None:
+        second = await street.another(ProcessSettings(links_day_max=2))
+        again = pb.MintLinkRequest(program="bike", page=PAGE, request_id=new_id())
+        by = street.by("ann")
+        minted = [await stub.MintLink(again, metadata=by) for stub in (street.stub, second, street.stub)]
+        assert len({answer.link for answer in minted}) == 1
+        longest = pb.MintLinkRequest(program="bike", page=PAGE, ttl_ms=366 * DAY_MS)
+        code, _ = await refused(street.stub.MintLink(longest))
+        assert code is FAILED
+        assert (await street.view("quotas/bike", "quota"))["link"]["times"] == 1, "what is refused is not counted"
+        await second.MintLink(LINK)
+        before = street.on_log()
+        code, status = await refused(second.MintLink(LINK))
+        assert (code, reason_of(status)) == (FAILED, "too_many_links")
+        assert street.on_log() == before + 1, "the count alone was asked"
+        assert (await street.view("quotas/bike", "quota"))["link"]["times"] == 2
+
+    in_street(act, ProcessSettings(links_day_max=2))
+
+
 def test_a_card_that_is_handed_on_holds_the_path_and_a_loop_is_refused() -> None:
     async def act(street: Street) -> None:
         first = await _share(street, "ann")

@@ -26,11 +26,6 @@ class Sessions(Street):
 
     service = session_pb2_grpc.SessionServiceStub
 
-    async def view(self, name: str, view: str) -> Any:
-        """What an entity's view shows."""
-        programs: Any = program_pb2_grpc.ProgramServiceStub(self.scene.channels[-1])
-        return json.loads((await programs.Query(program_pb2.QueryRequest(entity=name, view=view))).payload)
-
 
 in_street = partial(walk, Sessions)
 

@@ -56,6 +56,27 @@ def test_a_target_has_one_code_at_every_gateway_and_a_repeated_call_is_one() -> 
     in_street(act)
 
 
+def test_a_program_mints_so_many_new_codes_a_minute_and_old_ones_as_often_as_it_likes() -> None:
+    async def act(street: Street) -> None:
+        scenes = [str(n).encode() for n in range(3)]
+        calls = [pb.MintCodeRequest(program="bike", page=PAGE, scene=scene, request_id=new_id()) for scene in scenes]
+        by = street.by("ann")
+        for _ in range(3):
+            for call in calls[:2]:
+                await street.stub.MintCode(call, metadata=by)
+                await street.stub.MintCode(pb.MintCodeRequest(program="bike", page=PAGE, scene=call.scene))
+        minted = await street.view("quotas/bike", "quota")
+        if minted["code"]["times"] == 2:  # else a minute ended meanwhile
+            code, status = await refused(street.stub.MintCode(calls[2], metadata=by))
+            assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "too_many_codes")
+            code, _ = await refused(_resolve(street, f"bike/{code_of('bike', PAGE, b'2', 'release')}"))
+            assert code is grpc.StatusCode.NOT_FOUND, "it was not minted"
+        other = pb.MintCodeRequest(program="shop", page="pages/index/index", scene=b"1")
+        assert (await street.stub.MintCode(other)).code
+
+    in_street(act, ProcessSettings(codes_minute_max=2))
+
+
 def test_a_scene_of_64_kib_comes_back_and_one_byte_more_is_refused() -> None:
     async def act(street: Street) -> None:
         scene = bytes(range(256)) * (SCENE_BYTES_MAX // 256)

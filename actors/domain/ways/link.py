@@ -83,9 +83,14 @@ def decide(link: Link, command: Command, ctx: Context) -> Decision[Event]:
             assert_never(command)
 
 
-def _minted(link: Link, mint: Mint, ctx: Context) -> Decision[Event]:
+def check_ttl(mint: Mint) -> None:
+    """Rejects a link that asks for a longer life than the platform grants."""
     if mint.ttl_ms > mint.ttl_ms_max:
         raise Reject("ttl_too_long", ttl_ms_max=str(mint.ttl_ms_max))
+
+
+def _minted(link: Link, mint: Mint, ctx: Context) -> Decision[Event]:
+    check_ttl(mint)
     if link.state == "none":
         due_ms = ctx.now_ms + mint.ttl_ms
         event = Minted(mint.page, mint.scene, ctx.caller, ctx.now_ms, due_ms)

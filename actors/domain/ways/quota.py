@@ -1,0 +1,62 @@
+"""How many codes a program has minted this minute, and how many links this day: counted on the log, by its time.
+
+One entity counts for one program, exactly. It takes no more than its bounds say, so it is never too hot.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from actors.entity import Context, Decision, Entity, Reject, accept
+
+What: TypeAlias = Literal["code", "link"]
+PERIODS_MS = {"code": 60_000, "link": 86_400_000}
+
+
+class Take(Struct, frozen=True, tag="ways.quota.take"):
+    """One more of these, of at most so many in their period."""
+
+    what: What
+    most: Annotated[int, Meta(ge=1)]
+
+
+class Taken(Struct, frozen=True, tag="ways.quota.taken"):
+    what: What
+    at_ms: int
+
+
+class Count(Struct, frozen=True):
+    """How many there were in the period of this number, counted from 1970."""
+
+    period: int = 0
+    times: int = 0
+
+
+class Quota(Struct, frozen=True):
+    code: Count = Count()
+    link: Count = Count()
+
+
+def decide(quota: Quota, take: Take, ctx: Context) -> Decision[Taken]:
+    period_ms = PERIODS_MS[take.what]
+    period, left_ms = ctx.now_ms // period_ms, period_ms - ctx.now_ms % period_ms
+    count: Count = getattr(quota, take.what)
+    if count.period == period and count.times >= take.most:
+        raise Reject(f"too_many_{take.what}s", most=str(take.most), resets_ms=str(left_ms))
+    return accept(Taken(take.what, ctx.now_ms))
+
+
+def evolve(quota: Quota, event: Taken) -> Quota:
+    period = event.at_ms // PERIODS_MS[event.what]
+    count: Count = getattr(quota, event.what)
+    times = count.times + 1 if count.period == period else 1
+    return replace(quota, **{event.what: Count(period, times)})
+
+
+def view_quota(quota: Quota, _: object) -> object:
+    """What was used, and in which period."""
+    return quota
+
+
+QUOTA = Entity("ways.quota", Quota(), Take, Taken, decide, evolve, views={"quota": view_quota}, timers_max=0)
