@@ -11,6 +11,7 @@ from tests.simulation.broken import require
 from tests.simulation.disk import everything
 from tests.simulation.evening import Evening
 from tests.simulation.order import calls_took_effect_in_real_time, fences_held, looks_saw_the_truth, snapshots_are_whole
+from tests.simulation.packages import packages_decided_as_chosen
 from tests.simulation.replay import Key, Replayed, owners_said, read_all
 from tests.simulation.sums import bad_input_is_refused, purses_add_up, shops_add_up
 from tests.simulation.world import World
@@ -40,6 +41,7 @@ def check(world: World) -> None:
     else:
         shops_add_up(replays)
         purses_add_up(world, replays)
+        packages_decided_as_chosen(replays)
     enough_succeeded(world)
 
 

@@ -41,6 +41,7 @@ class Faults(Struct, frozen=True):
     checks_astray: int = 0
     clock_jumps: int = 0
     leaps: int = 0
+    switches: int = 0
     crowded: bool = False
 
     @property
@@ -100,6 +101,7 @@ _TIMES_MAX = {
     "checks_astray": 3,
     "clock_jumps": 3,
     "leaps": 1,
+    "switches": 3,
 }
 
 

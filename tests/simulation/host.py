@@ -14,7 +14,6 @@ from actors.adapters.memory_states import MemoryStore
 from actors.errors import Outcome
 from actors.host import HostCore
 from actors.kernel.record import Slice
-from actors.kernel.rules import Rules
 from actors.link import FromGateway, FromHost
 from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
@@ -33,6 +32,7 @@ from actors.work import (
     Work,
     Write,
 )
+from tests.simulation import workload
 from tests.simulation.broken import Broken
 from tests.simulation.clock import Clock, up_to
 from tests.simulation.disk import TOPIC_ID, Disk, Upload
@@ -44,6 +44,7 @@ POLL_FRAMES_MAX = 12
 RETRY_MS = 100
 UPLOAD_MS_MAX = 1_500
 SLOW_MS_MAX = 120
+LOAD_MS_MAX = 300
 ROUNDS_MAX = 2_000
 
 
@@ -58,7 +59,7 @@ class Surroundings(Protocol):
     disk: Disk
     cluster: ClusterSettings
     process: ProcessSettings
-    rules: Rules
+    work: workload.Work
 
     def tell_gateway(self, host: str, gateway: str, messages: list[FromHost]) -> None:
         """Messages go to a gateway."""
@@ -102,7 +103,7 @@ class SimHost:
         self.alive = True
         self.skew_ms = skew_ms
         self.stopped_until_ms = -1
-        self.core = HostCore(name, world.cluster, world.process, world.rules)
+        self.core = HostCore(name, world.cluster, world.process, world.work.new_rules(loaded=False))
         self._world = world
         self._clock = world.clock
         self._stores: dict[int, MemoryStore] = {}
@@ -315,7 +316,9 @@ class SimHost:
                 self._is_slow()
                 core.loaded(partition, stores.load(self._stores[partition], keys))
             case LoadPackage(_, package):
-                core.package_failed(package, "no world has packages")
+                loaded = partial(core.package_loaded, package, world.work.packages[package])
+                wait_ms = chance.randint(1, LOAD_MS_MAX)
+                self._clock.after(wait_ms, partial(self.when_it_runs, partial(self._then, loaded)))
             case Scan(partition, start, end, limit):
                 self._behind.flush(partition)
                 core.scanned(partition, self._stores[partition].scan(start, end, limit))

@@ -4,6 +4,7 @@ Each takes a `MonkeyPatch` and breaks one promise, as a change that looks harmle
 """
 
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
@@ -14,8 +15,8 @@ from msgspec.structs import replace
 from actors import entity, snapshots
 from actors.due import DueTimers
 from actors.intake import Intake
-from actors.kernel import layout
-from actors.kernel.action import Code, NeedState, Reply
+from actors.kernel import layout, rules
+from actors.kernel.action import Code, NeedPackage, NeedState, Reply
 from actors.kernel.cascade import Cascade, Refused, Task
 from actors.kernel.inbox import Changes, Sources, Window
 from actors.kernel.partition import Partition
@@ -352,6 +353,58 @@ def what_is_unknown_is_said_to_be_not_appended(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(PendingTable, "expire", certainly)
 
 
+def residents_keep_their_package(patch: pytest.MonkeyPatch) -> None:
+    """What is in memory goes on under the rules that it was loaded by; a new owner decides it by the others."""
+    switch = _inside(Partition, "_switch")
+
+    def and_stay(partition: Any, *args: Any) -> Any:
+        residents = dict(partition.residents)
+        outcome = switch(partition, *args)
+        partition.residents.update(residents)
+        return outcome
+
+    patch.setattr(Partition, "_switch", and_stay)
+
+
+def what_the_store_has_not_is_forgotten_at_a_switch(patch: pytest.MonkeyPatch) -> None:
+    """States that were decided and are not written yet are decoded from what the store had before."""
+    switch = _inside(Partition, "_switch")
+
+    def and_forget(partition: Any, *args: Any) -> Any:
+        outcome = switch(partition, *args)
+        partition._withdrawn.clear()
+        return outcome
+
+    patch.setattr(Partition, "_switch", and_forget)
+
+
+def the_choice_of_packages_is_not_stored(patch: pytest.MonkeyPatch) -> None:
+    """A new owner decides by the platform's own rules again."""
+    put = Changes.put
+
+    def but_no_choice(changes: Changes, key: bytes, value: bytes) -> None:
+        if not key.startswith(layout.PROGRAMS[0]):
+            put(changes, key, value)
+
+    patch.setattr(Changes, "put", but_no_choice)
+
+
+def packages_are_chosen_by_another_sum(patch: pytest.MonkeyPatch) -> None:
+    """Not by the one that tells which version a person is shown."""
+    patch.setattr(rules, "bucket_of", lambda _, code, key: zlib.crc32(f"{key}{code}".encode()) % 10_000)
+
+
+def records_after_a_switch_do_not_wait_for_its_package(patch: pytest.MonkeyPatch) -> None:
+    """What is not loaded decides nothing: the platform's own rules go on, on this host."""
+    switch = _inside(Partition, "_switch")
+
+    def or_not(partition: Any, *args: Any) -> Any:
+        outcome = switch(partition, *args)
+        return [] if isinstance(outcome, NeedPackage) else outcome
+
+    patch.setattr(Partition, "_switch", or_not)
+
+
 PLANTED: dict[str, tuple[Plant, ...]] = {
     "dedupe off": (
         the_window_is_off,
@@ -378,6 +431,11 @@ PLANTED: dict[str, tuple[Plant, ...]] = {
 """What worlds must find, by the promise that is broken."""
 
 ALSO_PLANTED: tuple[Plant, ...] = (
+    residents_keep_their_package,
+    what_the_store_has_not_is_forgotten_at_a_switch,
+    the_choice_of_packages_is_not_stored,
+    packages_are_chosen_by_another_sum,
+    records_after_a_switch_do_not_wait_for_its_package,
     a_snapshot_does_not_wait_for_its_owners_epoch,
     the_floor_is_ignored,
     deletions_are_lost_when_writes_are_gathered,

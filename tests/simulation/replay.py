@@ -63,8 +63,11 @@ class Replayed:
         """By call: how often it was decided anew."""
         self.fired: list[tuple[int, str]] = []
         """Every `Fire` that had an effect: its offset, and who said it."""
+        self.choices: dict[Key, Programs | None] = {}
+        """By call: which packages decided where it stands."""
         self.received = 0
         """Sends of other partitions that were new."""
+        self._choice: Programs | None = None
         self._rules = rules
         self._partitions = partitions
         self.partition = self._partition(layout.Meta(topic_id=TOPIC_ID), {}, {})
@@ -105,6 +108,8 @@ class Replayed:
         number, offset = self.number, fetched.offset
         self.partition.begin(offset, fetched.stamp_ms, frame)
         for index, record in enumerate(frame.records):
+            if isinstance(record, Programs) and (self._choice is None or record.generation > self._choice.generation):
+                self._choice = record
             before = self._heard(record)
             actions = self._apply(Position(number, offset, index), record)
             if isinstance(record, Fire) and actions:
@@ -132,6 +137,7 @@ class Replayed:
                 case Reply() if isinstance(record, Invoke) and not action.duplicate:
                     key = (action.caller, action.request_id)
                     self.first.setdefault(key, (record, action))
+                    self.choices.setdefault(key, self._choice)
                     self.decided[key] = self.decided.get(key, 0) + (action.code != Code.REQUEST_ID_TOO_OLD)
                 case Event(kind=kind, record=encoded):
                     self.events.append((kind, encoded))

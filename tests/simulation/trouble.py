@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.kernel import layout
 from actors.kernel.record import Check, Fire, Record, Slice, encode_frame, encode_record
+from tests.simulation.packages import choice
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -172,6 +173,15 @@ def leaps(world: "World") -> None:
     world.clock.leap(LEAP_MS)
 
 
+def switches(world: "World") -> None:
+    """Other packages decide from here on, in one partition after the other; not in all, where an append is lost."""
+    world.generation += 1
+    record = choice(world.fate, world.generation)
+    for partition in range(world.scale.partitions) if world.work.packages else ():
+        wait_ms = world.fate.randint(0, 300)
+        world.clock.after(wait_ms, partial(_forge, world, "switches", partition, "nobody", record))
+
+
 EVENTS: dict[str, Callable[["World"], None]] = {
     happens.__name__: happens
     for happens in (
@@ -190,5 +200,6 @@ EVENTS: dict[str, Callable[["World"], None]] = {
         checks_astray,
         clock_jumps,
         leaps,
+        switches,
     )
 }

@@ -1,14 +1,16 @@
 """What clients ask for: shops with too little stock, purses that pay each other, and now and then nonsense."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
 import msgspec
 
+from actors.entity import AnyEntity
 from actors.kernel.rules import Rules
 from actors.programs.shop.program import ENTITIES, Buy, Return, SetStock
 from tests.simulation.evening import Area, Asking
+from tests.simulation.packages import PACKAGES
 from tests.simulation.purse import PURSE, Confirm, Open, Pay
 
 RULES = Rules([*ENTITIES, PURSE])
@@ -46,6 +48,16 @@ class Work(NamedTuple):
     """Entities, and a view of each."""
     timers_ms: int = 1 << 50
     """A world has settled when no timer is due within this time."""
+    packages: Mapping[str, Sequence[AnyEntity]] = {}
+    """What may be loaded beside the rules."""
+
+    def new_rules(self, *, loaded: bool) -> Rules:
+        """Rules of one's own, with every package or with none."""
+        rules = Rules((), self.rules.release, self.rules.digest)
+        rules.kinds = self.rules.kinds
+        for package, entities in self.packages.items() if loaded else ():
+            rules.add(package, entities)
+        return rules
 
 
 def is_bad(entity: str, command: bytes) -> bool:
@@ -89,4 +101,5 @@ def _line(chance: Random, order: str) -> Asking:
     return Asking(f"shop/{merchant}", encode(line))
 
 
-SHOPS = Work(RULES, (), opening, calls, tuple((f"shop/{merchant}", "totals") for merchant in MERCHANTS))
+LOOKS = tuple((f"shop/{merchant}", "totals") for merchant in MERCHANTS)
+SHOPS = Work(RULES, (), opening, calls, LOOKS, packages=PACKAGES)

@@ -89,7 +89,9 @@ class World:
             outbox_max=8 if crowded else 1_000,
             snapshot_records=10 * self.scale.partitions,
         )
-        self.rules = self.work.rules
+        self.rules = self.work.new_rules(loaded=True)
+        self.generation = 0
+        """Of the last choice of packages."""
         self.log = SimLog(self.clock, self.fate, self.drawn, self)
         self.disk = Disk(self.fate, self)
         self.timeless_ids = not self.drawn.leaps

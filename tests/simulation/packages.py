@@ -1,0 +1,74 @@
+"""Packages that decide purses in a world, from a record on and by routing key; and whether they did, by arithmetic."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace as replace_field
+from random import Random
+from typing import Any, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.entity import AnyEntity, Context, Decision
+from actors.kernel.action import Code
+from actors.kernel.record import Programs, Share
+from actors.shares import WHOLE, bucket_of
+from tests.simulation.broken import require
+from tests.simulation.purse import PURSE, Event, Purse, decide, evolve
+from tests.simulation.replay import Replayed
+
+PURSE_PROGRAM = "purse"
+OLD, NEW = "old", "new"
+CODES = {OLD: 1, NEW: 2}
+
+
+class NewPurse(Purse, frozen=True):
+    """What a purse became: it also counts what its own rules made happen."""
+
+    happened: int = 0
+
+
+def _evolve(purse: Purse, event: Event) -> Purse:
+    assert isinstance(purse, NewPurse)
+    return replace(evolve(purse, event), happened=purse.happened + 1)
+
+
+def _named(package: str) -> Callable[[Purse, Any, Context], Decision[Event]]:
+    """The same rules; an answer also says which package gave it."""
+
+    def decided(purse: Purse, command: Any, ctx: Context) -> Decision[Event]:
+        decision = decide(purse, command, ctx)
+        if not isinstance(decision.reply, dict):
+            return decision
+        return replace(decision, reply={**cast("dict[str, object]", decision.reply), "by": package})
+
+    return decided
+
+
+PACKAGES: Mapping[str, Sequence[AnyEntity]] = {
+    OLD: (replace_field(PURSE, decide=_named(OLD)),),
+    NEW: (replace_field(PURSE, decide=_named(NEW), evolve=_evolve, initial=NewPurse()),),
+}
+
+
+def choice(chance: Random, generation: int) -> Programs:
+    """Some purses are the new package's, all others the old one's; or all are the new one's, or nobody's."""
+    share = Share(NEW, CODES[NEW], chance.choice((chance.randint(1, WHOLE - 1), WHOLE)))
+    shares = (share, Share(OLD, CODES[OLD], WHOLE)) if chance.random() < 0.9 else ()
+    return Programs(PURSE_PROGRAM, generation, shares)
+
+
+def packages_decided_as_chosen(replays: list[Replayed]) -> None:
+    """Every answer of a purse was given by the package that the last choice before it gives its routing key to."""
+    for replayed in replays:
+        for key, (record, reply) in replayed.first.items():
+            if record.entity.startswith(f"{PURSE_PROGRAM}/") and reply.code == Code.OK:
+                by = msgspec.json.decode(reply.payload).get("by", "")
+                should = _chosen(replayed.choices.get(key), record.entity.partition("/")[2])
+                require(by == should, f"{record.entity} was decided by {by!r}, not {should!r}")
+
+
+def _chosen(programs: Programs | None, key: str) -> str:
+    if programs is None or not programs.shares:
+        return ""
+    new = programs.shares[0]
+    return NEW if bucket_of(PURSE_PROGRAM, new.code, key) < new.upto else OLD
