@@ -11,6 +11,7 @@ import json
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,15 @@ from actors.ownership import Ownership, Phase
 from actors.ports import Batch, Fetched
 from actors.registry import load_programs, shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings
-from actors.work import Append, Load, Open, Scan, Write
+from actors.work import Append, Load, LoadPackage, Open, Scan, Write
 
 DATA = Path(__file__).parent / "data"
-NAMES = ("account", "bike", "session", "shop", "tariff")
+NAMES = ("account", "bike", "package", "session", "shop", "tariff")
 PROGRAMS = (
     Path(__file__).parents[2] / "loadtests" / "bench" / "programs" / "account",
     Path(__file__).parent / "tariff",
 )
+PACKAGES = tuple(Path(__file__).parent / "parcel" / version for version in ("first", "second"))
 PARTITIONS = 2
 CLUSTER = ClusterSettings(partitions=PARTITIONS)
 TOPIC = CLUSTER.commands_topic
@@ -102,6 +104,13 @@ def entities() -> tuple[AnyEntity, ...]:
     return tuple(load_programs([*shipped, *PROGRAMS]).entities.values())
 
 
+@cache
+def packages() -> dict[str, tuple[AnyEntity, ...]]:
+    """The packages of the golden log of that name, by what names their content: the first, and the second."""
+    found = (load_programs([folder], ()).programs["parcel"] for folder in PACKAGES)
+    return {program.digest: program.entities for program in found}
+
+
 def changed(kind: str, change: Callable[[AnyEntity], AnyEntity]) -> tuple[AnyEntity, ...]:
     """The same, but one of them was changed: by a mistake that a checksum must find."""
     return tuple(change(entity) if entity.kind == kind else entity for entity in entities())
@@ -165,6 +174,8 @@ class Host:
                     case Write(number, offset, batch, swept_seconds):
                         self._write(batch, swept_seconds)
                         self.core.wrote(number, offset)
+                    case LoadPackage(_, package):
+                        self.core.package_loaded(package, packages()[package])
                     case Append():
                         self.appends.append(work)
                     case _:

@@ -10,6 +10,7 @@ from tests.releases.golden import RELEASES, changed
 
 KINDS_OF = {
     "account": ("account",),
+    "package": (),
     "bike": ("bike.station", "bike.rider"),
     "session": ("session",),
     "shop": ("shop", "shop.customer", "shop.sku"),

@@ -1,22 +1,38 @@
-"""Makes the golden logs anew: `python -m tests.releases.record`. The same code makes the same bytes.
+"""Makes the golden logs anew: `python -m tests.releases.record [NAME…]`. The same code makes the same bytes.
 
 To be run for a new kind of log only, or when a format was changed before anybody relied on it. A log that today's code
 decides otherwise is never made anew for that: see the README.
 """
 
 import random
+import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, TypeAlias
 
 import msgspec
 
-from actors.kernel.record import Empty, Invoke, encode_frame, encode_record
+from actors.kernel.record import Empty, Invoke, Programs, Share, encode_frame, encode_record
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.ownership import Phase
-from tests.releases.golden import NAMES, PARTITIONS, RELEASES, TOPIC, Host, Kept, Log, Rows, entities, sums_of, write
+from actors.shares import WHOLE
+from tests.releases.golden import (
+    NAMES,
+    PARTITIONS,
+    RELEASES,
+    TOPIC,
+    Host,
+    Kept,
+    Log,
+    Rows,
+    entities,
+    packages,
+    sums_of,
+    write,
+)
 
-CALLS = {"account": 1_400, "bike": 2_000, "session": 1_400, "shop": 1_400, "tariff": 1_400}
+CALLS = {"account": 1_400, "bike": 2_000, "package": 1_400, "session": 1_400, "shop": 1_400, "tariff": 1_400}
 START_MS = 1_800_000_000_000
 GATEWAY, LATE_GATEWAY = "gateway-1", "gateway-2"
 BATCH_MAX = 6
@@ -27,6 +43,8 @@ LATE = 0.05
 ODD = 0.02
 """How often a call is one that no gateway lets through, of a kind, a type or a shape that is not known."""
 STEPS_MAX = 10_000
+SHARES = {"package": (0, 3_000, 6_000, 10_000)}
+"""How much of a log's quarters the second package decides."""
 
 Asked: TypeAlias = tuple[str, dict[str, Any]]
 """An entity `kind/id`, and a command as plain values."""
@@ -43,6 +61,7 @@ class Recorder:
         self.hosts: list[Host] = []
         self._rules = {release: Rules(entities(), release, f"rules-{release}") for release in RELEASES}
         self._calls = 0
+        self._generation = 0
 
     def take_over(self, term: int, before: list[Rows]) -> None:
         """Another host serves every partition, from these rows and the log."""
@@ -102,8 +121,10 @@ class Recorder:
             ]
         )
 
-    def calls(self, asked: Iterator[Asked], count: int) -> None:
-        """Append so many calls, a few to a frame, some of them twice."""
+    def calls(self, asked: Iterator[Asked], count: int, shares: Iterator[int]) -> None:
+        """Append so many calls, a few to a frame, some of them twice; where packages decide, others from here on."""
+        for share in islice(shares, 1):
+            self.choose(share)
         while count > 0:
             self.now_ms += self.random.randrange(2_000) if self.random.random() < 0.98 else 400_000
             batches: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
@@ -118,6 +139,17 @@ class Recorder:
                     self.put(number, encode_frame(TOPIC, number, producer, release, f"rules-{release}", records))
             self.settle()
 
+    def choose(self, share: int) -> None:
+        """So many ten thousandths of parcels are decided by the second package from here on, the rest by the first."""
+        self._generation += 1
+        first, second = packages()
+        shares = (Share(second, 2, share), Share(first, 1, WHOLE))
+        record = encode_record(Programs("parcel", self._generation, shares))
+        for number in range(PARTITIONS):
+            frame = encode_frame(TOPIC, number, GATEWAY, self.release, f"rules-{self.release}", [record])
+            self.put(number, frame)
+        self.settle()
+
     @property
     def rows(self) -> list[Rows]:
         """What the store of every partition holds."""
@@ -128,10 +160,11 @@ def record(name: str) -> None:
     """Write one golden log: four hosts after one another, and in its middle the barrier, with snapshots taken there."""
     recorder = Recorder(name)
     asked, part = ASKED[name](recorder.random), CALLS[name] // 4
+    shares = iter(SHARES.get(name, ()))
     recorder.take_over(1, [[] for _ in range(PARTITIONS)])
-    recorder.calls(asked, part)
+    recorder.calls(asked, part, shares)
     recorder.take_over(2, recorder.rows)
-    recorder.calls(asked, part)
+    recorder.calls(asked, part, shares)
     recorder.release = RELEASES[1]
     for number in range(PARTITIONS):
         barrier = [encode_record(Empty())]
@@ -139,9 +172,9 @@ def record(name: str) -> None:
     assert all(host.ownership.phase is Phase.STOPPED for host in recorder.hosts), "a release stops at the next one"
     snapshots = recorder.rows
     recorder.take_over(3, snapshots)
-    recorder.calls(asked, part)
+    recorder.calls(asked, part, shares)
     recorder.take_over(4, recorder.rows)
-    recorder.calls(asked, part)
+    recorder.calls(asked, part, shares)
     before, rules = (Rules(entities(), release) for release in RELEASES)
     sums = [sums_of(number, frames, before, rules) for number, frames in enumerate(recorder.kept)]
     for host, summed in zip(recorder.hosts, sums, strict=True):
@@ -165,6 +198,12 @@ def _bike(rng: random.Random) -> Iterator[Asked]:
     while True:
         what = rng.choice(["bike.hire", "bike.return"])
         yield f"bike.rider/r{rng.randrange(15)}", {"type": what, "station": rng.choice(stations)}
+
+
+def _package(rng: random.Random) -> Iterator[Asked]:
+    while True:
+        command = {"type": "parcel.weigh", "grams": rng.randint(-1, 9), "neighbour": f"p{rng.randrange(40)}"}
+        yield f"parcel/p{rng.randrange(40)}", command
 
 
 def _session(rng: random.Random) -> Iterator[Asked]:
@@ -203,6 +242,7 @@ def _tariff(rng: random.Random) -> Iterator[Asked]:
 ASKED: dict[str, Callable[[random.Random], Iterator[Asked]]] = {
     "account": _account,
     "bike": _bike,
+    "package": _package,
     "session": _session,
     "shop": _shop,
     "tariff": _tariff,
@@ -210,8 +250,8 @@ ASKED: dict[str, Callable[[random.Random], Iterator[Asked]]] = {
 
 
 def main() -> None:
-    """Write all of them."""
-    for name in NAMES:
+    """Write those that are named, or all of them."""
+    for name in sys.argv[1:] or NAMES:
         record(name)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from actors.errors import NotFound
 from actors.kernel import layout
 from actors.kernel.record import Slice
 from actors.kernel.routing import partition_of
@@ -26,6 +27,7 @@ from tests.releases.golden import (
     Rows,
     Sums,
     entities,
+    packages,
     read,
     sums_of,
 )
@@ -35,7 +37,7 @@ from tests.releases.planted import Planted, former_price
 KINDS = entities()
 OLDER, NEWER = (Rules(KINDS, release) for release in RELEASES)
 ALL = [(name, number) for name in NAMES for number in range(2)]
-TWO = [("bike", 1), ("tariff", 0)]
+SOME = [("bike", 1), ("package", 0), ("tariff", 0)]
 
 
 class Golden(NamedTuple):
@@ -47,7 +49,7 @@ class Golden(NamedTuple):
     sums: Sums
 
 
-@pytest.fixture(params=TWO, ids=lambda param: f"{param[0]}-{param[1]}")
+@pytest.fixture(params=SOME, ids=lambda param: f"{param[0]}-{param[1]}")
 def golden(request: pytest.FixtureRequest) -> Golden:
     return _golden(*request.param)
 
@@ -71,7 +73,8 @@ def test_the_newest_release_alone_comes_to_the_same_from_the_beginning(golden: G
 def test_the_replay_that_tells_history_comes_to_the_same_chain_as_a_host(golden: Golden) -> None:
     slice_ = Slice(TOPIC, golden.number)
     frames = [Fetched(slice_, offset, kept.stamp_ms, kept.frame) for offset, kept in enumerate(golden.frames)]
-    replay = Replay(*slice_, NEWER, partial(partition_of, partitions=PARTITIONS, groups={}))
+    route = partial(partition_of, partitions=PARTITIONS, groups={})
+    replay = Replay(*slice_, NEWER, route, packages=lambda package: packages()[package])
     records = sum(1 for _ in replay.steps(frames))
     assert (records, f"{replay.chain:08x}") == (golden.sums.records, golden.sums.end.chain)
     stored = Host(golden.number, NEWER).replay(golden.frames).store
@@ -160,6 +163,37 @@ def test_a_price_of_another_release_is_found() -> None:
     late = [int(offset) for offset, chain in sums[0].chains.items() if host.chains[offset] != chain]
     assert min(late) > sums[0].before.offset, "the former price was right before the barrier"
     assert host.sum() != sums[0].end
+
+
+def test_a_replay_crosses_every_choice_of_packages_by_those_that_were_in_force() -> None:
+    golden = _golden("package", 0)
+    host = Host(0, Rules(KINDS, RELEASES[-1])).replay(golden.frames)
+    assert (host.sum(), set(host.ownership.partition.rules.packages if host.ownership.partition else ())) == (
+        golden.sums.end,
+        set(packages()),
+    )
+    assert dict(golden.at_barrier).keys() >= {layout.program_key("parcel")}
+
+
+def test_another_package_under_the_same_name_is_found() -> None:
+    golden = _golden("package", 0)
+    first, second = packages()
+    rules = Rules(KINDS, RELEASES[-1])
+    for name in (first, second):
+        rules.add(name, packages()[first])
+    host = Host(0, rules).replay(golden.frames)
+    late = [int(offset) for offset, chain in golden.sums.chains.items() if host.chains[offset] != chain]
+    assert min(late) > 50, "the second package decides nothing in the beginning"
+    assert host.sum() != golden.sums.end
+
+
+def test_a_replay_without_a_package_says_which_is_missing() -> None:
+    golden = _golden("package", 0)
+    slice_ = Slice(TOPIC, 0)
+    frames = [Fetched(slice_, offset, kept.stamp_ms, kept.frame) for offset, kept in enumerate(golden.frames)]
+    replay = Replay(*slice_, Rules(KINDS, RELEASES[-1]), partial(partition_of, partitions=PARTITIONS, groups={}))
+    with pytest.raises(NotFound, match=f"the package {next(reversed(packages()))} of parcel is not at hand"):
+        list(replay.steps(frames))
 
 
 # -- other processes --------------------------------------------------------------------------------------------------

@@ -391,7 +391,11 @@ def the_choice_of_packages_is_not_stored(patch: pytest.MonkeyPatch) -> None:
 
 def packages_are_chosen_by_another_sum(patch: pytest.MonkeyPatch) -> None:
     """Not by the one that tells which version a person is shown."""
-    patch.setattr(rules, "bucket_of", lambda _, code, key: zlib.crc32(f"{key}{code}".encode()) % 10_000)
+
+    def bucket_of(_: str, code: int, key: str) -> int:
+        return zlib.crc32(f"{key}{code}".encode()) % 10_000
+
+    patch.setattr(rules, "bucket_of", bucket_of)
 
 
 def records_after_a_switch_do_not_wait_for_its_package(patch: pytest.MonkeyPatch) -> None:
