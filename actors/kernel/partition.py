@@ -243,6 +243,8 @@ class Partition:
             del self.residents[entity]
         gone |= self._withdrawn
         self._withdrawn = {entity: resident for entity, resident in gone.items() if resident.changed > self._written}
+        for resident in self._withdrawn.values():
+            resident.raw = resident.raw or _encode(resident.state)
         return []
 
     def _check(self, position: Position, offset: int, crc: int) -> None:
@@ -395,6 +397,7 @@ class Partition:
             resident.state = staged.state
             resident.timers = staged.timers
             resident.changed = offset
+            resident.raw = b""
             resident.used_ms = now_ms
             puts[layout.ENTITY + entity.encode()] = staged.stored
             said.append(staged.stored)
@@ -480,8 +483,8 @@ class Partition:
 def _resident(kind: Kind, value: bytes | None, withdrawn: Resident | None) -> Resident:
     """An entity by what the store has of it, or by what it has not yet."""
     if withdrawn is not None:
-        resident = Resident(kind, kind.decode_state(_encode(withdrawn.state)), withdrawn.timers)
-        resident.changed = withdrawn.changed
+        resident = Resident(kind, kind.decode_state(withdrawn.raw), withdrawn.timers)
+        resident.changed, resident.raw = withdrawn.changed, withdrawn.raw
         return resident
     if value is None:
         return Resident(kind, kind.initial(), {})

@@ -91,6 +91,18 @@ def test_states_are_decoded_anew_whether_the_store_has_them_or_not(fold: Fold, w
     assert {type(resident.state) for resident in fold.partition.residents.values()} == {Box2}
 
 
+@pytest.mark.parametrize("write", [True, False])
+def test_what_only_another_version_knows_of_a_state_stays_until_that_one_is_back(fold: Fold, write: bool) -> None:
+    fold.frame(to(1, whole("second")), call("box/a", Do(add=1), 1), write=write)
+    fold.frame(to(2, whole("first", 1)), write=write)
+    assert fold.box("box/a").total == 10
+    fold.frame(to(3, whole("second")), call("box/a", Do(add=1), 2))
+    assert fold.partition.residents["box/a"].state == Box2(20, 2, "", 2)
+    fold.frame(to(4, whole("first", 1)), call("box/a", Do(add=1), 3), write=write)
+    fold.frame(to(5, whole("second")), call("box/a", Do(add=1), 4))
+    assert fold.partition.residents["box/a"].state == Box2(31, 4, "", 1), "what decided it last knew nothing of it"
+
+
 def test_a_routing_key_is_decided_by_one_package_however_often_it_is_asked(fold: Fold) -> None:
     fold.frame(to(1, Share("second", 2, WHOLE // 2), whole("first", 1)))
     for again in range(2):

@@ -37,7 +37,7 @@ def _named(package: str) -> Callable[[Purse, Any, Context], Decision[Event]]:
 
     def decided(purse: Purse, command: Any, ctx: Context) -> Decision[Event]:
         decision = decide(purse, command, ctx)
-        if not isinstance(decision.reply, dict):
+        if decision.reply is None:
             return decision
         return replace(decision, reply={**cast("dict[str, object]", decision.reply), "by": package})
 
