@@ -42,10 +42,35 @@ from tests.gateway.tenancy import CLOSED, Called, Counting, Tally, knock, platfo
 PROGRAMS = "gateway.v1.ProgramService"
 """Its pairs are played by `tenancy`."""
 OWNERS = {"bike": "riders", "shop": "sellers"}
-"""Whose each program is; every account has one admin, ann, and nobody else."""
+"""Whose each program is."""
+TEAM: Mapping[str, Any] = {"ann": "admin", "dee": "developer", "oli": "operator", "tess": "tester"}
+"""Who is in every account's team; bob is in none."""
+MEMBERS: Mapping[str, str] = {
+    "CatalogService/InviteMember": "ann",
+    "CatalogService/JoinTeam": "",
+    "CatalogService/GrantRole": "ann",
+    "CatalogService/RemoveMember": "ann",
+    "CatalogService/GetAccount": "ann dee oli tess",
+    "CatalogService/RegisterProgram": "ann dee",
+    "CatalogService/DescribeProgram": "ann dee",
+    "CatalogService/SetPackageKey": "ann",
+    "CatalogService/UploadPackage": "ann dee",
+    "CatalogService/SubmitVersion": "ann dee",
+    "CatalogService/WithdrawVersion": "ann dee",
+    "CatalogService/SetGray": "ann oli",
+    "CatalogService/ReleaseVersion": "ann oli",
+    "CatalogService/RollBack": "ann oli",
+    "CredentialService/RenewSecret": "ann",
+    "CredentialService/DisableCredential": "ann",
+    "CredentialService/GetQuota": "ann dee",
+    "NotifyService": "ann dee oli",
+    "WaysService": "ann dee oli",
+    "WebhookService": "ann dee",
+}
+"""Who of a team may ask by which method of a service, or by all of it. It is somebody else that joins or is changed."""
 PERSONS = ("ann", "bob", "zoe")
 PRINCIPALS = (
-    *(Principal(Role.MEMBER, account, name) for account in ("riders", "sellers", "nobody") for name in ("ann", "bob")),
+    *(Principal(Role.MEMBER, account, name) for account in (*OWNERS.values(), "nobody") for name in (*TEAM, "bob")),
     *(Principal(Role.PERSON, program, name) for program in OWNERS for name in ("ann", "bob")),
     *(Principal(Role.SERVER, program, "") for program in OWNERS),
     *(Principal(Role.MERCHANT, name, "") for name in ("riders", "bike")),
@@ -109,9 +134,9 @@ def typed_methods() -> Mapping[str, Any]:
     }
 
 
-def about(method: str) -> str:
-    """What a method is about. Raises KeyError for one about which nothing is said."""
-    return ABOUT[method] if method in ABOUT else ABOUT[method.partition("/")[0]]
+def said(table: Mapping[str, str], method: str) -> str:
+    """What a table says of a method, or of its service. Raises KeyError for one of which it says nothing."""
+    return table[method] if method in table else table[method.partition("/")[0]]
 
 
 def must_be_refused(ask: Ask) -> bool:
@@ -119,13 +144,13 @@ def must_be_refused(ask: Ask) -> bool:
     role, tenant, subject = ask.principal
     if role not in RPCS[f"/gateway.v1.{ask.method}"]:
         return True
-    what = about(ask.method)
+    what = said(ABOUT, ask.method)
     if what == "account":
         return role is Role.ACCOUNT and subject != ask.person
     if what == "nobody" or role in (Role.OPERATOR, Role.PLATFORM):
         return False
     if role is Role.MEMBER:
-        return what == "person" or (tenant, subject) != (OWNERS[ask.program], "ann")
+        return what == "person" or tenant != OWNERS[ask.program] or subject not in said(MEMBERS, ask.method).split()
     if role is Role.CREDENTIAL:
         return (tenant, subject) != ("server", ask.program)
     if role not in (Role.SERVER, Role.PERSON) or tenant != ask.program:
@@ -144,7 +169,7 @@ class Owned(Counting):
         kind, _, name = entity.partition("/")
         known = {
             "catalog.name": Name(state="kept", account=OWNERS.get(name, "")),
-            "developer.account": Account(members={"ann": Member(role="admin", state="member")}),
+            "developer.account": Account(members={name: Member("member", role) for name, role in TEAM.items()}),
         }
         found: Any = known.get(kind)
         if found is None:
@@ -234,7 +259,7 @@ async def parts(*messages: Any) -> AsyncIterator[Any]:
 def request_of(method: Any, ask: Ask) -> Any:
     """A request with all that names a tenant: everything in it is of one program."""
     program, person = ask.program, ask.person
-    said = {
+    names = {
         "account": OWNERS[program],
         "program": program,
         "member": "zoe",
@@ -246,15 +271,15 @@ def request_of(method: Any, ask: Ask) -> Any:
         "host": "shop.example",
         "request_id": new_id(),
     }
-    return _filled(message_factory.GetMessageClass(method.input_type)(), said)
+    return _filled(message_factory.GetMessageClass(method.input_type)(), names)
 
 
-def _filled(made: Any, said: Mapping[str, str]) -> Any:
+def _filled(made: Any, names: Mapping[str, str]) -> Any:
     """A message whose fields, and those of what is in it, say this; of what is repeated there is one."""
     for field in made.DESCRIPTOR.fields:
-        if field.name in said:
-            setattr(made, field.name, said[field.name])
+        if field.name in names:
+            setattr(made, field.name, names[field.name])
         elif field.message_type is not None:
             inner = getattr(made, field.name)
-            _filled(inner.add() if field.is_repeated else inner, said)
+            _filled(inner.add() if field.is_repeated else inner, names)
     return made

@@ -6,17 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
+import jwt
 import msgspec
 import pytest
 
 from actors.adapters.memory_keys import MemoryKeys
-from actors.ports import Slice
+from actors.ports import KeyState, Slice
 from actors.settings import ProcessSettings
 from gateway.auth import proof_of_secret
 from gateway.deriving import Derived
 from gateway.v1 import catalog_pb2, credentials_pb2_grpc, program_pb2, program_pb2_grpc
 from gateway.v1 import credentials_pb2 as pb
-from tests.gateway.scene import CLUSTER, Said, Scene, new_id, reason_of, refused
+from tests.gateway.scene import CLUSTER, Said, Scene, new_id, reason_of, refused, status_in
 from tests.gateway.street import Street, walk
 
 REQUIRED = ProcessSettings(identity_required=True)
@@ -130,6 +131,48 @@ def test_a_token_stays_the_same_over_a_rotation_of_keys_and_a_destroyed_key_ends
         await street.opens_station(bearer(second.token))
         assert (await reason(stream.read()))[1] == "TOKEN_EXPIRED"
         assert (await reason(street.opens_station(bearer(first.token))))[1] in ("TOKEN_KEY_UNKNOWN", "TOKEN_EXPIRED")
+
+    on_street(act)
+
+
+def test_keys_are_rotated_and_destroyed_under_calls_and_each_goes_on_by_the_token_that_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who is refused because the key of its token was destroyed asks for the token once more."""
+    monkeypatch.setattr("gateway.tokens.FRESH_MS", 0)  # rotations come faster than once a second here
+
+    async def act(counter: Counter) -> None:
+        secret, done, again, kids = await counter.secret(), [0, 0], list[str](), set[str]()
+        over = asyncio.Event()
+
+        async def call(at: int) -> None:
+            token = (await counter.issue(secret, at=at)).token
+            kids.add(jwt.get_unverified_header(token)["kid"])
+            await counter.opens_station(bearer(token), at)
+
+        async def calls(at: int) -> None:
+            while not over.is_set():
+                try:
+                    await call(at)
+                except grpc.aio.AioRpcError as error:
+                    again.append(reason_of(status_in(error)))
+                    await call(at)
+                done[at] += 1
+
+        async def keys() -> None:
+            for _ in range(6):
+                counter.keys.rotate(now_ms())
+                for key in counter.keys.signing_keys():
+                    if key.state is KeyState.VERIFYING:
+                        counter.keys.retire(key.kid, now_ms(), 0)
+                before = list(done)
+                while min(now - then for now, then in zip(done, before, strict=True)) < 3:
+                    await counter.opens_station(counter.by("operator/op"))
+            over.set()
+
+        await asyncio.gather(keys(), *(calls(at) for at in (0, 1, 0, 1)))
+        assert len(kids) >= 6, "each key signed"
+        assert set(again) <= {"TOKEN_KEY_UNKNOWN", "TOKEN_EXPIRED"}
 
     on_street(act)
 

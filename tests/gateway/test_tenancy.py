@@ -14,7 +14,7 @@ from actors.shape import structs_of, tag_of
 from gateway.authority import RPCS
 from gateway.v1 import catalog_pb2, catalog_pb2_grpc
 from tests.gateway import crossing, tenancy
-from tests.gateway.crossing import ABOUT
+from tests.gateway.crossing import ABOUT, MEMBERS, said
 from tests.gateway.scene import reason_of, refused, status_in
 from tests.gateway.tenancy import CLOSED, METHODS, Pairs, Target, platform, play
 from tests.gateway.test_authority import Town, in_town
@@ -49,7 +49,10 @@ def test_of_every_method_it_is_said_what_it_is_about_and_of_nothing_else() -> No
     methods = crossing.typed_methods()
     silent = [method for method in methods if method not in ABOUT and method.partition("/")[0] not in ABOUT]
     assert not silent, "a method about which tests.gateway.crossing.ABOUT says nothing is not played"
-    assert ABOUT.keys() <= {*methods, *(method.partition("/")[0] for method in methods)}
+    assert ABOUT.keys() | MEMBERS.keys() <= {*methods, *(method.partition("/")[0] for method in methods)}
+    of_teams = [method for method in methods if Role.MEMBER in RPCS[f"/gateway.v1.{method}"]]
+    silent = [method for method in of_teams if said(ABOUT, method) not in ("nobody", "person") and not roles(method)]
+    assert not silent, "a method for members of which tests.gateway.crossing.MEMBERS does not say for whom"
     assert len(methods) + 6 == len(RPCS), "and the six of ProgramService"
 
 
@@ -73,7 +76,8 @@ def test_what_is_anothers_is_refused_over_the_wire_by_every_method() -> None:
         await founded(town)
         chance, before, texts = random.Random(7), town.ends(), set[str]()
         for name, method in crossing.typed_methods().items():
-            asks = [ask for ask in (crossing.any_ask(chance, name) for _ in range(40)) if crossing.must_be_refused(ask)]
+            any_asks = (crossing.any_ask(chance, name) for _ in range(200))
+            asks = [ask for ask in any_asks if crossing.must_be_refused(ask)]
             for ask in asks[:3]:
                 status = await over_the_wire(town, method, ask)
                 assert (status.code, reason_of(status)) == (grpc.StatusCode.PERMISSION_DENIED.value[0], CLOSED), ask
@@ -83,6 +87,11 @@ def test_what_is_anothers_is_refused_over_the_wire_by_every_method() -> None:
         assert town.ends() == before
 
     in_town(act)
+
+
+def roles(method: str) -> bool:
+    """Whether it is said who of a team may ask by this method."""
+    return method in MEMBERS or method.partition("/")[0] in MEMBERS
 
 
 async def founded(town: Town) -> None:
