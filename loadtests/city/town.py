@@ -11,7 +11,7 @@ from gateway.v1.notify_pb2_grpc import NotifyServiceStub
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
 from loadtests.city.citizen import Citizen, Proof, asked, called
 
-BIKES, DOCKS = 20, 100
+BIKES = DOCKS = 200
 STOCK = 1_000
 SEATS_IN_ROW = 40
 ROWS = 6

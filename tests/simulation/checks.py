@@ -176,7 +176,7 @@ def enough_succeeded(world: World) -> None:
     """A world in which nearly everything fails proves nothing: an id may only become too old when the clocks leap."""
     counts, least = world.counts, 0.5 if world.drawn.leaps else 0.98
     require(counts.acked >= least * counts.asked, f"only {counts.acked} of {counts.asked} calls were decided")
-    share = 0.1 if world.work.areas else 0.2  # in a city most come too late, or for what is not theirs
+    share = 0.2 if not world.work.areas else 0.1 * least  # in a city most come too late, or for what is not theirs
     require(counts.succeeded >= share * counts.asked, f"only {counts.succeeded} of {counts.asked} succeeded")
 
 

@@ -7,9 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from actors.domain import session, visit
+from actors.domain.catalog import program as catalog
+from actors.domain.catalog import review
 from actors.domain.friends import Hear
 from actors.domain.identity import link
 from actors.domain.notify import grants, inbox
+from actors.domain.ways import link as links
 from actors.entity import Context, Decision, Send, accept
 from actors.programs.bike import program as bike
 from actors.programs.civic import program as civic
@@ -18,9 +21,11 @@ from actors.programs.food import program as food
 from actors.programs.store import program as store
 from actors.programs.taxi import program as taxi
 from actors.programs.tickets import program as tickets
+from actors.programs.wear import program as wear
 from tests.simulation.city import RULES
 from tests.simulation.evening import Area
 from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
+from tests.simulation.publishing import CLOTHES, LINKS, REGISTRY, REVIEWS
 from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
 
 Decide = Callable[[Any, Any, Context], Decision[Any]]
@@ -81,6 +86,15 @@ def _one_more(state: grants.Grants) -> grants.Grants:
     return replace(state, templates=templates)
 
 
+def _rested(program: catalog.Program) -> catalog.Program:
+    rested = tuple(replace(one, state="withdrawn") if one.state == "waiting" else one for one in program.versions)
+    return replace(program, versions=rested)
+
+
+def _unbound(link_: links.Link) -> links.Link:
+    return replace(link_, state="minted") if link_.state == "bound" else link_
+
+
 def _waiting(driver: taxi.Driver) -> taxi.Driver:
     return replace(driver, state="waiting") if driver.state == "busy" else driver
 
@@ -108,6 +122,11 @@ PLANTED_IN_CITIES: dict[str, CityPlant] = {
     "a meal is cooked and not owed": (MEALS, "food.order", _without(food.MealOwed)),
     "a person leaves and is inside": (STORES, "store.door", _without(store.Released)),
     "more are let in than there is room for": (STORES, "store.door", _seeing(lambda door: replace(door, places=9))),
+    "a name is taken from who has it": (REGISTRY, "catalog.name", _seeing(lambda name: replace(name, state="free"))),
+    "two versions are under review": (REVIEWS, "catalog.program", _seeing(_rested)),
+    "a version that is withdrawn stays in its lane": (REVIEWS, "catalog.program", _sending_no(review.Leave)),
+    "a link is whoever's opens it": (LINKS, "ways.link", _seeing(_unbound)),
+    "a garment that comes back is not on the shelf": (CLOTHES, "wear.order", _sending_no(wear.ShopReturn)),
 }
 """What a city's worlds must find, by what is broken."""
 

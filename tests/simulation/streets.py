@@ -42,7 +42,8 @@ def no_bike_is_lost(evening: Evening) -> None:
     states = Counter(rider.state for rider in riders.values())
     require(set(states) <= {"idle", "riding"}, f"riders are {states}")
     there = sum(station.bikes for station in stations.values())
-    require(there + states["riding"] == sum(STATIONS.values()), f"{there} bikes stand there, riders are {states}")
+    opened = sum(STATIONS[name] for name in stations)
+    require(there + states["riding"] == opened, f"{there} bikes stand there, riders are {states}")
     require(all(0 <= station.bikes <= DOCKS for station in stations.values()), f"the stations are {stations}")
 
 
@@ -186,7 +187,7 @@ TAXIS = Area(
 
 # -- meals --------------------------------------------------------------------------------------------------------
 
-DISH, PRICE, STOCK = "noodles", 18, 9
+DISH, PRICE, STOCK = "noodles", 18, 20
 SAYS = (food.Confirm, food.Confirm, food.Cook, food.Finish, food.Decline)
 
 
@@ -199,7 +200,7 @@ def open_kitchen(_: Random) -> list[Asking]:
 
 def eat(chance: Random) -> Asking:
     """Order, cook, pick up."""
-    name = f"{chance.choice(PERSONS[:2])}/{chance.randrange(5)}"
+    name = f"{chance.choice(PERSONS[:2])}/{chance.randrange(7)}"
     draw = chance.random()
     if draw < 0.4:
         return Asking(f"food.order/m/{name}", encode(food.Place((food.Wish(DISH, chance.randint(1, 3)),))))

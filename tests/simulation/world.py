@@ -150,14 +150,11 @@ class World:
             elif ownership.outbox.records or ownership.written != end - 1:
                 watermark = ownership.partition.meta.watermark
                 found.append(f"{partition} ends at {end}, applied {watermark}, written {ownership.written}")
-            elif timers := host.store_of(partition).scan(*self._soon(partition), limit=3):
+            elif timers := host.store_of(partition).scan(
+                *layout.timer_range(0, ownership.partition.meta.now_ms + self.work.timers_ms), limit=3
+            ):
                 found.append(f"{partition} has timers: {timers}")
         return found
-
-    def _soon(self, partition: int) -> tuple[bytes, bytes]:
-        """The keys of the timers that a settled partition has not."""
-        stamp_ms = self.log.slices[Slice(self.cluster.commands_topic, partition)][-1].stamp_ms
-        return layout.timer_range(0, max(stamp_ms, self.clock.now_ms) + self.work.timers_ms)
 
     def story(self) -> str:
         """What to know about a failure."""
