@@ -127,7 +127,7 @@ class SimHost:
     def when_it_runs(self, happens: Callable[[], None]) -> None:
         """Do this now; or once the stopped process goes on; or never, if it has ended."""
         if self.alive:
-            if self.is_stopped:
+            if self.is_stopped or self._waiting:  # what waits comes first, also at the moment in which it goes on
                 self._waiting.append(happens)
             else:
                 happens()
