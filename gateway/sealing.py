@@ -108,7 +108,8 @@ class Sealing:
             fields = cast("dict[str, Any]", value)
             return {name: self._walked(principal, inner) for name, inner in fields.items()}
         if isinstance(value, list):
-            return [self._walked(principal, inner) for inner in value]
+            items: list[Any] = value
+            return [self._walked(principal, inner) for inner in items]
         return value
 
     def _cipher(self, subjects: Subjects, subject: str) -> AESSIV | None:

@@ -86,18 +86,14 @@ def _asked(folder: Path, method: str, request: Any, caller: str) -> Any:
 def _linked(folder: Path, text: str, caller: str) -> _Way:
     """Where a link leads, which is the caller's from then on. Raises what the gateway says of it."""
     request = ways_pb2.ResolveLinkRequest(text=text)
-    found = ask(
-        folder, lambda client: client.ask(WaysServiceStub, "ResolveLink", request), caller, person_of=program_in(text)
-    )
+    found = _asked(folder, "ResolveLink", request, caller)
     return _Way(found.program, "link", f"links/{found.program}/{found.link}", found.page, found.scene)
 
 
 def _shared(folder: Path, text: str, caller: str) -> _Way:
     """Where a card leads. Raises what the gateway says of it, and NotFound for one that was withdrawn."""
     request = ways_pb2.GetShareRequest(text=text)
-    found = ask(
-        folder, lambda client: client.ask(WaysServiceStub, "GetShare", request), caller, person_of=program_in(text)
-    )
+    found = _asked(folder, "GetShare", request, caller)
     if found.state != "shared":
         raise NotFound("this card was withdrawn", reason="SHARE_WITHDRAWN")
     return _Way(found.program, "share", f"shares/{found.program}/{found.share}", found.page, found.scene)
@@ -106,9 +102,7 @@ def _shared(folder: Path, text: str, caller: str) -> _Way:
 def _scanned(folder: Path, text: str, caller: str) -> _Way:
     """Where a code leads. Raises what the gateway says of it."""
     request = ways_pb2.ResolveCodeRequest(text=text)
-    found = ask(
-        folder, lambda client: client.ask(WaysServiceStub, "ResolveCode", request), caller, person_of=program_in(text)
-    )
+    found = _asked(folder, "ResolveCode", request, caller)
     return _Way(found.program, "scan", f"codes/{found.program}/{found.code}", found.page, found.scene, found.env)
 
 

@@ -156,5 +156,7 @@ def test_at_most_one_session_is_active_and_a_code_opens_one_at_most_whatever_hap
                     active.remove(version)
                 case SessionTouched(version):
                     assert version in active
+                case k.LinkErased():
+                    raise AssertionError("nobody asked for it")
             assert len(active) <= 1
         assert active == ([scenario.state.version] if scenario.state.state == "active" else [])

@@ -34,6 +34,11 @@ class Files(NamedTuple):
         return {"tls_cert": str(self.cert), "tls_key": str(self.key)}
 
 
+def settings_of(**said: Any) -> ProcessSettings:
+    """The settings of a process that was told these."""
+    return ProcessSettings(**said)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     authority = Authority("the authority")
@@ -98,9 +103,9 @@ REFUSED: dict[str, tuple[Made, str, str]] = {
 def test_a_start_with_files_that_cannot_serve_is_refused_and_says_what_to_do(files: Files, name: str) -> None:
     make, reason, says = REFUSED[name]
     with pytest.raises(SetupError, match=says) as refused:
-        server_credentials(ProcessSettings(**{**files.settings, **make(files)}))
+        server_credentials(settings_of(**{**files.settings, **make(files)}))
     assert refused.value.reason == reason
-    assert server_credentials(ProcessSettings(**files.settings)) is not None
+    assert server_credentials(settings_of(**files.settings)) is not None
     assert server_credentials(ProcessSettings()) is None
 
 
@@ -108,13 +113,13 @@ def test_a_start_with_files_that_cannot_serve_is_refused_and_says_what_to_do(fil
 def test_beyond_this_machine_only_proven_callers_over_tls_are_served(files: Files, host: str) -> None:
     for settings, reason, says in (
         (ProcessSettings(), "NOT_LOOPBACK", "HUTONG_IDENTITY_REQUIRED"),
-        (ProcessSettings(**files.settings), "NOT_LOOPBACK", "taken at their word"),
+        (settings_of(**files.settings), "NOT_LOOPBACK", "taken at their word"),
         (ProcessSettings(identity_required=True), "NO_TLS", "HUTONG_TLS_CERT"),
     ):
         with pytest.raises(SetupError, match=says) as refused:
             check_address(host, settings)
         assert refused.value.reason == reason
-    check_address(host, ProcessSettings(identity_required=True, **files.settings))
+    check_address(host, settings_of(identity_required=True, **files.settings))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
@@ -128,7 +133,7 @@ def serving(files: Files, act: Callable[[Callable[..., Client]], Awaitable[None]
     async def run(scene: Scene) -> None:
         scene.keys = keys = MemoryKeys()
         await scene.host()
-        port = await scene.gateway(ProcessSettings(identity_required=True, **{**files.settings, **settings}))
+        port = await scene.gateway(settings_of(identity_required=True, **{**files.settings, **settings}))
         await scene.gateways[-1].ready(2)
         token = sign(keys, Principal(Role.OPERATOR, "", "op"), now_ms())
 
