@@ -353,14 +353,14 @@ def retry(position: HaltedAt, folder: Folder = None, json: Json = False) -> None
 
 @app.command("open")
 def open_way(
-    way: Annotated[str, typer.Argument(metavar="WAY", help="What a code, link or card says, PROGRAM/CODE, or a name.")],
+    way: Annotated[str, typer.Argument(metavar="WAY", help="A code, link or card, a URL, or a name.")],
     caller: Annotated[str, typer.Option(help="Who opens: a name, or person/PROGRAM/OPENID.")] = "hutong-cli",
     device: Annotated[str, typer.Option(help="On which device: one session is open on each.")] = "",
     city: Annotated[str, typer.Option(help="Where the person is.")] = "",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Open a program as a person would: scan a code, or look for a name; print the session and how to go on."""
+    """Open a program as a person would: scan a code, follow a link, look for a name; print the session."""
     from actors.cli.opening import open_program
 
     open_program(running.folder_of(folder), way, caller, device, city, json)

@@ -28,6 +28,22 @@ def open_link(folder: Path, text: str, caller: str, as_json: bool) -> None:
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
 
 
+def add_rule(folder: Path, host: str, prefix: str, program: str, page: str, as_json: bool) -> None:
+    """Have the links of a host that begin so lead to a page, once the rules are published."""
+    request = pb.AddRuleRequest(host=host, prefix=prefix, program=program, page=page)
+    answer = change(folder, "AddRule", request, as_json)
+    output.result(place(request, answer), as_json, "done")
+    output.say(f"hutong links publish {host} {program} --dir {shlex.quote(str(folder))}")
+
+
+def publish_rules(folder: Path, host: str, program: str, as_json: bool) -> None:
+    """Publish the rules of a host."""
+    request = pb.PublishRulesRequest(host=host, program=program)
+    answer = change(folder, "PublishRules", request, as_json)
+    output.result(place(request, answer), as_json, "done")
+    output.say(f"hutong open https://{host}/… --dir {shlex.quote(str(folder))}")
+
+
 def share_page(folder: Path, program: str, page: str, scene: str, parent: str, caller: str, as_json: bool) -> None:
     """Share a page; prints the card's address."""
     request = pb.ShareRequest(program=program, page=page, scene=_bytes(scene), parent=parent.upper())

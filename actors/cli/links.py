@@ -7,7 +7,7 @@ import typer
 from actors.cli import running
 from actors.cli.options import Folder, Json
 
-links = typer.Typer(help="Short links: mint them, open them.", no_args_is_help=True)
+links = typer.Typer(help="Short links: mint them, open them; rules for ordinary links.", no_args_is_help=True)
 shares = typer.Typer(help="Cards that are shared: share a page, look at a card, withdraw it.", no_args_is_help=True)
 
 Program = Annotated[str, typer.Argument(metavar="PROGRAM", help="The program's name, such as bike.")]
@@ -45,6 +45,32 @@ def open_it(
     from actors.cli.linking import open_link
 
     open_link(running.folder_of(folder), link, caller, json)
+
+
+Host = Annotated[str, typer.Argument(metavar="HOST", help="A host, such as shop.example.")]
+
+
+@links.command("rule")
+def rule(
+    host: Host,
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="What the path begins with, such as /map.")],
+    program: Program,
+    page: Page,
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Add a rule for ordinary links: they lead to a page once the host's rules are published."""
+    from actors.cli.linking import add_rule
+
+    add_rule(running.folder_of(folder), host, prefix, program, page, json)
+
+
+@links.command("publish")
+def publish(host: Host, program: Program, folder: Folder = None, json: Json = False) -> None:
+    """Publish a host's rules: from then on its links lead where they say."""
+    from actors.cli.linking import publish_rules
+
+    publish_rules(running.folder_of(folder), host, program, json)
 
 
 @shares.command("add")

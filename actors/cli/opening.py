@@ -5,17 +5,21 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
 
 from actors.cli import output, running
 from actors.cli.calling import ask, refuse_call
 from actors.cli.minting import program_in
 from actors.cli.searching import found
-from actors.errors import NotFound, PlatformError, SetupError
+from actors.domain.ways.address import NAME_CHARS
+from actors.errors import InvalidCommand, NotFound, PlatformError, Reject, SetupError
 from gateway.client import uuid7
 from gateway.v1 import session_pb2, ways_pb2
 from gateway.v1.search_pb2 import FoundProgram
 from gateway.v1.session_pb2_grpc import SessionServiceStub
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
+
+VIA_CHARS_MAX = 256
 
 
 class _Way(NamedTuple):
@@ -49,7 +53,7 @@ def open_program(folder: Path, text: str, caller: str, device: str, city: str, a
     except SetupError:
         raise  # nothing was asked
     except PlatformError as error:
-        refuse_call(folder, error, name, as_json)
+        refuse_call(folder, _explained(error, way, text), name, as_json)
     facts = {
         "program": way.program,
         "version": opened.version,
@@ -71,10 +75,32 @@ def open_program(folder: Path, text: str, caller: str, device: str, city: str, a
     output.say(shlex.join(words))
 
 
+def _explained(error: PlatformError, way: _Way, text: str) -> PlatformError:
+    """What to do where nothing is known by a name that somebody looked for."""
+    if error.reason != "NO_SUCH_PROGRAM" or way.source != "search":
+        return error
+    message = (
+        f"nothing is known by the name {text!r}: what ships is found once `hutong catalog publish` has released it, "
+        "and `hutong search` looks for parts of names"
+    )
+    return NotFound(message, reason=error.reason)
+
+
 def _addressed(folder: Path, text: str, caller: str) -> _Way:
-    """Where a code, a link or a card leads. What it is its address says; without one it is a code."""
-    letter = text.upper().removeprefix("HTTPS://").partition("/")[2].partition("/")[0]
-    return _LETTERS.get(letter, _scanned)(folder, text, caller)
+    """Where a code, a link or a card leads. What it is its address says; without one the length of its name does.
+
+    An address that is none of this platform's is an ordinary link.
+    """
+    is_address = "://" in text
+    letter = text.upper().removeprefix("HTTPS://").partition("/")[2].partition("/")[0] if is_address else ""
+    if not is_address:
+        return (_named if len(text.rpartition("/")[2]) == NAME_CHARS else _scanned)(folder, text, caller)
+    try:
+        return _LETTERS.get(letter, _followed)(folder, text, caller)
+    except InvalidCommand as error:
+        if error.reason not in _FOREIGN:
+            raise
+        return _followed(folder, text, caller)
 
 
 def _asked(folder: Path, method: str, request: Any, caller: str) -> Any:
@@ -83,10 +109,42 @@ def _asked(folder: Path, method: str, request: Any, caller: str) -> Any:
     return ask(folder, lambda client: client.ask(WaysServiceStub, method, request), caller, person_of=program)
 
 
+def _named(folder: Path, text: str, caller: str) -> _Way:
+    """Where a link leads or, when there is none of this name, a card."""
+    try:
+        return _linked(folder, text, caller)
+    except NotFound as error:
+        if error.reason != "NO_SUCH_LINK":
+            raise
+    try:
+        return _shared(folder, text, caller)
+    except NotFound as error:
+        if error.reason != "NO_SUCH_SHARE":
+            raise
+        raise NotFound(f"there is neither a link nor a card {text!r}", reason="NO_SUCH_LINK") from error
+
+
+def _followed(folder: Path, text: str, _: str) -> _Way:
+    """Where an ordinary link leads by the rules of its host; the page is given all of it as `q`."""
+    request = ways_pb2.MatchRuleRequest(url=text)
+    try:
+        found: Any = ask(folder, lambda client: client.ask(WaysServiceStub, "MatchRule", request))
+    except NotFound:
+        output.say("`hutong links rule` has a host's links lead to a page, and `hutong links publish` makes it so")
+        raise
+    via = f"link-rules/{(urlsplit(text).hostname or '')}{found.prefix}"[:VIA_CHARS_MAX]
+    return _Way(found.program, "link", via, f"{found.page}?q={quote(text, safe='')}")
+
+
 def _linked(folder: Path, text: str, caller: str) -> _Way:
     """Where a link leads, which is the caller's from then on. Raises what the gateway says of it."""
     request = ways_pb2.ResolveLinkRequest(text=text)
-    found = _asked(folder, "ResolveLink", request, caller)
+    try:
+        found = _asked(folder, "ResolveLink", request, caller)
+    except Reject as error:
+        if error.reason in _HINTS:
+            output.say(_HINTS[error.reason])
+        raise
     return _Way(found.program, "link", f"links/{found.program}/{found.link}", found.page, found.scene)
 
 
@@ -102,11 +160,22 @@ def _shared(folder: Path, text: str, caller: str) -> _Way:
 def _scanned(folder: Path, text: str, caller: str) -> _Way:
     """Where a code leads. Raises what the gateway says of it."""
     request = ways_pb2.ResolveCodeRequest(text=text)
-    found = _asked(folder, "ResolveCode", request, caller)
+    try:
+        found = _asked(folder, "ResolveCode", request, caller)
+    except InvalidCommand as error:
+        if error.reason in _FOREIGN and "://" not in text:
+            output.say("after PROGRAM/ a code has 12 letters and digits, a link or a card 16")
+        raise
     return _Way(found.program, "scan", f"codes/{found.program}/{found.code}", found.page, found.scene, found.env)
 
 
-_LETTERS: Mapping[str, Callable[[Path, str, str], _Way]] = {"L": _linked, "S": _shared}
+_LETTERS: Mapping[str, Callable[[Path, str, str], _Way]] = {"C": _scanned, "L": _linked, "S": _shared}
+_FOREIGN = ("INVALID_CODE", "INVALID_LINK", "INVALID_SHARE")
+"""Why an address is refused that has the form of ours, and another host."""
+_HINTS = {
+    "link_of_another": "whoever opens a link first has it: ask whom it is from for one of your own",
+    "link_expired": "a link lives for some time only: ask whom it is from for a new one",
+}
 
 
 def _searched(folder: Path, text: str) -> _Way:
