@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import cast
 
+import msgspec
+
 from actors import domain, programs
 from actors.entity import KEY_BYTES_MAX, AnyEntity, Entity
 from actors.errors import InvalidCommand, NotFound, SetupError
@@ -83,13 +85,14 @@ class Registry:
         """The same with these programs, each the newest version that decides anything and the one that is for all.
 
         A newer version has all kinds of an older one, so kinds are the newest one's; the manifest is what everybody
-        sees.
+        sees, but for pages that a part sees already.
         """
         found = dict(self.programs)
         entities = {kind: entity for kind, entity in self.entities.items() if entity.program not in programs}
         collections = {place: entity for place, entity in self._collections.items() if place[0] not in programs}
         for name, (newest, live) in programs.items():
-            found[name] = replace(newest, manifest=live.manifest)
+            pages = tuple(dict.fromkeys((*live.manifest.pages, *newest.manifest.pages)))
+            found[name] = replace(newest, manifest=msgspec.structs.replace(live.manifest, pages=pages))
             for entity in newest.entities:
                 entities[entity.kind] = collections[name, entity.collection_name] = entity
         return Registry(MappingProxyType(entities), MappingProxyType(found), self.digest, MappingProxyType(collections))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import uuid_utils
 
 from actors.entity import AnyEntity, Ref
-from actors.errors import InvalidCommand, NotFound, Unavailable
+from actors.errors import InvalidCommand, NotFound, PlatformError, Unavailable
 from actors.kernel.layout import made_ms
 from actors.kernel.record import Invoke, Share, encode_record
 from actors.kernel.routing import partition_of
@@ -83,10 +83,7 @@ class Routes:
                 key = entity.routing(entity_id)
                 entity, payloads = self._deciding(name, entity, key)
             except NotFound as error:
-                if self.knows_all:
-                    raise
-                message = "this gateway has just begun, and does not know all programs yet"
-                raise Unavailable(message, outcome="NOT_APPENDED") from error
+                raise self.missing(error) from error
             partition = partition_of(key, self._cluster.partitions, self._cluster.groups)
             route = Route(f"{entity.kind}/{entity_id}", partition, payloads.decode, entity, payloads.personal)
             if len(self._known) >= ROUTES_MAX:
@@ -97,6 +94,12 @@ class Routes:
     def at(self, to: Ref[Any]) -> Route:
         """The route of an entity that is named as the log does. Raises what `to` raises."""
         return self.to(self.registry.name_of(str(to)))
+
+    def missing(self, error: NotFound) -> PlatformError:
+        """What to say of a name that is not known: while packages may be missing, it may be there all the same."""
+        if self.knows_all:
+            return error
+        return Unavailable("this gateway has just begun, and does not know all programs yet", outcome="NOT_APPENDED")
 
     def _deciding(self, name: str, entity: AnyEntity, key: str) -> tuple[AnyEntity, Payloads]:
         """The entity and its payloads by the package that decides this routing key, as partitions choose it."""

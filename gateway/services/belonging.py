@@ -10,21 +10,23 @@ from actors.domain.developer import ACCOUNT, Account
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
 from actors.principal import Principal, Role
-from actors.registry import Registry
+from actors.registry import Program
 from gateway.authority import denied
+from gateway.routes import Routes
 from gateway.steps import Steps
 
 
-def check_runs(registry: Registry, program: str) -> None:
-    """Raises NotFound for a program that does not run here."""
-    if program not in registry.programs:
-        raise NotFound(f"there is no program {program[:100]!r} here", reason="NO_SUCH_PROGRAM")
+def check_runs(routes: Routes, program: str) -> Program:
+    """The program of this name. Raises NotFound when none runs here; see also `Routes.missing`."""
+    found = routes.registry.programs.get(program)
+    if found is None:
+        raise routes.missing(NotFound(f"there is no program {program[:100]!r} here", reason="NO_SUCH_PROGRAM"))
+    return found
 
 
-def check_page(registry: Registry, program: str, page: str, field: str = "page") -> None:
-    """Raises NotFound for a program that does not run here, and InvalidCommand for a page that it has not."""
-    check_runs(registry, program)
-    pages = registry.programs[program].manifest.pages
+def check_page(routes: Routes, program: str, page: str, field: str = "page") -> None:
+    """Raises what `check_runs` raises, and InvalidCommand for a page that the program has not."""
+    pages = check_runs(routes, program).manifest.pages
     if page not in pages:
         message = f"{program} has no page {page[:100]!r}; it has {', '.join(pages)}"
         raise InvalidCommand(message, field=field, reason="NO_SUCH_PAGE")

@@ -78,7 +78,7 @@ class FriendsService(KeyedService, friends_pb2_grpc.FriendsServiceServicer):
         """The view of each, so many at a time."""
 
         async def work(steps: Steps) -> pb.ListBoardResponse:
-            check_runs(self._routes.registry, request.program)
+            check_runs(self._routes, request.program)
             person = steps.person
             friends = (await steps.look(FRIENDS.at(person), "friends", _Friends)).friends
             people = (person, *friends[:BOARD_FRIENDS_MAX])

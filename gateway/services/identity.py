@@ -150,7 +150,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
 
         async def work(steps: Steps) -> pb.IssueCodeResponse:
             vault, person = self.open(steps), steps.person
-            check_runs(self._routes.registry, request.program)
+            check_runs(self._routes, request.program)
             at = IDENTITY.at(f"{request.program}/{vault.derived.openid(request.program, person)}")
             await _used(steps, person, at.id)
             quotas = self.process
@@ -233,7 +233,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
 
         async def work(steps: Steps) -> pb.GetPersonTokenResponse:
             vault, person = self.open(steps), steps.person
-            check_runs(self._routes.registry, request.program)
+            check_runs(self._routes, request.program)
             openid = vault.derived.openid(request.program, person)
             await _used(steps, person, f"{request.program}/{openid}")
             token = vault.token(Principal(Role.PERSON, request.program, openid))

@@ -56,7 +56,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
 
         async def work(steps: Steps) -> pb.NotifyChange:
             await check_of_program(steps, request.program, _TEAM)
-            check_runs(self._routes.registry, request.program)
+            check_runs(self._routes, request.program)
             flaw = flaw_of_template(request.fields)
             if flaw is not None:
                 raise InvalidCommand(flaw.message, field=flaw.field, reason="INVALID_FIELD")
@@ -146,9 +146,9 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             flaw = flaw_of_values(template.fields, values)
             if flaw is not None:
                 raise InvalidCommand(flaw.message, field=flaw.field, reason="INVALID_FIELD")
-            check_runs(self._routes.registry, request.program)
+            check_runs(self._routes, request.program)
             if request.page:
-                check_page(self._routes.registry, request.program, request.page)
+                check_page(self._routes, request.program, request.page)
             said = await _sealed(steps, request, dict(sorted(values.items())))
             message = Message(request.message_id, request.template, template.title, said, request.page)
             answer = await steps.ask(at, Use(message, self.process.notify_unheard_ms))

@@ -101,10 +101,9 @@ class Openings:
 
     def opening(self, call: pb.OpenRequest, openid: str) -> tuple[Ref[visit.Command], visit.Open]:
         """What is asked of which visits. Raises NotFound, and InvalidCommand for a page that there is not."""
-        program, process, registry = call.program, self._process, self._routes.registry
-        check_runs(registry, program)
-        path = call.path or registry.programs[program].manifest.pages[0]
-        check_page(registry, program, path.partition("?")[0], "path")
+        program, process = call.program, self._process
+        path = call.path or check_runs(self._routes, program).manifest.pages[0]
+        check_page(self._routes, program, path.partition("?")[0], "path")
         version = self._catalogue.version(program, Person(openid, call.city, tuple(call.cohorts)))
         source: Any = call.source or "other"  # whatever is no source is refused when the command is checked
         quotas = (process.visit_merge_ms, process.visit_devices_max)

@@ -120,7 +120,7 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
         async def work(steps: Steps) -> pb.SessionResponse:
             named = _own(steps, request.session)
             if isinstance(command, s.EnterPage):
-                check_page(self._routes.registry, named.program, command.path.partition("?")[0], "path")
+                check_page(self._routes, named.program, command.path.partition("?")[0], "path")
             return _done(await steps.ask(SESSION.at(named.id), command))
 
         return await self.answer(context, method, _addressed(request.session), request.request_id, work)

@@ -52,11 +52,10 @@ class Catalogue:
 
         Raises NotFound for a program that does not run here, and for one that shows this person nothing yet.
         """
-        registry = self._routes.registry
-        check_runs(registry, program)
+        runs = check_runs(self._routes, program)
         known = self._listed.get(program)
         if known is None or known.program is None:
-            return registry.programs[program].manifest.version.name
+            return runs.manifest.version.name
         version = shown_to(known.program, person)
         if version is None:
             message = f"{program} is not released: no version of it is shown to this person yet"

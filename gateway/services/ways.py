@@ -39,7 +39,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.MintCodeResponse:
             await check_of_program(steps, program, _TEAM)
-            check_page(self._routes.registry, program, request.page)
+            check_page(self._routes, program, request.page)
             wanted: Any = env  # one of three; whatever else is refused when the command is checked
             mint = Mint(request.page, request.scene, wanted)
             checked(mint)  # before anything is counted
@@ -111,7 +111,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.MintLinkResponse:
             await check_of_program(steps, program, _TEAM)
-            check_page(self._routes.registry, program, request.page)
+            check_page(self._routes, program, request.page)
             name = steps.new_name(NAME_CHARS)
             mint = link.Mint(request.page, request.ttl_ms or ttl_ms_max, request.scene, ttl_ms_max)
             checked(mint)
@@ -154,7 +154,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.ShareResponse:
             await check_of_program(steps, program, _TEAM, persons=True)
-            check_page(self._routes.registry, program, request.page)
+            check_page(self._routes, program, request.page)
             before = await _path_of(steps, program, request.parent) if request.parent else ()
             name = steps.new_name(NAME_CHARS)
             wanted = share.Share(request.page, request.scene, before)
@@ -210,7 +210,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.RuleChange:
             await check_of_program(steps, request.program, _TEAM)
-            check_page(self._routes.registry, request.program, request.page)
+            check_page(self._routes, request.program, request.page)
             add = rules.Add(request.program, request.prefix, request.page, process.link_rules_max)
             answer = await steps.ask(_rules_of(request.host), add)
             return pb.RuleChange(position=position_of(answer), duplicate=answer.duplicate)

@@ -44,7 +44,7 @@ class WebhookService(TypedService, webhooks_pb2_grpc.WebhookServiceServicer):
 
         async def work(steps: Steps) -> pb.WebhookChange:
             await check_of_program(steps, request.program, _TEAM)
-            check_runs(self._routes.registry, request.program)
+            check_runs(self._routes, request.program)
             target_of(request.url, self.process.webhook_local_port)
             return _change(await steps.ask(at, Set(request.url, tuple(request.events))))
 
