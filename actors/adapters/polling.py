@@ -10,9 +10,10 @@ from actors.ports import Fetched, Reader, Slice
 
 POLL_MS = 5_000
 RETRY_S = 0.2
-BATCHES_MAX = 4
-# A poll may bring 4 MiB, which is a second of work: in such bites the loop still answers everything else meanwhile.
-BATCH_BYTES = 256 << 10
+BATCHES_MAX = 2
+# A poll may bring 4 MiB, which is a second of work: in such bites, two at most in line, the loop still answers
+# everything else meanwhile. What is asked of a busy host waits for that many.
+BATCH_BYTES = 128 << 10
 
 
 class Poller:
