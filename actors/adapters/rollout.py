@@ -29,6 +29,9 @@ REST_S_MAX = 10.0
 """How long the first partition may take to load a package, and the others, which are not waited for any longer."""
 
 LOOK_S = 0.05
+PLACED_S = 1.0
+"""How often hosts are asked, and how often it is read again which they are."""
+
 RETRY_S = 1.0
 WHY = "its package cannot be loaded, and was taken back"
 
@@ -165,8 +168,10 @@ class Rollout:
     def _loaded(self, positions: Sequence[Position], seconds_max: float) -> str | None:
         """Wait until these are applied: "", or why one cannot be, which is then skipped; None after too long."""
         until, waiting, why = time.monotonic() + seconds_max, list(positions), ""
+        placed, placed_at = self._placed()[1], time.monotonic()
         while waiting:
-            _, placed = self._placed()
+            if time.monotonic() > placed_at + PLACED_S:
+                placed, placed_at = self._placed()[1], time.monotonic()
             for address in sorted({placed[one.partition].address for one in waiting if one.partition in placed}):
                 stands = ask_host(address, self._token)
                 for status in () if isinstance(stands, str) else stands:
