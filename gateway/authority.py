@@ -68,7 +68,8 @@ RPCS: Mapping[str, tuple[Role, ...]] = {
     f"{_WAYS}Withdraw": (*_OF_PROGRAMS, Role.OPERATOR),
     f"{_WAYS}GetShare": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
     **dict.fromkeys(
-        (f"{_SESSION}{name}" for name in ("Show", "Hide", "EnterPage", "LeavePage", "Close")), (Role.PERSON,)
+        (f"{_SESSION}{name}" for name in ("Show", "Hide", "EnterPage", "RenderPage", "LeavePage", "Close")),
+        (Role.PERSON,),
     ),
     **dict.fromkeys((f"{_SEARCH}{name}" for name in ("Search", "Nearby", "ListPrograms")), _ANYBODY),
     f"{_SESSION}Open": (Role.PERSON, Role.ACCOUNT),

@@ -101,6 +101,10 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
         """A page more."""
         return await self._use(context, "EnterPage", request, s.EnterPage(request.path))
 
+    async def RenderPage(self, request: pb.PageRequest, context: Context) -> pb.SessionResponse:
+        """The top page is ready."""
+        return await self._use(context, "RenderPage", request, s.RenderPage(request.path))
+
     async def LeavePage(self, request: pb.PageRequest, context: Context) -> pb.SessionResponse:
         """The top page less."""
         return await self._use(context, "LeavePage", request, s.LeavePage(request.path))

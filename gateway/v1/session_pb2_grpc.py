@@ -63,6 +63,11 @@ class SessionServiceStub:
                 request_serializer=gateway_dot_v1_dot_session__pb2.PageRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_session__pb2.SessionResponse.FromString,
                 _registered_method=True)
+        self.RenderPage = channel.unary_unary(
+                '/gateway.v1.SessionService/RenderPage',
+                request_serializer=gateway_dot_v1_dot_session__pb2.PageRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_session__pb2.SessionResponse.FromString,
+                _registered_method=True)
         self.LeavePage = channel.unary_unary(
                 '/gateway.v1.SessionService/LeavePage',
                 request_serializer=gateway_dot_v1_dot_session__pb2.PageRequest.SerializeToString,
@@ -123,6 +128,13 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenderPage(self, request, context):
+        """The top page was rendered for the first time: it is ready. not_the_top_page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LeavePage(self, request, context):
         """The top page is gone. not_the_top_page.
         """
@@ -162,6 +174,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
             ),
             'EnterPage': grpc.unary_unary_rpc_method_handler(
                     servicer.EnterPage,
+                    request_deserializer=gateway_dot_v1_dot_session__pb2.PageRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_session__pb2.SessionResponse.SerializeToString,
+            ),
+            'RenderPage': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderPage,
                     request_deserializer=gateway_dot_v1_dot_session__pb2.PageRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_session__pb2.SessionResponse.SerializeToString,
             ),
@@ -313,6 +330,33 @@ class SessionService:
             request,
             target,
             '/gateway.v1.SessionService/EnterPage',
+            gateway_dot_v1_dot_session__pb2.PageRequest.SerializeToString,
+            gateway_dot_v1_dot_session__pb2.SessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderPage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.SessionService/RenderPage',
             gateway_dot_v1_dot_session__pb2.PageRequest.SerializeToString,
             gateway_dot_v1_dot_session__pb2.SessionResponse.FromString,
             options,

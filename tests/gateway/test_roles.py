@@ -63,7 +63,8 @@ ROLES: Mapping[str, str] = {
     "WaysService/GetCode": "server member operator",
     "WaysService/RevokeCode": "server member operator",
     **dict.fromkeys(
-        (f"SessionService/{name}" for name in ("Show", "Hide", "EnterPage", "LeavePage", "Close")), "person"
+        (f"SessionService/{name}" for name in ("Show", "Hide", "EnterPage", "RenderPage", "LeavePage", "Close")),
+        "person",
     ),
     "SessionService/Open": "person account",
     "SessionService/OpenStream": "person operator platform",

@@ -44,6 +44,9 @@ def test_an_opening_is_a_session_and_its_visit_and_ends_with_both() -> None:
         shown = await street.view(NAME, "session")
         assert (shown["state"], shown["scene"], shown["caller"]) == ("shown", 1011, "ann")
         assert [page["path"] for page in shown["pages"]] == [f"{PAGE}?dock=4", RIDE]
+        await street.ask("RenderPage", pb.PageRequest(session=NAME, path=RIDE))
+        shown = await street.view(NAME, "session")
+        assert [page["state"] for page in shown["pages"]] == ["hidden", "shown"]
         await street.ask("LeavePage", pb.PageRequest(session=NAME, path=RIDE))
         await street.ask("Close", pb.SessionRequest(session=NAME))
         assert (await street.view(NAME, "session"))["unloaded_because"] == "closed"
@@ -112,6 +115,7 @@ REFUSED: list[Wrong] = [
     ("EnterPage", pb.PageRequest(session=NAME), INVALID, "NO_SUCH_PAGE", "path"),
     ("EnterPage", pb.PageRequest(session=NAME, path="pages/no"), INVALID, "NO_SUCH_PAGE", "path"),
     ("LeavePage", pb.PageRequest(session=NAME), INVALID, "INVALID_COMMAND", "$.path"),
+    ("RenderPage", pb.PageRequest(session=NAME), INVALID, "INVALID_COMMAND", "$.path"),
     ("LeavePage", pb.PageRequest(session=NAME, path=PAGE, request_id="x"), INVALID, "INVALID_REQUEST_ID", "request_id"),
 ]
 
@@ -135,8 +139,9 @@ def test_a_session_that_nobody_opened_or_that_ended_is_refused_by_its_state() ->
             code, status = await refused(street.ask(method, pb.SessionRequest(session=NAME)))
             assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, reason)
         await street.ask("Open", OPEN)
-        code, status = await refused(street.ask("LeavePage", pb.PageRequest(session=NAME, path=RIDE)))
-        assert reason_of(status) == "not_the_top_page"
+        for method in ("LeavePage", "RenderPage"):
+            code, status = await refused(street.ask(method, pb.PageRequest(session=NAME, path=RIDE)))
+            assert reason_of(status) == "not_the_top_page"
         for _ in range(2):
             await street.ask("Close", pb.SessionRequest(session=NAME))
         _, status = await refused(street.ask("Show", pb.SessionRequest(session=NAME)))
@@ -155,7 +160,7 @@ def test_a_session_is_the_persons_that_opened_it_and_of_that_program() -> None:
             for method in ("Show", "Hide", "Close"):
                 code, _ = await refused(street.ask(method, pb.SessionRequest(session=NAME), caller))
                 assert code == grpc.StatusCode.PERMISSION_DENIED, (caller, method)
-            for method in ("EnterPage", "LeavePage"):
+            for method in ("EnterPage", "RenderPage", "LeavePage"):
                 code, _ = await refused(street.ask(method, pb.PageRequest(session=NAME, path=PAGE), caller))
                 assert code == grpc.StatusCode.PERMISSION_DENIED, (caller, method)
         for caller in (name for name in strangers[1:] if name != "account/ann"):
