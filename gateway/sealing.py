@@ -108,8 +108,7 @@ class Sealing:
             fields = cast("dict[str, Any]", value)
             return {name: self._walked(principal, inner) for name, inner in fields.items()}
         if isinstance(value, list):
-            items: list[Any] = value
-            return [self._walked(principal, inner) for inner in items]
+            return [self._walked(principal, inner) for inner in cast("Any", value)]
         return value
 
     def _cipher(self, subjects: Subjects, subject: str) -> AESSIV | None:

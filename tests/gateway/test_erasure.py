@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import msgspec
@@ -196,9 +196,9 @@ def decoded(packed: bytes) -> bytes:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return " ".join(f"{_text(key)}: {_text(inner)}" for key, inner in value.items())
+        return " ".join(f"{_text(key)}: {_text(inner)}" for key, inner in cast("Any", value).items())
     if isinstance(value, list):
-        return " ".join(map(_text, value))
+        return " ".join(map(_text, cast("Any", value)))
     if isinstance(value, bytes):
         return decoded(value).decode(errors="surrogateescape")
     return str(value)
