@@ -15,6 +15,7 @@ from actors.programs.jump.program import CENTRE_MS, platforms
 from actors.registry import load_programs, shipped_programs
 from actors.settings import ProcessSettings
 from gateway.deriving import Derived
+from gateway.services import friends
 from gateway.tokens import sign
 from gateway.v1 import friends_pb2 as pb
 from gateway.v1 import friends_pb2_grpc, identity_pb2, identity_pb2_grpc, program_pb2, program_pb2_grpc
@@ -227,3 +228,20 @@ def test_where_persons_sign_in_friends_are_persons_and_players_are_who_the_game_
         assert circle.on_log() == before
 
     in_circle(act, REQUIRED)
+
+
+def test_of_very_many_friends_a_board_has_the_first_and_says_that_there_are_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def act(circle: Circle) -> None:
+        await circle.befriend("ann", "bob")
+        await circle.ask("ann", "RequestFriend", "cid")
+        await circle.ask("cid", "RequestFriend", "ann")
+        await circle.until("ann", {"friends": ["bob", "cid"]})
+        for friends_max, more in ((1, True), (2, False)):
+            monkeypatch.setattr(friends, "BOARD_FRIENDS_MAX", friends_max)
+            board = await circle.friends.ListBoard(BOARD, metadata=circle.by("ann"))
+            assert [row.person for row in board.rows] == ["ann", "bob", "cid"][: 1 + friends_max]
+            assert board.more == more
+
+    in_circle(act)
