@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from actors.errors import PlatformError
+from actors.errors import PlatformError, Unauthenticated
 from actors.programs.jump.program import FLIGHT_MS, platforms
 from gateway.client import Client
 from gateway.v1 import friends_pb2, identity_pb2, notify_pb2, search_pb2, session_pb2, ways_pb2
@@ -80,6 +80,7 @@ class Day:
         self._hired_at = ""
         self._shared = ""
         self._order = ""
+        self._contact = f"{name}, at the table under the third lamp"
 
     async def play(self) -> AsyncIterator[Step]:
         """Every step in turn; after one that is not ok there is none, since later ones build on it."""
@@ -103,6 +104,7 @@ class Day:
             ("call a taxi", self.call_taxi),
             ("beat a friend's score", self.beat_score),
             ("show the identity card", self.show_card),
+            ("erase the account", self.erase_account),
         )
         for name, act in steps:
             request_id = self.town.connection.new_request_id()
@@ -178,13 +180,14 @@ class Day:
         me, merchant = await self.me.at("food"), self.town.merchant
         name = f"{me.openid}/lunch"
         order = f"food/orders/{merchant}/{name}"
-        lines = {"lines": [{"dish": DISH, "count": 2}]}
-        placed = await me.invoke(order, "food.order.place", lines, request_id)
+        wish = {"lines": [{"dish": DISH, "count": 2}], "contact": self._contact}
+        placed = await me.invoke(order, "food.order.place", wish, request_id)
         expect(placed["total_minor"] == 2 * DISH_MINOR, f"the order is {placed}")
         cook = self.town.by(f"merchant/{merchant}")
         for say in ("confirm", "cook"):
             await called(cook, f"food/kitchens/{merchant}", f"food.kitchen.{say}", {"order": name})
         shown = await until(me.client, order, "order", lambda shown: shown["state"] == "cooking")
+        expect(shown["contact"] == self._contact, f"the person's own contact is {shown['contact']}")
         self.debts.append(Debt(order, merchant, shown["total_minor"]))
         return f"{shown['total_minor']} {shown['currency']} owed to {merchant}"
 
@@ -354,7 +357,7 @@ class Day:
         matched = await _came_to(me, ride, "matched")
         driver = await self.town.cabs[matched["driver"]].at("taxi")
         cab = f"taxi/drivers/{driver.openid}"
-        mine = await until(driver.client, cab, "driver", lambda shown: shown["place"] != "")
+        mine = await until(driver.client, cab, "driver", lambda shown: shown["ride"] != "")
         expect(mine["ride"] == ride.removeprefix("taxi/rides/"), f"the driver has {mine}")
         for step, state in (("arrive", "arrived"), ("start", "riding"), ("end", "ended")):
             await driver.invoke(cab, "taxi.drive", {"step": step})
@@ -400,6 +403,29 @@ class Day:
         answers = [await _verified(bar, verifier, nonce, digest) for _ in range(2)]
         expect(answers == ["yes", "yes"], f"the verifier hears {answers}")
         return "over 18: yes"
+
+    async def erase_account(self, request_id: str) -> str:
+        """What identifies the person is forgotten, also by those whom they told; their codes and tokens end."""
+        order = f"programs/food/orders/{self.town.merchant}/{(await self.me.at('food')).openid}/lunch"
+        kitchen = self.town.by("server/food")
+        contact = (await kitchen.query(order, "order")).value["contact"]
+        expect(contact == self._contact, f"the kitchen knows {contact}")
+        erase = identity_pb2.PersonRequest()
+        try:
+            await asked(self.me.account, IdentityServiceStub, "Erase", erase, request_id)
+        except Unauthenticated as error:  # it was done by an earlier try, whose answer was lost
+            expect(error.reason == "PERSON_ERASED", f"a person who is erased is told {error.reason}")
+        operator, person = self.town.by("operator/city"), identity_pb2.GetPersonRequest(person=self.me.person)
+        give_up_at = time.monotonic() + WAIT_S_MAX
+        while (state := (await asked(operator, IdentityServiceStub, "GetPerson", person)).state) != "erased":
+            expect(time.monotonic() < give_up_at, f"the person is still {state}")
+            await asyncio.sleep(LOOK_S)
+        contact = (await kitchen.query(order, "order")).value["contact"]
+        expect(contact is None, f"the kitchen still knows {contact}")
+        token = identity_pb2.GetPersonTokenRequest(program="bike")
+        refused = await refusal(asked(self.me.account, IdentityServiceStub, "GetPersonToken", token))
+        expect(refused == "PERSON_ERASED", f"the erased person is told {refused}")
+        return "forgotten"
 
 
 async def _came_to(who: Visitor, ride: str, state: str) -> Any:
