@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import apsw
 
 from actors.adapters.keyfile import BUSY_MS_MAX
+from actors.adapters.subjects import FILE as SUBJECTS_FILE
 from actors.cli import wiring
 from actors.cli.archive import open_archive
 from actors.cli.city import proofs, unowed
@@ -165,13 +166,16 @@ def _kills(role: str, kind: str) -> Trouble:
 
 
 def _hold_keyring(platform: Platform, counts: Counts) -> None:
-    """Somebody else writes into it for most of the time that whoever needs it waits."""
-    database: Any = apsw.Connection(str(platform.folder / wiring.KEYS_FOLDER / "keys.db"))
-    database.set_busy_timeout(BUSY_MS_MAX)
-    database.execute("BEGIN EXCLUSIVE")
+    """Somebody else writes into both of its files for most of the time that whoever needs them waits."""
+    folder = platform.folder / wiring.KEYS_FOLDER
+    databases: list[Any] = [apsw.Connection(str(folder / name)) for name in ("keys.db", SUBJECTS_FILE)]
+    for database in databases:
+        database.set_busy_timeout(BUSY_MS_MAX)
+        database.execute("BEGIN EXCLUSIVE")
     threading.Event().wait(HELD_S)
-    database.execute("ROLLBACK")
-    database.close()
+    for database in databases:
+        database.execute("ROLLBACK")
+        database.close()
     counts.fault("keyring held")
 
 

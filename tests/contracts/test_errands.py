@@ -122,6 +122,18 @@ def test_an_event_is_a_delivery_to_each_endpoint_that_names_it(log: MemoryLog, r
     }
 
 
+def test_what_is_sealed_in_an_event_is_not_told(log: MemoryLog, registry: Registry) -> None:
+    errand = webhooks(log, registry, Posted())
+    said = msgpack.encode({"type": "taxi.ride.asked", "cell": "c", "place": {"$sealed": b"under the lamp"}})
+    tell(
+        errand, endpoint("taxi.ride.asked", name="taxi/main"), EventRecord(0, 0, 1, 0, 0, NOW_MS, "taxi.ride/r1", said)
+    )
+    errand.close()
+    ((_, begin),) = asked(log)
+    assert isinstance(begin, Begin)
+    assert json.decode(begin.body)["data"] == {"cell": "c", "place": "<sealed>"}
+
+
 def test_an_event_that_is_read_again_has_the_same_name_and_another_has_another(
     log: MemoryLog, registry: Registry
 ) -> None:
