@@ -2,10 +2,11 @@
 
 import asyncio
 import tempfile
+import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from google.rpc import status_pb2
 
 from actors import domain
 from actors.adapters.appends import new_future
+from actors.adapters.following import Follower
 from actors.adapters.hosting import HostConfig
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.shell import Hosting, Parts
@@ -301,6 +303,18 @@ class Scene:
         await asyncio.gather(*(gateway.stop() for gateway in self.gateways))
         self.log.release()
         await asyncio.gather(*(host.stop() for host in self.hosts))
+
+
+@contextmanager
+def running(follower: Follower) -> Generator[None]:
+    """The follower follows, in a thread of its own."""
+    thread = threading.Thread(target=follower.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        follower.stop()
+        thread.join()
 
 
 @asynccontextmanager

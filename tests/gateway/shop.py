@@ -1,7 +1,6 @@
 """A gateway before a real host, and an account whose program is run from packages, brought from version to version."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,7 @@ from actors.sensor import Sensor
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
 from tests.gateway.packing import archive_of, key_of, messages_of
-from tests.gateway.scene import CLUSTER, TOKEN, Scene, play, request
+from tests.gateway.scene import CLUSTER, TOKEN, Scene, play, request, running
 
 LOOKS_MAX = 20_000
 
@@ -105,13 +104,8 @@ class Shop:
 
         rollout = Rollout(scene.log, CLUSTER, scene.objects, TOKEN, ("bike",), report)
         follower = Follower(scene.log, MemoryRows(projections), projections, slices, Sensor(), report, (rollout,))
-        thread = threading.Thread(target=follower.run)
-        thread.start()
-        try:
+        with running(follower):
             yield
-        finally:
-            follower.stop()
-            thread.join()
 
 
 async def patiently(ask: Callable[[], Awaitable[Any]]) -> Any:

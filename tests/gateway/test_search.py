@@ -23,7 +23,7 @@ from gateway.finding import ASKED_MAX, READERS, Finder
 from gateway.v1 import catalog_pb2, search_pb2_grpc, session_pb2, session_pb2_grpc
 from gateway.v1 import search_pb2 as pb
 from tests.gateway.packing import archive_of, key_of, messages_of
-from tests.gateway.scene import CLUSTER, WAIT_S, Scene, detail, new_id, reason_of, refused
+from tests.gateway.scene import CLUSTER, WAIT_S, Scene, detail, new_id, reason_of, refused, running
 from tests.gateway.street import Street, in_street
 
 REQUIRED = ProcessSettings(identity_required=True)
@@ -38,13 +38,8 @@ def followed(scene: Scene) -> Any:
     terms = terms_of(projections, {scene.log.topic_id(one.topic) for one in slices})
     rows = SqliteRows(scene.folder / FILE, projections, terms)
     follower = Follower(scene.log, rows, projections, slices, Sensor(), lambda _event, _facts: None)
-    thread = threading.Thread(target=follower.run)
-    thread.start()
-    try:
+    with running(follower):
         yield
-    finally:
-        follower.stop()
-        thread.join()
 
 
 class Shelf:
