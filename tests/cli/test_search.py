@@ -2,12 +2,13 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.running import READY_S_MAX, Platform
+from tests.cli.running import READY_S_MAX, Platform, dev
 
 VOUCHER = Path(__file__).parents[1] / "programs" / "voucher"
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -32,27 +33,34 @@ def names(platform: Platform, *query: str) -> list[str]:
     return [one["program"] for one in done(platform, "search", *query)["programs"]]
 
 
-def test_a_released_program_is_found_by_parts_of_its_names_and_with_a_slip(platform: Platform, tmp_path: Path) -> None:
-    done(platform, "catalog open-account", "seekers", "Seekers", "ann")
-    registered = done(platform, "catalog register", "seekers", "luckin", "--title", "瑞幸咖啡", "--category", "drinks")
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Platform]:
+    """A platform where no other test has released anything."""
+    with dev(tmp_path / "data") as running:
+        yield running
+
+
+def test_a_released_program_is_found_by_parts_of_its_names_and_with_a_slip(alone: Platform, tmp_path: Path) -> None:
+    done(alone, "catalog open-account", "seekers", "Seekers", "ann")
+    registered = done(alone, "catalog register", "seekers", "luckin", "--title", "瑞幸咖啡", "--category", "drinks")
     assert registered["request_id"]
-    done(platform, "catalog set-key", "seekers")
-    done(platform, "catalog upload", _luckin(tmp_path), "--account", "seekers")
-    done(platform, "catalog describe", "luckin", "--alias", "Coffee", "--city", "广州", "--at", "23.1,113.2")
-    done(platform, "catalog submit", "luckin", 1)
-    _approve(platform, "luckin")
-    assert names(platform, "瑞幸") == []
-    done(platform, "catalog release", "luckin", 1)
-    assert found(platform, "luckin", "瑞幸") == ["luckin"]
+    done(alone, "catalog set-key", "seekers")
+    done(alone, "catalog upload", _luckin(tmp_path), "--account", "seekers")
+    done(alone, "catalog describe", "luckin", "--alias", "Coffee", "--city", "广州", "--at", "23.1,113.2")
+    done(alone, "catalog submit", "luckin", 1)
+    _approve(alone, "luckin")
+    assert names(alone, "瑞幸") == []
+    done(alone, "catalog release", "luckin", 1)
+    assert found(alone, "luckin", "瑞幸") == ["luckin"]
     for text in ("咖啡", "luck", "LUCKIN", "lukcin", "瑞辛", "coff"):
-        assert names(platform, text) == ["luckin"], text
-    assert names(platform, "咖啡", "--category", "drinks") == ["luckin"]
-    assert names(platform, "咖啡", "--category", "food") == []
-    assert names(platform, "咖啡", "--city", "广州") == ["luckin"]
-    assert names(platform, "咖啡", "--city", "北京") == []
-    assert names(platform, "--near", "23.1,113.2") == ["luckin"]
-    assert names(platform, "--near", "31.2,121.5") == []
-    assert "瑞幸咖啡" in platform.text("search", "luckin")
+        assert names(alone, text) == ["luckin"], text
+    assert names(alone, "咖啡", "--category", "drinks") == ["luckin"]
+    assert names(alone, "咖啡", "--category", "food") == []
+    assert names(alone, "咖啡", "--city", "广州") == ["luckin"]
+    assert names(alone, "咖啡", "--city", "北京") == []
+    assert names(alone, "--near", "23.1,113.2") == ["luckin"]
+    assert names(alone, "--near", "31.2,121.5") == []
+    assert "瑞幸咖啡" in alone.text("search", "luckin")
 
 
 def _luckin(folder: Path) -> Path:
