@@ -1,6 +1,7 @@
 """Many persons' days in one town, while processes die and the keyring is held; and what all of it must come to."""
 
 import asyncio
+import contextlib
 import json
 import random
 import threading
@@ -19,6 +20,7 @@ from actors.cli.city import proofs, unowed
 from actors.cli.history import explained
 from actors.cli.packing import key_of
 from actors.cli.releasing import release_all
+from actors.errors import Unavailable
 from actors.registry import shipped_programs
 from gateway.client import Client
 from gateway.v1 import webhooks_pb2
@@ -170,7 +172,7 @@ def _hold_keyring(platform: Platform, counts: Counts) -> None:
     folder = platform.folder / wiring.KEYS_FOLDER
     databases: list[Any] = [apsw.Connection(str(folder / name)) for name in ("keys.db", SUBJECTS_FILE)]
     for database in databases:
-        database.set_busy_timeout(BUSY_MS_MAX)
+        database.set_busy_timeout(round(1_000 * BACK_S_MAX))  # those who sign in write there, too
         database.execute("BEGIN EXCLUSIVE")
     threading.Event().wait(HELD_S)
     for database in databases:
@@ -182,7 +184,13 @@ def _hold_keyring(platform: Platform, counts: Counts) -> None:
 def _rotate(platform: Platform, counts: Counts) -> None:
     """The next key signs from now on."""
     keys = wiring.keys_of(platform.folder)
-    keys.rotate(time.time_ns() // 1_000_000)
+
+    def is_rotated() -> bool:
+        with contextlib.suppress(Unavailable):
+            return keys.rotate(time.time_ns() // 1_000_000) != ""
+        return False
+
+    until(is_rotated, BACK_S_MAX, "the keys are rotated")
     keys.close()
     counts.fault("keys rotated")
 
