@@ -5,6 +5,7 @@ from random import Random
 
 from actors.kernel.rules import Rules
 from tests.simulation.evening import Area, Asking
+from tests.simulation.forgetting import GOODBYES
 from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
 from tests.simulation.publishing import CLOTHES, LINKS, REGISTRY, REVIEWS
 from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
@@ -13,7 +14,7 @@ from tests.simulation.workload import BAD, SHOPS, Work, spoilt
 AREAS = (
     *(SIGN_IN, VISITS, NOTICES, CIRCLE, CARDS),
     *(BIKES, EVENINGS, DROPS, TAXIS, MEALS, STORES),
-    *(REGISTRY, REVIEWS, LINKS, CLOTHES),
+    *(REGISTRY, REVIEWS, LINKS, CLOTHES, GOODBYES),
 )
 RULES = Rules([kind for area in AREAS for kind in area.kinds])
 AREAS_AT_ONCE = 3

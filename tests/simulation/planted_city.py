@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.domain import session, visit
+from actors.domain import friends, session, visit
 from actors.domain.catalog import program as catalog
 from actors.domain.catalog import review
 from actors.domain.friends import Hear
@@ -24,6 +24,7 @@ from actors.programs.tickets import program as tickets
 from actors.programs.wear import program as wear
 from tests.simulation.city import RULES
 from tests.simulation.evening import Area
+from tests.simulation.forgetting import GOODBYES
 from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
 from tests.simulation.publishing import CLOTHES, LINKS, REGISTRY, REVIEWS
 from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
@@ -72,6 +73,13 @@ def _deaf(decide: Decide) -> Decide:
     """An end is not heard."""
     return lambda state, command, ctx: (
         accept() if isinstance(command, Hear) and not command.wants else decide(state, command, ctx)
+    )
+
+
+def _deaf_to(*commands: type) -> Callable[[Decide], Decide]:
+    """It does nothing when it is told this."""
+    return lambda decide: (
+        lambda state, command, ctx: accept() if isinstance(command, commands) else decide(state, command, ctx)
     )
 
 
@@ -126,6 +134,8 @@ PLANTED_IN_CITIES: dict[str, CityPlant] = {
     "two versions are under review": (REVIEWS, "catalog.program", _seeing(_rested)),
     "a version that is withdrawn stays in its lane": (REVIEWS, "catalog.program", _sending_no(review.Leave)),
     "a link is whoever's opens it": (LINKS, "ways.link", _seeing(_unbound)),
+    "whoever is erased stays logged in": (GOODBYES, "identity.person", _sending_no(link.Erase)),
+    "whoever is erased keeps their friends": (GOODBYES, "social.friends", _deaf_to(friends.Erase)),
     "a garment that comes back is not on the shelf": (CLOTHES, "wear.order", _sending_no(wear.ShopReturn)),
 }
 """What a city's worlds must find, by what is broken."""
