@@ -34,9 +34,9 @@ def names(platform: Platform, *query: str) -> list[str]:
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> Iterator[Platform]:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A platform where no other test has released anything."""
-    with dev(tmp_path / "data") as running:
+    with dev(tmp_path_factory.mktemp("alone") / "data") as running:
         yield running
 
 
