@@ -26,6 +26,7 @@ from actors.outbox import Outbox
 from actors.ownership import Ownership
 from actors.ports import Fetched
 from gateway.pending import Expired, PendingTable
+from tests.simulation.faults import Faults
 from tests.simulation.gateway import SimGateway
 from tests.simulation.host import SimHost
 from tests.simulation.log import SimLog
@@ -451,3 +452,10 @@ ALSO_PLANTED: tuple[Plant, ...] = (
     what_is_unknown_is_said_to_be_not_appended,
 )
 """More of them, beyond the fifteen."""
+
+MIXTURES: dict[Plant, Faults] = {
+    a_failed_append_is_taken_for_certain: Faults(
+        append_unknown=0.15, message_lost=0.01, link_drops=5, log_away=2, host_crashes=4
+    ),
+}
+"""What brings a bug out that worlds of any mixture show too seldom."""

@@ -14,7 +14,7 @@ from tests.disk.failing import fail_syncs
 from tests.disk.power import Content
 from tests.simulation.city import city_of
 from tests.simulation.conftest import Tally
-from tests.simulation.planted import ALSO_PLANTED, PLANTED, Plant
+from tests.simulation.planted import ALSO_PLANTED, MIXTURES, PLANTED, Plant
 from tests.simulation.planted_city import PLANTED_IN_CITIES, plant
 from tests.simulation.running import failure, kind_of
 from tests.simulation.test_worlds import digests
@@ -38,7 +38,7 @@ def found_by(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> int | None:
         for seed in range(SEEDS_MAX):
             if time.monotonic() > until:
                 return None
-            if failure(World(seed)) is not None:
+            if failure(World(seed, MIXTURES.get(plant))) is not None:
                 return seed
     return None
 
