@@ -116,6 +116,11 @@ class Steps:
         """What was sealed, if it is for who calls, and its person was not erased."""
         return None if personal is None else self._routes.sealing.open(self.principal, personal.sealed)
 
+    async def shown(self, at: Ref[Any], view: str) -> object:
+        """What the view shows to who calls: what is sealed in it is opened if it is for them, and null if not."""
+        seen = await self.look(at, view, msgspec.Raw)
+        return msgspec.json.decode(self._routes.sealing.opened(self.principal, bytes(seen)))
+
     async def look(self, at: Ref[Any], view: str, as_type: type[T], **args: object) -> T:
         """What the entity's view shows now. It may be older than what another gateway has just answered."""
         return await look(self._ingress, self._routes, at, view, as_type, self.until_ms, **args)

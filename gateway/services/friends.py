@@ -86,7 +86,7 @@ class FriendsService(KeyedService, friends_pb2_grpc.FriendsServiceServicer):
             shown: list[object] = []
             for at in range(0, len(entities), ASKED_AT_ONCE):
                 some = entities[at : at + ASKED_AT_ONCE]
-                shown += await asyncio.gather(*(steps.look(entity, request.view, object) for entity in some))
+                shown += await asyncio.gather(*(steps.shown(entity, request.view) for entity in some))
             rows = _ranked(dict(zip(people, shown, strict=True)), request.by)
             return pb.ListBoardResponse(rows=rows, more=len(friends) > BOARD_FRIENDS_MAX)
 

@@ -13,7 +13,7 @@ from actors.cli.showing import Shown
 from actors.ports import Slice
 from actors.principal import parse
 from actors.registry import load_programs, shipped_programs
-from actors.sealing import SHOWN
+from actors.sealing import SHOWN, Personal
 from actors.settings import ProcessSettings
 from gateway.door import wall_ms
 from gateway.sealing import KEPT_MAX, KeyMissing, Sealing
@@ -222,6 +222,11 @@ def test_keys_are_forgotten_the_moment_one_was_destroyed_and_never_more_than_so_
     assert sealed == sealing.seal("p/ann", "p", "why", "x") != sealing.seal("p/ann", "p", "other", "x")
     ann, server, other = parse("person/p/ann"), parse("server/p"), parse("server/q")
     assert [sealing.open(who, sealed) for who in (ann, server, other)] == ["x", "x", None]
+    shown = msgspec.json.encode({"best": 3, "of": [Personal[str](sealed)]})
+    friend, words = parse("account/bob"), b'{"said":"\\"$sealed\\": x"}'
+    assert msgspec.json.decode(sealing.opened(friend, shown)) == {"best": 3, "of": [None]}
+    assert msgspec.json.decode(sealing.opened(ann, shown)) == {"best": 3, "of": ["x"]}
+    assert sealing.opened(friend, words) is words
     for moved in (sealed[:-1], sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed.replace(b"p/ann", b"p/bob"), b""):
         assert sealing.open(None, moved) is None
     subjects.make([f"p/{n}" for n in range(KEPT_MAX)])
