@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -33,7 +32,7 @@ from actors.replaying import Replay
 from actors.sealing import SHOWN
 from actors.settings import ProcessSettings
 from gateway.v1 import identity_pb2, identity_pb2_grpc, notify_pb2, notify_pb2_grpc, program_pb2, program_pb2_grpc
-from tests.gateway.scene import CLUSTER, DIGEST, RELEASE, Said, Scene, new_id, reason_of, refused, scene
+from tests.gateway.scene import CLUSTER, DIGEST, RELEASE, Said, Scene, new_id, reason_of, refused, running, scene
 
 PERSONS = 1_000
 EVERYWHERE = 20
@@ -270,28 +269,18 @@ def check_nothing_is_readable(city: City, printed: str, people: list[Person]) ->
 # -- the thousand -----------------------------------------------------------------------------------------------------
 
 
-class Followed:
-    """A follower over the scene's log, in a thread."""
+def follower_of(city: City) -> Follower:
+    """A follower over the scene's log."""
+    log, registry = city.scene.log, city.scene.registry
+    projections = projections_of(registry)
+    errand = Shredding(log, CLUSTER, city.scene.subjects)
+    slices = slices_of((*projections, errand.hearing), CLUSTER)
+    rows = SqliteRows(city.scene.folder / "readmodels.db", projections, terms_of(projections, ()))
 
-    def __init__(self, city: City) -> None:
-        log, registry = city.scene.log, city.scene.registry
-        projections = projections_of(registry)
-        errand = Shredding(log, CLUSTER, city.scene.subjects)
-        slices = slices_of((*projections, errand.hearing), CLUSTER)
-        terms = terms_of(projections, ())
-        rows = SqliteRows(city.scene.folder / "readmodels.db", projections, terms)
+    def report(event: str, facts: dict[str, object]) -> None:
+        city.scene.reports.append((event, facts))
 
-        def report(event: str, facts: dict[str, object]) -> None:
-            city.scene.reports.append((event, facts))
-
-        self._follower = Follower(log, rows, projections, slices, city.sensor, report, (errand,))
-        self._thread = threading.Thread(target=self._follower.run)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._follower.stop()
-        self._thread.join()
+    return Follower(log, rows, projections, slices, city.sensor, report, (errand,))
 
 
 def erased_on_log(city: City) -> int:
@@ -349,12 +338,9 @@ def test_a_thousand_persons_are_erased(capfd: pytest.CaptureFixture[str]) -> Non
 
         ends = [len(frames(city, partition)) for partition in range(CLUSTER.partitions)]
         before = sums(city, ends)
-        follower = Followed(city)
-        try:
+        with running(follower_of(city)):
             await crowd(erases(city, person) for person in people)
             await city.scene.log.until(lambda: erased_on_log(city) == PERSONS)
-        finally:
-            await asyncio.to_thread(follower.stop)
         subjects = [name for p in people for name in (p.account, *(f"{k}/{name}" for k, name in p.names.items()))]
         assert {city.scene.subjects.find(subject) for subject in subjects} == {b""}
         assert sums(city, ends) == before, "what was folded before is folded to the same for ever"

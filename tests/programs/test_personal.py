@@ -156,11 +156,16 @@ def test_what_can_be_sealed_is_loaded(tmp_path: Path, field: str) -> None:
     assert "voucher" in load_programs([with_command(tmp_path, field)]).entities
 
 
+def tag(_: Home, command: "Tags", ctx: Context) -> Decision[Moved]:
+    del command, ctx
+    return accept()
+
+
 class Tags(Struct, frozen=True, tag="home.tags"):
     tags: Personal[set[str]]
 
 
 def test_what_is_sealed_has_one_form_too() -> None:
-    entity: Entity[Home, Any, Moved] = Entity("home", Home(), Tags, Moved, lambda *_: accept(), evolve)
+    entity = Entity("home", Home(), Tags, Moved, tag, evolve)
     with pytest.raises(SetupError, match="holds a set"):
         check_entity(entity)
