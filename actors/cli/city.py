@@ -42,7 +42,7 @@ PARTITIONS = 4
 def play_day(folder: Path | None, log: str, hosts: int, stay: bool, as_json: bool) -> None:
     """Play the day, on the platform of this folder or else on one of its own, and tell it; 1 when not all is ok."""
     if folder is not None:
-        asyncio.run(_tell(running.running(folder), as_json))
+        asyncio.run(_tell(running.running(folder), as_json, stays=True))
         return
     own = Path(tempfile.mkdtemp(prefix="hutong-day-"))
     process = replace(wiring.process_settings(), identity_required=True)
@@ -50,12 +50,12 @@ def play_day(folder: Path | None, log: str, hosts: int, stay: bool, as_json: boo
         folder=own, port=0, log=log, hosts=hosts, gateways=1, partitions=PARTITIONS, programs=(), process=process
     )
     try:
-        asyncio.run(on_own_platform(plan, lambda run: _tell(run, as_json), stay))
+        asyncio.run(on_own_platform(plan, lambda run: _tell(run, as_json, stays=stay), stay))
     finally:
         shutil.rmtree(own, ignore_errors=True)
 
 
-async def _tell(run: Run, as_json: bool) -> None:
+async def _tell(run: Run, as_json: bool, *, stays: bool) -> None:
     began = time.monotonic()
     day, steps, wrong = await _played(run)
     whys, missing = await asyncio.to_thread(_looked_up, Path(run.folder), steps, day.debts)
@@ -76,7 +76,8 @@ async def _tell(run: Run, as_json: bool) -> None:
         columns = ("step", "request id", "", "what was seen")
         rows = [(step.name, step.request_id, "ok" if step.ok else "NOT OK", step.seen) for step in steps]
         output.table(f"A day in the city, on the {report['log']} log", columns, rows)
-        output.say(f"hutong why {steps[0].request_id} --dir {run.folder}")
+        next_ = f"hutong why {steps[-1].request_id} --dir {run.folder}"
+        output.say(next_ if stays else "with --stay the platform goes on, and `hutong why` explains each step")
     for each in wrong:
         output.say(f"not as it must be: {each}")
     if not is_ok:

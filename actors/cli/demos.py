@@ -44,7 +44,7 @@ def demo_day(
     stay: Annotated[bool, typer.Option(help="Keep serving afterwards: then `hutong why` explains every step.")] = False,
     json: Json = False,
 ) -> None:
-    """Play one person's day: bike, meal, shop, seat, taxi, game, identity card; and check what came of it."""
+    """Play one person's day: bike, meal, shop, seat, taxi, game, identity card, erasure; and check what came of it."""
     from actors.cli.city import play_day
 
     play_day(folder, log, hosts, stay, json)
