@@ -67,8 +67,8 @@ class Routes:
         self._own = registry
         self._packages: dict[str, tuple[_Package, ...]] = {}
         self._programs: dict[str, tuple[Program, Program]] = {}
-        self.words: dict[str, Packaged] = {}
-        """What was said last of each program that is run from packages."""
+        self.followed: dict[str, Packaged] = {}
+        """Of each program that is run from packages, the last word that its partitions have followed."""
         self.knows_all = True
         self._payloads = {
             kind: Payloads(entity, process.payload_bytes_max) for kind, entity in registry.entities.items()
@@ -122,7 +122,8 @@ class Routes:
             hash: {entity.kind: (entity, Payloads(entity, self._bytes_max)) for entity in program.entities}
             for hash, program in loaded.items()
         }
-        self.words[word.program] = word
+        if word.is_done:
+            self.followed[word.program] = word
         self._packages.pop(word.program, None)
         self._programs.pop(word.program, None)
         if word.shares:

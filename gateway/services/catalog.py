@@ -222,7 +222,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             lane = programs.lane_of(to.id)
             place = await steps.look(lane, "position", _Place, program=to.id)
             is_inside = await is_of_team(steps, account, _TEAM)
-            word = self._routes.words.get(request.program)
+            word = self._routes.followed.get(request.program)
             return pb.GetProgramResponse(
                 account=account,
                 title=found.title,

@@ -20,7 +20,9 @@ def server(heard: Heard) -> Generator[int]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            body = self.rfile.read(size := int(self.headers["content-length"]))
+            if len(body) < size:
+                return  # the follower was killed while it sent this
             name = self.headers["webhook-id"]
             heard.bodies.setdefault(name, []).append(body)
             said = f"{name}.{self.headers['webhook-timestamp']}.".encode() + body
