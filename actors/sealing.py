@@ -24,16 +24,18 @@ class Personal(Struct, Generic[T], frozen=True, rename={"sealed": "$sealed"}):
 
     They can be kept, handed on and shown, but not read or compared: the same value sealed twice is not the same. A
     command has it as a field of its own, as in `phone: Personal[str]` or `phone: Personal[str] | None = None`. It is
-    sealed for the person whose entity it is about, else for whom the field names by `Of`, else for who calls.
+    sealed for the person whose token calls; where none does, for whom the field names by `Of`, else for whose entity it
+    is (`Entity.owner`), else under the one key that the program has for nobody in particular.
     """
 
     sealed: bytes
 
 
 def Of(field: str) -> Meta:  # noqa: N802 - reads as the type's part that it is
-    """Says that another field of the command has the openid of the person whom this is about.
+    """Says that another field of the command has the openid of the person whom this is about, or "".
 
-    As in `plate: Annotated[Personal[str] | None, Of("driver")] = None`.
+    It counts where no person calls: a person speaks of itself. As in
+    `plate: Annotated[Personal[str] | None, Of("driver")] = None`.
     """
     return Meta(extra={_OF: field})
 

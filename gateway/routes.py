@@ -178,7 +178,10 @@ class Routes:
 
 
 def _subject(route: Route, caller: str, field: str, whom: str) -> str:
-    """Who a field is about: a person who calls speaks of itself. Raises InvalidCommand for a name that is none."""
+    """The subject whose key a field is sealed under: a person who calls speaks of itself, whatever the field names.
+
+    `whom` is what the field's `Of` names, "" for nothing. Raises InvalidCommand for a name that is none.
+    """
     principal, program = parse(caller), route.kind.program
     if principal is not None and principal.role is Role.PERSON:
         return subject_of(principal)
