@@ -15,8 +15,10 @@ from actors.entity import AnyEntity
 from actors.kernel.record import Slice
 
 __all__ = [
+    "Add",
     "Appended",
     "Batch",
+    "Change",
     "Fetched",
     "KeyState",
     "Keys",

@@ -66,8 +66,12 @@ class ClusterSettings(Struct, frozen=True, kw_only=True):
 
 
 class ProcessSettings(Struct, frozen=True, kw_only=True):
-    """Bounds and times of one process; every one has a unit in its name."""
+    """Bounds and times of one process, each with its unit in its name, and where it serves; `$HUTONG_<NAME>` sets it.
 
+    What an entity judges by travels in the command, so that a replay judges by what was set then.
+    """
+
+    # Calls at a gateway: how long they may take, how many may wait (in all, for one caller), how large they may be.
     append_deadline_ms: int = 10_000
     deadline_ms_default: int = 10_000
     deadline_ms_max: int = 60_000
@@ -77,6 +81,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     message_bytes_max: int = 4 << 20
     payload_bytes_max: int = 256 * 1024
     metadata_bytes_max: int = 8 * 1024
+    # When it is too much: see `gateway.admission.Limits`; and when whoever is turned away may ask again.
     queueing_ms_max: int = 20
     queueing_streamed_ms_max: int = 100
     queueing_accept_ms_max: int = 500
@@ -85,7 +90,11 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     queueing_window_ms: int = 1_000
     queueing_window_calls: int = 2_000
     overload_retry_ms: int = 500
+    # How far a request id may be dated ahead of the gateway's clock.
     request_id_ahead_ms_max: int = 60_000
+    # A host: entities in memory, records in the outbox, records from snapshot to snapshot; how far the log's time may
+    # be ahead of its clock, after what silence it is replaced, after how long one record or view is given up; and how
+    # long it, or a gateway, may take to end.
     resident_max: int = 50_000
     outbox_max: int = 20_000
     snapshot_records: int = 200_000
@@ -95,6 +104,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     host_silence_ms_max: int = 3_000
     decide_ms_max: int = 5_000
     drain_ms_max: int = 5_000
+    # Accounts and the catalogue; days and months (of 30 days) are the log's.
     team_members_max: int = 100
     account_programs_max: int = 50
     name_hold_ms: int = 3_600_000
@@ -102,17 +112,21 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     submits_month_max: int = 20
     withdrawals_day_max: int = 1
     withdrawals_month_max: int = 10
+    # Persons: codes that log in, sessions with programs, sign-ins and their refresh secrets.
     login_code_ms: int = 300_000
     login_codes_minute_max: int = 100
     login_codes_open_max: int = 16
     session_key_ms: int = 86_400_000
     login_ms: int = 30 * 86_400_000
     refresh_again_ms: int = 30_000
+    # Credentials: how long a token is good, how long before its end the next one begins, forced refreshes.
     token_ms: int = 7_200_000
     token_overlap_ms: int = 300_000
     token_forced_day_max: int = 20
     token_forced_gap_ms: int = 30_000
+    # How much memory a host on Ray may take beyond what it has when it begins.
     memory_bytes_max: int = 2 << 30
+    # Who may call, and what is served where; files are PEM.
     identity_required: bool = False
     oidc_issuer: str = ""
     oidc_audience: str = ""
@@ -120,6 +134,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     tls_cert: str = ""
     tls_key: str = ""
     tls_client_ca: str = ""
+    # Visits; codes, links and rules of ordinary links: the host they are written with, and what a program may make.
     visit_merge_ms: int = 30_000
     visit_devices_max: int = 8
     code_host: str = "hutong.example"
@@ -128,6 +143,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     link_ttl_ms_max: int = 30 * 86_400_000
     link_rules_max: int = 100
     link_publishes_month_max: int = 100
+    # After how long what nobody heard goes to the inbox; after how long a webhook's try is lost, and the one port of
+    # 127.0.0.1 that is told without TLS (0: none).
     notify_unheard_ms: int = 10_000
     webhook_lost_ms: int = 60_000
     webhook_local_port: int = 0

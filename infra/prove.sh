@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The proof: every campaign of faults against the platform, in two lanes; one headline, one table, and a report in .proof/.
-# bash infra/prove.sh [--quick|--full] [--only NAME]: about four minutes, or forty on two cores.
+# bash infra/prove.sh [--quick|--full] [--only NAME]: about five minutes, or forty on two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
