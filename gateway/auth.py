@@ -21,7 +21,7 @@ ID_SCHEME = "OIDC "
 UNPROVEN = Principal(Role.CREDENTIAL, "oidc", "unproven")
 """Who shows an issuer's ID token; whose it is the one method finds out that it is good for."""
 LOGINS = "login"
-"""Whose secret is a refresh secret: `login/<person>.<n>`."""
+"""Whose secret is a refresh secret: `login/<person>.<name>`, one for each sign-in."""
 CALLER = "hutong-caller"
 TENANT = "hutong-tenant"
 PRIORITY = "hutong-priority"

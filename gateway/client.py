@@ -284,7 +284,7 @@ class Client:
         return await self._ask(getattr(service(self._channel), method), request, deadline_ms)
 
     async def _ask(self, method: Any, request: object, deadline_ms: int) -> Any:
-        """Ask what changes nothing, again and again within the deadline."""
+        """Ask again and again within the deadline: what changes nothing, or is recognised by its request id."""
         give_up_at = time.monotonic() + deadline_ms / 1_000
         attempt = 0
         while True:

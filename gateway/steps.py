@@ -95,7 +95,10 @@ class Steps:
         return b32encode(made).decode()[:chars]
 
     async def ask(self, to: Ref[C], command: C, n: int = 0) -> Answer:
-        """Ask the entity for the command, as the call's n-th step. Raises what the answer stands for."""
+        """Ask the entity for the command, as the call's n-th step: each has its own n, the same on every try, below 8.
+
+        Raises InvalidCommand for a command that its own type would not take, and what the answer stands for.
+        """
         route = self._routes.at(to)
         name = step_id(self._request_id, n)
         record = encode_record(Invoke(route.entity, checked(command), name, self.caller))
@@ -113,7 +116,7 @@ class Steps:
         return Personal(await sealing.keyed(partial(sealing.seal, subject, program, purpose, value)))
 
     def open(self, personal: Personal[T] | None) -> T | None:
-        """What was sealed, if it is for who calls, and its person was not erased."""
+        """What was sealed; None if it is not for who calls, or its person was erased."""
         return None if personal is None else self._routes.sealing.open(self.principal, personal.sealed)
 
     async def shown(self, at: Ref[Any], view: str) -> object:
@@ -122,14 +125,17 @@ class Steps:
         return msgspec.json.decode(self._routes.sealing.opened(self.principal, bytes(seen)))
 
     async def look(self, at: Ref[Any], view: str, as_type: type[T], **args: object) -> T:
-        """What the entity's view shows now. It may be older than what another gateway has just answered."""
+        """What the entity's view shows, with what is sealed in it left so; raises what the function `look` does."""
         return await look(self._ingress, self._routes, at, view, as_type, self.until_ms, **args)
 
 
 async def look(
     ingress: Ingress, routes: Routes, at: Ref[Any], view: str, as_type: type[T], until_ms: int, **args: object
 ) -> T:
-    """What the entity's view shows now. It may be older than what another gateway has just answered."""
+    """What the entity's view shows now. It may be older than what another gateway has just answered.
+
+    Raises Unavailable when no owner answers in time.
+    """
     route = routes.at(at)
     left_s = max(until_ms - now_ms(), 1) / 1_000
     answer = await ingress.query(route.partition, route.entity, view, msgspec.json.encode(args), -1, left_s)
@@ -145,7 +151,11 @@ class TypedService(Answering):
         self.process = process
 
     async def answer(self, context: Context, method: str, about: Ref[Any], request_id: str, work: Work[M]) -> M:
-        """Answer a call with what its work returns or the error that it raises; `about` is what it is asked of."""
+        """Answer a call with what its work returns or the error that it raises.
+
+        `about` is what it is about, for the door's fair share of each alone: nobody need ask it. `request_id` is the
+        client's, "" where a retry may be a call of its own.
+        """
         began = time.perf_counter()
         caller = await self.let_in(context, method, str(about), request_id, is_met=False)
         try:

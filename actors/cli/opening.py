@@ -1,4 +1,4 @@
-"""`hutong open`: a program opened as a person would, by a code, a link, a card or its name."""
+"""`hutong open`: a program opened as a person would, by a code, a link, a card, an ordinary link or its name."""
 
 import shlex
 import time
@@ -34,7 +34,7 @@ class _Way(NamedTuple):
 
 
 def open_program(folder: Path, text: str, caller: str, device: str, city: str, as_json: bool) -> None:
-    """Open a session where a code or a name leads; prints it with its page and scene, and what shows it."""
+    """Open a session where a code, a link or a name leads; prints it with its page and scene, and what shows it."""
     way = _addressed(folder, text, caller) if "/" in text else _searched(folder, text)
     name = uuid7(time.time_ns() // 1_000_000)
     request = session_pb2.OpenRequest(
