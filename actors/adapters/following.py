@@ -14,7 +14,7 @@ POLL_MS = 5_000
 RETRY_S = 0.2
 
 
-class Errands(Protocol):
+class Errand(Protocol):
     """What is done besides, upon events. Told of an event again after a kill: what it does twice must do no harm."""
 
     hearing: Projection
@@ -44,7 +44,7 @@ class Follower:
         slices: Sequence[Slice],
         sensor: Sensor,
         report: Callable[[str, dict[str, object]], None],
-        errands: Sequence[Errands] = (),
+        errands: Sequence[Errand] = (),
     ) -> None:
         self._log = log
         self._rows = rows
