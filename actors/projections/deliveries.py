@@ -4,8 +4,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.domain.webhook import delivery as d
-from actors.domain.webhook.delivery import DELIVERY, Begun, Delivered, TryFailed, Trying
+from actors.domain.webhook.delivery import DELIVERY, Begun, Delivered, Event, TryFailed, Trying
 from actors.kernel.action import EventRecord
 from actors.ports import Put
 from actors.projections.reading import Projection
@@ -18,7 +17,7 @@ _event = msgspec.msgpack.Decoder(DELIVERY.event).decode
 
 def fold(event: EventRecord) -> tuple[Put, ...]:
     """A delivery is a row by its name, `program/delivery`."""
-    said: d.Event = _event(event.payload)
+    said: Event = _event(event.payload)
     values: tuple[str | int | None, ...]
     match said:
         case Begun():

@@ -90,7 +90,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
 
         async def work(steps: Steps) -> pb.GetTemplateResponse:
             await check_of_program(steps, request.program, _TEAM, persons=True)
-            found = await _found(steps, request.program, request.template)
+            found = await _template_of(steps, request.program, request.template)
             return pb.GetTemplateResponse(
                 state=found.state, title=found.title, fields=found.fields, lasting=found.lasting
             )
@@ -291,7 +291,7 @@ async def _category(steps: Steps, program: str) -> str:
     return (await steps.look(owned, "program", Program)).category
 
 
-async def _found(steps: Steps, program: str, name: str) -> Template:
+async def _template_of(steps: Steps, program: str, name: str) -> Template:
     """Raises NotFound."""
     template = await steps.look(TEMPLATE.at(f"{program}/{name}"), "template", Template)
     if template.state == "none":
@@ -301,7 +301,7 @@ async def _found(steps: Steps, program: str, name: str) -> Template:
 
 async def _approved(steps: Steps, program: str, name: str) -> Template:
     """Raises NotFound, or Reject for a template that may not be used, or not any more."""
-    template = await _found(steps, program, name)
+    template = await _template_of(steps, program, name)
     if template.state != "approved":
         raise Reject("TEMPLATE_NOT_APPROVED", template=name, state=template.state)
     return template

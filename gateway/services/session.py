@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-from actors.domain import session as s
-from actors.domain import visit as v
+from actors.domain import session as sessions
+from actors.domain import visit as visits
 from actors.domain.catalog.recent import RECENT, Used
 from actors.domain.session import SESSION
 from actors.domain.visit import VISIT
@@ -91,39 +91,39 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
 
     async def Show(self, request: pb.SessionRequest, context: Context) -> pb.SessionResponse:
         """The session is seen."""
-        return await self._use(context, "Show", request, s.Show())
+        return await self._use(context, "Show", request, sessions.Show())
 
     async def Hide(self, request: pb.SessionRequest, context: Context) -> pb.SessionResponse:
         """The session is in the background."""
-        return await self._use(context, "Hide", request, s.Hide())
+        return await self._use(context, "Hide", request, sessions.Hide())
 
     async def EnterPage(self, request: pb.PageRequest, context: Context) -> pb.SessionResponse:
         """A page more."""
-        return await self._use(context, "EnterPage", request, s.EnterPage(request.path))
+        return await self._use(context, "EnterPage", request, sessions.EnterPage(request.path))
 
     async def RenderPage(self, request: pb.PageRequest, context: Context) -> pb.SessionResponse:
         """The top page is ready."""
-        return await self._use(context, "RenderPage", request, s.RenderPage(request.path))
+        return await self._use(context, "RenderPage", request, sessions.RenderPage(request.path))
 
     async def LeavePage(self, request: pb.PageRequest, context: Context) -> pb.SessionResponse:
         """The top page less."""
-        return await self._use(context, "LeavePage", request, s.LeavePage(request.path))
+        return await self._use(context, "LeavePage", request, sessions.LeavePage(request.path))
 
     async def Close(self, request: pb.SessionRequest, context: Context) -> pb.SessionResponse:
         """The end of a session: the visit and its session in one record."""
 
         async def work(steps: Steps) -> pb.SessionResponse:
             named = _own(steps, request.session)
-            return _done(await steps.ask(VISIT.at(named.visit), v.Close(named.n)))
+            return _done(await steps.ask(VISIT.at(named.visit), visits.Close(named.n)))
 
         return await self.answer(context, "Close", _addressed(request.session), request.request_id, work)
 
     async def _use(
-        self, context: Context, method: str, request: pb.SessionRequest | pb.PageRequest, command: s.Command
+        self, context: Context, method: str, request: pb.SessionRequest | pb.PageRequest, command: sessions.Command
     ) -> pb.SessionResponse:
         async def work(steps: Steps) -> pb.SessionResponse:
             named = _own(steps, request.session)
-            if isinstance(command, s.EnterPage):
+            if isinstance(command, sessions.EnterPage):
                 check_page(self._routes, named.program, command.path.partition("?")[0], "path")
             return _done(await steps.ask(SESSION.at(named.id), command))
 

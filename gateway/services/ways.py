@@ -1,4 +1,4 @@
-"""`WaysService`: codes that are scanned, short links, shared cards.
+"""`WaysService`: codes that are scanned, short links, shared cards, rules of ordinary links.
 
 A code follows from its target, so a mint asks the entity that it must be; a link or a card follows from its call.
 """
@@ -25,7 +25,7 @@ from gateway.v1 import ways_pb2 as pb
 from gateway.v1 import ways_pb2_grpc
 
 _TEAM = ("admin", "developer", "operator")
-"""Which roles of a team make, see and revoke its programs' codes."""
+"""Which roles of a team do what a program's server may: its codes, links, cards and rules."""
 
 
 class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
@@ -59,7 +59,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         async def work(steps: Steps) -> pb.GetCodeResponse:
             await check_of_program(steps, request.program, _TEAM)
             _check_drawing(request)
-            code = await _found(steps, at)
+            code = await _code(steps, at)
             text = text_of(self.process.code_host, request.program, request.code)
             form, scale = request.format, request.scale or SCALE_DEFAULT
             # Milliseconds of plain Python: not on the loop that serves everybody's calls.
@@ -86,7 +86,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             if read is None:
                 message = f"{request.text[:100]!r} is no code of this platform"
                 raise InvalidCommand(message, field="text", reason="INVALID_CODE")
-            code = await _found(steps, at)
+            code = await _code(steps, at)
             if code.state != "minted":
                 raise NotFound("this code was revoked", reason="CODE_REVOKED")
             program, name = read
@@ -289,7 +289,7 @@ async def _path_of(steps: Steps, program: str, parent: str) -> tuple[share.Hop, 
     return card.path
 
 
-async def _found(steps: Steps, at: Ref[Any]) -> Code:
+async def _code(steps: Steps, at: Ref[Any]) -> Code:
     """What the code stands for, or stood. Raises NotFound."""
     code = await steps.look(at, "code", Code)
     if code.state == "none":
