@@ -16,6 +16,7 @@ import msgspec
 from actors.entity import Action, AnyEntity, CancelTimer, Context, Decision, Entity, Push, Ref, Reject, Send, SetTimer
 from actors.kernel.cascade import DUE_MS_MAX, EVENTS_MAX, PAYLOAD_BYTES_MAX, SENDS_MAX, STEPS_MAX
 from actors.kernel.inbox import REPLY_BYTES_MAX
+from actors.placement import RELEASE_MIN
 from actors.shape import canonical, check_entity
 
 __all__ = ["ContractBroken", "Ensemble", "Outcome", "Played", "Scenario"]
@@ -56,8 +57,10 @@ class Scenario(Generic[S, C, E]):
         entity_id: str = "1",
         now_ms: int = NOW_MS,
         caller: str = "ann",
+        release: int = RELEASE_MIN,
     ) -> None:
         check_entity(entity)
+        self.release = release
         self.entity = entity
         self.entity_id = entity_id
         self.now_ms = now_ms
@@ -92,7 +95,7 @@ class Scenario(Generic[S, C, E]):
         return _view(self.entity, self.state, name, args)
 
     def _play(self, command: C, caller: str, sender: str, timers: dict[str, SetTimer]) -> Outcome[S, E]:
-        context = partial(Context, self.entity_id, self.now_ms, caller, sender, 1, (next(self._seeds), 0))
+        context = partial(Context, self.entity_id, self.now_ms, caller, sender, self.release, (next(self._seeds), 0))
         outcome = _play(self.entity, self.state, command, context)
         self.timers = _timers_after(self.entity, timers, outcome.actions)
         self.state = outcome.state
@@ -135,12 +138,20 @@ class Ensemble:
     with a message that names the mistake, and to compare the author's own values.
     """
 
-    def __init__(self, entities: Iterable[AnyEntity], *, now_ms: int = NOW_MS, caller: str = "ann") -> None:
+    def __init__(
+        self,
+        entities: Iterable[AnyEntity],
+        *,
+        now_ms: int = NOW_MS,
+        caller: str = "ann",
+        release: int = RELEASE_MIN,
+    ) -> None:
         self.entities = {entity.kind: entity for entity in entities}
         for entity in self.entities.values():
             check_entity(entity)
         self.now_ms = now_ms
         self.caller = caller
+        self.release = release
         self.sent: list[_Sent] = []
         self.dead_letters: list[tuple[Send[Any], Reject]] = []
         self._seats: dict[Ref[Any], _Seat] = {}
@@ -213,7 +224,7 @@ class Ensemble:
             if step >= STEPS_MAX:
                 raise ContractBroken(f"one command leads to more than {STEPS_MAX} local sends")
             seat = staged.get(ref) or self._seat(ref)
-            context = partial(Context, ref.id, self.now_ms, caller, source, 1, (seed, step))
+            context = partial(Context, ref.id, self.now_ms, caller, source, self.release, (seed, step))
             outcome = _play(seat.entity, seat.state, task, context)
             staged[ref] = _Seat(seat.entity, outcome.state, _timers_after(seat.entity, seat.timers, outcome.actions))
             events += [(ref, event) for event in outcome.events]

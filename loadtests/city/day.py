@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actors.errors import PlatformError, Unauthenticated
+from actors.programs.bike.program import FARE_TO, fare_minor
 from actors.programs.jump.program import FLIGHT_MS, platforms
 from gateway.client import Client
 from gateway.v1 import friends_pb2, identity_pb2, notify_pb2, search_pb2, session_pb2, ways_pb2
@@ -37,7 +38,7 @@ from loadtests.city.citizen import (
     refusal,
     until,
 )
-from loadtests.city.town import DISH, DISH_MINOR, ITEM_MINOR, JACKET, JACKET_MINOR, SEAT_MINOR, Town
+from loadtests.city.town import CURRENCY, DISH, DISH_MINOR, ITEM_MINOR, JACKET, JACKET_MINOR, SEAT_MINOR, Town
 
 TAXI_MINOR = 1_200
 """What a taxi costs that goes nowhere."""
@@ -171,7 +172,8 @@ class Day:
         await me.invoke(rider, "bike.return", {"station": self.town.west}, request_id)
         idle = await until(me.client, rider, "rider", lambda shown: shown["state"] != "returning")
         expect(idle["state"] == "idle" and idle["rides"] == 1, f"the rider is {idle}")
-        return f"{idle['ridden_ms']} ms ridden"
+        self.debts.append(Debt(rider, FARE_TO, fare_minor(idle["ridden_ms"])))
+        return f"{idle['ridden_ms']} ms ridden, {fare_minor(idle['ridden_ms'])} {CURRENCY} owed"
 
     # -- a meal, and word of it -----------------------------------------------------------------------------------
 

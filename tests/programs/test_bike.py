@@ -14,6 +14,7 @@ from actors.programs.bike.program import (
     RIDER,
     STATION,
     Ended,
+    FareOwed,
     Hire,
     Lend,
     Open,
@@ -55,6 +56,33 @@ def test_a_ride_ends_at_another_station_and_takes_the_logs_time() -> None:
     rider = ensemble.state(RIDER, "ann")
     assert (rider.state, rider.rides, rider.ridden_ms) == ("idle", 1, 600_000)
     assert ensemble.state(STATION, "south").bikes == 2
+
+
+@pytest.mark.parametrize(("ride_ms", "owed_minor"), [(0, 150), (1_800_000, 150), (1_800_001, 300), (5_400_000, 450)])
+def test_a_ride_owes_once_for_each_half_hour_that_has_begun(ride_ms: int, owed_minor: int) -> None:
+    ensemble = city()
+    ride = ensemble.when(ANN, Hire("north")).reply
+    ensemble.settle()
+    ensemble.now_ms += ride_ms
+    ensemble.when(ANN, Return("south"))
+    events = [event for played in ensemble.settle() for _, event in played.events]
+    fares = [event for event in events if isinstance(event, FareOwed)]
+    assert [(fare.amount_minor, fare.currency, fare.to) for fare in fares] == [(owed_minor, "CNY", "bike")]
+    assert isinstance(ride, dict)
+    assert fares[0].reference == ride["ride"]
+    assert ensemble.settle() == []
+
+
+def test_rides_of_logs_before_fares_owe_nothing_when_they_are_replayed() -> None:
+    ensemble = Ensemble(ENTITIES, release=2)
+    for name in ("north", "south"):
+        ensemble.when(STATION.at(name), Open(name, 2, 1))
+    ensemble.when(ANN, Hire("north"))
+    ensemble.settle()
+    ensemble.when(ANN, Return("south"))
+    events = [event for played in ensemble.settle() for _, event in played.events]
+    assert any(isinstance(event, RideEnded) for event in events)
+    assert not any(isinstance(event, FareOwed) for event in events)
 
 
 def test_an_empty_station_rejects_and_the_rider_is_told() -> None:

@@ -9,10 +9,22 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Ref, Reject, Role, Send, Stage, accept
+from actors import Context, Decision, Entity, Owed, Ref, Reject, Role, Send, Stage, accept
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
 Docks: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
+
+FARE_MINOR = 150
+FARE_EACH_MS = 30 * 60_000
+FARE_TO, CURRENCY = "bike", "CNY"
+FARES_RELEASE = 3
+"""Rides of earlier releases were free: what their logs say must come out of them again, byte for byte."""
+
+
+def fare_minor(ride_ms: int) -> int:
+    """What a ride costs: each half hour that has begun, and the first in any case."""
+    return FARE_MINOR * max(1, -(-ride_ms // FARE_EACH_MS))
+
 
 # -- a station --------------------------------------------------------------------------------------------------------
 
@@ -145,6 +157,10 @@ class RideEnded(Struct, frozen=True, tag="bike.ride-ended"):
     ride_ms: int
 
 
+class FareOwed(Owed, frozen=True, tag="bike.fare-owed"):
+    """The ride's fare, to the hirer; `reference` is the ride."""
+
+
 class AskRefused(Struct, frozen=True, tag="bike.ask-refused"):
     reason: str
 
@@ -170,7 +186,7 @@ class Rider(Struct, frozen=True):
 
 
 RiderCommand: TypeAlias = Hire | Return | Started | Ended | Refused
-RiderEvent: TypeAlias = Asked | RideStarted | ReturnAsked | RideEnded | AskRefused
+RiderEvent: TypeAlias = Asked | RideStarted | ReturnAsked | RideEnded | FareOwed | AskRefused
 
 
 def decide_rider(rider: Rider, command: RiderCommand, ctx: Context) -> Decision[RiderEvent]:
@@ -191,12 +207,18 @@ def decide_rider(rider: Rider, command: RiderCommand, ctx: Context) -> Decision[
             return accept(RideStarted(ride, station, ctx.now_ms))
         case Ended(ride, station):
             _expect(rider, ride, "returning", ctx)
-            return accept(RideEnded(ride, station, ctx.now_ms - rider.started_ms))
+            ended = RideEnded(ride, station, ctx.now_ms - rider.started_ms)
+            return accept(ended) if ctx.release < FARES_RELEASE else accept(ended, _fare(ended))
         case Refused(ride):
             _expect(rider, ride, rider.state, ctx)
             return accept(AskRefused("no_bike" if rider.state == "asking" else "no_dock"))
         case _:
             assert_never(command)
+
+
+def _fare(ended: RideEnded) -> FareOwed:
+    fare = fare_minor(ended.ride_ms)
+    return FareOwed(amount_minor=fare, currency=CURRENCY, to=FARE_TO, what_for="a bike ride", reference=ended.ride)
 
 
 def _expect(rider: Rider, ride: str, state: str, ctx: Context) -> None:
@@ -216,6 +238,8 @@ def evolve_rider(rider: Rider, event: RiderEvent) -> Rider:
             return replace(rider, state="returning", station=station, refused="")
         case RideEnded(_, _, ride_ms):
             return Rider(rides=rider.rides + 1, ridden_ms=rider.ridden_ms + ride_ms)
+        case FareOwed():
+            return rider  # nothing here goes by it
         case AskRefused(reason):
             riding = rider.state == "returning"
             return replace(
