@@ -30,7 +30,7 @@ def test_every_step_of_a_day_is_as_it_must_be_and_why_explains_it(city: Platform
     said = city("demo day-in-the-city")
     assert said.status == 0, said.err
     report = said.value
-    assert (report["ok"], report["wrong"], len(report["owed"])) == (True, [], 5), report
+    assert (report["ok"], report["wrong"], len(report["owed"])) == (True, [], 6), report
     steps = report["steps"]
     assert len(steps) >= 12
     assert all(step["ok"] and step["why"] for step in steps), steps
