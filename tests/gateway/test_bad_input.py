@@ -284,7 +284,7 @@ def test_each_mistake_in_a_query_is_named(what: str) -> None:
 
 def test_describing_or_listening_to_what_is_not_there_is_not_found() -> None:
     async def act(scene: Scene) -> None:
-        stub = scene.stub(await scene.gateway())
+        stub = await scene.served()  # until then it might be a program that a package brings
         code, status = await refused(stub.Describe(pb.DescribeRequest(program="cafe")))
         assert (code, "cafe" in status.message) == (NOT_FOUND, True)
         for entity in ("cups/c1", jar_on(0)):

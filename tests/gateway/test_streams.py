@@ -19,7 +19,7 @@ from gateway import streams
 from gateway.deadlines import DEADLINE
 from gateway.status import error_of
 from gateway.v1 import program_pb2 as pb
-from tests.gateway.scene import Scene, jar_on, new_id, play, reason_of, refused, request
+from tests.gateway.scene import CLUSTER, Scene, jar_on, new_id, play, reason_of, refused, request
 
 ANN = ("hutong-caller", "ann")
 
@@ -220,6 +220,7 @@ def test_calls_are_counted_by_the_code_they_ended_with() -> None:
         await scene.host()
         sensor = Counting()
         stub = scene.stub(await scene.gateway(ProcessSettings(), sensor))
+        await scene.gateways[-1].ready(CLUSTER.partitions)  # until then a kind may be one of a package
         await ask(stub, [request(jar_on(0)), request(jar_on(1)), request(jar_on(0), "jar.refuse"), request("no/1")])
         assert sensor.answered == {"OK": 2, "FAILED_PRECONDITION": 1, "NOT_FOUND": 1}
         assert sensor.refused == {"NO_SUCH_KIND": 1}
