@@ -242,6 +242,8 @@ class Ensemble:
                     sent.append(_Sent(ref, send, caller))
         if len(events) > EVENTS_MAX:
             raise ContractBroken(f"one command leads to more than {EVENTS_MAX} events")
+        if len(sent) + len(pushes) > SENDS_MAX:
+            raise ContractBroken(f"one command leads to more than {SENDS_MAX} sends and pushes")
         self._seats.update(staged)
         self.sent += sent
         return Played(tuple(events), reply, tuple(pushes), len(tasks))

@@ -91,7 +91,12 @@ class Hear(Struct, frozen=True, tag="social.friends.hear"):
 
 
 class Erase(Struct, frozen=True, tag="social.friends.erase"):
-    """The person is erased: end every tie, and never tie another. What one record cannot end the next one does."""
+    """The person is erased: end every tie, and never tie another. What one record cannot end the next one does.
+
+    `ends_max` is how many this one may: a record that tells others of the erasure, too, has less room.
+    """
+
+    ends_max: Annotated[int, Meta(ge=0, le=ENDED_MAX)] = ENDED_MAX
 
 
 class Wished(Struct, frozen=True, tag="social.friends.wished"):
@@ -167,7 +172,7 @@ def decide(friends: Friends, command: FriendsCommand, ctx: Context) -> Decision[
     if isinstance(command, Hear):
         return _hear(friends, command, ctx)
     if isinstance(command, Erase):
-        return _erase(friends, ctx)
+        return _erase(friends, command.ends_max, ctx)
     if friends.erased:
         raise Reject("PERSON_ERASED")
     person = command.person
@@ -208,18 +213,18 @@ def _end(friends: Friends, person: str, tie: Tie, *besides: FriendsEvent) -> Dec
     return accept(ended, *besides, reply={"state": "blocked" if besides else "none"}, actions=(send,))
 
 
-def _erase(friends: Friends, ctx: Context) -> Decision[FriendsEvent]:
+def _erase(friends: Friends, ends_max: int, ctx: Context) -> Decision[FriendsEvent]:
     if ctx.sender not in (f"identity.person/{ctx.entity_id}", f"{FRIENDS.kind}/{ctx.entity_id}"):
         raise Reject("not_for_clients")
     events: list[FriendsEvent] = [] if friends.erased else [WasErased()]
     actions: list[Action] = []
     tied = [person for person, tie in friends.ties.items() if tie.mine or tie.theirs]
-    for person in tied[:ENDED_MAX]:
+    for person in tied[:ends_max]:
         ended = _end(friends, person, friends.ties[person])
         events += ended.events
         actions += ended.actions
         friends = evolve(friends, ended.events[0])
-    if len(tied) > ENDED_MAX:
+    if len(tied) > ends_max:
         actions.append(SetTimer("erase", ctx.now_ms, Erase()))
     return accept(*events, actions=tuple(actions))
 

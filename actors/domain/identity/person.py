@@ -22,6 +22,8 @@ LIFE = {
     "erased": Stage({"erase": "erased", "shredded": "erased"}, terminal=True),
 }
 LINKS_MAX = 1_000
+TOLD_MAX = 1_000
+"""Of a record's sends so many tell of the erasure, to programs and to friends; the links alone may need all."""
 FOLLOWER = "platform/follower"
 """Who destroys keys."""
 
@@ -133,10 +135,11 @@ def _check_good(person: Person) -> None:
 
 
 def _forget(person: Person, name: str) -> tuple[Action, ...]:
-    """Tell all that is kept of the person. None of these refuses."""
+    """Tell all that is kept of the person. None of these refuses, and together they fit one record."""
+    ends_max = min(TOLD_MAX - len(person.links), friends.ENDED_MAX)
     return (
         *(Send(links.IDENTITY.at(link), links.Erase()) for link in person.links),
-        Send(friends.FRIENDS.at(name), friends.Erase()),
+        Send(friends.FRIENDS.at(name), friends.Erase(ends_max)),
         Send(recent.RECENT.at(name), recent.Erase()),
     )
 
