@@ -10,8 +10,9 @@ from actors.domain.catalog.name import NAME
 from actors.domain.identity import person as people
 from actors.domain.identity.link import IDENTITY, IssueCode, Redeem, Revoke, Shown, Touch
 from actors.domain.identity.login import LOGIN, Begin, End, Next, Refresh
+from actors.domain.identity.login import Login as SignedIn
 from actors.domain.identity.person import PERSON, Block, Register, Unblock
-from actors.errors import InvalidCommand, NotFound, Reject
+from actors.errors import InvalidCommand, Reject
 from actors.ports import Keys
 from actors.principal import Principal, Role
 from actors.sensor import Sensor
@@ -25,6 +26,7 @@ from gateway.ingress import Ingress
 from gateway.oidc import Issuer
 from gateway.routes import Routes
 from gateway.services.belonging import check_of_program, check_runs
+from gateway.services.persons import good_person, use
 from gateway.services.vault import KeyedService
 from gateway.steps import Answer, Steps, position_of
 from gateway.v1 import identity_pb2 as pb
@@ -101,7 +103,11 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
         vault = self.open(steps)
         answer = await steps.ask(PERSON.at(name), Register())
         login = f"{name}.{steps.new_name(_LOGIN_CHARS).lower()}"
-        await steps.ask(LOGIN.at(login), Begin(self.process.login_ms), 1)
+        begun = await steps.ask(LOGIN.at(login), Begin(self.process.login_ms), 1)
+        if answer.duplicate:
+            await good_person(steps, name)
+        if begun.duplicate:
+            await _check_goes_on(steps, login)
         return pb.SignInResponse(
             person=name,
             token=vault.token(Principal(Role.ACCOUNT, "", name)),
@@ -117,12 +123,14 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
         async def work(steps: Steps) -> pb.RefreshResponse:
             vault, name = self.open(steps), login.partition(".")[0]
             _check_login(login)
-            await _check_person(steps, name)
+            await good_person(steps, name)
             refresh = Refresh(steps.version, self.process.login_ms, self.process.refresh_again_ms)
             answer = await steps.ask(LOGIN.at(login), refresh)
             following = answer.reply(Next)
             if following.why:
                 raise Reject(following.why)
+            if answer.duplicate:
+                await _check_goes_on(steps, login, following.n)
             return pb.RefreshResponse(
                 token=vault.token(Principal(Role.ACCOUNT, "", name)),
                 refresh=vault.derived.secret(f"{LOGINS}/{login}", following.n),
@@ -152,7 +160,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             vault, person = self.open(steps), steps.person
             check_runs(self._routes, request.program)
             at = IDENTITY.at(f"{request.program}/{vault.derived.openid(request.program, person)}")
-            await _used(steps, person, at.id)
+            await use(steps, person, at.id, 1)
             quotas = self.process
             issue = IssueCode(quotas.login_code_ms, quotas.login_codes_minute_max, quotas.login_codes_open_max)
             answer = await steps.ask(at, issue)
@@ -179,7 +187,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
                 raise InvalidCommand("this is no login code of this platform", field="code", reason="INVALID_CODE")
             if login.program != program:
                 raise Reject("CODE_OF_OTHER_PROGRAM")
-            await _check_person(steps, login.person)
+            await good_person(steps, login.person)
             unionid = await _unionid(steps, vault.derived, program, login.person)
             openid = vault.derived.openid(program, login.person)
             redeem = Redeem(login.n, vault.derived.kid, self.process.session_key_ms)
@@ -235,7 +243,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             vault, person = self.open(steps), steps.person
             check_runs(self._routes, request.program)
             openid = vault.derived.openid(request.program, person)
-            await _used(steps, person, f"{request.program}/{openid}")
+            await use(steps, person, f"{request.program}/{openid}", 1)
             token = vault.token(Principal(Role.PERSON, request.program, openid))
             return pb.GetPersonTokenResponse(openid=openid, token=token)
 
@@ -301,6 +309,18 @@ def _check_login(login: str) -> None:
         raise denied()
 
 
+async def _check_goes_on(steps: Steps, login: str, n: int = 0) -> None:
+    """An answer that is given again has a new token, so it must be good still: who was let in then may not be now.
+
+    Raises Reject when the sign-in has ended since, or, where `n` says one, when a later secret than the n-th is good.
+    """
+    found = await steps.look(LOGIN.at(login), "login", SignedIn)
+    if found.state != "active":
+        raise Reject(found.why)
+    if 0 < n < found.n:
+        raise Reject("REFRESH_REUSED")
+
+
 def _whom(steps: Steps, person: str) -> str:
     """The person that an operator names, or who calls. Raises PermissionDenied."""
     if steps.principal is not None and steps.principal.role is Role.OPERATOR:
@@ -308,24 +328,6 @@ def _whom(steps: Steps, person: str) -> str:
     if person not in ("", steps.person):
         raise denied()
     return steps.person
-
-
-async def _check_person(steps: Steps, person: str) -> people.Person:
-    """Raises Reject for a person who is blocked or erased, NotFound for one who never signed in."""
-    found = await steps.look(PERSON.at(person), "person", people.Person)
-    if found.state in ("erasing", "erased"):
-        raise Reject("PERSON_ERASED")
-    if found.state == "blocked":
-        raise Reject("PERSON_BLOCKED")
-    if found.state == "none":
-        raise NotFound("there is no such person; sign in first", reason="NO_SUCH_PERSON")
-    return found
-
-
-async def _used(steps: Steps, person: str, link: str) -> None:
-    """The person is to be known to have this link, before anything is kept under it: so it can be erased."""
-    if link not in (await _check_person(steps, person)).links:
-        await steps.ask(PERSON.at(person), people.Use(link), 1)
 
 
 async def _unionid(steps: Steps, derived: Derived, program: str, person: str) -> str:

@@ -22,6 +22,7 @@ from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.belonging import check_page
 from gateway.services.opening import Openings, opener, write_opened
+from gateway.services.persons import use
 from gateway.services.shown import Catalogue
 from gateway.services.vault import KeyedService
 from gateway.steps import Answer, Steps, position_of
@@ -66,7 +67,10 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
         async def work(steps: Steps) -> pb.OpenResponse:
             openid, person = self._opener(steps, program, request.openid)
             await self._catalogue.learn(program, steps.until_ms)
-            answer = await steps.ask(*self._openings().opening(request, openid))
+            at, command = self._openings().opening(request, openid)
+            if person and steps.principal is not None:
+                await use(steps, person, at.id, 2)
+            answer = await steps.ask(at, command)
             response = pb.OpenResponse(position=position_of(answer), duplicate=answer.duplicate)
             write_opened(response, answer.payload)
             if response.began and person and await steps.look(RECENT.at(person), "first", str) != program:

@@ -31,7 +31,16 @@ from actors.projections.reading import terms_of
 from actors.replaying import Replay
 from actors.sealing import SHOWN
 from actors.settings import ProcessSettings
-from gateway.v1 import identity_pb2, identity_pb2_grpc, notify_pb2, notify_pb2_grpc, program_pb2, program_pb2_grpc
+from gateway.v1 import (
+    identity_pb2,
+    identity_pb2_grpc,
+    notify_pb2,
+    notify_pb2_grpc,
+    program_pb2,
+    program_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+)
 from tests.gateway.scene import CLUSTER, DIGEST, RELEASE, Said, Scene, new_id, reason_of, refused, running, scene
 
 PERSONS = 1_000
@@ -388,3 +397,28 @@ def check_live_is_what_the_log_says(city: City) -> None:
     for meta in metas:
         chains = [sums(city, [0] * n + [meta.watermark + 1])[n][0] for n in range(CLUSTER.partitions)]
         assert meta.chain in chains
+
+
+def test_what_a_person_opened_by_their_accounts_token_alone_is_forgotten_and_what_was_sealed_for_them_there() -> None:
+    async def act(city: City) -> None:
+        request = identity_pb2.SignInRequest(issuer="development", subject="ann")
+        signed_in = await city.people.SignIn(request, metadata=city.scene.by("platform/issuer"))
+        ann: Said = (("authorization", f"Bearer {signed_in.token}"),)
+        sessions: Any = session_pb2_grpc.SessionServiceStub(city.scene.channels[-1])
+        session = (await sessions.Open(session_pb2.OpenRequest(program="parking"), metadata=ann)).session
+        openid, server = session.split("/")[2], city.scene.by("server/parking")
+        entered = await city.invoke("parking/lots/p1", "parking.enter", server, driver=openid, plate="canary-P")
+        stay = f"parking/stays/p1/{entered['ticket']}"
+        assert (await city.view(stay, "stay", server))["plate"] == "canary-P"
+        with running(follower_of(city)):
+            await city.people.Erase(identity_pb2.PersonRequest(), metadata=ann)
+            await city.scene.log.until(lambda: erased_on_log(city) == 1)
+        assert (await city.view(stay, "stay", server))["plate"] is None
+        for _ in range(1_000):
+            asked = program_pb2.QueryRequest(entity=session, view="session")
+            found = json.loads((await city.programs.Query(asked, metadata=city.operator)).payload)
+            if found["state"] == "unloaded":
+                break
+        assert found["state"] == "unloaded", "what was open is closed"
+
+    lived(act)

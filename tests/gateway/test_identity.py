@@ -318,6 +318,32 @@ def test_a_sign_in_goes_on_by_its_newest_refresh_secret_at_any_gateway_and_ends_
     in_city(act, AT_ONCE_USED)
 
 
+def test_a_call_made_again_gets_no_token_once_its_sign_in_ended_or_went_on_or_its_person_is_blocked() -> None:
+    async def act(city: City) -> None:
+        sign_in = pb.SignInRequest(issuer="development", subject="ann", request_id=new_id())
+        first = await city.stub.SignIn(sign_in, metadata=city.by("platform/issuer"))
+        once = pb.RefreshRequest(request_id=new_id())
+        second = await city.stub.Refresh(once, metadata=shows(first.refresh))
+        assert (await city.stub.Refresh(once, metadata=shows(first.refresh))).refresh == second.refresh
+        third = await city.stub.Refresh(pb.RefreshRequest(), metadata=shows(second.refresh))
+        used = await reason(city.stub.Refresh(once, metadata=shows(first.refresh)))
+        assert used == (FAILED, "REFRESH_REUSED")
+        assert (await city.stub.SignIn(sign_in, metadata=city.by("platform/issuer"))).duplicate
+        await city.stub.SignOut(pb.SignOutRequest(), metadata=shows(third.refresh))
+        for again in (
+            city.stub.Refresh(once, metadata=shows(first.refresh)),
+            city.stub.SignIn(sign_in, metadata=city.by("platform/issuer")),
+        ):
+            assert await reason(again) == (FAILED, "SIGNED_OUT")
+        other = pb.SignInRequest(issuer="development", subject="ann", request_id=new_id())
+        await city.stub.SignIn(other, metadata=city.by("platform/issuer"))
+        await city.stub.BlockPerson(pb.PersonRequest(person=first.person), metadata=city.by("operator/op"))
+        blocked = await reason(city.stub.SignIn(other, metadata=city.by("platform/issuer")))
+        assert blocked == (FAILED, "PERSON_BLOCKED")
+
+    in_city(act)
+
+
 def test_who_signs_out_or_is_blocked_gets_no_more_tokens_and_a_refresh_secret_opens_nothing_else() -> None:
     async def act(city: City) -> None:
         def signs_in() -> Any:

@@ -20,7 +20,7 @@ from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.deriving import Derived
 from gateway.finding import ASKED_MAX, READERS, Finder
-from gateway.v1 import catalog_pb2, search_pb2_grpc, session_pb2, session_pb2_grpc
+from gateway.v1 import catalog_pb2, identity_pb2, identity_pb2_grpc, search_pb2_grpc, session_pb2, session_pb2_grpc
 from gateway.v1 import search_pb2 as pb
 from tests.gateway.packing import archive_of, key_of, messages_of
 from tests.gateway.scene import CLUSTER, WAIT_S, Scene, detail, new_id, reason_of, refused, running
@@ -324,12 +324,17 @@ def test_a_person_who_signed_in_opens_programs_as_who_they_are_to_each() -> None
         channel = street.scene.channels[-1]
         session: Any = session_pb2_grpc.SessionServiceStub(channel)
         search: Any = search_pb2_grpc.SearchServiceStub(channel)
-        openid = Derived(street.scene.keys).openid("bike", "ann")
+        people: Any = identity_pb2_grpc.IdentityServiceStub(channel)
+        sign_in = identity_pb2.SignInRequest(issuer="development", subject="ann")
+        person = (await people.SignIn(sign_in, metadata=street.by("platform/issuer"))).person
+        ann, openid = street.by(f"account/{person}"), Derived(street.scene.keys).openid("bike", person)
         request = session_pb2.OpenRequest(program="bike")
-        opened = await session.Open(request, metadata=street.by("account/ann"))
+        opened = await session.Open(request, metadata=ann)
         assert opened.session == f"sessions/bike/{openid}/1"
         assert (await session.Open(request, metadata=street.by(f"person/bike/{openid}"))).visit == 1
-        recent = await search.ListRecent(pb.ListRecentRequest(), metadata=street.by("account/ann"))
+        recent = await search.ListRecent(pb.ListRecentRequest(), metadata=ann)
         assert [one.program for one in recent.programs] == ["bike"]
+        code, status = await refused(session.Open(request, metadata=street.by("account/nobody")))
+        assert (code, reason_of(status)) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_PERSON")
 
     in_street(act, REQUIRED)

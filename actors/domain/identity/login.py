@@ -114,6 +114,11 @@ def evolve(login: Login, event: Event) -> Login:
             assert_never(event)
 
 
+def view_login(login: Login, _: object) -> object:
+    """How it stands; none of it is secret."""
+    return login
+
+
 LOGIN = Entity(
     "identity.login",
     Login(),
@@ -121,6 +126,7 @@ LOGIN = Entity(
     Event,
     decide,
     evolve,
+    views={"login": view_login},
     life={"login": LIFE},
     timers_max=0,
 )
