@@ -67,6 +67,14 @@ class Auth:
             return caller_of(metadata)
         return self._proven(self._verifier, metadata or ())
 
+    def check(self, caller: Caller, now_ms: int) -> None:
+        """Whether what a stream's caller proved when it began is proven still. Raises Unauthenticated, Unavailable."""
+        if self._verifier is None or caller.principal is None:
+            return
+        if now_ms >= caller.until_ms:
+            raise refusal(Why.EXPIRED)
+        self._verifier.check(caller.principal, now_ms)
+
     def _proven(self, verifier: Verifier, metadata: Iterable[tuple[str, Any]]) -> Caller:
         """Name, tenant and priority are the token's: what the caller says of them itself is not looked at."""
         said = [value for key, value in metadata if key == AUTHORIZATION]

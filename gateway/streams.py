@@ -21,7 +21,6 @@ from gateway.pending import Call
 from gateway.routes import Routes, text_of
 from gateway.sealing import KeyMissing
 from gateway.status import code_of, refusal_of, status_of
-from gateway.tokens import Why, refusal
 
 OPEN_MAX = 10_000
 RESULTS_MAX = 1_000
@@ -238,11 +237,15 @@ class CallStream:
     def _permitted(self, calls: Sequence[Any]) -> Sequence[Any]:
         """The calls that this caller may make, while its token is good; the others have their results at once."""
         caller, permitted, refused = self._caller, list[Any](), dict[str, int]()
-        is_expired = wall_ms() >= caller.until_ms
+        ended: PlatformError | None = None
+        try:
+            self._ingress.auth.check(caller, wall_ms())
+        except PlatformError as error:
+            ended = error
         for call in calls:
             try:
-                if is_expired:
-                    raise refusal(Why.EXPIRED)
+                if ended is not None:
+                    raise ended
                 self._speech.check(call, caller)
             except PlatformError as error:
                 refused[error.reason] = refused.get(error.reason, 0) + 1

@@ -162,8 +162,7 @@ class Verifier:
 
     def verify(self, token: str, now_ms: int) -> Proven:
         """What the token proves. Raises Unauthenticated with one of `Why`, Unavailable while the keyring is away."""
-        if not 0 <= now_ms - self._read_ms < FRESH_MS:
-            self._read_keys(now_ms)
+        self._refresh(now_ms)
         proven = self._kept.get(token)
         if proven is None:
             proven = self._read(token)
@@ -175,9 +174,21 @@ class Verifier:
         if now_ms >= proven.until_ms:
             self._kept.pop(token, None)
             raise refusal(Why.EXPIRED)
-        if self._erased and subject_of(proven.principal) in self._erased:
-            raise refusal(Why.ERASED)
+        self._check_not_erased(proven.principal)
         return proven
+
+    def check(self, principal: Principal, now_ms: int) -> None:
+        """Raises Unauthenticated for a person who was erased since their token was looked at, Unavailable."""
+        self._refresh(now_ms)
+        self._check_not_erased(principal)
+
+    def _check_not_erased(self, principal: Principal) -> None:
+        if self._erased and subject_of(principal) in self._erased:
+            raise refusal(Why.ERASED)
+
+    def _refresh(self, now_ms: int) -> None:
+        if not 0 <= now_ms - self._read_ms < FRESH_MS:
+            self._read_keys(now_ms)
 
     def _read_keys(self, now_ms: int) -> None:
         known = {key.kid: key.public for key in self._keys.signing_keys() if key.state is not KeyState.RETIRED}

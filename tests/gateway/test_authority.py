@@ -168,6 +168,22 @@ def test_a_streams_calls_are_refused_once_its_token_has_expired(monkeypatch: pyt
     in_town(act)
 
 
+def test_a_streams_calls_are_refused_once_its_person_was_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.tokens.FRESH_MS", 0)
+
+    async def act(town: Town) -> None:
+        stream = town.stub.InvokeStream(metadata=town.metadata("person/bike/ann"))
+        seen: list[str] = []
+        for _ in range(2):
+            await stream.write(pb.InvokeBatch(calls=[request("programs/bike/riders/ann", "bike.return", station="x")]))
+            seen.append(reason_of((await stream.read()).results[0].error))
+            town.scene.subjects.destroy(["bike/ann"], now_ms())
+        await stream.done_writing()
+        assert seen == ["no_ride", "PERSON_ERASED"]
+
+    in_town(act)
+
+
 @pytest.mark.parametrize("method", ["Invoke", "InvokeStream", "Query", "Describe", "ListTransitions", "Listen"])
 def test_no_method_is_reached_without_a_token_and_words_of_ones_own_are_not_looked_at(method: str) -> None:
     async def act(town: Town) -> None:
