@@ -124,6 +124,9 @@ class Rollout:
         """Bring one program to what is wanted. Raises Unavailable when that has to be tried again."""
         said, _ = self._placed()
         before = said.get(record.program, Packaged(record.program, -1, ()))
+        if before.generation > record.generation and not before.is_done:
+            self._take_back(before)  # that was begun, and not brought to its end
+            return
         if before.generation > record.generation or (before.generation == record.generation and before.is_done):
             return
         why = self._unloadable(record.shares)
@@ -132,13 +135,20 @@ class Rollout:
                 self._say(Packaged(record.program, record.generation, record.shares, is_done=False))
             why = self._switch(record)
         if why:
-            former = Programs(record.program, record.generation + 1, before.shares)
-            for partition in range(self._cluster.partitions):
-                self._append(partition, former)
             self._report("a program's package cannot be loaded", {"program": record.program, "why": why})
-            self._say(Packaged(record.program, record.generation + 1, before.shares, why=why))
+            self._take_back(Packaged(record.program, record.generation + 1, before.shares, is_done=False, why=why))
         else:
             self._say(Packaged(record.program, record.generation, record.shares))
+
+    def _take_back(self, former: Packaged) -> None:
+        """Said before it is done: a partition that went back takes the newer packages for older ones, and says nothing.
+
+        Whoever goes on must know of it, or gateways would read calls by what no partition decides by.
+        """
+        self._say(former)
+        for partition in range(self._cluster.partitions):
+            self._append(partition, Programs(former.program, former.generation, former.shares))
+        self._say(Packaged(former.program, former.generation, former.shares, why=former.why))
 
     def _unloadable(self, shares: Sequence[Share]) -> str:
         """Why one of these packages cannot be loaded here, and so nowhere; "" when they can."""

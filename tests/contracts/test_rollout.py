@@ -11,6 +11,7 @@ from actors.adapters import rollout
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryObjects, MemoryRows
 from actors.adapters.rollout import Rollout
+from actors.errors import Unavailable
 from actors.host import PartitionStatus
 from actors.kernel.record import Position, Programs, Share, Slice, decode_frame, encode_frame, frame_records
 from actors.packages import hash_of, place_of
@@ -37,12 +38,17 @@ class NotedLog(MemoryLog):
         self.words: list[Packaged] = []
         self.stood: list[list[int]] = []
         """How many frames each partition had when the word was said."""
+        self.deaf: Callable[[Packaged], bool] = lambda _word: False
+        """Of which words the log does not take the next one."""
 
     def append(self, slice: Slice, frame: bytes, key: bytes | None = None) -> "Future[Appended]":
         if slice == PLACEMENT:
             (raw,) = frame_records(*PLACEMENT, 0, frame)
             word = decode_placement(raw)
             if isinstance(word, Packaged):
+                if self.deaf(word):
+                    self.deaf = lambda _word: False
+                    raise Unavailable("the log is away", outcome="NOT_APPENDED")
                 spans = self.spans(COMMANDS).values()
                 self.stood.append([span.end for span in spans])
                 self.words.append(word)
@@ -90,14 +96,13 @@ class Stand:
 
     def _status(self, slice_: Slice) -> PartitionStatus:
         number, lacking, skipped = slice_.partition, self.lacking.get(slice_.partition), self.skipped()
-        halted = next(
-            (
-                f"halted at {position}: it cannot be loaded"
-                for position, record in self.records(slice_)
-                if position not in skipped and lacking in [share.hash for share in record.shares]
-            ),
-            "",
-        )
+        halted, generation = "", -1
+        for position, record in self.records(slice_):
+            if halted or position in skipped or record.generation <= generation:
+                continue
+            if lacking in [share.hash for share in record.shares]:
+                halted = f"halted at {position}: it cannot be loaded"
+            generation = record.generation
         watermark = -1 if halted else self.log.spans([slice_])[slice_].end - 1
         return PartitionStatus(number, "serving", 1, watermark, 0, 0, 0, 0, 0, 0, halted)
 
@@ -123,6 +128,7 @@ class Stand:
 def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
     made = Stand()
     monkeypatch.setattr(rollout, "ask_host", made.ask_host)
+    monkeypatch.setattr(rollout, "RETRY_S", 0.0)
     return made
 
 
@@ -172,7 +178,8 @@ def test_where_one_partition_cannot_load_it_all_go_back_and_the_word_says_why(st
         stand.until(lambda: len(stand.log.words) == 1)
         stand.lacking = {1: HASHES_OF[2]}
         tell(stand, errand, live(2, 4))
-        stand.until(lambda: len(stand.log.words) == 2)
+        stand.until(lambda: len(stand.log.words) == 3)
+    assert [word.is_done for word in stand.log.words] == [True, False, True]
     taken_back = stand.log.words[-1]
     assert (taken_back.generation, taken_back.shares, taken_back.is_done) == (5, whole(1), True)
     assert taken_back.why.endswith("it cannot be loaded")
@@ -181,12 +188,26 @@ def test_where_one_partition_cannot_load_it_all_go_back_and_the_word_says_why(st
     assert stand.reports == ["a program's package cannot be loaded"]
 
 
+@pytest.mark.parametrize("is_done", [False, True])
+def test_what_was_taken_back_stays_so_when_the_log_is_away_for_the_word_of_it(stand: Stand, is_done: bool) -> None:
+    with stand.errand() as errand:
+        tell(stand, errand, [*uploaded(), *live(1, 2)])
+        stand.until(lambda: len(stand.log.words) == 1)
+        stand.lacking = {1: HASHES_OF[2]}
+        stand.log.deaf = lambda word: (word.generation, word.is_done) == (5, is_done)
+        tell(stand, errand, live(2, 4))
+        stand.until(lambda: len(stand.log.words) >= 2 and stand.log.words[-1].is_done)
+    assert (stand.log.words[-1].generation, stand.log.words[-1].shares) == (5, whole(1))
+    assert [told[-1] for told in generations(stand)] == [5] * 3
+    assert "a program's packages wait" in stand.reports
+
+
 def test_the_first_partition_that_cannot_load_it_keeps_it_from_the_others(stand: Stand) -> None:
     stand.lacking = {0: HASHES_OF[1]}
     with stand.errand() as errand:
         tell(stand, errand, [*uploaded(), *live(1, 2)])
-        stand.until(lambda: len(stand.log.words) == 1)
-    assert stand.log.words[0].shares == ()
+        stand.until(lambda: len(stand.log.words) == 2)
+    assert [word.shares for word in stand.log.words] == [(), ()]
     assert generations(stand) == [
         [2, 3],
         [3],
