@@ -14,6 +14,7 @@ from actors.domain.catalog.review import LANES, REVIEW, Take
 from actors.domain.catalog.versions import Rule, Version
 from actors.domain.developer import ACCOUNT, Accept, Account, Grant, Invite, Open, Remove, Team
 from actors.errors import InvalidCommand, Reject
+from actors.payload import checked
 from actors.ports import Objects
 from actors.principal import Principal, Role
 from actors.sensor import Sensor
@@ -105,14 +106,21 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         return await self.answer(context, "GetAccount", account, "", work)
 
     async def RegisterProgram(self, request: pb.RegisterProgramRequest, context: Context) -> pb.CatalogChange:
-        """The name first: who has it may register. Where the call ends before the last step, it is free again."""
-        name = NAME.at(request.program)
+        """The name first: who has it may register. Where the call ends before the last step, it is free again.
+
+        What will not be registered claims no name: a name that is held is held from everybody.
+        """
+        name, programs_max = NAME.at(request.program), self.process.account_programs_max
 
         async def work(steps: Steps) -> pb.CatalogChange:
             await check_team(steps, request.account, _DEVELOPERS)
+            register = Register(request.title, request.category, programs_max)
+            checked(register)
+            kept = (await steps.look(ACCOUNT.at(request.account), "account", Account)).programs
+            if request.program not in kept and len(kept) >= programs_max:
+                raise Reject("too_many_programs", programs_max=str(programs_max))
             await steps.ask(name, Claim(request.account, self.process.name_hold_ms), 0)
             to = PROGRAM.at(f"{request.account}/{request.program}")
-            register = Register(request.title, request.category, self.process.account_programs_max)
             change = _change(await steps.ask(to, register, 1))
             await steps.ask(name, Confirm(request.account), 2)
             return change

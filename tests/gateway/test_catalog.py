@@ -124,6 +124,23 @@ def test_a_refused_version_says_why_and_a_withdrawn_one_leaves_the_queue() -> No
     publish(act)
 
 
+def test_what_cannot_be_registered_holds_no_name() -> None:
+    async def run(scene: Scene) -> None:
+        await scene.served(ProcessSettings(account_programs_max=1))
+        publishing = Publishing(catalog_pb2_grpc.CatalogServiceStub(scene.channels[-1]))
+        await publishing.register()
+        stub, wanted = publishing.stub, {"program": "bar", "category": "food"}
+        await stub.OpenAccount(pb.OpenAccountRequest(account="other", name="Other", admin="bob"))
+        too_many = pb.RegisterProgramRequest(account="acme", title="Bar", **wanted)
+        code, status = await refused(stub.RegisterProgram(too_many))
+        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "too_many_programs")
+        code, _ = await refused(stub.RegisterProgram(pb.RegisterProgramRequest(account="acme", title="", **wanted)))
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+        await stub.RegisterProgram(pb.RegisterProgramRequest(account="other", title="Bar", **wanted))
+
+    play(run)
+
+
 def test_the_settings_of_a_gateway_are_what_its_commands_are_judged_by() -> None:
     async def run(scene: Scene) -> None:
         await scene.served(ProcessSettings(account_programs_max=1, team_members_max=1, rollback_versions_max=1))
