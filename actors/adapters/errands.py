@@ -39,7 +39,8 @@ AT_ONCE = 8
 WAITING_MAX = 256
 FRAME_RECORDS = 40
 """Of bodies as long as they may be, so many fit a frame."""
-ENDPOINTS_MAX = 10_000
+ENDPOINTS_MAX = 1_000_000
+"""More than there are: one that is left out is told nothing, and nobody hears of it."""
 
 
 class _Endpoint(NamedTuple):

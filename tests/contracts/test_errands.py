@@ -196,3 +196,14 @@ def test_endpoints_are_known_from_the_rows(log: MemoryLog, registry: Registry) -
     tell(errand, ride())
     errand.close()
     assert len(asked(log)) == 1
+
+
+def test_the_endpoints_of_one_program_leave_room_for_those_of_another(log: MemoryLog, registry: Registry) -> None:
+    rows = MemoryRows([ENDPOINTS])
+    (put,) = fold(endpoint("bike.ride-ended"))
+    rows.write([put, *(put._replace(key=f"aaa/{n}") for n in range(20_000))], {})
+    errand = webhooks(log, registry, Posted())
+    errand.begin(rows)
+    tell(errand, ride())
+    errand.close()
+    assert len(asked(log)) == 1
