@@ -221,9 +221,10 @@ class Cascade(Struct, gc=False):
 
     def store(self, entity: str, staged: Staged) -> None:
         """Make the bytes that an entity is written as."""
-        state = _encode(staged.state)
-        if len(state) > staged.resident.kind.entity.state_bytes_max:
-            raise WrongValue(f"the state of {entity} is over {staged.resident.kind.entity.state_bytes_max} bytes")
+        state, kind = _encode(staged.state), staged.resident.kind
+        if len(state) > kind.entity.state_bytes_max:
+            raise WrongValue(f"the state of {entity} is over {kind.entity.state_bytes_max} bytes")
+        kind.decode_state(state)  # what its own type does not take could never be loaded again
         staged.stored = layout.encode_stored(self._meta.release, state, staged.timers)
 
 

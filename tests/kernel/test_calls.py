@@ -1,10 +1,15 @@
 """Client calls: the window of request ids, and that a record is all or nothing."""
 
+import dataclasses
 import re
+from typing import Annotated
 
 import msgspec
 import pytest
+from msgspec import Meta
 
+from actors import accept
+from actors.entity import AnyEntity
 from actors.errors import Corrupt
 from actors.kernel import layout
 from actors.kernel.action import Action, Code, Event, Push, Reply, SetTimer
@@ -12,7 +17,9 @@ from actors.kernel.inbox import REPLY_BYTES_MAX, WINDOW_MS
 from actors.kernel.layout import MS
 from actors.kernel.partition import DEAD_LETTER, DeadLetter
 from actors.kernel.record import body_sum
-from tests.kernel.box import Arming, Do, Sending
+from actors.kernel.rules import Rules
+from tests.kernel.box import BOX as OF_BOXES
+from tests.kernel.box import Arming, Do, Done, Sending
 from tests.kernel.folding import START_MS, Fold, call, decode_event, id_on, only, reason, replied, sends, uuid4, uuid7
 
 BOX = f"box/{id_on(0)}"
@@ -420,6 +427,35 @@ def test_a_state_over_its_bound_is_refused_and_undone() -> None:
     reply = replied(fold.frame(call(SMALL, Do(add=1, pad="x" * 300), 2)))
     assert reply.code == Code.POISONED
     assert fold.box(SMALL).total == 1
+
+
+class Purse(msgspec.Struct, frozen=True):
+    """What is left, which by its own type is never less than nothing; and what it was spent on."""
+
+    left: Annotated[int, Meta(ge=0)] = 3
+    last: str = ""
+
+
+def _spent(purse: Purse, event: Done) -> Purse:
+    """Nobody looks whether there is so much, and what it was spent on may be nothing at all."""
+    return Purse(purse.left - event.add, event.pad or None)  # type: ignore[arg-type]
+
+
+_BOXES: AnyEntity = OF_BOXES
+PURSE = dataclasses.replace(
+    _BOXES, initial=Purse(), decide=lambda _, do, __: accept(Done(do.add, do.pad, "")), evolve=_spent
+)
+
+
+@pytest.mark.parametrize("do", [Do(add=5, pad="tea"), Do(add=1)])
+def test_a_state_that_its_own_type_does_not_take_is_poison_since_nobody_could_load_it(do: Do) -> None:
+    fold = Fold(rules=Rules([PURSE]))
+    good = replied(fold.frame(call(BOX, Do(add=1, pad="tea"), 1)))
+    bad = replied(fold.frame(call(BOX, do, 2)))
+    assert (good.code, bad.code) == (Code.OK, Code.POISONED)
+    fold.reopen()
+    again = replied(fold.frame(call(BOX, Do(add=2, pad="tea"), 3)))
+    assert again.code == Code.OK, "what was left is still there, and loads"
 
 
 def test_more_timers_than_an_entity_may_have_are_refused() -> None:
