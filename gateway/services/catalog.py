@@ -1,5 +1,6 @@
 """`CatalogService`: programs and their versions. Each method names the entities it asks, and the order of its steps."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +14,8 @@ from actors.domain.catalog.program import PROGRAM, Judge, Register, Release, Rol
 from actors.domain.catalog.review import LANES, REVIEW, Take
 from actors.domain.catalog.versions import Rule, Version
 from actors.domain.developer import ACCOUNT, Accept, Account, Grant, Invite, Open, Remove, Team
-from actors.errors import InvalidCommand, Reject
+from actors.entity import Ref
+from actors.errors import InvalidCommand, NotFound, Reject
 from actors.payload import checked
 from actors.ports import Objects
 from actors.principal import Principal, Role
@@ -174,9 +176,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
         async def work(steps: Steps) -> pb.CatalogChange:
             to = await program_of_team(steps, request.program, _DEVELOPERS)
-            program = await steps.look(to, "program", programs.Program)
-            newer, *former = programs.to_read(program, request.code, self.process.rollback_versions_max)
-            await self._packages.check_reads(newer, former)
+            await self._check_reads(steps, to, request.code)
             return _change(await steps.ask(to, command))
 
         return await self.answer(context, "SubmitVersion", NAME.at(request.program), request.request_id, work)
@@ -208,11 +208,11 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         """Show a version to a part."""
         gray = request.gray
         rule = Rule(gray.share, tuple(gray.persons), tuple(gray.cities), tuple(gray.cohorts))
-        return await self._change(context, "SetGray", request, SetGray(request.code, rule), _OPERATORS)
+        return await self._publish(context, "SetGray", request, SetGray(request.code, rule))
 
     async def ReleaseVersion(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
         """Show a version to all."""
-        return await self._change(context, "ReleaseVersion", request, Release(request.code), _OPERATORS)
+        return await self._publish(context, "ReleaseVersion", request, Release(request.code))
 
     async def RollBack(self, request: pb.VersionRequest, context: Context) -> pb.CatalogChange:
         """Show all a former version."""
@@ -278,6 +278,25 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             return _change(await steps.ask(account, command))
 
         return await self.answer(context, method, account, request.request_id, work)
+
+    async def _publish(
+        self, context: Context, method: str, request: Any, command: programs.Command
+    ) -> pb.CatalogChange:
+        """Show a version, if it reads what the last ones wrote: others may have been shown since it was submitted."""
+
+        async def work(steps: Steps) -> pb.CatalogChange:
+            to = await program_of_team(steps, request.program, _OPERATORS)
+            with contextlib.suppress(NotFound):  # what is not kept any more comes to no partition
+                await self._check_reads(steps, to, request.code)
+            return _change(await steps.ask(to, command))
+
+        return await self.answer(context, method, NAME.at(request.program), request.request_id, work)
+
+    async def _check_reads(self, steps: Steps, to: Ref[programs.Command], code: int) -> None:
+        """Raises InvalidCommand unless this version reads what the last versions that were shown have written."""
+        program = await steps.look(to, "program", programs.Program)
+        newer, *former = programs.to_read(program, code, self.process.rollback_versions_max)
+        await self._packages.check_reads(newer, former)
 
     async def _change(
         self,

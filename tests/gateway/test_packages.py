@@ -156,3 +156,21 @@ def test_a_package_that_is_gone_from_the_objects_is_named() -> None:
         assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_PACKAGE")
 
     in_shop(act)
+
+
+def test_a_version_that_was_submitted_before_another_was_shown_is_not_shown_unless_it_reads_what_that_wrote() -> None:
+    async def act(shop: Shop) -> None:
+        await shop.approve(1)
+        await shop.stub.ReleaseVersion(version(1))
+        await shop.approve(2, PROGRAM.replace("count: int = 1", 'count: int = 1\n    note: str = ""'))
+        await shop.approve(3, program_of(3))
+        await shop.stub.ReleaseVersion(version(2))
+        before = shop.known()
+        gray = pb.SetGrayRequest(program="cafe", code=3, gray=pb.Gray(share=1))
+        for call in (shop.stub.SetGray(gray), shop.stub.ReleaseVersion(version(3))):
+            told = await refusal(call)
+            assert told == (grpc.StatusCode.INVALID_ARGUMENT, "INCOMPATIBLE", "cafe.counter.command.cafe.add.note")
+        assert shop.known() == before
+        await shop.stub.RollBack(version(1))
+
+    in_shop(act)
