@@ -5,6 +5,7 @@ import: `ENTITIES` is read from the module.
 """
 
 import ast
+import contextlib
 import hashlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ from actors.shape import check_entity, check_personal, structs_of, tag_of
 ID_CHARS_MAX = 200
 PREFIX = "programs"
 PROGRAMS_MAX = 10_000
+PARSES_MAX = 3
 _IMPORTS_BANNED = frozenset(
     ("asyncio", "multiprocessing", "os", "random", "secrets", "socket", "subprocess", "threading", "time", "uuid")
 )
@@ -240,13 +242,25 @@ def _module(manifest: Manifest, digest: str, path: Path, source: bytes) -> Modul
 
 def _parsed(manifest: Manifest, path: Path, source: bytes) -> ast.Module:
     try:
-        tree = ast.parse(source, str(path))
+        tree = _tree(path, source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of odd text alone, all of them
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         message = error.msg if isinstance(error, SyntaxError) else error
         raise SetupError(f"{path}{line}: {type(error).__name__}: {message}", reason="PROGRAM") from error
     _check_pure(tree, path, _IMPORTS_FREE.union(manifest.imports))
     return tree
+
+
+def _tree(path: Path, source: bytes) -> ast.Module:
+    """What `ast.parse` makes of this.
+
+    Python 3.11 counts its depth for all who parse at once, and whatever formats a traceback parses too: another thread,
+    or a finalizer that runs in the middle. It then raises SystemError, which says nothing of the text (gh-106905).
+    """
+    for _ in range(PARSES_MAX - 1):
+        with contextlib.suppress(SystemError):
+            return ast.parse(source, str(path))
+    return ast.parse(source, str(path))
 
 
 def _check_pure(tree: ast.Module, path: Path, free: frozenset[str]) -> None:

@@ -1,5 +1,7 @@
 """The registry: programs are found, checked and addressed, and what is wrong with one says where and why."""
 
+import ast
+import gc
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,16 @@ def folder(tmp_path: Path, program: str = PROGRAM, manifest: str = MANIFEST, nam
     return place
 
 
+class Parsing:
+    """Garbage whose end parses something, as the report of an exception that nobody fetched does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        ast.parse("x = [1, 2, (3, 4)]")
+
+
 @pytest.fixture(scope="module")
 def registry() -> Registry:
     return load_programs([*shipped_programs(), VOUCHER])
@@ -29,6 +41,14 @@ def test_the_programs_that_ship_are_found_beside_the_platforms_own_entities(regi
     assert {"bike", "shop", "voucher"} <= set(registry.programs)
     assert set(registry.programs) - {"voucher"} == {folder.name for folder in shipped_programs()}
     assert {"session", "merchant", "bike.station", "bike.rider", "shop", "shop.customer"} < set(registry.entities)
+
+
+def test_a_program_is_loaded_while_garbage_is_collected_that_parses_too() -> None:
+    gc.collect()
+    for _ in range(20):
+        Parsing()
+    large = next(folder for folder in shipped_programs() if folder.name == "taxi")
+    assert set(load_programs([large]).programs) == {"taxi"}
 
 
 @pytest.mark.parametrize(
