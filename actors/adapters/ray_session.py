@@ -206,10 +206,6 @@ class RaySession:
         """End the session and all its actors."""
         self._agents |= self._find_agents()
         self._ray.shutdown()
-        self.end_agents()
-
-    def end_agents(self) -> None:
-        """End the raylet's agents by force: with its head ended they go on for a minute to tell it so."""
-        for pid in self._agents.values():
+        for pid in self._agents.values():  # with its head ended they go on for a minute to tell it so
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

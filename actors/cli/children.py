@@ -10,14 +10,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from actors.cli.errorfile import write_errors_to
-from actors.cli.tie import end_after, tie_to_parent
+from actors.cli.tie import end_after, end_group, tie_to_parent
 from actors.errors import PlatformError
 
 REFUSED = 3
@@ -94,18 +93,19 @@ def follower(settings: bytes) -> None:
         raise failures[0]
 
 
-def driver(folder: Path, outliving: list[Callable[[], None]]) -> None:
+def driver(folder: Path) -> None:
     """Run Ray's session, the controller and the hosts.
 
     The session starts before the settings are there: it takes longer than anything else, and needs none of them.
-    What ends its agents is added to `outliving`.
     """
     from actors.adapters.ray_session import RaySession
     from actors.cli.wiring import DriverPlan, host_of, log_of
 
     write_errors_to(folder, "ray-driver")
-    session, parent = RaySession(folder), os.getppid()
-    outliving.append(session.end_agents)
+    try:
+        session, parent = RaySession(folder), os.getppid()
+    except SystemExit:  # Ray's answer to SIGTERM: nothing is there yet that could end well
+        end_group()
     try:
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,8 +138,7 @@ def _ready(**facts: object) -> None:
 def main(role: str, parent: int, folder: str = "") -> None:
     """Run one child to its end."""
     tie_to_parent(parent)
-    outliving = list[Callable[[], None]]()
-    end_after(parent, outliving)
+    end_after(parent)
     try:
         match role:
             case "log":
@@ -149,7 +148,7 @@ def main(role: str, parent: int, folder: str = "") -> None:
             case "follower":
                 follower(sys.stdin.buffer.read())
             case "driver":
-                driver(Path(folder), outliving)
+                driver(Path(folder))
             case _:
                 raise SystemExit(f"no such role: {role}")
     except PlatformError as error:

@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 GRACE_S = 8.0
@@ -21,10 +21,10 @@ def tie_to_parent(parent: int, number: int = signal.SIGTERM) -> None:
         os.kill(os.getpid(), number)  # it ended before we asked
 
 
-def end_after(parent: int, outliving: Sequence[Callable[[], None]] = (), grace_s: float = GRACE_S) -> None:
+def end_after(parent: int, grace_s: float = GRACE_S) -> None:
     """End this process by force some time after its parent has ended, should a good end take longer.
 
-    Each of `outliving` is called before, to end what would outlive this process; more may be added at any time.
+    Its process group ends with it.
     """
 
     def watch() -> None:
@@ -35,8 +35,13 @@ def end_after(parent: int, outliving: Sequence[Callable[[], None]] = (), grace_s
         else:
             select.select([descriptor], [], [])
         threading.Event().wait(grace_s)
-        for end in outliving:
-            end()
-        os.kill(os.getpid(), signal.SIGKILL)
+        end_group()
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def end_group() -> NoReturn:
+    """End this process by force; where it leads a group also what it has started, as Ray, whose agents would go on."""
+    if os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)

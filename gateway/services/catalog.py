@@ -286,6 +286,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
         async def work(steps: Steps) -> pb.CatalogChange:
             to = await program_of_team(steps, request.program, _OPERATORS)
+            checked(command)
             with contextlib.suppress(NotFound):  # what is not kept any more comes to no partition
                 await self._check_reads(steps, to, request.code)
             return _change(await steps.ask(to, command))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from actors import accept
+from actors import Context, Decision, accept
 from actors.entity import AnyEntity
 from actors.errors import Corrupt
 from actors.kernel import layout
@@ -441,10 +441,13 @@ def _spent(purse: Purse, event: Done) -> Purse:
     return Purse(purse.left - event.add, event.pad or None)  # type: ignore[arg-type]
 
 
+def _spend(purse: Purse, do: Do, ctx: Context) -> Decision[Done]:
+    del purse, ctx
+    return accept(Done(do.add, do.pad, ""))
+
+
 _BOXES: AnyEntity = OF_BOXES
-PURSE = dataclasses.replace(
-    _BOXES, initial=Purse(), decide=lambda _, do, __: accept(Done(do.add, do.pad, "")), evolve=_spent
-)
+PURSE = dataclasses.replace(_BOXES, initial=Purse(), decide=_spend, evolve=_spent)
 
 
 @pytest.mark.parametrize("do", [Do(add=5, pad="tea"), Do(add=1)])
