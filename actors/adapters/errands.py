@@ -34,7 +34,6 @@ from actors.sealing import veiled
 from actors.settings import ClusterSettings
 from actors.shape import structs_of, tag_of
 
-CALLER = FOLLOWER
 AT_ONCE = 8
 WAITING_MAX = 256
 FRAME_RECORDS = 40
@@ -197,7 +196,7 @@ def tell(log: Log, cluster: ClusterSettings, asked: Sequence[tuple[Ref[Any], Str
     records: dict[int, list[bytes]] = {}
     for to, command in asked:
         partition = partition_of(to.id, cluster.partitions, cluster.groups)
-        invoke = Invoke(str(to), msgspec.msgpack.encode(command), uuid_utils.uuid7().bytes, CALLER)
+        invoke = Invoke(str(to), msgspec.msgpack.encode(command), uuid_utils.uuid7().bytes, FOLLOWER)
         records.setdefault(partition, []).append(encode_record(invoke))
     topic = cluster.commands_topic
     frames = [
@@ -206,7 +205,7 @@ def tell(log: Log, cluster: ClusterSettings, asked: Sequence[tuple[Ref[Any], Str
         for begin in range(0, len(some), FRAME_RECORDS)
     ]
     appends = [
-        log.append(Slice(topic, partition), encode_frame(topic, partition, CALLER, 0, "", some))
+        log.append(Slice(topic, partition), encode_frame(topic, partition, FOLLOWER, 0, "", some))
         for partition, some in frames
     ]
     for append in appends:

@@ -12,6 +12,7 @@ from typing import Any
 
 from actors.adapters.hosting.asking import ask_host
 from actors.adapters.shelf import program_on
+from actors.domain.identity.person import FOLLOWER
 from actors.errors import InvalidCommand, NotFound, PlatformError, SetupError, Unavailable
 from actors.history import read_slice
 from actors.kernel.record import Position, Programs, Share, Slice, encode_frame, encode_record, frame_records
@@ -22,7 +23,6 @@ from actors.projections.switches import GRAY, HASHES_TABLE, LIVE, SWITCHES_TABLE
 from actors.settings import ClusterSettings
 from actors.verdicts import Verdict, encode_verdict
 
-CALLER = "platform/follower"
 ROWS_MAX = 1_000_000
 FIRST_S_MAX = 60.0
 REST_S_MAX = 10.0
@@ -172,7 +172,7 @@ class Rollout:
 
     def _append(self, partition: int, record: Programs) -> Position:
         slice_ = Slice(self._cluster.commands_topic, partition)
-        frame = encode_frame(*slice_, CALLER, 0, "", [encode_record(record)])
+        frame = encode_frame(*slice_, FOLLOWER, 0, "", [encode_record(record)])
         return Position(partition, self._log.append(slice_, frame).result().offset, 0)
 
     def _loaded(self, positions: Sequence[Position], seconds_max: float) -> str | None:
@@ -206,7 +206,7 @@ class Rollout:
 
     def _say(self, placement: Placement) -> None:
         topic = Slice(self._cluster.placement_topic, 0)
-        frame = encode_frame(*topic, CALLER, 0, "", [encode_placement(placement)])
+        frame = encode_frame(*topic, FOLLOWER, 0, "", [encode_placement(placement)])
         self._log.append(topic, frame, placement_key(placement)).result()
 
     def _placed(self) -> tuple[dict[str, Packaged], dict[int, Placed]]:

@@ -1,16 +1,13 @@
 """`friends` and `mine`: a person's ties and programs, through the running gateway."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from actors.cli import output
-from actors.cli.calling import ask, refuse_call
+from actors.cli.calling import ask, change, place
 from actors.cli.showing import time_of
-from actors.errors import PlatformError, SetupError
-from gateway.client import uuid7
 from gateway.v1 import friends_pb2, search_pb2
 from gateway.v1.friends_pb2_grpc import FriendsServiceStub
 from gateway.v1.search_pb2_grpc import SearchServiceStub
@@ -19,8 +16,8 @@ from gateway.v1.search_pb2_grpc import SearchServiceStub
 def change_tie(folder: Path, method: str, person: str, caller: str, as_json: bool) -> None:
     """Change what there is to another person; prints how it stands then."""
     request = friends_pb2.FriendRequest(person=person)
-    answer, place = _change(folder, FriendsServiceStub, method, request, caller, as_json)
-    facts = {**place, "person": person, "state": answer.state}
+    answer, found = _change(folder, FriendsServiceStub, method, request, caller, as_json)
+    facts = {**found, "person": person, "state": answer.state}
     output.result(facts, as_json, f"{person}: {answer.state}")
 
 
@@ -56,22 +53,14 @@ def show_programs(folder: Path, method: str, caller: str, as_json: bool) -> None
 def change_favourite(folder: Path, method: str, program: str, caller: str, as_json: bool) -> None:
     """Keep a program at hand, or no more."""
     request = search_pb2.FavourRequest(program=program)
-    _, place = _change(folder, SearchServiceStub, method, request, caller, as_json)
-    output.result({**place, "program": program}, as_json, "done")
+    _, found = _change(folder, SearchServiceStub, method, request, caller, as_json)
+    output.result({**found, "program": program}, as_json, "done")
 
 
 def _change(
     folder: Path, stub: Any, method: str, request: Any, caller: str, as_json: bool
 ) -> tuple[Any, dict[str, Any]]:
-    """Ask for a change, again and again by one request id; returns the answer, and where it stands."""
-    name = request.request_id = uuid7(time.time_ns() // 1_000_000)
-    try:
-        answer = ask(folder, lambda client: client.ask(stub, method, request), caller)
-    except SetupError:
-        raise  # nothing was asked
-    except PlatformError as error:
-        refuse_call(folder, error, name, as_json)
-    output.say(f"hutong why {name} --dir {folder}")
-    at = answer.position
-    place = {"position": f"{at.partition}/{at.offset}/{at.index}", "duplicate": answer.duplicate}
-    return answer, {"request_id": name, **place}
+    """Ask for a change; the answer, and by what it is found again."""
+    answer = change(folder, stub, method, request, as_json, caller)
+    output.say(f"hutong why {request.request_id} --dir {folder}")
+    return answer, place(request, answer)

@@ -125,6 +125,38 @@ def call_entity(
     output.say(f"at {answer.position}{again}; hutong why {answer.request_id} --dir {folder}")
 
 
+def change(
+    folder: Path,
+    stub: Any,
+    method: str,
+    request: Any,
+    as_json: bool,
+    caller: str = CALLER,
+    *,
+    person_of: str = "",
+) -> Any:
+    """Ask a typed service for a change, again and again by one request id, which the request is given; its answer."""
+    # Named here and not by the client: a call that fails must be told by its name, too.
+    request.request_id = uuid7(time.time_ns() // 1_000_000)
+    try:
+        return ask(folder, lambda client: client.ask(stub, method, request), caller, person_of=person_of)
+    except SetupError:
+        raise  # nothing was asked
+    except PlatformError as error:
+        refuse_call(folder, error, request.request_id, as_json)
+
+
+def found_by(request: Any, answer: Any) -> dict[str, Any]:
+    """By what a change is found again: its request id and where it was decided."""
+    at = answer.position
+    return {"request_id": request.request_id, "position": f"{at.partition}/{at.offset}/{at.index}"}
+
+
+def place(request: Any, answer: Any) -> dict[str, Any]:
+    """By what a change is found again, and whether it had been decided before."""
+    return {**found_by(request, answer), "duplicate": answer.duplicate}
+
+
 def refuse_call(folder: Path, error: PlatformError, request_id: str, as_json: bool) -> NoReturn:
     """Tell why a call failed, and what can be done about it."""
     try:

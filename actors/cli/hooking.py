@@ -1,7 +1,6 @@
 """`hutong webhooks`: endpoints through the gateway, their secrets from the keyring, deliveries from the rows."""
 
 import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,11 @@ from typing import Any
 from actors.adapters.webhooks import secret_of, secret_text
 from actors.cli import output
 from actors.cli.archive import open_archive
-from actors.cli.calling import ask, refuse_call
+from actors.cli.calling import ask, change, found_by
 from actors.cli.following import current_rows
 from actors.cli.showing import Facts, time_of
 from actors.cli.wiring import root_of
-from actors.errors import PlatformError, SetupError
 from actors.projections.deliveries import COLUMNS, TABLE
-from gateway.client import uuid7
 from gateway.v1 import webhooks_pb2 as pb
 from gateway.v1.webhooks_pb2_grpc import WebhookServiceStub
 
@@ -65,16 +62,8 @@ def replay_delivery(folder: Path, delivery: str, as_json: bool) -> None:
 
 
 def _change(folder: Path, method: str, request: Any, as_json: bool) -> Facts:
-    """Ask for a change, again and again by one request id; where it was decided."""
-    # Named here: a call that fails must be told by its name, too.
-    request.request_id = uuid7(time.time_ns() // 1_000_000)
-    try:
-        at = ask(folder, lambda client: client.ask(WebhookServiceStub, method, request)).position
-    except SetupError:
-        raise  # nothing was asked
-    except PlatformError as error:
-        refuse_call(folder, error, request.request_id, as_json)
-    return {"request_id": request.request_id, "position": f"{at.partition}/{at.offset}/{at.index}"}
+    """Ask for a change; by what it is found again."""
+    return found_by(request, change(folder, WebhookServiceStub, method, request, as_json))
 
 
 def _facts(row: tuple[Any, ...]) -> Facts:

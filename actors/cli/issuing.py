@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.cli import output
-from actors.cli.calling import ask, refuse_call
+from actors.cli.calling import ask, change, found_by, refuse_call
 from actors.cli.showing import Facts, time_of
 from actors.errors import PlatformError, SetupError
 from gateway.client import uuid7
@@ -29,7 +29,7 @@ def issue_token(folder: Path, forced: bool, as_json: bool) -> None:
     secret = os.environ.get(SECRET, "")
     if not secret:
         raise SetupError(f"put the secret into ${SECRET}: a command line can be seen by others", reason="NO_SECRET")
-    request = pb.IssueTokenRequest(forced=forced, request_id=_new_id())
+    request = pb.IssueTokenRequest(forced=forced, request_id=uuid7(time.time_ns() // 1_000_000))
     try:
         answer = ask(folder, lambda client: client.ask(CredentialServiceStub, "IssueToken", request), secret=secret)
     except PlatformError as error:
@@ -55,17 +55,6 @@ def disable_credential(folder: Path, credential: str, as_json: bool) -> None:
 
 
 def _change(folder: Path, method: str, request: Any, as_json: bool) -> tuple[Any, Facts]:
-    """Ask for a change, again and again by one request id; the answer, and where it was decided."""
-    request.request_id = _new_id()
-    try:
-        answer = ask(folder, lambda client: client.ask(CredentialServiceStub, method, request))
-    except SetupError:
-        raise  # nothing was asked
-    except PlatformError as error:
-        refuse_call(folder, error, request.request_id, as_json)
-    at = answer.position
-    return answer, {"request_id": request.request_id, "position": f"{at.partition}/{at.offset}/{at.index}"}
-
-
-def _new_id() -> str:
-    return uuid7(time.time_ns() // 1_000_000)
+    """Ask for a change; the answer, and by what it is found again."""
+    answer = change(folder, CredentialServiceStub, method, request, as_json)
+    return answer, found_by(request, answer)

@@ -7,7 +7,7 @@ import msgspec
 
 from actors.cli import output
 from actors.cli.archive import Archive, open_archive, progress
-from actors.cli.calling import call_entity
+from actors.cli.calling import CALLER, call_entity
 from actors.cli.showing import Facts, Shown, compact, from_json, time_of
 from actors.cli.tracing import position_of
 from actors.errors import InvalidCommand, NotFound
@@ -17,7 +17,6 @@ from actors.kernel.partition import DEAD_LETTER, DeadLetter
 from actors.ports import Slice
 from actors.sealing import SHOWN
 
-CALLER = "hutong-cli"
 _decode_letter = msgspec.msgpack.Decoder(DeadLetter).decode
 
 

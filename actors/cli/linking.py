@@ -4,8 +4,8 @@ import shlex
 from pathlib import Path
 
 from actors.cli import output
-from actors.cli.calling import ask
-from actors.cli.minting import change, place, program_in
+from actors.cli.calling import ask, change, place
+from actors.cli.minting import program_in
 from gateway.v1 import ways_pb2 as pb
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
 
@@ -13,7 +13,7 @@ from gateway.v1.ways_pb2_grpc import WaysServiceStub
 def mint_link(folder: Path, program: str, page: str, scene: str, ttl_ms: int, as_json: bool) -> None:
     """Mint a link; prints its address."""
     request = pb.MintLinkRequest(program=program, page=page, scene=_bytes(scene), ttl_ms=ttl_ms)
-    answer = change(folder, "MintLink", request, as_json)
+    answer = change(folder, WaysServiceStub, "MintLink", request, as_json)
     facts = {"program": program, "link": answer.link, "text": answer.text}
     output.result(facts | place(request, answer), as_json, answer.text)
     output.say(f"hutong links open {program}/{answer.link} --dir {shlex.quote(str(folder))}")
@@ -22,7 +22,7 @@ def mint_link(folder: Path, program: str, page: str, scene: str, ttl_ms: int, as
 def open_link(folder: Path, text: str, caller: str, as_json: bool) -> None:
     """Open a link; prints where it leads."""
     request = pb.ResolveLinkRequest(text=text)
-    answer = change(folder, "ResolveLink", request, as_json, caller, program_in(text))
+    answer = change(folder, WaysServiceStub, "ResolveLink", request, as_json, caller, person_of=program_in(text))
     leads = {"program": answer.program, "link": answer.link, "page": answer.page, "scene": _text(answer.scene)}
     output.result({**leads, "expires_ms": answer.expires_ms} | place(request, answer), as_json, _told(leads))
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
@@ -31,7 +31,7 @@ def open_link(folder: Path, text: str, caller: str, as_json: bool) -> None:
 def add_rule(folder: Path, host: str, prefix: str, program: str, page: str, as_json: bool) -> None:
     """Have the links of a host that begin so lead to a page, once the rules are published."""
     request = pb.AddRuleRequest(host=host, prefix=prefix, program=program, page=page)
-    answer = change(folder, "AddRule", request, as_json)
+    answer = change(folder, WaysServiceStub, "AddRule", request, as_json)
     output.result(place(request, answer), as_json, "done")
     output.say(f"hutong links publish {host} {program} --dir {shlex.quote(str(folder))}")
 
@@ -39,7 +39,7 @@ def add_rule(folder: Path, host: str, prefix: str, program: str, page: str, as_j
 def publish_rules(folder: Path, host: str, program: str, as_json: bool) -> None:
     """Publish the rules of a host."""
     request = pb.PublishRulesRequest(host=host, program=program)
-    answer = change(folder, "PublishRules", request, as_json)
+    answer = change(folder, WaysServiceStub, "PublishRules", request, as_json)
     output.result(place(request, answer), as_json, "done")
     output.say(f"hutong open https://{host}/… --dir {shlex.quote(str(folder))}")
 
@@ -47,7 +47,7 @@ def publish_rules(folder: Path, host: str, program: str, as_json: bool) -> None:
 def share_page(folder: Path, program: str, page: str, scene: str, parent: str, caller: str, as_json: bool) -> None:
     """Share a page; prints the card's address."""
     request = pb.ShareRequest(program=program, page=page, scene=_bytes(scene), parent=parent.upper())
-    answer = change(folder, "Share", request, as_json, caller, program)
+    answer = change(folder, WaysServiceStub, "Share", request, as_json, caller, person_of=program)
     facts = {"program": program, "share": answer.share, "text": answer.text, "depth": answer.depth}
     output.result(facts | place(request, answer), as_json, answer.text)
     output.say(f"hutong shares show {program}/{answer.share} --dir {shlex.quote(str(folder))}")
@@ -67,7 +67,7 @@ def show_share(folder: Path, text: str, as_json: bool) -> None:
 def withdraw_share(folder: Path, program: str, share: str, caller: str, as_json: bool) -> None:
     """End a card."""
     request = pb.WithdrawRequest(program=program, share=share.upper())
-    answer = change(folder, "Withdraw", request, as_json, caller, program)
+    answer = change(folder, WaysServiceStub, "Withdraw", request, as_json, caller, person_of=program)
     output.result(place(request, answer), as_json, "done")
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
 

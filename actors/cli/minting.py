@@ -1,15 +1,12 @@
 """`hutong codes`: codes that are scanned, through the running gateway."""
 
 import shlex
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from actors.cli import output
-from actors.cli.calling import CALLER, ask, refuse_call
-from actors.errors import PlatformError, SetupError
-from gateway.client import uuid7
+from actors.cli.calling import ask, change, place
+from actors.errors import SetupError
 from gateway.v1 import ways_pb2 as pb
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
 
@@ -20,7 +17,7 @@ def mint_code(
     """Mint a code; prints it as a person can scan it, and writes its pictures by format."""
     payload = scene.encode(errors="surrogateescape")
     request = pb.MintCodeRequest(program=program, page=page, scene=payload, env=env)
-    answer = change(folder, "MintCode", request, as_json)
+    answer = change(folder, WaysServiceStub, "MintCode", request, as_json)
     for form, path in files.items():
         try:
             path.write_bytes(_drawn(folder, program, answer.code, form))
@@ -37,36 +34,14 @@ def mint_code(
 def revoke_code(folder: Path, program: str, code: str, as_json: bool) -> None:
     """End a code."""
     request = pb.RevokeCodeRequest(program=program, code=code.upper())
-    answer = change(folder, "RevokeCode", request, as_json)
+    answer = change(folder, WaysServiceStub, "RevokeCode", request, as_json)
     output.result(place(request, answer), as_json, "done")
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
-
-
-def change(folder: Path, method: str, request: Any, as_json: bool, caller: str = CALLER, person_of: str = "") -> Any:
-    """Ask for a change, again and again by one request id."""
-    # Named here: a call that fails must be told by its name, too.
-    request.request_id = uuid7(time.time_ns() // 1_000_000)
-    try:
-        return ask(folder, lambda client: client.ask(WaysServiceStub, method, request), caller, person_of=person_of)
-    except SetupError:
-        raise  # nothing was asked
-    except PlatformError as error:
-        refuse_call(folder, error, request.request_id, as_json)
 
 
 def program_in(text: str) -> str:
     """The program that the text of a code, a link or a card names: what stands before its last part."""
     return text.rpartition("/")[0].rpartition("/")[2].lower()
-
-
-def place(request: Any, answer: Any) -> dict[str, Any]:
-    """By what a change is found again: its request id and where it was decided."""
-    at = answer.position
-    return {
-        "request_id": request.request_id,
-        "position": f"{at.partition}/{at.offset}/{at.index}",
-        "duplicate": answer.duplicate,
-    }
 
 
 def _drawn(folder: Path, program: str, code: str, form: str) -> bytes:

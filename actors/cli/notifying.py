@@ -1,7 +1,6 @@
 """`hutong notify`: templates, grants, sends and the inbox, through the running gateway."""
 
 import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,7 @@ from typing import Any
 import msgspec
 
 from actors.cli import output
-from actors.cli.calling import ask, refuse_call
-from actors.cli.minting import place
-from actors.errors import PlatformError, SetupError
-from gateway.client import uuid7
+from actors.cli.calling import ask, change, place
 from gateway.v1 import notify_pb2 as pb
 from gateway.v1.notify_pb2_grpc import NotifyServiceStub
 
@@ -78,14 +74,7 @@ def _show(facts: dict[str, Any], rows: Sequence[dict[str, Any]], none: str, as_j
 
 
 def _change(folder: Path, method: str, request: Any, as_json: bool, shown: Sequence[str] = ()) -> None:
-    # Named here: a call that fails must be told by its name, too.
-    request.request_id = uuid7(time.time_ns() // 1_000_000)
-    try:
-        answer = ask(folder, lambda client: client.ask(NotifyServiceStub, method, request))
-    except SetupError:
-        raise  # nothing was asked
-    except PlatformError as error:
-        refuse_call(folder, error, request.request_id, as_json)
+    answer = change(folder, NotifyServiceStub, method, request, as_json)
     facts = {name: getattr(answer, name) for name in shown}
     told = "  ".join(f"{name} {value}" for name, value in facts.items())
     output.result(facts | place(request, answer), as_json, told or "done")

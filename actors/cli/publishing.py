@@ -1,37 +1,26 @@
 """`hutong catalog`: accounts, programs, their versions, review and release, through the running gateway."""
 
-import time
 from pathlib import Path
 from typing import Any
 
-from actors.cli import output
-from actors.cli.calling import ask, refuse_call
-from actors.errors import PlatformError, SetupError
-from gateway.client import uuid7
+from actors.cli import calling, output
+from actors.cli.calling import ask
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1.catalog_pb2_grpc import CatalogServiceStub
 
 
 def change(folder: Path, method: str, request: Any, as_json: bool) -> None:
     """Ask the catalogue for a change, again and again by one request id; prints it and what came of it."""
-    # Named here: a call that fails must be told by its name, too.
-    name = request.request_id = uuid7(time.time_ns() // 1_000_000)
-    try:
-        answer = ask(folder, lambda client: client.ask(CatalogServiceStub, method, request))
-    except SetupError:
-        raise  # nothing was asked
-    except PlatformError as error:
-        refuse_call(folder, error, name, as_json)
-    facts: dict[str, Any] = {"request_id": name}
+    answer = calling.change(folder, CatalogServiceStub, method, request, as_json)
+    facts: dict[str, Any] = {"request_id": request.request_id}
     if isinstance(answer, pb.TakeReviewResponse):
         facts |= {"program": answer.program, "code": answer.code}
         shown = f"{answer.program} version {answer.code}" if answer.program else "nothing waits in this lane"
     else:
-        at = answer.position
-        facts |= {"position": f"{at.partition}/{at.offset}/{at.index}", "duplicate": answer.duplicate}
+        facts = calling.place(request, answer)
         shown = "done"
     output.result(facts, as_json, shown)
-    output.say(f"hutong why {name} --dir {folder}")
+    output.say(f"hutong why {request.request_id} --dir {folder}")
 
 
 def show(folder: Path, program: str, as_json: bool) -> None:

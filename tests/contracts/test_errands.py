@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import pytest
 from msgspec import Struct, json, msgpack
 
-from actors.adapters.errands import CALLER, Webhooks
+from actors.adapters.errands import Webhooks
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryRows
 from actors.adapters.webhooks import Outcome, Sender
+from actors.domain.identity.person import FOLLOWER
 from actors.domain.webhook.delivery import Begin, Tried, Trying
 from actors.domain.webhook.endpoint import Changed, Endpoint
 from actors.kernel.action import EventRecord
@@ -73,7 +74,7 @@ def asked(log: MemoryLog) -> list[tuple[str, Begin | Tried]]:
         for fetched in reader.poll(0):
             for record in decode_frame(*slice_, fetched.offset, fetched.frame).records:
                 assert isinstance(record, Invoke)
-                assert record.caller == CALLER
+                assert record.caller == FOLLOWER
                 found.append((record.entity, msgpack.decode(record.command, type=Begin | Tried)))
         reader.close()
     return found
