@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes the locks anew from pyproject.toml. Versions that fit stay; `bash infra/lock.sh --upgrade` takes the newest.
-# Each lock holds hashes and no address. The runtime and build locks keep to the versions of the development lock.
+# Each lock holds hashes and no address. The other locks keep to the versions of the development lock.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,7 +9,8 @@ compile() {
         --python-version 3.11 --custom-compile-command "bash infra/lock.sh" "$@"
 }
 
-compile pyproject.toml --group dev --output-file infra/requirements-dev.txt "$@"
+compile pyproject.toml --extra load --group dev --output-file infra/requirements-dev.txt "$@"
+compile pyproject.toml --extra load --constraints infra/requirements-dev.txt --output-file infra/requirements-load.txt
 compile pyproject.toml --constraints infra/requirements-dev.txt --output-file infra/requirements.txt
 printf '%s\n' uv hatchling editables | compile - --constraints infra/requirements-dev.txt \
     --output-file infra/requirements-build.txt "${@}"

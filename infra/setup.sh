@@ -2,9 +2,10 @@
 # Makes .venv in the repository's root and fills it from the lock. Repeatable; quick when nothing changed.
 #
 #   bash infra/setup.sh          what the platform needs to run
-#   bash infra/setup.sh --dev    that, and what its tests need
+#   bash infra/setup.sh --load   that, and what load tests, their reports and the planner need
+#   bash infra/setup.sh --dev    that, and what the tests need
 #
-# A .venv made with --dev stays so: it has all that running needs. PYTHON names another interpreter than python3.
+# A .venv that has more than is asked for stays as it is. PYTHON names another interpreter than python3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,13 +17,18 @@ fail() {
 kind=runtime
 case "${1:-}" in
     --dev) kind=dev ;;
+    --load) kind=load ;;
     "") ;;
-    *) fail "unknown option '$1'; there is only --dev" ;;
+    *) fail "unknown option '$1'; there are --load and --dev" ;;
 esac
-[ "$(cat .venv/hutong.kind 2>/dev/null || true)" != dev ] || kind=dev
+case "$(cat .venv/hutong.kind 2>/dev/null || true)" in
+    dev) kind=dev ;;
+    load) [ $kind = dev ] || kind=load ;;
+esac
 
 case $kind in
     dev) lock=infra/requirements-dev.txt ;;
+    load) lock=infra/requirements-load.txt ;;
     runtime) lock=infra/requirements.txt ;;
 esac
 

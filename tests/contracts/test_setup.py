@@ -52,7 +52,8 @@ def test_an_unknown_option_is_refused(clone: Path) -> None:
 
 def test_every_lock_holds_hashes_and_no_address() -> None:
     locks = sorted((REPOSITORY / "infra").glob("requirements*.txt"))
-    assert [lock.name for lock in locks] == ["requirements-build.txt", "requirements-dev.txt", "requirements.txt"]
+    names = [lock.name for lock in locks]
+    assert names == ["requirements-build.txt", "requirements-dev.txt", "requirements-load.txt", "requirements.txt"]
     for lock in locks:
         text = lock.read_text()
         pins = text.count("==")
@@ -65,4 +66,4 @@ def test_development_and_running_use_the_same_versions() -> None:
     def pins(name: str) -> set[str]:
         return {line.split()[0] for line in (REPOSITORY / "infra" / name).read_text().splitlines() if "==" in line}
 
-    assert pins("requirements.txt") < pins("requirements-dev.txt")
+    assert pins("requirements.txt") < pins("requirements-load.txt") < pins("requirements-dev.txt")
