@@ -14,6 +14,8 @@ PlatformError                        gRPC                  who acts
 ├─ Corrupt(position)                 UNAVAILABLE (halted)  an operator; the partition stops and says where
 └─ SetupError                        (command line)        the operator; says what to change and how to go on
 AssertionError in the kernel         UNAVAILABLE (halted)  us; the partition stops
+
+A reason says whose it is: that of a Reject is in small letters (`sold_out`), any other in capitals (`NO_SUCH_KIND`).
 """
 
 from typing import Literal, TypeAlias

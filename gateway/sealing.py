@@ -64,10 +64,10 @@ class Sealing:
     def seal_packed(self, subject: str, program: str, purpose: bytes, packed: bytes) -> bytes:
         """The same of what is msgpack already."""
         if self._subjects is None:
-            raise Reject("NO_KEYS", next="personal data needs a keyring, and this gateway has none")
+            raise Reject("no_keyring", next="personal data needs a keyring, and this gateway has none")
         cipher = self._cipher(self._subjects, subject)
         if cipher is None:
-            raise Reject("PERSON_ERASED")
+            raise Reject("person_erased")
         context = hashlib.sha256(purpose).digest()[:CONTEXT_BYTES]
         ciphertext = cipher.encrypt(packed, _bound(subject, program, context))
         return _encode(Sealed(subject, program, context, ciphertext))
@@ -158,7 +158,7 @@ class Sealing:
     async def enrol(self, login: str, person: str) -> str:
         """See `Subjects.enrol`."""
         if self._subjects is None:
-            raise Reject("NO_KEYS")
+            raise Reject("no_keyring")
         return await asyncio.get_running_loop().run_in_executor(self._maker, self._subjects.enrol, login, person)
 
     def close(self) -> None:

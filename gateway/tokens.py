@@ -55,7 +55,7 @@ class Why(StrEnum):
     AUDIENCE = "TOKEN_AUDIENCE"
     NOT_YET = "TOKEN_NOT_YET"
     EXPIRED = "TOKEN_EXPIRED"
-    ERASED = "PERSON_ERASED"
+    ERASED = "TOKEN_PERSON_ERASED"
 
 
 SAYS: Mapping[Why, str] = {

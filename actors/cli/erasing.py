@@ -64,7 +64,7 @@ async def _erased(client: "Client", request: "pb.PersonRequest") -> None:
             await asyncio.sleep(LOOK_S)
             state = (await client.ask(IdentityServiceStub, "GetPerson", look)).state
     except Unauthenticated as error:
-        if error.reason != "PERSON_ERASED":
+        if error.reason != "TOKEN_PERSON_ERASED":
             raise
         return
     if state != "erased":

@@ -174,7 +174,7 @@ def decide(friends: Friends, command: FriendsCommand, ctx: Context) -> Decision[
     if isinstance(command, Erase):
         return _erase(friends, command.ends_max, ctx)
     if friends.erased:
-        raise Reject("PERSON_ERASED")
+        raise Reject("person_erased")
     person = command.person
     if person == ctx.entity_id:
         raise Reject("oneself")

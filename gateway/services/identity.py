@@ -84,7 +84,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
         async def work(steps: Steps) -> pb.SignInResponse:
             vault = self.open(steps)
             if self._issuer is None:
-                raise Reject("NO_ISSUER", next="start the platform with HUTONG_OIDC_ISSUER and HUTONG_OIDC_AUDIENCE")
+                raise Reject("no_issuer", next="start the platform with HUTONG_OIDC_ISSUER and HUTONG_OIDC_AUDIENCE")
             if steps.principal != UNPROVEN:
                 raise denied()
             subject = await self._issuer.subject(id_token_of(context.invocation_metadata()))
@@ -186,7 +186,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             if login is None:
                 raise InvalidCommand("this is no login code of this platform", field="code", reason="INVALID_CODE")
             if login.program != program:
-                raise Reject("CODE_OF_OTHER_PROGRAM")
+                raise Reject("code_of_other_program")
             await good_person(steps, login.person)
             unionid = await _unionid(steps, vault.derived, program, login.person)
             openid = vault.derived.openid(program, login.person)
@@ -318,7 +318,7 @@ async def _check_goes_on(steps: Steps, login: str, n: int = 0) -> None:
     if found.state != "active":
         raise Reject(found.why)
     if 0 < n < found.n:
-        raise Reject("REFRESH_REUSED")
+        raise Reject("refresh_reused")
 
 
 def _whom(steps: Steps, person: str) -> str:

@@ -109,7 +109,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
                 raise InvalidCommand(message, field="answers", reason="INVALID_ANSWERS")
             if len(names) > ASKED_MAX:
                 message = f"a prompt asks for {ASKED_MAX} templates at most"
-                raise InvalidCommand(message, field="templates", reason="TOO_MANY_TEMPLATES")
+                raise InvalidCommand(message, field="templates", reason="INVALID_TEMPLATES")
             answers: dict[str, Given] = {}
             for name, answer in zip(names, request.answers, strict=True):
                 said: Any = answer  # one of four; whatever else is refused when the command is checked
@@ -303,7 +303,7 @@ async def _approved(steps: Steps, program: str, name: str) -> Template:
     """Raises NotFound, or Reject for a template that may not be used, or not any more."""
     template = await _template_of(steps, program, name)
     if template.state != "approved":
-        raise Reject("TEMPLATE_NOT_APPROVED", template=name, state=template.state)
+        raise Reject("template_not_approved", template=name, state=template.state)
     return template
 
 

@@ -10,9 +10,9 @@ async def good_person(steps: Steps, person: str) -> people.Person:
     """Raises Reject for a person who is blocked or erased, NotFound for one who never signed in."""
     found = await steps.look(PERSON.at(person), "person", people.Person)
     if found.state in ("erasing", "erased"):
-        raise Reject("PERSON_ERASED")
+        raise Reject("person_erased")
     if found.state == "blocked":
-        raise Reject("PERSON_BLOCKED")
+        raise Reject("person_blocked")
     if found.state == "none":
         raise NotFound("there is no such person; sign in first", reason="NO_SUCH_PERSON")
     return found

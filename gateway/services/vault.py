@@ -37,5 +37,5 @@ class KeyedService(TypedService):
     def open(self, steps: Steps) -> Vault:
         """Raises Reject where nobody proves who they are: a token would be given to whoever asks for it."""
         if self.vault is None or steps.principal is None:
-            raise Reject("NO_KEYS", next="start the platform with HUTONG_IDENTITY_REQUIRED=true")
+            raise Reject("no_keyring", next="start the platform with HUTONG_IDENTITY_REQUIRED=true")
         return self.vault

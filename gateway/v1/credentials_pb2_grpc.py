@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class CredentialServiceStub:
     """Credentials: `server/PROGRAM` or `merchant/ID`. Errors, metadata and request ids are those of ProgramService.
-    NO_KEYS where identity is not required.
+    no_keyring where identity is not required.
     """
 
     def __init__(self, channel):
@@ -60,7 +60,7 @@ class CredentialServiceStub:
 
 class CredentialServiceServicer:
     """Credentials: `server/PROGRAM` or `merchant/ID`. Errors, metadata and request ids are those of ProgramService.
-    NO_KEYS where identity is not required.
+    no_keyring where identity is not required.
     """
 
     def RenewSecret(self, request, context):
@@ -73,7 +73,7 @@ class CredentialServiceServicer:
     def IssueToken(self, request, context):
         """The token of whoever shows a secret: metadata `authorization: Basic BASE64(SECRET)`. It is the same one,
         whoever asks at whichever gateway, until five minutes before it expires; then a new one, and both are good.
-        CREDENTIAL_DISABLED, SECRET_REPLACED; of forced ones TOO_MANY_REFRESHES, REFRESH_TOO_SOON.
+        credential_disabled, secret_replaced; of forced ones too_many_refreshes, refresh_too_soon.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,7 +126,7 @@ def add_CredentialServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class CredentialService:
     """Credentials: `server/PROGRAM` or `merchant/ID`. Errors, metadata and request ids are those of ProgramService.
-    NO_KEYS where identity is not required.
+    no_keyring where identity is not required.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class IdentityServiceStub:
-    """People. Errors, metadata and request ids are those of ProgramService. NO_KEYS where identity is not required.
+    """People. Errors, metadata and request ids are those of ProgramService. no_keyring where identity is not required.
     """
 
     def __init__(self, channel):
@@ -103,11 +103,11 @@ class IdentityServiceStub:
 
 
 class IdentityServiceServicer:
-    """People. Errors, metadata and request ids are those of ProgramService. NO_KEYS where identity is not required.
+    """People. Errors, metadata and request ids are those of ProgramService. no_keyring where identity is not required.
     """
 
     def SignIn(self, request, context):
-        """An issuer that the platform trusts says who has signed in. PERSON_BLOCKED, PERSON_ERASED.
+        """An issuer that the platform trusts says who has signed in. person_blocked, person_erased.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +115,7 @@ class IdentityServiceServicer:
 
     def SignInWith(self, request, context):
         """The same for who has signed in with the issuer that this platform trusts: metadata `authorization: OIDC ID_TOKEN`.
-        NO_ISSUER, and the reasons of tokens.
+        no_issuer, and the reasons of tokens.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +123,7 @@ class IdentityServiceServicer:
 
     def Refresh(self, request, context):
         """The account's next token, for a refresh secret: metadata `authorization: Basic BASE64(REFRESH)`. Each is used once; one
-        that was used before ends the sign-in. REFRESH_REUSED, LOGIN_EXPIRED, SIGNED_OUT, PERSON_BLOCKED.
+        that was used before ends the sign-in. refresh_reused, login_expired, signed_out, person_blocked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,14 +137,15 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def IssueCode(self, request, context):
-        """A login code, which a program's server can exchange once and within minutes. TOO_MANY_CODES, PERSON_BLOCKED.
+        """A login code, which a program's server can exchange once and within minutes. too_many_codes, person_blocked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExchangeCode(self, request, context):
-        """Who has shown this code, and a session with them. INVALID_CODE, CODE_USED, CODE_EXPIRED, CODE_OF_OTHER_PROGRAM.
+        """Who has shown this code, and a session with them. INVALID_CODE, code_not_issued, code_used, code_expired,
+        code_of_other_program.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -278,7 +279,7 @@ def add_IdentityServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IdentityService:
-    """People. Errors, metadata and request ids are those of ProgramService. NO_KEYS where identity is not required.
+    """People. Errors, metadata and request ids are those of ProgramService. no_keyring where identity is not required.
     """
 
     @staticmethod

@@ -155,7 +155,7 @@ class NotifyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SendMessage(self, request, context):
-        """One message by a template, for one grant. NOTIFY_REFUSED, NOTIFY_USED_UP, NOTIFY_BANNED. The same message id again is
+        """One message by a template, for one grant. notify_refused, notify_used_up, notify_banned. The same message id again is
         the same send.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -198,7 +198,7 @@ class NotifyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplyTo(self, request, context):
-        """One message of customer service. WINDOW_CLOSED, WINDOW_FULL. The same message id again is the same reply.
+        """One message of customer service. window_closed, window_full. The same message id again is the same reply.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

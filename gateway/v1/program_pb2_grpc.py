@@ -39,7 +39,8 @@ class ProgramServiceStub:
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
     BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into
-    metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
+    metadata. A rule's no is FAILED_PRECONDITION, and its reason is in small letters (`sold_out`); every other reason is
+    in capitals. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
     OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
     ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
 
@@ -105,7 +106,8 @@ class ProgramServiceServicer:
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
     BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into
-    metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
+    metadata. A rule's no is FAILED_PRECONDITION, and its reason is in small letters (`sold_out`); every other reason is
+    in capitals. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
     OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
     ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
 
@@ -224,7 +226,8 @@ class ProgramService:
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
     BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into
-    metadata. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
+    metadata. A rule's no is FAILED_PRECONDITION, and its reason is in small letters (`sold_out`); every other reason is
+    in capitals. UNAVAILABLE and DEADLINE_EXCEEDED carry the reason NOT_APPENDED (it certainly had no effect) or
     OUTCOME_UNKNOWN (send it again with the same request id, to any gateway). What the transport says without a status of
     ours, such as a connection that breaks, is to be taken as OUTCOME_UNKNOWN.
 

@@ -134,7 +134,7 @@ class Day:
         session = await asked(server, IdentityServiceStub, "ExchangeCode", shown, request_id)
         expect(session.openid == (await self.me.at("bike")).openid, f"the code is of {session.openid}")
         twice = await refusal(asked(server, IdentityServiceStub, "ExchangeCode", shown))
-        expect(twice == "CODE_USED", f"a code used twice is {twice}")
+        expect(twice == "code_used", f"a code used twice is {twice}")
         check = identity_pb2.CheckSessionRequest(program="bike", openid=session.openid, session=session.session)
         state = (await asked(server, IdentityServiceStub, "CheckSession", check)).state
         expect(state == "active", f"the session is {state}")
@@ -226,7 +226,7 @@ class Day:
         await self._expect_grant(me, 0)
         said.message_id += "-again"
         refused = await refusal(asked(server, NotifyServiceStub, "SendMessage", said))
-        expect(refused == "NOTIFY_USED_UP", f"a second message is {refused}")
+        expect(refused == "notify_used_up", f"a second message is {refused}")
         noted = notify_pb2.CursorRequest(program="food", openid=me.openid, cursor=message.cursor)
         await asked(me.client, NotifyServiceStub, "AcknowledgeBox", noted)
         await me.invoke(f"food/orders/{merchant}/{name}", "food.order.pick")
@@ -416,7 +416,7 @@ class Day:
         try:
             await asked(self.me.account, IdentityServiceStub, "Erase", erase, request_id)
         except Unauthenticated as error:  # it was done by an earlier try, whose answer was lost
-            expect(error.reason == "PERSON_ERASED", f"a person who is erased is told {error.reason}")
+            expect(error.reason == "TOKEN_PERSON_ERASED", f"a person who is erased is told {error.reason}")
         operator, person = self.town.by("operator/city"), identity_pb2.GetPersonRequest(person=self.me.person)
         give_up_at = time.monotonic() + WAIT_S_MAX
         while (state := (await asked(operator, IdentityServiceStub, "GetPerson", person)).state) != "erased":
@@ -426,7 +426,7 @@ class Day:
         expect(contact is None, f"the kitchen still knows {contact}")
         token = identity_pb2.GetPersonTokenRequest(program="bike")
         refused = await refusal(asked(self.me.account, IdentityServiceStub, "GetPersonToken", token))
-        expect(refused == "PERSON_ERASED", f"the erased person is told {refused}")
+        expect(refused in ("person_erased", "TOKEN_PERSON_ERASED"), f"the erased person is told {refused}")
         return "forgotten"
 
 

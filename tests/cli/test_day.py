@@ -66,7 +66,7 @@ def test_a_step_that_is_not_as_it_must_be_is_said_and_is_the_last(city: Platform
 def test_where_nobody_proves_who_they_are_there_is_no_day(platform: Platform) -> None:
     error = platform("demo day-in-the-city").error
     assert (error["reason"], error["details"]["next"]) == (
-        "NO_KEYS",
+        "no_keyring",
         "start the platform with HUTONG_IDENTITY_REQUIRED=true",
     )
 

@@ -82,7 +82,7 @@ def test_whoever_is_erased_is_forgotten_and_signs_in_as_somebody_else(tmp_path: 
 
 
 def test_where_identity_is_not_required_nobody_signs_in(platform: Platform) -> None:
-    assert platform("sign-in", "ann").error["reason"] == "NO_KEYS"
+    assert platform("sign-in", "ann").error["reason"] == "no_keyring"
 
 
 def test_nothing_is_made_where_nothing_runs(tmp_path: Path) -> None:

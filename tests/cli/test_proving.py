@@ -69,7 +69,7 @@ def test_a_server_gets_its_token_for_a_secret_until_its_credential_is_disabled(
     first, again = (closed("credentials token").value for _ in range(2))
     assert first == again
     assert closed("credentials token", "--force").value["version"] == first["version"] + 1
-    assert closed("credentials token", "--force").error["reason"] == "REFRESH_TOO_SOON"
+    assert closed("credentials token", "--force").error["reason"] == "refresh_too_soon"
     quota = closed("credentials quota", "server/bike").value
     assert (quota["state"], quota["used"], quota["remain"]) == ("active", 1, 19)
     monkeypatch.setenv("HUTONG_TOKEN", first["token"])
@@ -77,7 +77,7 @@ def test_a_server_gets_its_token_for_a_secret_until_its_credential_is_disabled(
     monkeypatch.delenv("HUTONG_TOKEN")
     disabled = closed("credentials disable", "server/bike").value
     assert closed("why", disabled["request_id"]).value["calls"]
-    assert closed("credentials token").error["reason"] == "CREDENTIAL_DISABLED"
+    assert closed("credentials token").error["reason"] == "credential_disabled"
     assert closed("credentials renew", "bike").error["reason"] == "INVALID_CREDENTIAL"
 
 

@@ -104,7 +104,7 @@ def test_a_program_of_no_open_account_is_not_registered() -> None:
         there.when(CAFE, p.Register("Café", "food"))
     with pytest.raises(Reject, match="bad_id"):
         there.when(p.PROGRAM.at("acme"), p.Register("Café", "food"))
-    with pytest.raises(Reject, match="no_such_program"):
+    with pytest.raises(Reject, match="not_registered"):
         there.when(CAFE, Upload(1, "1", hash_of(1)))
 
 

@@ -79,26 +79,26 @@ def test_a_forced_refresh_ends_the_former_token_after_five_minutes_and_not_befor
 def test_forced_refreshes_are_thirty_seconds_apart_and_twenty_in_any_day() -> None:
     scenario = opened()
     token(scenario, issue(forced=True), START_MS)
-    assert refusal(scenario, issue(forced=True), START_MS + GAP_MS - 1) == "REFRESH_TOO_SOON"
+    assert refusal(scenario, issue(forced=True), START_MS + GAP_MS - 1) == "refresh_too_soon"
     for n in range(1, 20):
         token(scenario, issue(forced=True), START_MS + n * GAP_MS)
     later_ms = START_MS + DAY_MS - 1
-    assert refusal(scenario, issue(forced=True), later_ms) == "TOO_MANY_REFRESHES"
+    assert refusal(scenario, issue(forced=True), later_ms) == "too_many_refreshes"
     assert token(scenario, issue(), later_ms).version == 21, "an ordinary one is not bounded"
     assert token(scenario, issue(forced=True), later_ms + 1).version == 22
-    assert refusal(scenario, issue(forced=True), later_ms + 1 + GAP_MS - 1) == "TOO_MANY_REFRESHES"
+    assert refusal(scenario, issue(forced=True), later_ms + 1 + GAP_MS - 1) == "too_many_refreshes"
 
 
 def test_a_new_secret_leaves_the_former_five_minutes_and_those_before_nothing() -> None:
     scenario = opened()
     for n in (2, 3):
         assert scenario.when(Renew(OVERLAP_MS), now_ms=START_MS + n).reply == {"n": n}
-    assert refusal(scenario, issue(secret=1), START_MS + 3) == "SECRET_REPLACED"
+    assert refusal(scenario, issue(secret=1), START_MS + 3) == "secret_replaced"
     assert token(scenario, issue(secret=2), START_MS + 3 + OVERLAP_MS - 1) == token(
         scenario, issue(secret=3), START_MS + 3 + OVERLAP_MS
     )
     for secret in (0, 2, 4):
-        assert refusal(scenario, issue(secret=secret), START_MS + 3 + OVERLAP_MS) == "SECRET_REPLACED"
+        assert refusal(scenario, issue(secret=secret), START_MS + 3 + OVERLAP_MS) == "secret_replaced"
 
 
 def test_nothing_of_a_disabled_credential_is_good_and_a_new_secret_begins_anew_with_higher_numbers() -> None:
@@ -107,9 +107,9 @@ def test_nothing_of_a_disabled_credential_is_good_and_a_new_secret_begins_anew_w
     scenario.when(Disable(), now_ms=START_MS)
     assert scenario.when(Disable(), now_ms=START_MS).events == ()
     assert good(scenario, START_MS) == []
-    assert refusal(scenario, issue(), START_MS) == "CREDENTIAL_DISABLED"
+    assert refusal(scenario, issue(), START_MS) == "credential_disabled"
     scenario.when(Renew(OVERLAP_MS), now_ms=START_MS)
-    assert refusal(scenario, issue(secret=1), START_MS) == "SECRET_REPLACED"
+    assert refusal(scenario, issue(secret=1), START_MS) == "secret_replaced"
     assert token(scenario, issue(secret=2), START_MS).version == 2
     assert good(scenario, START_MS) == [2]
 
@@ -146,7 +146,7 @@ def test_whatever_is_asked_when_the_newest_token_is_good_for_five_minutes_and_fe
         kid = "k2" if kid == "k1" and lost else "k1" if lost else kid
         asked_for = issue(forced=forced, kid=kid, lost=lost)
         if forced and _is_too_much(scenario.state, now_ms):
-            assert refusal(scenario, asked_for, now_ms) in ("TOO_MANY_REFRESHES", "REFRESH_TOO_SOON")
+            assert refusal(scenario, asked_for, now_ms) in ("too_many_refreshes", "refresh_too_soon")
             continue
         given_ = token(scenario, asked_for, now_ms)
         assert given_.until_ms - now_ms >= OVERLAP_MS

@@ -43,12 +43,12 @@ def test_a_code_is_exchanged_once_within_its_five_minutes() -> None:
     at_ms = NOW_MS + TTL_MS - 1
     assert opened.events == (CodeRedeemed(1, at_ms), SessionOpened(1, "k1", at_ms + KEY_MS))
     assert opened.reply == {"version": 1, "until_ms": at_ms + KEY_MS}
-    with pytest.raises(Reject, match="CODE_USED"):
+    with pytest.raises(Reject, match="code_used"):
         scenario.when(redeem(1))
     scenario.when(ISSUE)
-    with pytest.raises(Reject, match="CODE_EXPIRED"):
+    with pytest.raises(Reject, match="code_expired"):
         scenario.when(redeem(2), now_ms=at_ms + TTL_MS)
-    with pytest.raises(Reject, match="INVALID_CODE"):
+    with pytest.raises(Reject, match="code_not_issued"):
         scenario.when(redeem(3))
 
 
@@ -98,13 +98,13 @@ def test_codes_are_bounded_by_the_minute_and_by_how_many_are_open() -> None:
     scenario = link()
     for _ in range(16):
         scenario.when(ISSUE)
-    with pytest.raises(Reject, match="TOO_MANY_CODES"):
+    with pytest.raises(Reject, match="too_many_codes"):
         scenario.when(ISSUE)
     for n in range(1, 101):
         scenario.when(redeem(n))
         if n < 100:
             scenario.when(ISSUE) if n <= 84 else None
-    with pytest.raises(Reject, match="TOO_MANY_CODES"):
+    with pytest.raises(Reject, match="too_many_codes"):
         scenario.when(ISSUE, now_ms=NOW_MS + 59_999)
     scenario.when(ISSUE, now_ms=NOW_MS + 60_000)
 
@@ -116,7 +116,7 @@ def test_what_is_remembered_of_codes_is_bounded_and_one_that_is_open_is_never_fo
         scenario.when(ISSUE, now_ms=NOW_MS + 1_000 * n)
         scenario.when(redeem(n))
     assert len(scenario.state.codes) == KEPT_MAX
-    with pytest.raises(Reject, match="CODE_EXPIRED"):
+    with pytest.raises(Reject, match="code_expired"):
         scenario.when(redeem(2))
     scenario.when(redeem(1))
 

@@ -35,19 +35,19 @@ def test_an_answer_that_was_lost_is_given_again_for_half_a_minute_and_then_its_s
     scenario = begun()
     first = refresh(scenario, 1)
     assert refresh(scenario, 1, NOW_MS + AGAIN_MS - 1) == first
-    assert refresh(scenario, 1, NOW_MS + AGAIN_MS) == Next(why="REFRESH_REUSED")
+    assert refresh(scenario, 1, NOW_MS + AGAIN_MS) == Next(why="refresh_reused")
     assert scenario.state.state == "ended"
-    assert refresh(scenario, 2) == Next(why="REFRESH_REUSED"), "the newest is no good any more either"
+    assert refresh(scenario, 2) == Next(why="refresh_reused"), "the newest is no good any more either"
 
 
 def test_what_has_expired_or_ended_stays_so_and_says_why() -> None:
     late = begun()
-    assert refresh(late, 1, NOW_MS + TTL_MS) == Next(why="LOGIN_EXPIRED")
-    assert refresh(late, 1, NOW_MS) == Next(why="LOGIN_EXPIRED")
+    assert refresh(late, 1, NOW_MS + TTL_MS) == Next(why="login_expired")
+    assert refresh(late, 1, NOW_MS) == Next(why="login_expired")
     out = begun()
-    assert out.when(End()).events == (Ended("SIGNED_OUT", NOW_MS),)
+    assert out.when(End()).events == (Ended("signed_out", NOW_MS),)
     assert out.when(End()).events == ()
-    assert refresh(out, 1) == Next(why="SIGNED_OUT")
+    assert refresh(out, 1) == Next(why="signed_out")
 
 
 @given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 3)), max_size=30))

@@ -66,7 +66,7 @@ def test_two_grants_are_two_sends_and_the_third_is_told_that_they_are_used_up() 
     answer(ensemble, "accept")
     send(ensemble, "a")
     send(ensemble, "b")
-    with refused_with("NOTIFY_USED_UP"):
+    with refused_with("notify_used_up"):
         send(ensemble, "c")
     assert (left(ensemble), in_box(ensemble)) == (0, ["a", "b"])
 
@@ -77,7 +77,7 @@ def test_a_message_sent_again_by_its_id_is_one_send_and_another_of_that_id_is_re
     send(ensemble, "a")
     again = send(ensemble, "a")
     assert (again.events, again.reply) == ((), {"left": 0, "lasting": False, "again": True})
-    with refused_with("MESSAGE_ID_TAKEN"):
+    with refused_with("message_id_taken"):
         send(ensemble, "a", "Late")
     assert in_box(ensemble) == ["a"]
 
@@ -85,11 +85,11 @@ def test_a_message_sent_again_by_its_id_is_one_send_and_another_of_that_id_is_re
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        ((), "NOTIFY_REFUSED"),
-        (("reject",), "NOTIFY_REFUSED"),
-        (("filter",), "NOTIFY_REFUSED"),
-        (("ban",), "NOTIFY_BANNED"),
-        (("accept", "ban"), "NOTIFY_BANNED"),
+        ((), "notify_refused"),
+        (("reject",), "notify_refused"),
+        (("filter",), "notify_refused"),
+        (("ban",), "notify_banned"),
+        (("accept", "ban"), "notify_banned"),
     ],
 )
 def test_a_send_that_is_refused_says_why_and_puts_nothing(said: tuple[Said, ...], reason: str) -> None:
@@ -106,7 +106,7 @@ def test_grants_that_were_given_outlive_a_rejection_and_a_ban_that_was_lifted() 
     for said in ("accept", "reject"):
         answer(ensemble, said)
     send(ensemble, "a")
-    with refused_with("NOTIFY_REFUSED"):
+    with refused_with("notify_refused"):
         send(ensemble, "b")
     for lifted in ("accept", "ban", "accept"):
         answer(ensemble, lifted)
@@ -119,7 +119,7 @@ def test_a_lasting_grant_is_for_all_sends_until_it_is_taken_back() -> None:
     for number in range(9):
         send(ensemble, str(number))
     answer(ensemble, "reject", lasting=True)
-    with refused_with("NOTIFY_REFUSED"):
+    with refused_with("notify_refused"):
         send(ensemble, "late")
     assert len(in_box(ensemble)) == 9
 
@@ -128,7 +128,7 @@ def test_a_person_answers_for_so_many_templates_and_so_many_messages_are_remembe
     ensemble = street()
     for number in range(TEMPLATES_MAX):
         answer(ensemble, "accept", template=str(number))
-    with refused_with("TOO_MANY_TEMPLATES"):
+    with refused_with("too_many_templates"):
         answer(ensemble, "accept")
     scenario = Scenario(GRANTS, entity_id=WHO)
     scenario.when(Answer({"ready": Given("accept", lasting=True)}))
@@ -159,7 +159,7 @@ def test_in_whatever_order_no_grant_is_used_twice_and_every_send_used_one(
                 given_ += step == ("accept", False)
         except Reject as reject:
             reasons.append(reject.reason)
-    assert set(reasons) <= {"NOTIFY_USED_UP", "NOTIFY_REFUSED", "NOTIFY_BANNED"}
+    assert set(reasons) <= {"notify_used_up", "notify_refused", "notify_banned"}
     grants = ensemble.state(GRANTS, WHO).templates
     used = sum(grant.used for grant in grants.values())
     assert all(grant.left >= 0 for grant in grants.values())
@@ -265,16 +265,16 @@ def test_the_inbox_keeps_the_newest_thousand_and_counts_what_is_gone_unread() ->
 def test_a_window_has_so_many_replies_and_closes_in_its_time(act: window.Act) -> None:
     replies, open_ms = ACTS[act]
     ensemble = street()
-    with refused_with("WINDOW_CLOSED"):
+    with refused_with("window_closed"):
         reply(ensemble, "early")
     ensemble.when(WINDOW.at(WHO), Note(act))
     for number in range(replies):
         reply(ensemble, str(number))
-    with refused_with("WINDOW_FULL"):
+    with refused_with("window_full"):
         reply(ensemble, "more")
     ensemble.when(WINDOW.at(WHO), Note(act))
     reply(ensemble, "last", NOW_MS + open_ms - 1)
-    with refused_with("WINDOW_CLOSED"):
+    with refused_with("window_closed"):
         reply(ensemble, "late", NOW_MS + open_ms)
     assert len(in_box(ensemble)) == replies + 1
 
@@ -294,7 +294,7 @@ def test_the_window_that_ends_first_is_used_first_and_a_repeated_reply_is_one() 
     assert reply(ensemble, "a").reply == {"again": True}
     shown = Scenario(WINDOW, ensemble.state(WINDOW, WHO), entity_id=WHO).view("windows")
     assert {act: each["left"] for act, each in shown.items()} == {"message": 5, "enter": 1}
-    with refused_with("MESSAGE_ID_TAKEN"):
+    with refused_with("message_id_taken"):
         ensemble.when(WINDOW.at(WHO), Reply(Message("a", text=Personal(b"other"))))
 
 
@@ -326,7 +326,7 @@ def test_a_template_is_drafted_approved_and_disabled_for_ever() -> None:
 def test_only_some_categories_may_ask_once_for_all_sends() -> None:
     for category in t.LASTING_CATEGORIES:
         Scenario(TEMPLATE, entity_id="cafe/ready").when(Draft("Ready", ("thing1",), True, category))
-    with refused_with("NOT_FOR_THIS_CATEGORY"):
+    with refused_with("not_for_this_category"):
         Scenario(TEMPLATE, entity_id="cafe/ready").when(Draft("Ready", ("thing1",), True, "food"))
 
 
@@ -334,7 +334,7 @@ def test_only_some_categories_may_ask_once_for_all_sends() -> None:
     "fields", [("thing",), ("thing0",), ("thing1", "thing1"), ("what1",), ("enum1",), ("thing1=a",)]
 )
 def test_a_field_that_is_none_is_refused(fields: tuple[str, ...]) -> None:
-    with refused_with("INVALID_FIELD"):
+    with refused_with("bad_field"):
         Scenario(TEMPLATE, entity_id="cafe/ready").when(Draft("Ready", fields))
 
 

@@ -31,7 +31,7 @@ def test_a_person_registers_once_and_not_while_it_is_blocked() -> None:
     assert scenario.when(Register()).events == (Registered(NOW_MS),)
     assert scenario.when(Register()).events == ()
     assert scenario.when(Block(), caller="operator/op").events == (Blocked("operator/op", NOW_MS),)
-    with pytest.raises(Reject, match="PERSON_BLOCKED"):
+    with pytest.raises(Reject, match="person_blocked"):
         scenario.when(Register())
     assert scenario.when(Unblock(), caller="operator/op").events == (Unblocked("operator/op", NOW_MS),)
     assert scenario.view("person") == {"state": "active", "registered_ms": NOW_MS, "links": []}

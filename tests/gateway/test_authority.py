@@ -179,7 +179,7 @@ def test_a_streams_calls_are_refused_once_its_person_was_erased(monkeypatch: pyt
             seen.append(reason_of((await stream.read()).results[0].error))
             town.scene.subjects.destroy(["bike/ann"], now_ms())
         await stream.done_writing()
-        assert seen == ["no_ride", "PERSON_ERASED"]
+        assert seen == ["no_ride", "TOKEN_PERSON_ERASED"]
 
     in_town(act)
 

@@ -188,7 +188,7 @@ def test_a_forced_token_is_new_and_the_former_is_good_for_its_overlap_at_every_g
                 await street.opens_station(bearer(token), at)
         before = street.ends()
         code, why = await reason(street.issue(secret, forced=True))
-        assert (code, why) == (grpc.StatusCode.FAILED_PRECONDITION, "REFRESH_TOO_SOON")
+        assert (code, why) == (grpc.StatusCode.FAILED_PRECONDITION, "refresh_too_soon")
         quota = await street.stubs[1].GetQuota(
             pb.GetQuotaRequest(credential="server/bike"), metadata=bearer(second.token)
         )
@@ -222,9 +222,9 @@ def test_disabling_ends_secret_and_token_until_the_secret_is_renewed() -> None:
         assert not (await street.stubs[0].DisableCredential(disable, metadata=street.by("operator/op"))).duplicate
         assert (await reason(stream.read()))[1] == "TOKEN_EXPIRED"
         assert (await reason(street.opens_station(bearer(token))))[1] == "TOKEN_EXPIRED"
-        assert (await reason(street.issue(secret)))[1] == "CREDENTIAL_DISABLED"
+        assert (await reason(street.issue(secret)))[1] == "credential_disabled"
         renewed = await street.secret()
-        assert (await reason(street.issue(secret)))[1] == "SECRET_REPLACED"
+        assert (await reason(street.issue(secret)))[1] == "secret_replaced"
         assert (await street.issue(renewed)).version == 2
 
     on_street(act)
@@ -248,8 +248,8 @@ def test_a_merchant_calls_with_a_token_of_its_credential() -> None:
         ("server/bike:", "TOKEN_FORGED"),
         ("server/bike:1", "TOKEN_FORGED"),
         ("server/bike:1.AAAA", "TOKEN_FORGED"),
-        ("server/bike:{2}", "SECRET_REPLACED"),
-        ("server/bike:{0}", "SECRET_REPLACED"),
+        ("server/bike:{2}", "secret_replaced"),
+        ("server/bike:{0}", "secret_replaced"),
         ("server/bike:0{1}", "TOKEN_FORGED"),
         ("server/bike:{1}=", "TOKEN_FORGED"),
         ("server/bike:{1}\n", "TOKEN_FORGED"),
@@ -273,7 +273,7 @@ def test_a_secret_that_is_not_the_credentials_gets_nothing(secret: str, why: str
         written = secret.format(*numbered) if ":" in secret or "{" in secret else derived.secret(secret, 1)
         before = street.ends()
         assert (await reason(street.issue(written or ":")))[1] == why
-        assert street.ends() == before or why == "SECRET_REPLACED"
+        assert street.ends() == before or why == "secret_replaced"
 
     on_street(act)
 
@@ -333,8 +333,8 @@ def test_a_programs_credential_is_in_the_hands_of_its_teams_admins_alone() -> No
 def test_where_nobody_proves_who_they_are_no_secret_is_renewed_and_no_token_issued() -> None:
     async def act(street: Counter) -> None:
         renew = pb.CredentialRequest(credential="server/bike", request_id=new_id())
-        assert await reason(street.stub.RenewSecret(renew)) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_KEYS")
-        assert (await reason(street.stub.IssueToken(pb.IssueTokenRequest())))[1] == "NO_KEYS"
+        assert await reason(street.stub.RenewSecret(renew)) == (grpc.StatusCode.FAILED_PRECONDITION, "no_keyring")
+        assert (await reason(street.stub.IssueToken(pb.IssueTokenRequest())))[1] == "no_keyring"
         assert street.on_log() == 0
 
     on_street(act, ProcessSettings())

@@ -362,7 +362,7 @@ def test_a_thousand_persons_are_erased(capfd: pytest.CaptureFixture[str]) -> Non
             await check_token_ends(city, by)
         exchange = identity_pb2.ExchangeCodeRequest(program="taxi", code=issued)
         _, status = await refused(city.people.ExchangeCode(exchange, metadata=city.server))
-        assert reason_of(status) == "PERSON_ERASED"
+        assert reason_of(status) == "person_erased"
         assert set(await crowd(state_of(city, person) for person in people)) == {"erased"}
 
     lived(act)
@@ -386,7 +386,7 @@ async def check_token_ends(city: City, by: Said) -> None:
     while True:
         code, status = await refused(city.people.GetPerson(identity_pb2.GetPersonRequest(person="~"), metadata=by))
         if code is grpc.StatusCode.UNAUTHENTICATED:
-            assert reason_of(status) == "PERSON_ERASED"
+            assert reason_of(status) == "TOKEN_PERSON_ERASED"
             return
 
 

@@ -179,7 +179,7 @@ def test_a_code_that_was_used_is_refused_however_often_it_is_shown() -> None:
         opened = await city.exchange(code)
         for _ in range(BATCHES):
             answers = await asyncio.gather(*(reason(city.exchange(code)) for _ in range(AT_ONCE)))
-            assert set(answers) == {(FAILED, "CODE_USED")}
+            assert set(answers) == {(FAILED, "code_used")}
         assert await city.state(opened.openid, opened.session) == "active"
 
     in_city(act)
@@ -212,7 +212,7 @@ def test_a_forged_or_foreign_code_is_refused_before_the_log() -> None:
         )
         for text in forged:
             assert await reason(city.exchange(text)) == (INVALID, "INVALID_CODE"), text[:100]
-        assert await reason(city.exchange(code, "shop")) == (FAILED, "CODE_OF_OTHER_PROGRAM")
+        assert await reason(city.exchange(code, "shop")) == (FAILED, "code_of_other_program")
         assert (await refused(city.exchange(code, by="server/shop")))[0] is grpc.StatusCode.PERMISSION_DENIED
         assert city.on_log() == before
         await city.exchange(code)
@@ -226,7 +226,7 @@ def test_a_code_that_has_expired_is_refused() -> None:
         issued = await city.stub.IssueCode(pb.IssueCodeRequest(program="bike"), metadata=ann)
         while _now_ms() <= issued.until_ms:
             await city.signs_in("bob")
-        assert await reason(city.exchange(issued.code)) == (FAILED, "CODE_EXPIRED")
+        assert await reason(city.exchange(issued.code)) == (FAILED, "code_expired")
 
     in_city(act, ProcessSettings(identity_required=True, login_code_ms=1))
 
@@ -236,7 +236,7 @@ def test_codes_beyond_what_may_be_open_are_refused() -> None:
         ann = await city.signs_in("ann")
         codes = [await city.code(ann) for _ in range(2)]
         before = city.on_log()
-        assert await reason(city.code(ann)) == (FAILED, "TOO_MANY_CODES")
+        assert await reason(city.code(ann)) == (FAILED, "too_many_codes")
         assert city.on_log() == before + 1
         await city.exchange(codes[0])
         await city.code(ann)
@@ -252,7 +252,7 @@ def test_a_person_who_is_blocked_signs_in_no_more_and_gets_nothing() -> None:
         await city.stub.BlockPerson(person, metadata=operator)
         token = city.stub.GetPersonToken(pb.GetPersonTokenRequest(program="bike"), metadata=ann)
         for call in (city.signs_in("ann"), city.code(ann), city.exchange(code), token):
-            assert await reason(call) == (FAILED, "PERSON_BLOCKED")
+            assert await reason(call) == (FAILED, "person_blocked")
         await city.stub.UnblockPerson(person, metadata=operator)
         await city.exchange(code)
 
@@ -312,7 +312,7 @@ def test_a_sign_in_goes_on_by_its_newest_refresh_secret_at_any_gateway_and_ends_
         assert first.until_ms > _now_ms()
         following = await second.Refresh(pb.RefreshRequest(), metadata=shows(first.refresh))
         for refresh in (signed_in.refresh, following.refresh, first.refresh):
-            assert (await reason(second.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == "REFRESH_REUSED"
+            assert (await reason(second.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == "refresh_reused"
         assert await city.signs_in("ann"), "another sign-in is not touched"
 
     in_city(act, AT_ONCE_USED)
@@ -327,19 +327,19 @@ def test_a_call_made_again_gets_no_token_once_its_sign_in_ended_or_went_on_or_it
         assert (await city.stub.Refresh(once, metadata=shows(first.refresh))).refresh == second.refresh
         third = await city.stub.Refresh(pb.RefreshRequest(), metadata=shows(second.refresh))
         used = await reason(city.stub.Refresh(once, metadata=shows(first.refresh)))
-        assert used == (FAILED, "REFRESH_REUSED")
+        assert used == (FAILED, "refresh_reused")
         assert (await city.stub.SignIn(sign_in, metadata=city.by("platform/issuer"))).duplicate
         await city.stub.SignOut(pb.SignOutRequest(), metadata=shows(third.refresh))
         for again in (
             city.stub.Refresh(once, metadata=shows(first.refresh)),
             city.stub.SignIn(sign_in, metadata=city.by("platform/issuer")),
         ):
-            assert await reason(again) == (FAILED, "SIGNED_OUT")
+            assert await reason(again) == (FAILED, "signed_out")
         other = pb.SignInRequest(issuer="development", subject="ann", request_id=new_id())
         await city.stub.SignIn(other, metadata=city.by("platform/issuer"))
         await city.stub.BlockPerson(pb.PersonRequest(person=first.person), metadata=city.by("operator/op"))
         blocked = await reason(city.stub.SignIn(other, metadata=city.by("platform/issuer")))
-        assert blocked == (FAILED, "PERSON_BLOCKED")
+        assert blocked == (FAILED, "person_blocked")
 
     in_city(act)
 
@@ -365,12 +365,12 @@ def test_who_signs_out_or_is_blocked_gets_no_more_tokens_and_a_refresh_secret_op
             assert (await reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == why
         assert city.on_log() == before
         refused_ = await reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(first.refresh)))
-        assert refused_ == (FAILED, "SIGNED_OUT")
+        assert refused_ == (FAILED, "signed_out")
         assert (await city.stub.Refresh(pb.RefreshRequest(), metadata=shows(second.refresh))).token
         await city.stub.BlockPerson(pb.PersonRequest(person=first.person), metadata=city.by("operator/op"))
         for refresh in (first.refresh, second.refresh):
             assert (await reason(city.stub.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == (
-                "PERSON_BLOCKED"
+                "person_blocked"
             )
 
     in_city(act)
@@ -393,7 +393,7 @@ def test_where_nobody_proves_who_they_are_nobody_gets_a_token_or_a_code() -> Non
             ("IssueCode", pb.IssueCodeRequest(program="bike")),
             ("ExchangeCode", pb.ExchangeCodeRequest(program="bike", code="x")),
         ):
-            assert await reason(getattr(city.stub, method)(call)) == (FAILED, "NO_KEYS")
+            assert await reason(getattr(city.stub, method)(call)) == (FAILED, "no_keyring")
 
     in_city(act, ProcessSettings())
 

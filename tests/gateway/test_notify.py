@@ -79,16 +79,16 @@ in_street = partial(walk, Notices)
 def test_two_grants_are_two_sends_and_a_third_is_refused_by_its_reason() -> None:
     async def act(street: Notices) -> None:
         code, status = await refused(street.send("a"))
-        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "NOTIFY_REFUSED")
+        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "notify_refused")
         await street.answers("accept", "accept")
         assert [(await street.send(name)).left for name in ("a", "b")] == [1, 0]
         _, status = await refused(street.send("c"))
-        assert reason_of(status) == "NOTIFY_USED_UP"
+        assert reason_of(status) == "notify_used_up"
         (grant,) = (await street.stub.GetGrants(ANN)).grants
         assert (grant.template, grant.left, grant.used, grant.said) == ("ready", 0, 2, "accept")
         await street.answers("ban")
         _, status = await refused(street.send("d"))
-        assert reason_of(status) == "NOTIFY_BANNED"
+        assert reason_of(status) == "notify_banned"
 
     in_street(act)
 
@@ -105,7 +105,7 @@ def test_a_message_id_is_one_send_by_whatever_request_and_at_whatever_gateway() 
         assert [answer.duplicate for answer in (first, again, later)] == [False, True, True]
         assert (later.left, first.position == again.position) == (1, True)
         _, status = await refused(street.send("a", fields=msgspec.json.encode({**FIELDS, "thing1": "else"})))
-        assert reason_of(status) == "MESSAGE_ID_TAKEN"
+        assert reason_of(status) == "message_id_taken"
 
     in_street(act)
 
@@ -201,11 +201,11 @@ def test_customer_service_replies_within_a_window_and_not_without() -> None:
             )
 
         code, status = await refused(reply(0))
-        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "WINDOW_CLOSED")
+        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "window_closed")
         await street.stub.NoteAct(pb.NoteActRequest(program="bike", openid="ann", act="message"))
         assert [(await reply(number)).duplicate for number in (1, 1, 2, 3, 4, 5)] == [False, True, *[False] * 4]
         _, status = await refused(reply(6))
-        assert reason_of(status) == "WINDOW_FULL"
+        assert reason_of(status) == "window_full"
         (window,) = (await street.stub.GetWindows(ANN)).windows
         assert (window.act, window.left) == ("message", 0)
 
@@ -234,7 +234,7 @@ REFUSED: list[Wrong] = [
     (
         "AnswerPrompt",
         pb.AnswerPromptRequest(program="bike", openid="ann", templates=list("abcd"), answers=["accept"] * 4),
-        *(INVALID, "TOO_MANY_TEMPLATES", "templates"),
+        *(INVALID, "INVALID_TEMPLATES", "templates"),
     ),
     (
         "AnswerPrompt",
@@ -283,9 +283,9 @@ def test_a_template_that_is_not_approved_or_not_any_more_is_not_asked_for_and_no
         await street.answers("accept")
         await street.stub.DisableTemplate(READY)
         _, status = await refused(street.send("a"))
-        assert reason_of(status) == "TEMPLATE_NOT_APPROVED"
+        assert reason_of(status) == "template_not_approved"
         _, status = await refused(street.answers("accept"))
-        assert reason_of(status) == "TEMPLATE_NOT_APPROVED"
+        assert reason_of(status) == "template_not_approved"
         found = await street.stub.GetTemplate(READY)
         assert (found.state, list(found.fields)) == ("disabled", ["thing1", "time2"])
         assert flaw_of_values(found.fields, FIELDS) is None
@@ -297,7 +297,7 @@ def test_only_a_program_of_some_categories_asks_once_for_all_sends() -> None:
     async def act(street: Notices) -> None:
         lasting = pb.DraftTemplateRequest(program="bike", template="all", title="T", fields=["thing1"], lasting=True)
         _, status = await refused(street.stub.DraftTemplate(lasting))
-        assert reason_of(status) == "NOT_FOR_THIS_CATEGORY"
+        assert reason_of(status) == "not_for_this_category"
         await street.catalog.OpenAccount(catalog_pb2.OpenAccountRequest(account="acme", name="Acme", admin="ann"))
         bike = catalog_pb2.RegisterProgramRequest(account="acme", program="bike", title="Bike", category="transport")
         await street.catalog.RegisterProgram(bike)

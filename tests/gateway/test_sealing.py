@@ -192,7 +192,7 @@ def test_an_erased_person_can_say_nothing_and_nothing_it_said_is_opened() -> Non
         town.scene.subjects.destroy(["taxi/ann"], 1)
         before = sum(len(town.scene.log.calls(partition)) for partition in range(CLUSTER.partitions))
         again = town.invoke("programs/taxi/rides/ann/2", "taxi.ask", "operator/op", cell="ws0e9", place=PLACE)
-        assert reason_of((await refused(again))[1]) == "PERSON_ERASED"
+        assert reason_of((await refused(again))[1]) == "person_erased"
         assert sum(len(town.scene.log.calls(partition)) for partition in range(CLUSTER.partitions)) == before
         assert await town.place("operator/op") is None
 

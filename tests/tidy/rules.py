@@ -325,6 +325,41 @@ def bytes_never_become_code(file: File) -> list[str]:
     ]
 
 
+def reasons_say_whose_they_are(file: File) -> list[str]:
+    """The reason of a rule's no (`Reject`) is in small letters, every other one in capitals: none has two spellings."""
+    if not file.within(*PRODUCT):
+        return []
+    return [
+        f"line {line}: the reason {reason!r} is not {'in small letters' if rule else 'in capitals'}"
+        for rule, reason, line in reasons(file)
+        if not re.fullmatch("[a-z][a-z0-9_]*" if rule else "[A-Z][A-Z0-9_]*", reason)
+    ]
+
+
+def reasons(file: File) -> Iterator[tuple[bool, str, int]]:
+    """Every reason that is written out: whether it is a rule's, the words, the line."""
+    for name, call in calls(file.tree):
+        error = name.rpartition(".")[2]
+        if error == "Reject":
+            yield from ((True, word, call.lineno) for given in call.args[:1] for word in _written(given))
+        elif error[:1].isupper():
+            given = [option.value for option in call.keywords if option.arg == "reason"]
+            yield from ((False, word, call.lineno) for value in given for word in _written(value))
+
+
+def _written(node: ast.expr) -> list[str]:
+    """What an expression can come to, as far as it is text; of one that is put together, its parts."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text] if text else []
+        case ast.JoinedStr(values=parts):
+            return [text for part in parts for text in _written(part)]
+        case ast.IfExp(body=one, orelse=other):
+            return _written(one) + _written(other)
+        case _:
+            return []
+
+
 def no_global_statement(file: File) -> list[str]:
     """State belongs to a value that is handed on."""
     return [f"line {node.lineno}: global" for node in file.nodes if isinstance(node, ast.Global)]
@@ -373,6 +408,7 @@ PYTHON_RULES: tuple[Rule, ...] = (
     modules_have_docstrings,
     functions_are_annotated,
     bytes_never_become_code,
+    reasons_say_whose_they_are,
     no_global_statement,
     tests_do_not_sleep,
     tests_can_fail,

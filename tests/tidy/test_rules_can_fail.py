@@ -46,6 +46,9 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
     (rules.bytes_never_become_code, "actors/a.py", "eval('1')", "re.compile('1')"),
     (rules.bytes_never_become_code, "actors/a.py", "yaml.load(x)", "yaml.safe_load(x)"),
     (rules.bytes_never_become_code, "actors/registry.py", "eval(x)", "exec(compile(x))"),
+    (rules.reasons_say_whose_they_are, "actors/a.py", "raise Reject('ALL_GONE')", "raise Reject('all_gone', n='1')"),
+    (rules.reasons_say_whose_they_are, "gateway/a.py", "Reject('ok' if x else 'NO')", "Reject(f'too_many_{x}')"),
+    (rules.reasons_say_whose_they_are, "gateway/a.py", "NotFound('', reason='no_x')", "NotFound('', reason='NO_X')"),
     (rules.no_global_statement, "actors/a.py", "def f():\n  global x\n  x = 1", "def f():\n  x = 1"),
     (rules.tests_do_not_sleep, "tests/a/test_a.py", "import time\ntime.sleep(1)", "import time\ntime.monotonic()"),
     (rules.tests_do_not_sleep, "tests/a/test_a.py", "from time import sleep", "from time import monotonic"),
@@ -109,6 +112,17 @@ def test_what_nobody_uses_is_found(text: str, name: str) -> None:
     assert any(finding.endswith(f"nobody uses {name}") for finding in tree.nothing_is_dead([dead]))
     assert tree.nothing_is_dead([dead, File("gateway/b.py", f"import actors.a\nx = actors.a.{name}\nprint(x)")]) == []
     assert tree.nothing_is_dead([dead, File("tests/b.py", f"import actors.a\nx = actors.a.{name}\nprint(x)")]) != []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("a.md", "answers `ALL_GONE`"), ("protos/a.proto", "// ALL_GONE."), ("tests/a.py", "assert why == 'ALL_GONE'")],
+)
+def test_a_rules_reason_in_capitals_is_found_wherever_it_is_written(path: str, text: str) -> None:
+    rule = File("actors/a.py", "raise Reject('all_gone')")
+    assert tree.every_reason_has_one_spelling([rule, File(path, text)]) == [f"{path}: ALL_GONE is written all_gone"]
+    assert tree.every_reason_has_one_spelling([rule, File(path, text.lower())]) == []
+    assert tree.every_reason_has_one_spelling([rule, File("actors/b.py", "ALL_GONE = 1")]) == []
 
 
 def test_a_hook_that_nobody_calls_is_found() -> None:

@@ -43,6 +43,10 @@ def test_nothing_is_dead() -> None:
     assert tree.nothing_is_dead(FILES) == []
 
 
+def test_every_reason_has_one_spelling() -> None:
+    assert tree.every_reason_has_one_spelling(FILES) == []
+
+
 def test_every_hook_is_told() -> None:
     assert tree.every_hook_is_told(FILES) == []
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from tests.tidy.rules import PRODUCT, File
+from tests.tidy.rules import PRODUCT, File, reasons
 
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "protos", "actors", "gateway", "infra", "loadtests", "tests"}
 NOT_OURS = {"__pycache__", "node_modules", "dist", "build"}
@@ -15,6 +15,10 @@ NO_README = {"data", "v1", "golden"}
 """Folders of data, and the version folder of an API: their parent's README speaks of them."""
 
 KERNEL_LINES_MAX = 1_200
+WORD = r"\b[A-Z]+(?:_[A-Z]+)+\b"
+QUOTED = r"(?<=[\"'`])[A-Z]+(?:_[A-Z]+)+(?=[\"'`])"
+"""What may be a reason in capitals: any such word in a text, a quoted one in code, which has constants too."""
+
 TEXT = {
     ".py",
     ".md",
@@ -157,6 +161,18 @@ def _used(file: File) -> Iterator[str]:
                 yield from re.findall(r"\w+", name)
             case _:
                 pass
+
+
+def every_reason_has_one_spelling(files: Sequence[File]) -> list[str]:
+    """A reason is one word: what is a rule's no in one place is not in capitals in another, or in a text."""
+    product = [file for file in files if file.python and file.within(*PRODUCT)]
+    rules = {reason for file in product for rule, reason, _ in reasons(file) if rule and "_" in reason}
+    return [
+        f"{file.path}: {word} is written {word.lower()}"
+        for file in files
+        for word in sorted(set(re.findall(QUOTED if file.python else WORD, file.text)))
+        if word.lower() in rules
+    ]
 
 
 def every_hook_is_told(files: Sequence[File]) -> list[str]:

@@ -163,7 +163,7 @@ def decide(program: Program, command: Command, ctx: Context) -> Decision[Event]:
     if isinstance(command, Register):
         return _registered(program, command, ctx)
     if program.state == "none":
-        raise Reject("no_such_program")
+        raise Reject("not_registered")
     match command:
         case Upload(code, name, hash):
             return _uploaded(program, Uploaded(code, name, hash))

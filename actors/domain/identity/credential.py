@@ -115,10 +115,10 @@ def decide(credential: Credential, command: Command, ctx: Context) -> Decision[E
 
 def _issue(credential: Credential, command: Issue, now_ms: int) -> Decision[Event]:
     if credential.state == "disabled":
-        raise Reject("CREDENTIAL_DISABLED")
+        raise Reject("credential_disabled")
     after(LIFE, credential.state, "issue")
     if not secret_is_good(credential, command.secret, now_ms):
-        raise Reject("SECRET_REPLACED")
+        raise Reject("secret_replaced")
     is_lost = bool(credential.tokens) and credential.tokens[-1].kid == command.lost
     if command.is_forced:
         _check_quota(forced_lately(credential.forced_ms, now_ms), command, now_ms)
@@ -139,9 +139,9 @@ def _issue(credential: Credential, command: Issue, now_ms: int) -> Decision[Even
 def _check_quota(forced_ms: tuple[int, ...], command: Issue, now_ms: int) -> None:
     if len(forced_ms) >= command.forced_day_max:
         reset_ms = forced_ms[0] + DAY_MS if forced_ms else now_ms + DAY_MS
-        raise Reject("TOO_MANY_REFRESHES", forced_day_max=str(command.forced_day_max), reset_ms=str(reset_ms))
+        raise Reject("too_many_refreshes", forced_day_max=str(command.forced_day_max), reset_ms=str(reset_ms))
     if forced_ms and now_ms < forced_ms[-1] + command.forced_gap_ms:
-        raise Reject("REFRESH_TOO_SOON", again_ms=str(forced_ms[-1] + command.forced_gap_ms))
+        raise Reject("refresh_too_soon", again_ms=str(forced_ms[-1] + command.forced_gap_ms))
 
 
 def secret_is_good(credential: Credential, n: int, now_ms: int) -> bool:

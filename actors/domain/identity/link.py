@@ -144,7 +144,7 @@ class Link(Struct, frozen=True):
 def decide(link: Link, command: Command, ctx: Context) -> Decision[Event]:
     match command:
         case IssueCode() | Redeem() if link.erased:
-            raise Reject("PERSON_ERASED")
+            raise Reject("person_erased")
         case Erase():
             return _erase(link, ctx)
         case IssueCode():
@@ -191,19 +191,19 @@ def _issue(link: Link, command: IssueCode, now_ms: int) -> Decision[Event]:
     lately = sum(code.at_ms > now_ms - MINUTE_MS for code in link.codes)
     outstanding = sum(_is_open(code, now_ms) for code in link.codes)
     if lately >= command.minute_max or outstanding >= command.open_max:
-        raise Reject("TOO_MANY_CODES", last_minute=str(lately), outstanding=str(outstanding))
+        raise Reject("too_many_codes", last_minute=str(lately), outstanding=str(outstanding))
     issued = CodeIssued(link.issued + 1, now_ms, now_ms + command.ttl_ms)
     return accept(issued, reply={"n": issued.n, "until_ms": issued.until_ms})
 
 
 def _redeem(link: Link, command: Redeem, now_ms: int) -> Decision[Event]:
     if command.n > link.issued:
-        raise Reject("INVALID_CODE")
+        raise Reject("code_not_issued")
     code = next((code for code in link.codes if code.n == command.n), None)
     if code is not None and code.state == "used":
-        raise Reject("CODE_USED")
+        raise Reject("code_used")
     if code is None or now_ms >= code.until_ms:  # what is no more remembered has ended long ago
-        raise Reject("CODE_EXPIRED")
+        raise Reject("code_expired")
     version, until_ms = link.version + 1, now_ms + command.ttl_ms
     superseded = (SessionSuperseded(link.version, version),) if link.state == "active" else ()
     return accept(

@@ -82,7 +82,7 @@ def decide(login: Login, command: Command, ctx: Context) -> Decision[Event]:
             return _refresh(login, command, ctx.now_ms)
         case End():
             after(LIFE, login.state, "end")
-            return accept() if login.state == "ended" else accept(Ended("SIGNED_OUT", ctx.now_ms))
+            return accept() if login.state == "ended" else accept(Ended("signed_out", ctx.now_ms))
         case _:
             assert_never(command)
 
@@ -93,13 +93,13 @@ def _refresh(login: Login, command: Refresh, now_ms: int) -> Decision[Event]:
         return accept(reply=Next(why=login.why))
     after(LIFE, login.state, "refresh")
     if now_ms >= login.until_ms:
-        return accept(Ended("LOGIN_EXPIRED", now_ms), reply=Next(why="LOGIN_EXPIRED"))
+        return accept(Ended("login_expired", now_ms), reply=Next(why="login_expired"))
     if command.n == login.n:
         refreshed = Refreshed(login.n + 1, now_ms, now_ms + command.ttl_ms)
         return accept(refreshed, reply=Next(refreshed.n, refreshed.until_ms))
     if command.n == login.n - 1 and now_ms < login.at_ms + command.again_ms:
         return accept(reply=Next(login.n, login.until_ms))
-    return accept(Ended("REFRESH_REUSED", now_ms), reply=Next(why="REFRESH_REUSED"))
+    return accept(Ended("refresh_reused", now_ms), reply=Next(why="refresh_reused"))
 
 
 def evolve(login: Login, event: Event) -> Login:

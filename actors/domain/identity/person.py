@@ -110,7 +110,7 @@ def decide(person: Person, command: Command, ctx: Context) -> Decision[Event]:
             if link in person.links:
                 return accept()
             if person.state == "none" or len(person.links) >= LINKS_MAX:
-                raise Reject("TOO_MANY_PROGRAMS", programs_max=str(LINKS_MAX))
+                raise Reject("too_many_programs", programs_max=str(LINKS_MAX))
             return accept(ProgramUsed(link))
         case Erase():
             reply = {"state": after(LIFE, person.state, "erase")}
@@ -129,9 +129,9 @@ def decide(person: Person, command: Command, ctx: Context) -> Decision[Event]:
 
 def _check_good(person: Person) -> None:
     if person.state in ("erasing", "erased"):
-        raise Reject("PERSON_ERASED")
+        raise Reject("person_erased")
     if person.state == "blocked":
-        raise Reject("PERSON_BLOCKED")
+        raise Reject("person_blocked")
 
 
 def _forget(person: Person, name: str) -> tuple[Action, ...]:

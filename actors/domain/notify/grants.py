@@ -82,7 +82,7 @@ def decide(grants: Grants, command: Command, ctx: Context) -> Decision[Event]:
     match command:
         case Answer(answers):
             if len(grants.templates.keys() | answers.keys()) > TEMPLATES_MAX:
-                raise Reject("TOO_MANY_TEMPLATES", templates_max=str(TEMPLATES_MAX))
+                raise Reject("too_many_templates", templates_max=str(TEMPLATES_MAX))
             return accept(Answered(answers, ctx.now_ms))
         case Use():
             return _use(grants, command, ctx)
@@ -99,10 +99,10 @@ def _use(grants: Grants, use: Use, ctx: Context) -> Decision[Event]:
     if was_sent(grants.messages, message, digest):
         return accept(reply=_left(grant, again=True))
     if grant.said == "ban":
-        raise Reject("NOTIFY_BANNED", template=message.template)
+        raise Reject("notify_banned", template=message.template)
     if not grant.lasting and not grant.left:
         is_used_up = grant.used > 0 and grant.said != "reject"
-        raise Reject("NOTIFY_USED_UP" if is_used_up else "NOTIFY_REFUSED", template=message.template)
+        raise Reject("notify_used_up" if is_used_up else "notify_refused", template=message.template)
     used = Used(message.template, message.message_id, digest, ctx.now_ms)
     put = Send(BOX.at(ctx.entity_id), Put(message, use.unheard_ms))
     return accept(used, reply=_left(_less(grant), again=False), actions=(put,))

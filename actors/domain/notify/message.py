@@ -39,7 +39,7 @@ def was_sent(sent: Mapping[str, str], message: Message, digest: str) -> bool:
     """Whether it is among those that were sent: digests by ids. Raises Reject when its id is another message's."""
     earlier = sent.get(message.message_id)
     if earlier not in (None, digest):
-        raise Reject("MESSAGE_ID_TAKEN", message_id=message.message_id)
+        raise Reject("message_id_taken", message_id=message.message_id)
     return earlier is not None
 
 

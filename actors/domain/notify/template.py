@@ -69,10 +69,10 @@ def decide(template: Template, command: Command, ctx: Context) -> Decision[Event
         case Draft(title, fields, lasting, category):
             after(LIFE, template.state, "draft")
             if lasting and category not in LASTING_CATEGORIES:
-                raise Reject("NOT_FOR_THIS_CATEGORY", category=category)
+                raise Reject("not_for_this_category", category=category)
             flaw = flaw_of_template(fields)
             if flaw is not None:
-                raise Reject("INVALID_FIELD", field=flaw.field, said=flaw.message)
+                raise Reject("bad_field", field=flaw.field, said=flaw.message)
             drafted = Drafted(title, fields, lasting, ctx.now_ms)
             is_same = (template.title, template.fields, template.lasting) == (title, fields, lasting)
             return accept() if is_same else accept(drafted)

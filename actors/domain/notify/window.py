@@ -104,10 +104,10 @@ def _reply(windows: Windows, reply: Reply, ctx: Context) -> Decision[Event]:
         return accept(reply={"again": True})
     is_open = {act: window for act, window in windows.windows.items() if ctx.now_ms < window.until_ms}
     if not is_open:
-        raise Reject("WINDOW_CLOSED")
+        raise Reject("window_closed")
     free = {act: window for act, window in is_open.items() if window.left}
     if not free:
-        raise Reject("WINDOW_FULL")
+        raise Reject("window_full")
     act = min(free, key=lambda name: (free[name].until_ms, name))  # what ends first is used first
     put = Send(BOX.at(ctx.entity_id), Put(message, reply.unheard_ms))
     return accept(Replied(act, message.message_id, digest, ctx.now_ms), reply={"again": False}, actions=(put,))
