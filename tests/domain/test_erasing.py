@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from actors.domain.notify.message import Message
 from actors.domain.session import SESSION
 from actors.domain.visit import VISIT, Open
 from actors.entity import AnyEntity
+from actors.shape import canonical
 from actors.testing import NOW_MS, Ensemble, Scenario
 
 ANN, BOB = PERSON.at("ann"), PERSON.at("bob")
@@ -73,11 +75,12 @@ def test_everything_that_is_kept_of_a_person_forgets() -> None:
     assert (told.erased, told.state, told.codes) == (True, "revoked", ())
     assert city.state(VISIT, NAME).state == "erased"
     assert [city.state(SESSION, f"{NAME}/{n}").state for n in (1, 2)] == ["unloaded"] * 2
-    assert city.state(grants.GRANTS, NAME) == grants.Grants()
-    assert city.state(window.WINDOW, NAME) == window.Windows()
-    assert city.state(box.BOX, NAME).kept == ()
+    assert city.state(grants.GRANTS, NAME) == grants.Grants(erased=True)
+    assert city.state(window.WINDOW, NAME) == window.Windows(erased=True)
+    assert city.state(box.BOX, NAME) == box.Box(3, 3, erased=True)
+    assert city.state(inbox.INBOX, NAME) == inbox.Inbox(2, 2, erased=True)
     assert city.state(inbox.PAGE, f"{NAME}/0") == inbox.Page()
-    assert city.state(recent.RECENT, "ann") == recent.Programs()
+    assert city.state(recent.RECENT, "ann") == recent.Programs(erased=True)
     assert city.view(FRIENDS.at("bob"), "friends")["friends"] == []
 
 
@@ -90,17 +93,58 @@ def test_who_is_erased_gets_nothing_more() -> None:
         (IDENTITY.at(NAME), link.IssueCode(60_000, 100, 16)),
         (IDENTITY.at(NAME), link.Redeem(1, "k", 60_000)),
         (FRIENDS.at("ann"), f.Request("bob")),
+        (recent.RECENT.at("ann"), recent.Used("bike")),
+        (recent.RECENT.at("ann"), recent.Favour("bike")),
+        (recent.RECENT.at("ann"), recent.Unfavour("bike")),
+        (grants.GRANTS.at(NAME), grants.Answer({"t": grants.Given("accept")})),
+        (grants.GRANTS.at(NAME), grants.Use(message("late"))),
+        (window.WINDOW.at(NAME), window.Note("pay")),
+        (window.WINDOW.at(NAME), window.Reply(message("late"))),
+        (box.BOX.at(NAME), box.Acknowledge(1)),
+        (inbox.INBOX.at(NAME), inbox.Read(1)),
     ]
     for to, command in refused:
+        before = city.state(city.entities[to.kind], to.id)
         with pytest.raises(Reject, match="person_erased"):
             city.when(to, command)
+        assert city.state(city.entities[to.kind], to.id) == before
     with pytest.raises(Reject, match="wrong_state"):
         city.when(VISIT.at(NAME), Open("pages/a"))
-    with pytest.raises(Reject, match="notify_refused"):
-        city.when(grants.GRANTS.at(NAME), grants.Use(message("late")))
     city.when(FRIENDS.at("bob"), f.Request("ann"))
     city.settle()
     assert city.view(FRIENDS.at("bob"), "friends")["asked"] == []
+
+
+def test_who_was_never_told_anything_gets_nothing_after_their_erasure_either() -> None:
+    kept: tuple[tuple[AnyEntity, Any, Any, str], ...] = (
+        (recent.RECENT, recent.Erase(), recent.Used("bike"), "identity.person"),
+        (grants.GRANTS, grants.Erase(), grants.Answer({"t": grants.Given("accept")}), "identity.link"),
+        (window.WINDOW, window.Erase(), window.Note("pay"), "identity.link"),
+        (box.BOX, box.Erase(), box.Put(message("late")), "identity.link"),
+        (inbox.INBOX, inbox.Erase(), inbox.Deliver(message("late"), NOW_MS), "identity.link"),
+    )
+    for entity, erase, late, sender in kept:
+        scenario: Scenario[Any, Any, Any] = Scenario(entity, entity_id=NAME)
+        assert len(scenario.when(erase, sender=f"{sender}/{NAME}").events) == 1
+        by = {"notify.box": f"notify.grants/{NAME}", "notify.inbox": f"notify.box/{NAME}"}.get(entity.kind, "")
+        with pytest.raises(Reject, match="person_erased"):
+            scenario.when(late, sender=by)
+        assert scenario.when(erase, sender=f"{sender}/{NAME}").events == ()
+        assert scenario.state == type(entity.initial)(erased=True)
+
+
+def test_what_is_kept_of_a_person_is_stored_without_a_word_of_erasure_until_then() -> None:
+    for state in (recent.Programs(), grants.Grants(), window.Windows(), box.Box(), inbox.Inbox()):
+        assert b"erased" not in canonical(state, "state")
+        gone = type(state)(erased=True)
+        assert msgspec.msgpack.decode(canonical(gone, "state"), type=type(state)).state == "erased"
+
+
+def test_a_box_that_was_erased_with_a_message_on_its_way_hands_nothing_on() -> None:
+    city = lived()
+    erased(city)
+    assert city.fire(box.BOX.at(NAME), "unheard").events == ()
+    assert city.state(inbox.INBOX, NAME).put == 2
 
 
 def test_erasing_again_changes_nothing() -> None:

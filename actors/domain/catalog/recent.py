@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.erasable import LIFE, Erasable, check_kept
 from actors.entity import Context, Decision, Entity, Reject, accept
 
 RECENT_MAX = 100
@@ -28,7 +29,7 @@ class Unfavour(Struct, frozen=True, tag="catalog.recent.unfavour"):
 
 
 class Erase(Struct, frozen=True, tag="catalog.recent.erase"):
-    """The person is erased: forget all of it."""
+    """The person is erased: forget all of it, and keep nothing any more."""
 
 
 class WasUsed(Struct, frozen=True, tag="catalog.recent.was-used"):
@@ -53,7 +54,7 @@ Command: TypeAlias = Used | Favour | Unfavour | Erase
 Event: TypeAlias = WasUsed | Favoured | Unfavoured | Forgotten
 
 
-class Programs(Struct, frozen=True):
+class Programs(Erasable, Struct, frozen=True):
     """Each with the time at which it was last opened, or kept; the latest last."""
 
     recent: dict[str, int] = {}
@@ -61,6 +62,18 @@ class Programs(Struct, frozen=True):
 
 
 def decide(programs: Programs, command: Command, ctx: Context) -> Decision[Event]:
+    match command:
+        case Erase():
+            ctx.only_from("identity.person", ctx.entity_id)
+            return accept() if programs.erased else accept(Forgotten())
+        case Used() | Favour() | Unfavour():
+            check_kept(programs)
+            return _keep(programs, command, ctx)
+        case _:
+            assert_never(command)
+
+
+def _keep(programs: Programs, command: Used | Favour | Unfavour, ctx: Context) -> Decision[Event]:
     match command:
         case Used(program):
             return accept() if program == latest(programs) else accept(WasUsed(program, ctx.now_ms))
@@ -72,9 +85,6 @@ def decide(programs: Programs, command: Command, ctx: Context) -> Decision[Event
             return accept(Favoured(program, ctx.now_ms))
         case Unfavour(program):
             return accept(Unfavoured(program)) if program in programs.favourites else accept()
-        case Erase():
-            ctx.only_from("identity.person", ctx.entity_id)
-            return accept(Forgotten()) if programs != Programs() else accept()
         case _:
             assert_never(command)
 
@@ -96,7 +106,7 @@ def evolve(programs: Programs, event: Event) -> Programs:
         case Unfavoured(program):
             return replace(programs, favourites={n: at for n, at in programs.favourites.items() if n != program})
         case Forgotten():
-            return Programs()
+            return Programs(erased=True)
         case _:
             assert_never(event)
 
@@ -122,6 +132,7 @@ RECENT = Entity(
     decide,
     evolve,
     views={"first": view_first, "programs": view_programs},
+    life={"programs": LIFE},
     collection="recents",
     takes_from=("identity",),
     timers_max=0,

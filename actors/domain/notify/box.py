@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.erasable import LIFE, Erasable, check_kept
 from actors.domain.notify import inbox as inboxes
 from actors.domain.notify.inbox import INBOX, Deliver
 from actors.domain.notify.message import Message
@@ -39,7 +40,7 @@ class Look(Struct, frozen=True, tag="notify.box.look"):
 
 
 class Erase(Struct, frozen=True, tag="notify.box.erase"):
-    """The person is erased: nothing is on its way any more."""
+    """The person is erased: nothing is on its way any more, and nothing will be."""
 
 
 class WasPut(Struct, frozen=True, tag="notify.box.was-put"):
@@ -59,8 +60,12 @@ class Unheard(Struct, frozen=True, tag="notify.box.unheard"):
     cursor: int
 
 
+class Forgotten(Struct, frozen=True, tag="notify.box.forgotten"):
+    pass
+
+
 Command: TypeAlias = Put | Acknowledge | Look | Erase
-Event: TypeAlias = WasPut | Acknowledged | Unheard
+Event: TypeAlias = WasPut | Acknowledged | Unheard | Forgotten
 
 
 class Kept(Struct, frozen=True):
@@ -70,7 +75,7 @@ class Kept(Struct, frozen=True):
     until_ms: int
 
 
-class Box(Struct, frozen=True):
+class Box(Erasable, Struct, frozen=True):
     put: int = 0
     acknowledged: int = 0
     kept: tuple[Kept, ...] = ()
@@ -79,8 +84,10 @@ class Box(Struct, frozen=True):
 def decide(box: Box, command: Command, ctx: Context) -> Decision[Event]:
     match command:
         case Put():
+            check_kept(box)
             return _put(box, command, ctx)
         case Acknowledge(cursor):
+            check_kept(box)
             if cursor > box.put:
                 raise Reject("cursor_ahead", cursor=str(cursor), last=str(box.put))
             return accept(Acknowledged(cursor)) if cursor > box.acknowledged else accept()
@@ -89,7 +96,7 @@ def decide(box: Box, command: Command, ctx: Context) -> Decision[Event]:
             return _look(box, ctx)
         case Erase():
             ctx.only_from("identity.link", ctx.entity_id)
-            return accept(Acknowledged(box.put)) if box.kept else accept()
+            return accept() if box.erased else accept(Forgotten())
         case _:
             assert_never(command)
 
@@ -138,6 +145,8 @@ def evolve(box: Box, event: Event) -> Box:
             return replace(box, acknowledged=cursor, kept=_above(box, cursor))
         case Unheard(cursor):
             return replace(box, kept=_above(box, cursor))
+        case Forgotten():
+            return Box(box.put, box.put, erased=True)
         case _:
             assert_never(event)
 
@@ -169,6 +178,7 @@ BOX = Entity(
     decide,
     evolve,
     views={"pushes": view_pushes},
+    life={"box": LIFE},
     collection="boxes",
     takes_from=("identity",),
     state_bytes_max=2 * 1024 * 1024,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.erasable import LIFE, Erasable, check_kept
 from actors.domain.notify.box import BOX, UNHEARD_MS, Put
 from actors.domain.notify.message import Message, TemplateName, digest_of, was_sent, with_sent
 from actors.entity import Context, Decision, Entity, Reject, Send, accept
@@ -40,7 +41,7 @@ class Use(Struct, frozen=True, tag="notify.grants.use"):
 
 
 class Erase(Struct, frozen=True, tag="notify.grants.erase"):
-    """The person is erased: forget what they allowed."""
+    """The person is erased: forget what they allowed, and let nothing be sent any more."""
 
 
 class Answered(Struct, frozen=True, tag="notify.grants.answered"):
@@ -72,7 +73,7 @@ class Grant(Struct, frozen=True):
     said: str = ""
 
 
-class Grants(Struct, frozen=True):
+class Grants(Erasable, Struct, frozen=True):
     templates: dict[str, Grant] = {}
     messages: dict[str, str] = {}
     """The last messages by their ids, oldest first, each with the digest of what it says."""
@@ -80,15 +81,17 @@ class Grants(Struct, frozen=True):
 
 def decide(grants: Grants, command: Command, ctx: Context) -> Decision[Event]:
     match command:
+        case Erase():
+            ctx.only_from("identity.link", ctx.entity_id)
+            return accept() if grants.erased else accept(Forgotten())
         case Answer(answers):
+            check_kept(grants)
             if len(grants.templates.keys() | answers.keys()) > TEMPLATES_MAX:
                 raise Reject("too_many_templates", templates_max=str(TEMPLATES_MAX))
             return accept(Answered(answers, ctx.now_ms))
         case Use():
+            check_kept(grants)
             return _use(grants, command, ctx)
-        case Erase():
-            ctx.only_from("identity.link", ctx.entity_id)
-            return accept(Forgotten()) if grants != Grants() else accept()
         case _:
             assert_never(command)
 
@@ -126,7 +129,7 @@ def evolve(grants: Grants, event: Event) -> Grants:
             templates = {**grants.templates, template: _less(grants.templates[template])}
             return Grants(templates, with_sent(grants.messages, message_id, digest))
         case Forgotten():
-            return Grants()
+            return Grants(erased=True)
         case _:
             assert_never(event)
 
@@ -164,6 +167,7 @@ GRANTS = Entity(
     decide,
     evolve,
     views={"grants": view_grants},
+    life={"grants": LIFE},
     collection="grants",
     takes_from=("identity",),
     timers_max=0,

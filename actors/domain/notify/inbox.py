@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias, assert_never, cast
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.erasable import LIFE, Erasable, check_kept
 from actors.domain.notify.message import Message
 from actors.entity import Context, Decision, Entity, Reject, Send, accept
 
@@ -29,7 +30,7 @@ class Read(Struct, frozen=True, tag="notify.inbox.read"):
 
 
 class Erase(Struct, frozen=True, tag="notify.inbox.erase"):
-    """The person is erased: every page forgets what it holds."""
+    """The person is erased: every page forgets what it holds, and nothing more is delivered."""
 
 
 class Delivered(Struct, frozen=True, tag="notify.inbox.delivered"):
@@ -43,11 +44,15 @@ class WasRead(Struct, frozen=True, tag="notify.inbox.was-read"):
     at_ms: int
 
 
+class WasErased(Struct, frozen=True, tag="notify.inbox.was-erased"):
+    pass
+
+
 Command: TypeAlias = Deliver | Read | Erase
-Event: TypeAlias = Delivered | WasRead
+Event: TypeAlias = Delivered | WasRead | WasErased
 
 
-class Inbox(Struct, frozen=True):
+class Inbox(Erasable, Struct, frozen=True):
     """`put` is the cursor of the newest, `read` of the newest that was read."""
 
     put: int = 0
@@ -58,18 +63,22 @@ def decide(inbox: Inbox, command: Command, ctx: Context) -> Decision[Event]:
     match command:
         case Deliver(message, sent_ms):
             ctx.only_from("notify.box", ctx.entity_id)
+            check_kept(inbox)
             cursor = inbox.put + 1
             keep = Send(PAGE.at(page_id(ctx.entity_id, cursor)), Keep(Item(cursor, message, sent_ms)))
             return accept(Delivered(cursor, message.message_id, ctx.now_ms), actions=(keep,))
         case Read(cursor):
+            check_kept(inbox)
             if cursor > inbox.put:
                 raise Reject("cursor_ahead", cursor=str(cursor), last=str(inbox.put))
             return accept(WasRead(cursor, ctx.now_ms)) if cursor > inbox.read else accept()
         case Erase():
             ctx.only_from("identity.link", ctx.entity_id)
+            if inbox.erased:
+                return accept()
             pages = range(1, min(inbox.put, PAGES * PAGE_SIZE) + 1, PAGE_SIZE)
             forget = tuple(Send(PAGE.at(page_id(ctx.entity_id, cursor)), Forget()) for cursor in pages)
-            return accept(*((WasRead(inbox.put, ctx.now_ms),) if inbox.read < inbox.put else ()), actions=forget)
+            return accept(WasErased(), actions=forget)
         case _:
             assert_never(command)
 
@@ -80,6 +89,8 @@ def evolve(inbox: Inbox, event: Event) -> Inbox:
             return replace(inbox, put=cursor)
         case WasRead(cursor):
             return replace(inbox, read=cursor)
+        case WasErased():
+            return Inbox(inbox.put, inbox.put, erased=True)
         case _:
             assert_never(event)
 
@@ -107,6 +118,7 @@ INBOX = Entity(
     decide,
     evolve,
     views={"inbox": view_inbox},
+    life={"inbox": LIFE},
     collection="inboxes",
     takes_from=("identity",),
     timers_max=0,

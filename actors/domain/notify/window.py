@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.erasable import LIFE, Erasable, check_kept
 from actors.domain.notify.box import BOX, UNHEARD_MS, Put
 from actors.domain.notify.message import Message, digest_of, was_sent, with_sent
 from actors.entity import Context, Decision, Entity, Reject, Send, accept
@@ -45,7 +46,7 @@ class Reply(Struct, frozen=True, tag="notify.window.reply"):
 
 
 class Erase(Struct, frozen=True, tag="notify.window.erase"):
-    """The person is erased: close every window."""
+    """The person is erased: close every window, for ever."""
 
 
 class Noted(Struct, frozen=True, tag="notify.window.noted"):
@@ -78,7 +79,7 @@ class Window(Struct, frozen=True):
     until_ms: int
 
 
-class Windows(Struct, frozen=True):
+class Windows(Erasable, Struct, frozen=True):
     windows: dict[str, Window] = {}
     messages: dict[str, str] = {}
     """The last replies by their ids, oldest first, each with the digest of what it says."""
@@ -86,14 +87,16 @@ class Windows(Struct, frozen=True):
 
 def decide(windows: Windows, command: Command, ctx: Context) -> Decision[Event]:
     match command:
+        case Erase():
+            ctx.only_from("identity.link", ctx.entity_id)
+            return accept() if windows.erased else accept(Forgotten())
         case Note(act):
+            check_kept(windows)
             replies, open_ms = ACTS[act]
             return accept(Noted(act, replies, ctx.now_ms + open_ms))
         case Reply():
+            check_kept(windows)
             return _reply(windows, command, ctx)
-        case Erase():
-            ctx.only_from("identity.link", ctx.entity_id)
-            return accept(Forgotten()) if windows != Windows() else accept()
         case _:
             assert_never(command)
 
@@ -122,7 +125,7 @@ def evolve(windows: Windows, event: Event) -> Windows:
             messages = with_sent(windows.messages, message_id, digest)
             return Windows({**windows.windows, act: replace(window, left=window.left - 1)}, messages)
         case Forgotten():
-            return Windows()
+            return Windows(erased=True)
         case _:
             assert_never(event)
 
@@ -140,6 +143,7 @@ WINDOW = Entity(
     decide,
     evolve,
     views={"windows": view_windows},
+    life={"windows": LIFE},
     takes_from=("identity",),
     timers_max=0,
 )
