@@ -1,0 +1,1 @@
+"""What plays a scenario against a platform, and says what came of it."""
