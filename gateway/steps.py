@@ -9,7 +9,7 @@ import time
 from base64 import b32encode
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -51,9 +51,25 @@ class Answer(NamedTuple):
         return msgspec.json.decode(self.payload, type=as_type)
 
 
-def position_of(answer: Answer) -> program_pb2.Position:
-    """Where it was decided, as clients are told."""
-    return program_pb2.Position(**msgspec.structs.asdict(answer.position))
+class Stamped(Protocol):
+    """A response that says where it was decided, and whether an earlier try was."""
+
+    duplicate: bool
+
+    @property
+    def position(self) -> program_pb2.Position:
+        """Where it was decided."""
+        ...
+
+
+S = TypeVar("S", bound=Stamped)
+
+
+def stamped(response: S, answer: Answer, *, again: bool = False) -> S:
+    """The response, with where it was decided, and whether it had been before: by the log, or as the entity says."""
+    response.position.MergeFrom(program_pb2.Position(**msgspec.structs.asdict(answer.position)))
+    response.duplicate = answer.duplicate or again
+    return response
 
 
 class Steps:

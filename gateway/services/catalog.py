@@ -26,7 +26,7 @@ from gateway.ingress import Ingress
 from gateway.packages import Packages
 from gateway.routes import Routes
 from gateway.services.belonging import check_person, check_team, is_of_team, program_named, program_of_team
-from gateway.steps import Answer, Steps, TypedService, position_of
+from gateway.steps import Answer, Steps, TypedService, stamped
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc, search_pb2
 
@@ -164,9 +164,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             package = await self._packages.take(head, request_iterator, key.key, steps.left_s)
             version = package.manifest.version
             answer = await steps.ask(to, Upload(version.code, version.name, package.hash))
-            return pb.UploadPackageResponse(
-                position=position_of(answer), duplicate=answer.duplicate, hash=package.hash, code=version.code
-            )
+            return stamped(pb.UploadPackageResponse(hash=package.hash, code=version.code), answer)
 
         return await self.answer(context, "UploadPackage", NAME.at(head.program), head.request_id, work)
 
@@ -317,7 +315,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
 
 def _change(answer: Answer) -> pb.CatalogChange:
-    return pb.CatalogChange(position=position_of(answer), duplicate=answer.duplicate)
+    return stamped(pb.CatalogChange(), answer)
 
 
 def location(position: tuple[float, float] | None) -> search_pb2.Location | None:

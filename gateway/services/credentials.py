@@ -23,7 +23,7 @@ from gateway.door import wall_ms
 from gateway.services.belonging import program_of_team
 from gateway.services.vault import KeyedService
 from gateway.standing import credential_of
-from gateway.steps import Steps, position_of
+from gateway.steps import Steps, stamped
 from gateway.tokens import CREDENTIALED, sign_again
 from gateway.v1 import credentials_pb2 as pb
 from gateway.v1 import credentials_pb2_grpc
@@ -49,7 +49,7 @@ class CredentialService(KeyedService, credentials_pb2_grpc.CredentialServiceServ
             await _check_may(steps, request.credential, _ADMINS)
             answer = await steps.ask(at, Renew(self.process.token_overlap_ms))
             secret = vault.derived.secret(request.credential, answer.reply(_Renewed).n)
-            return pb.RenewSecretResponse(secret=secret, position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.RenewSecretResponse(secret=secret), answer)
 
         return await self.answer(context, "RenewSecret", at, request.request_id, work)
 
@@ -121,7 +121,7 @@ class CredentialService(KeyedService, credentials_pb2_grpc.CredentialServiceServ
         async def work(steps: Steps) -> pb.CredentialChange:
             await _check_may(steps, request.credential, _ADMINS)
             answer = await steps.ask(at, Disable())
-            return pb.CredentialChange(position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.CredentialChange(), answer)
 
         return await self.answer(context, "DisableCredential", at, request.request_id, work)
 

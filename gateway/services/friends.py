@@ -18,7 +18,7 @@ from gateway.answering import Context
 from gateway.authority import denied
 from gateway.services.belonging import check_runs
 from gateway.services.vault import KeyedService
-from gateway.steps import Steps, position_of
+from gateway.steps import Steps, stamped
 from gateway.v1 import friends_pb2 as pb
 from gateway.v1 import friends_pb2_grpc
 
@@ -115,7 +115,7 @@ class FriendsService(KeyedService, friends_pb2_grpc.FriendsServiceServicer):
             await _check_known(steps, request.person)
             answer = await steps.ask(own, command(request.person))
             state = answer.reply(_Tie).state
-            return pb.FriendResponse(state=state, position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.FriendResponse(state=state), answer)
 
         return await self.answer(context, method, self._own(context), request.request_id, work)
 

@@ -28,7 +28,7 @@ from gateway.routes import Routes
 from gateway.services.belonging import check_of_program, check_runs
 from gateway.services.persons import good_person, use
 from gateway.services.vault import KeyedService
-from gateway.steps import Answer, Steps, position_of
+from gateway.steps import Answer, Steps, stamped
 from gateway.v1 import identity_pb2 as pb
 from gateway.v1 import identity_pb2_grpc
 
@@ -108,13 +108,12 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             await good_person(steps, name)
         if begun.duplicate:
             await _check_goes_on(steps, login)
-        return pb.SignInResponse(
+        response = pb.SignInResponse(
             person=name,
             token=vault.token(Principal(Role.ACCOUNT, "", name)),
             refresh=vault.derived.secret(f"{LOGINS}/{login}", 1),
-            position=position_of(answer),
-            duplicate=answer.duplicate,
         )
+        return stamped(response, answer)
 
     async def Refresh(self, request: pb.RefreshRequest, context: Context) -> pb.RefreshResponse:
         """The sign-in goes on. What its entity ended has no token; that is told once it is on the log."""
@@ -131,13 +130,12 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
                 raise Reject(following.why)
             if answer.duplicate:
                 await _check_goes_on(steps, login, following.n)
-            return pb.RefreshResponse(
+            response = pb.RefreshResponse(
                 token=vault.token(Principal(Role.ACCOUNT, "", name)),
                 refresh=vault.derived.secret(f"{LOGINS}/{login}", following.n),
                 until_ms=following.until_ms,
-                position=position_of(answer),
-                duplicate=answer.duplicate,
             )
+            return stamped(response, answer)
 
         return await self.answer(context, "Refresh", LOGIN.at(login), request.request_id, work)
 
@@ -165,12 +163,10 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             issue = IssueCode(quotas.login_code_ms, quotas.login_codes_minute_max, quotas.login_codes_open_max)
             answer = await steps.ask(at, issue)
             issued = answer.reply(_Issued)
-            return pb.IssueCodeResponse(
-                code=vault.derived.code(Login(person, request.program, issued.n)),
-                until_ms=issued.until_ms,
-                position=position_of(answer),
-                duplicate=answer.duplicate,
+            response = pb.IssueCodeResponse(
+                code=vault.derived.code(Login(person, request.program, issued.n)), until_ms=issued.until_ms
             )
+            return stamped(response, answer)
 
         return await self.answer(context, "IssueCode", about, request.request_id, work)
 
@@ -193,14 +189,13 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             redeem = Redeem(login.n, vault.derived.kid, self.process.session_key_ms)
             answer = await steps.ask(IDENTITY.at(f"{program}/{openid}"), redeem)
             opened = answer.reply(_Opened)
-            return pb.ExchangeCodeResponse(
+            response = pb.ExchangeCodeResponse(
                 openid=openid,
                 unionid=unionid,
                 session=vault.derived.session(program, openid, opened.version),
                 until_ms=opened.until_ms,
-                position=position_of(answer),
-                duplicate=answer.duplicate,
             )
+            return stamped(response, answer)
 
         return await self.answer(context, "ExchangeCode", about, request.request_id, work)
 
@@ -265,7 +260,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             self.open(steps)
             answer = await steps.ask(PERSON.at(_whom(steps, request.person)), people.Erase())
             state = answer.reply(_Erasing).state
-            return pb.EraseResponse(state=state, position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.EraseResponse(state=state), answer)
 
         return await self.answer(context, "Erase", about, request.request_id, work)
 
@@ -343,4 +338,4 @@ def _state(shown: Shown, version: int) -> str:
 
 
 def _change(answer: Answer) -> pb.IdentityChange:
-    return pb.IdentityChange(position=position_of(answer), duplicate=answer.duplicate)
+    return stamped(pb.IdentityChange(), answer)

@@ -25,7 +25,7 @@ from gateway.answering import Context
 from gateway.authority import check_method, denied
 from gateway.listening import Listener, until_expiry
 from gateway.services.belonging import check_of_program, check_page, check_person, check_runs, program_named
-from gateway.steps import Answer, Steps, TypedService, position_of
+from gateway.steps import Answer, Steps, TypedService, stamped
 from gateway.v1 import notify_pb2 as pb
 from gateway.v1 import notify_pb2_grpc
 
@@ -153,12 +153,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             message = Message(request.message_id, request.template, template.title, said, request.page)
             answer = await steps.ask(at, Use(message, self.process.notify_unheard_ms))
             used = answer.reply(_Used)
-            return pb.SendMessageResponse(
-                position=position_of(answer),
-                duplicate=answer.duplicate or used.again,
-                left=used.left,
-                lasting=used.lasting,
-            )
+            return stamped(pb.SendMessageResponse(left=used.left, lasting=used.lasting), answer, again=used.again)
 
         return await self.answer(context, "SendMessage", at, request.request_id, work)
 
@@ -248,7 +243,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             message = Message(request.message_id, text=await _sealed(steps, request, str(request.text)))
             answer = await steps.ask(at, Reply(message, self.process.notify_unheard_ms))
             again = answer.reply(_Replied).again
-            return pb.NotifyChange(position=position_of(answer), duplicate=answer.duplicate or again)
+            return stamped(pb.NotifyChange(), answer, again=again)
 
         return await self.answer(context, "ReplyTo", at, request.request_id, work)
 
@@ -337,4 +332,4 @@ def _item(steps: Steps, item: Item, read: int) -> pb.InboxItem:
 
 
 def _change(answer: Answer) -> pb.NotifyChange:
-    return pb.NotifyChange(position=position_of(answer), duplicate=answer.duplicate)
+    return stamped(pb.NotifyChange(), answer)

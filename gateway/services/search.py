@@ -17,7 +17,7 @@ from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.belonging import program_named
 from gateway.services.catalog import location
-from gateway.steps import Steps, TypedService, position_of
+from gateway.steps import Steps, TypedService, stamped
 from gateway.v1 import search_pb2 as pb
 from gateway.v1 import search_pb2_grpc
 
@@ -129,7 +129,7 @@ class SearchService(TypedService, search_pb2_grpc.SearchServiceServicer):
 
 async def _change(steps: Steps, command: Command) -> pb.FavourResponse:
     answer = await steps.ask(RECENT.at(steps.person), command)
-    return pb.FavourResponse(position=position_of(answer), duplicate=answer.duplicate)
+    return stamped(pb.FavourResponse(), answer)
 
 
 def _about(what: str, text: str) -> Ref[Any]:

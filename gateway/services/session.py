@@ -25,7 +25,7 @@ from gateway.services.opening import Openings, opener, write_opened
 from gateway.services.persons import use
 from gateway.services.shown import Catalogue
 from gateway.services.vault import KeyedService
-from gateway.steps import Answer, Steps, position_of
+from gateway.steps import Answer, Steps, stamped
 from gateway.streams import stream_of
 from gateway.v1 import session_pb2 as pb
 from gateway.v1 import session_pb2_grpc
@@ -71,7 +71,7 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
             if person and steps.principal is not None:
                 await use(steps, person, at.id, 2)
             answer = await steps.ask(at, command)
-            response = pb.OpenResponse(position=position_of(answer), duplicate=answer.duplicate)
+            response = stamped(pb.OpenResponse(), answer)
             write_opened(response, answer.payload)
             if response.began and person and await steps.look(RECENT.at(person), "first", str) != program:
                 await steps.ask(RECENT.at(person), Used(program), 1)
@@ -173,4 +173,4 @@ def _addressed(session: str) -> Ref[Any]:
 
 
 def _done(answer: Answer) -> pb.SessionResponse:
-    return pb.SessionResponse(position=position_of(answer), duplicate=answer.duplicate)
+    return stamped(pb.SessionResponse(), answer)

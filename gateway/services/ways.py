@@ -20,7 +20,7 @@ from actors.payload import checked
 from actors.principal import Role
 from gateway.answering import Context
 from gateway.services.belonging import check_of_program, check_page
-from gateway.steps import Steps, TypedService, position_of
+from gateway.steps import Steps, TypedService, stamped
 from gateway.v1 import ways_pb2 as pb
 from gateway.v1 import ways_pb2_grpc
 
@@ -48,7 +48,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
                 await steps.ask(QUOTA.at(program), Take("code", self.process.codes_minute_max), 1)
             answer = await steps.ask(at, mint)
             text = text_of(self.process.code_host, program, code)
-            return pb.MintCodeResponse(code=code, text=text, position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.MintCodeResponse(code=code, text=text), answer)
 
         return await self.answer(context, "MintCode", at, request.request_id, work)
 
@@ -101,7 +101,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         async def work(steps: Steps) -> pb.RevokeCodeResponse:
             await check_of_program(steps, request.program, _TEAM)
             answer = await steps.ask(at, Revoke())
-            return pb.RevokeCodeResponse(position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.RevokeCodeResponse(), answer)
 
         return await self.answer(context, "RevokeCode", at, request.request_id, work)
 
@@ -119,7 +119,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             await steps.ask(QUOTA.at(program), Take("link", self.process.links_day_max), 1)
             answer = await steps.ask(LINK.at(f"{program}/{name}"), mint)
             text = address.written(self.process.code_host, "L", program, name)
-            return pb.MintLinkResponse(link=name, text=text, position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.MintLinkResponse(link=name, text=text), answer)
 
         return await self.answer(context, "MintLink", LINK.at(program), request.request_id, work)
 
@@ -136,15 +136,10 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             if leads.state == "none":
                 raise NotFound("there is no such link; nobody has minted it", reason="NO_SUCH_LINK")
             answer = await steps.ask(at, link.Open())
-            return pb.ResolveLinkResponse(
-                program=program,
-                link=name,
-                page=leads.page,
-                scene=leads.scene,
-                expires_ms=leads.expires_ms,
-                position=position_of(answer),
-                duplicate=answer.duplicate,
+            response = pb.ResolveLinkResponse(
+                program=program, link=name, page=leads.page, scene=leads.scene, expires_ms=leads.expires_ms
             )
+            return stamped(response, answer)
 
         return await self.answer(context, "ResolveLink", at, request.request_id, work)
 
@@ -159,13 +154,10 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             name = steps.new_name(NAME_CHARS)
             wanted = share.Share(request.page, request.scene, before)
             answer = await steps.ask(SHARE.at(f"{program}/{name}"), wanted)
-            return pb.ShareResponse(
-                share=name,
-                text=address.written(self.process.code_host, "S", program, name),
-                depth=len(before) + 1,
-                position=position_of(answer),
-                duplicate=answer.duplicate,
+            response = pb.ShareResponse(
+                share=name, text=address.written(self.process.code_host, "S", program, name), depth=len(before) + 1
             )
+            return stamped(response, answer)
 
         return await self.answer(context, "Share", SHARE.at(program), request.request_id, work)
 
@@ -200,7 +192,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
         async def work(steps: Steps) -> pb.WithdrawResponse:
             await check_of_program(steps, request.program, _TEAM, persons=True)
             answer = await steps.ask(at, share.Withdraw())
-            return pb.WithdrawResponse(position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.WithdrawResponse(), answer)
 
         return await self.answer(context, "Withdraw", at, request.request_id, work)
 
@@ -213,7 +205,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             check_page(self._routes, request.program, request.page)
             add = rules.Add(request.program, request.prefix, request.page, process.link_rules_max)
             answer = await steps.ask(_rules_of(request.host), add)
-            return pb.RuleChange(position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.RuleChange(), answer)
 
         return await self.answer(context, "AddRule", RULES.at(request.host), request.request_id, work)
 
@@ -225,7 +217,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             await check_of_program(steps, request.program, _TEAM)
             publish = rules.Publish(request.program, process.link_publishes_month_max)
             answer = await steps.ask(_rules_of(request.host), publish)
-            return pb.RuleChange(position=position_of(answer), duplicate=answer.duplicate)
+            return stamped(pb.RuleChange(), answer)
 
         return await self.answer(context, "PublishRules", RULES.at(request.host), request.request_id, work)
 

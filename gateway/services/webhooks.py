@@ -13,7 +13,7 @@ from actors.entity import Ref
 from actors.errors import NotFound
 from gateway.answering import Context
 from gateway.services.belonging import check_of_program, check_runs
-from gateway.steps import Answer, Steps, TypedService, position_of
+from gateway.steps import Answer, Steps, TypedService, stamped
 from gateway.v1 import webhooks_pb2 as pb
 from gateway.v1 import webhooks_pb2_grpc
 
@@ -122,4 +122,4 @@ async def _delivery(steps: Steps, at: Ref[Any]) -> _Delivery:
 
 
 def _change(answer: Answer) -> pb.WebhookChange:
-    return pb.WebhookChange(position=position_of(answer), duplicate=answer.duplicate)
+    return stamped(pb.WebhookChange(), answer)
