@@ -2,9 +2,9 @@
 
 import msgspec
 
+from actors.domain.counting import DAY_MS
 from actors.domain.identity.credential import (
     CREDENTIAL,
-    DAY_MS,
     Credential,
     Disable,
     Issue,

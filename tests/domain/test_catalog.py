@@ -13,6 +13,7 @@ from actors.domain.catalog import review, versions
 from actors.domain.catalog.name import NAME
 from actors.domain.catalog.program import Judge, Release, Rollback, SetGray, Submit, Upload, Withdraw
 from actors.domain.catalog.versions import Person, Rule, Version
+from actors.domain.counting import DAY_MS, MONTH_MS
 from actors.domain.developer import ACCOUNT, Open
 from actors.testing import NOW_MS, Ensemble, Scenario
 
@@ -160,13 +161,13 @@ def test_one_version_at_a_time_is_under_review() -> None:
 def test_a_program_is_withdrawn_once_a_day_and_submitted_so_often_a_month() -> None:
     there = registered(1)
     for day in range(3):
-        there.when(CAFE, Submit(1, month_max=4), now_ms=NOW_MS + day * p.DAY_MS)
+        there.when(CAFE, Submit(1, month_max=4), now_ms=NOW_MS + day * DAY_MS)
         there.when(CAFE, Withdraw(1, month_max=3))
     there.when(CAFE, Submit(1, month_max=4))
     for withdraw in (Withdraw(1, month_max=9), Withdraw(1, day_max=9, month_max=3)):
         with pytest.raises(Reject, match="too_often"):
             there.when(CAFE, withdraw)
-    there.when(CAFE, Withdraw(1, month_max=3), now_ms=NOW_MS + p.MONTH_MS)
+    there.when(CAFE, Withdraw(1, month_max=3), now_ms=NOW_MS + MONTH_MS)
     assert there.when(CAFE, Submit(1, month_max=1)).events
     there.when(CAFE, Withdraw(1, day_max=2))
     with pytest.raises(Reject, match="too_often") as often:

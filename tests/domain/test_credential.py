@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import Reject
+from actors.domain.counting import DAY_MS
 from actors.domain.identity import credential as k
 from actors.domain.identity.credential import (
     CREDENTIAL,
-    DAY_MS,
     KEPT_MAX,
     Disable,
     Issue,

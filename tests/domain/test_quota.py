@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Reject
+from actors.domain.counting import DAY_MS, MINUTE_MS
 from actors.domain.ways.quota import PERIODS_MS, QUOTA, Quota, Take, Taken, What
 from actors.testing import Scenario
 
-MINUTE_MS, DAY_MS = 60_000, 86_400_000
 BEGINS_MS = 20_000 * DAY_MS
 
 

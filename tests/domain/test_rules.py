@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Reject
-from actors.domain.ways.rules import MONTH_MS, RULES, RULES_MAX, Add, Added, Command, Event, Publish, Published, Rules
+from actors.domain.counting import MONTH_MS
+from actors.domain.ways.rules import RULES, RULES_MAX, Add, Added, Command, Event, Publish, Published, Rules
 from actors.testing import NOW_MS, Scenario
 
 MAP, RIDE = Add("bike", "/map", "pages/map"), Add("bike", "/map/ride", "pages/ride")

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
-from actors.domain.ways.link import DAY_MS
+from actors.domain.counting import DAY_MS
 from actors.domain.ways.share import PATH_MAX
 from actors.settings import ProcessSettings
 from gateway.v1 import ways_pb2 as pb

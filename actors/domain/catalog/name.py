@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.counting import DAY_MS
 from actors.domain.developer import ID, check_id
 from actors.entity import CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
 
@@ -13,7 +14,7 @@ LIFE = {
     "claimed": Stage({"claim": "claimed", "confirm": "kept", "lapse": "free"}),
     "kept": Stage({"claim": "kept", "confirm": "kept"}, terminal=True),
 }
-HOLD_MS_MAX = 24 * 3_600_000
+HOLD_MS_MAX = DAY_MS
 
 
 class Claim(Struct, frozen=True, tag="catalog.name.claim"):

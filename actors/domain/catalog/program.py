@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from actors.domain.catalog import versions
 from actors.domain.catalog.review import LANES, Enter, Leave, Taken
 from actors.domain.catalog.versions import UNDER_REVIEW, Person, Rule, Version, check_wider, shows
+from actors.domain.counting import DAY_MS, MONTH_MS, Count, counted, is_full
 from actors.domain.developer import ACCOUNT, AddProgram, check_id
 from actors.entity import Action, Context, Decision, Entity, Ref, Reject, Send, Stage, accept, after
 
@@ -19,8 +20,6 @@ LIFE = {
 }
 VERSIONS_MAX = 20
 FORMER_MAX = 10
-DAY_MS = 24 * 3_600_000
-MONTH_MS = 30 * DAY_MS
 """Days and months of the log's time, from 1970 on: a month has 30 days, wherever it begins."""
 
 Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -135,13 +134,6 @@ Command: TypeAlias = Register | Upload | Submit | Withdraw | NotQueued | Taken |
 Event: TypeAlias = Registered | Uploaded | Submitted | Withdrawn | ReviewBegun | Judged | GraySet | Released
 
 
-class Count(Struct, frozen=True):
-    """How often something was done in the last period in which it was done at all."""
-
-    period: int = 0
-    times: int = 0
-
-
 class Program(Struct, frozen=True):
     """`live` and `gray` are codes, 0 for none; `former` are those that were live, the latest last."""
 
@@ -214,7 +206,7 @@ def _reviewed(
     match command:
         case Submit(code, month_max):
             after(versions.LIFE, version.state, "submit")
-            _check_count(program.submits_month, ctx.now_ms // MONTH_MS, month_max, "submits_month_max")
+            _check_count(program.submits_month, MONTH_MS, ctx, "submits_month_max", month_max)
             busy = [one.code for one in program.versions if one.state in UNDER_REVIEW and one.code != code]
             if busy:
                 raise Reject("review_busy", code=str(busy[0]))
@@ -223,8 +215,8 @@ def _reviewed(
             return accept(Submitted(code, ctx.now_ms), actions=(entering,))
         case Withdraw(code, day_max, month_max):
             after(versions.LIFE, version.state, "withdraw")
-            _check_count(program.withdrawals_day, ctx.now_ms // DAY_MS, day_max, "withdrawals_day_max")
-            _check_count(program.withdrawals_month, ctx.now_ms // MONTH_MS, month_max, "withdrawals_month_max")
+            _check_count(program.withdrawals_day, DAY_MS, ctx, "withdrawals_day_max", day_max)
+            _check_count(program.withdrawals_month, MONTH_MS, ctx, "withdrawals_month_max", month_max)
             return accept(Withdrawn(code, "", ctx.now_ms), actions=(Send(lane, Leave(ctx.entity_id, version.n)),))
         case NotQueued(code, n) | Taken(code, n) if ctx.sender != str(lane):
             raise Reject("not_for_clients", code=str(code), n=str(n))
@@ -243,13 +235,9 @@ def _reviewed(
             assert_never(command)
 
 
-def _check_count(count: Count, period: int, times_max: int, bound: str) -> None:
-    if count.period == period and count.times >= times_max:
+def _check_count(count: Count, period_ms: int, ctx: Context, bound: str, times_max: int) -> None:
+    if is_full(count, period_ms, ctx.now_ms, times_max):
         raise Reject("too_often", **{bound: str(times_max)})
-
-
-def _counted(count: Count, period: int) -> Count:
-    return Count(period, count.times + 1 if count.period == period else 1)
 
 
 def _to_publish(program: Program, code: int, move: str) -> Version:
@@ -286,15 +274,15 @@ def evolve(program: Program, event: Event) -> Program:
         case Submitted(code, at_ms):
             n = _version(program, code).n + 1
             made = _with(program, code, state="waiting", n=n, submitted_ms=at_ms, reason="")
-            return replace(made, submits_month=_counted(made.submits_month, at_ms // MONTH_MS))
+            return replace(made, submits_month=counted(made.submits_month, MONTH_MS, at_ms))
         case Withdrawn(code, reason, at_ms):
             made = _with(program, code, state="withdrawn", reason=reason)
             if reason:
                 return made
             return replace(
                 made,
-                withdrawals_day=_counted(made.withdrawals_day, at_ms // DAY_MS),
-                withdrawals_month=_counted(made.withdrawals_month, at_ms // MONTH_MS),
+                withdrawals_day=counted(made.withdrawals_day, DAY_MS, at_ms),
+                withdrawals_month=counted(made.withdrawals_month, MONTH_MS, at_ms),
             )
         case ReviewBegun(code):
             return _with(program, code, state="in_review")

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.counting import DAY_MS
 from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
 
 LIFE = {
@@ -16,7 +17,6 @@ LIFE = {
     "active": Stage({"renew": "active", "issue": "active", "disable": "disabled"}),
     "disabled": Stage({"renew": "active", "disable": "disabled"}),
 }
-DAY_MS = 86_400_000
 TTL_MS_MAX = DAY_MS // 2
 FORCED_MAX = 100
 KEPT_MAX = 128

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain import visit
+from actors.domain.counting import DAY_MS, MINUTE_MS
 from actors.domain.notify import box, grants, inbox, window
 from actors.entity import Action, CancelTimer, Context, Decision, Entity, Reject, Send, SetTimer, Stage, accept, after
 
@@ -33,8 +34,6 @@ KEPT_MAX = 128
 """So many codes are remembered, the ended ones that came last."""
 OPEN_MAX = 16
 PER_MINUTE_MAX = 100
-MINUTE_MS = 60_000
-DAY_MS = 86_400_000
 EXPIRE = "expire"
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.counting import DAY_MS
 from actors.entity import Context, Decision, Entity, Stage, accept, after
 
 LIFE = {
@@ -15,7 +16,7 @@ LIFE = {
     "active": Stage({"refresh": "active", "end": "ended"}),
     "ended": Stage({"end": "ended"}, terminal=True),
 }
-YEAR_MS = 366 * 86_400_000
+YEAR_MS = 366 * DAY_MS
 
 
 class Begin(Struct, frozen=True, tag="identity.login.begin"):

@@ -10,13 +10,13 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.counting import DAY_MS, MINUTE_MS
 from actors.domain.erasable import LIFE, Erasable, check_kept
 from actors.domain.notify.box import BOX, UNHEARD_MS, Put
 from actors.domain.notify.message import Message, digest_of, was_sent, with_sent
 from actors.entity import Context, Decision, Entity, Reject, Send, accept
 
-MINUTE_MS = 60_000
-TWO_DAYS_MS = 48 * 60 * MINUTE_MS
+TWO_DAYS_MS = 2 * DAY_MS
 UNLIMITED = 1_000_000
 
 ACTS: Mapping[str, tuple[int, int]] = {

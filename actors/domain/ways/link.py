@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.counting import DAY_MS
 from actors.entity import Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
 
 LIFE = {
@@ -13,7 +14,6 @@ LIFE = {
     "bound": Stage({"mint": "bound", "open": "bound", "expire": "expired"}),
     "expired": Stage({"expire": "expired"}, terminal=True),
 }
-DAY_MS = 86_400_000
 TTL_MS_MAX = 366 * DAY_MS
 SCENE_BYTES_MAX = 8 * 1024
 STATE_BYTES_MAX = 16 * 1024

@@ -8,10 +8,11 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.counting import DAY_MS, MINUTE_MS, Count, counted, is_full
 from actors.entity import Context, Decision, Entity, Reject, accept
 
 What: TypeAlias = Literal["code", "link"]
-PERIODS_MS = {"code": 60_000, "link": 86_400_000}
+PERIODS_MS = {"code": MINUTE_MS, "link": DAY_MS}
 
 
 class Take(Struct, frozen=True, tag="ways.quota.take"):
@@ -26,13 +27,6 @@ class Taken(Struct, frozen=True, tag="ways.quota.taken"):
     at_ms: int
 
 
-class Count(Struct, frozen=True):
-    """How many there were in the period of this number, counted from 1970."""
-
-    period: int = 0
-    times: int = 0
-
-
 class Quota(Struct, frozen=True):
     code: Count = Count()
     link: Count = Count()
@@ -40,18 +34,16 @@ class Quota(Struct, frozen=True):
 
 def decide(quota: Quota, take: Take, ctx: Context) -> Decision[Taken]:
     period_ms = PERIODS_MS[take.what]
-    period, left_ms = ctx.now_ms // period_ms, period_ms - ctx.now_ms % period_ms
     count: Count = getattr(quota, take.what)
-    if count.period == period and count.times >= take.most:
+    if is_full(count, period_ms, ctx.now_ms, take.most):
+        left_ms = period_ms - ctx.now_ms % period_ms
         raise Reject(f"too_many_{take.what}s", most=str(take.most), resets_ms=str(left_ms))
     return accept(Taken(take.what, ctx.now_ms))
 
 
 def evolve(quota: Quota, event: Taken) -> Quota:
-    period = event.at_ms // PERIODS_MS[event.what]
     count: Count = getattr(quota, event.what)
-    times = count.times + 1 if count.period == period else 1
-    return replace(quota, **{event.what: Count(period, times)})
+    return replace(quota, **{event.what: counted(count, PERIODS_MS[event.what], event.at_ms)})
 
 
 def view_quota(quota: Quota, _: object) -> object:

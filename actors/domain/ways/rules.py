@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.domain.counting import MONTH_MS, Count, counted, is_full
 from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
 from actors.principal import Role
 
@@ -13,7 +14,6 @@ LIFE = {
     "kept": Stage({"add": "kept", "publish": "kept"}, terminal=True),
 }
 RULES_MAX = 100
-MONTH_MS = 30 * 86_400_000
 STATE_BYTES_MAX = 256 * 1024
 
 
@@ -81,7 +81,7 @@ def decide(rules: Rules, command: Command, ctx: Context) -> Decision[Event]:
             _check_whose(rules, program, ctx)
             if rules.live == rules.added:
                 return accept()
-            if ctx.now_ms // MONTH_MS == rules.month and rules.publishes >= publishes_month_max:
+            if is_full(Count(rules.month, rules.publishes), MONTH_MS, ctx.now_ms, publishes_month_max):
                 raise Reject("too_often", publishes_month_max=str(publishes_month_max))
             return accept(Published(ctx.now_ms))
         case _:
@@ -102,9 +102,8 @@ def evolve(rules: Rules, event: Event) -> Rules:
         case Added(program, prefix, page):
             return replace(rules, state="kept", program=program, added={**rules.added, prefix: page})
         case Published(at_ms):
-            month = at_ms // MONTH_MS
-            publishes = rules.publishes + 1 if month == rules.month else 1
-            return replace(rules, live=rules.added, month=month, publishes=publishes)
+            count = counted(Count(rules.month, rules.publishes), MONTH_MS, at_ms)
+            return replace(rules, live=rules.added, month=count.period, publishes=count.times)
         case _:
             assert_never(event)
 
