@@ -70,14 +70,14 @@ async def check_team(steps: Steps, account: str, roles: tuple[str, ...]) -> None
 
 
 async def is_of_team(steps: Steps, account: str, roles: tuple[str, ...]) -> bool:
-    """Whether the caller is in one of these roles in the account's team."""
+    """Whether the caller is in one of these roles in the team of an account that is neither suspended nor closed."""
     principal = steps.principal
     if principal is None or principal.role is Role.OPERATOR:
         return True
     if principal.role is not Role.MEMBER or principal.tenant != account:
         return False
-    team = (await steps.look(ACCOUNT.at(account), "account", Account)).members
-    member = team.get(principal.subject)
+    found = await steps.look(ACCOUNT.at(account), "account", Account)
+    member = found.members.get(principal.subject) if found.state == "open" else None
     return member is not None and member.state == "member" and member.role in roles
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import grpc
 
+from actors.adapters.errands import tell
 from actors.adapters.memory_keys import MemoryKeys
+from actors.domain.developer import ACCOUNT, Resume, Suspend
 from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
 from tests.gateway.packing import archive_of, key_of, messages_of
-from tests.gateway.scene import Scene, play, reason_of, refused
+from tests.gateway.scene import CLUSTER, Scene, play, reason_of, refused
 
 TEAM = {"ann": "admin", "dee": "developer", "oli": "operator", "tess": "tester"}
 VERSION = pb.VersionRequest(program="cafe", code=1)
@@ -131,5 +133,28 @@ def test_only_the_team_sees_versions_and_a_person_asks_what_it_is_shown_itself()
             ("merchant/acme", False),
         ):
             assert await is_denied(office.asks(caller, "GetShown", shown)) == (not may), caller
+
+    in_office(act)
+
+
+def test_nobody_of_a_suspended_accounts_team_may_do_anything_until_it_goes_on() -> None:
+    async def act(office: Office) -> None:
+        cafe, account = pb.GetProgramRequest(program="cafe"), pb.GetAccountRequest(account="acme")
+
+        async def becomes(state: str, command: Suspend | Resume) -> None:
+            tell(office.scene.log, CLUSTER, [(ACCOUNT.at("acme"), command)])
+            while (await office.asks("operator/op", "GetAccount", account)).state != state:
+                pass
+
+        await becomes("suspended", Suspend("spam"))
+        before = office.scene.on_log()
+        for method, (request, may) in MAY.items():
+            for name in may.split():
+                assert await is_denied(office.asks(f"member/acme/{name}", method, request)), (method, name)
+        assert await is_denied(office.asks("member/acme/ann", "GetAccount", account))
+        assert not (await office.asks("member/acme/ann", "GetProgram", cafe)).versions
+        assert office.scene.on_log() == before
+        await becomes("open", Resume())
+        assert not await is_denied(office.asks("member/acme/ann", "GetAccount", account))
 
     in_office(act)
