@@ -75,6 +75,10 @@ class Auth:
             raise refusal(Why.EXPIRED)
         self._verifier.check(caller.principal, now_ms)
 
+    def erased(self, now_ms: int) -> frozenset[str]:
+        """See `Verifier.erased`; nobody where nobody proves who they are."""
+        return frozenset() if self._verifier is None else self._verifier.erased(now_ms)
+
     def _proven(self, verifier: Verifier, metadata: Iterable[tuple[str, Any]]) -> Caller:
         """Name, tenant and priority are the token's: what the caller says of them itself is not looked at."""
         said = [value for key, value in metadata if key == AUTHORIZATION]

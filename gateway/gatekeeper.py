@@ -2,18 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
-from actors.errors import PlatformError
+from actors.errors import PlatformError, Unauthenticated
 from actors.sensor import Sensor
 from gateway.answering import refuse_call
-from gateway.auth import Auth, Caller
+from gateway.auth import Auth
 from gateway.authority import RPCS, WITHOUT_IDENTITY, check_method
 from gateway.door import Probe
-from gateway.standing import Standing, has_token_of_credential
+from gateway.standing import Erasures, Standing, has_token_of_credential, is_person
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
@@ -24,6 +25,7 @@ class Gatekeeper(grpc.aio.ServerInterceptor):
     def __init__(self, auth: Auth, standing: Standing, probe: Probe, sensor: Sensor) -> None:
         self._auth = auth
         self._standing = standing
+        self._erasures = Erasures(auth)
         self._probe = probe.metadata
         self._sensor = sensor
 
@@ -44,16 +46,18 @@ class Gatekeeper(grpc.aio.ServerInterceptor):
         except PlatformError as error:
             return grpc.stream_unary_rpc_method_handler(self._refusal(method, error))
         handler = await continuation(handler_call_details)
-        if handler is not None and handler.response_streaming and has_token_of_credential(caller):
-            return self._watched(handler, method, caller)
-        return handler
+        if handler is None or not handler.response_streaming:
+            return handler
+        if has_token_of_credential(caller):
+            return self._watched(handler, method, partial(self._standing.ended, caller))
+        return self._watched(handler, method, partial(self._erasures.ended, caller)) if is_person(caller) else handler
 
-    def _watched(self, handler: Any, method: str, caller: Caller) -> Handler:
-        """A stream that ends when its caller's token is ended."""
+    def _watched(self, handler: Any, method: str, ended: Callable[[], Coroutine[Any, Any, Unauthenticated]]) -> Handler:
+        """A stream that ends when what its caller proved stands no more."""
 
         async def run(request: Any, context: Any) -> None:
             running = asyncio.ensure_future((handler.stream_stream or handler.unary_stream)(request, context))
-            watching = asyncio.ensure_future(self._standing.ended(caller))
+            watching = asyncio.ensure_future(ended())
             try:
                 await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
                 if running.done():

@@ -1,4 +1,6 @@
-"""Whether a credential's tokens still stand: its entity says so, and is asked once a second at most."""
+"""Whether what a stream's caller proved still stands: a credential's token, as its entity says, asked once a second at
+most; and a person, until it is erased.
+"""
 
 import asyncio
 from typing import Any, NamedTuple
@@ -8,12 +10,12 @@ import msgspec
 from actors.domain.identity.credential import CREDENTIAL, Credential, token_is_good
 from actors.errors import PlatformError, Unauthenticated
 from actors.principal import Principal
-from gateway.auth import Caller
+from gateway.auth import Auth, Caller
 from gateway.deadlines import now_ms
 from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.routes import Routes
-from gateway.tokens import CREDENTIALED, Why, refusal
+from gateway.tokens import CREDENTIALED, Why, refusal, subject_of
 
 FRESH_MS = 1_000
 """A token that was ended is believed for so long at most."""
@@ -84,6 +86,52 @@ class Standing:
             self._seen.clear()
         self._seen[name] = _Seen(credential, now_ms())
         return credential
+
+
+class Erasures:
+    """Tells the open streams of a person that it was erased: one look a second for all, while there is any."""
+
+    def __init__(self, auth: Auth) -> None:
+        self._auth = auth
+        self._waiting: dict[str, list[asyncio.Future[Unauthenticated]]] = {}
+        self._looking: asyncio.TimerHandle | None = None
+
+    async def ended(self, caller: Caller) -> Unauthenticated:
+        """Wait until the person who calls is erased."""
+        subject = "" if caller.principal is None else subject_of(caller.principal)
+        told: asyncio.Future[Unauthenticated] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(subject, []).append(told)
+        self._look_soon()
+        try:
+            return await told
+        finally:
+            self._waiting[subject].remove(told)
+            if not self._waiting[subject]:
+                del self._waiting[subject]
+            if not self._waiting and self._looking is not None:
+                self._looking.cancel()
+                self._looking = None
+
+    def _look_soon(self) -> None:
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(FRESH_MS / 1_000, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        try:
+            erased = self._auth.erased(wall_ms())
+        except PlatformError:
+            erased = frozenset()  # the keyring is away: it is looked at again
+        for subject in erased & self._waiting.keys():
+            for told in self._waiting[subject]:
+                if not told.done():
+                    told.set_result(refusal(Why.ERASED))
+        self._look_soon()
+
+
+def is_person(caller: Caller) -> bool:
+    """Whether it is a person who calls, who may be erased."""
+    return caller.principal is not None and subject_of(caller.principal) != ""
 
 
 def has_token_of_credential(caller: Caller) -> bool:

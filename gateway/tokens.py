@@ -182,6 +182,11 @@ class Verifier:
         self._refresh(now_ms)
         self._check_not_erased(principal)
 
+    def erased(self, now_ms: int) -> frozenset[str]:
+        """Who was erased, by `subject_of`, while a token of theirs may still be good. Raises Unavailable."""
+        self._refresh(now_ms)
+        return self._erased
+
     def _check_not_erased(self, principal: Principal) -> None:
         if self._erased and subject_of(principal) in self._erased:
             raise refusal(Why.ERASED)

@@ -22,6 +22,7 @@ from gateway.authority import WITHOUT_IDENTITY
 from gateway.client import Client
 from gateway.server import Gateway, GatewayConfig, GatewayParts
 from gateway.tokens import SAYS, Why, sign
+from gateway.v1 import notify_pb2, notify_pb2_grpc, session_pb2, session_pb2_grpc
 from gateway.v1 import program_pb2 as pb
 from tests.gateway.scene import CLUSTER, Scene, new_id, play, reason_of, refused, request
 from tests.gateway.tokens import bad_tokens
@@ -170,6 +171,7 @@ def test_a_streams_calls_are_refused_once_its_token_has_expired(monkeypatch: pyt
 
 def test_a_streams_calls_are_refused_once_its_person_was_erased(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.tokens.FRESH_MS", 0)
+    monkeypatch.setattr("gateway.standing.FRESH_MS", 3_600_000)  # the stream itself goes on
 
     async def act(town: Town) -> None:
         stream = town.stub.InvokeStream(metadata=town.metadata("person/bike/ann"))
@@ -180,6 +182,35 @@ def test_a_streams_calls_are_refused_once_its_person_was_erased(monkeypatch: pyt
             town.scene.subjects.destroy(["bike/ann"], now_ms())
         await stream.done_writing()
         assert seen == ["no_ride", "TOKEN_PERSON_ERASED"]
+
+    in_town(act)
+
+
+def test_every_open_stream_of_a_person_ends_once_the_person_is_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.tokens.FRESH_MS", 0)
+    monkeypatch.setattr("gateway.standing.FRESH_MS", 10)
+
+    async def act(town: Town) -> None:
+        ann, bob, channel = *map(town.metadata, ("person/bike/ann", "person/bike/bob")), town.scene.channels[-1]
+        sessions: Any = session_pb2_grpc.SessionServiceStub(channel)
+        notify: Any = notify_pb2_grpc.NotifyServiceStub(channel)
+        opened = await sessions.Open(session_pb2.OpenRequest(program="bike"), metadata=ann)
+        streams: dict[str, Any] = {
+            "InvokeStream": town.stub.InvokeStream(metadata=ann),
+            "OpenStream": sessions.OpenStream(metadata=ann),
+            "Listen": town.stub.Listen(pb.ListenRequest(entity=opened.session), metadata=ann),
+            "ListenBox": notify.ListenBox(notify_pb2.ListenBoxRequest(program="bike", openid="ann"), metadata=ann),
+        }
+        await streams["InvokeStream"].write(pb.InvokeBatch())
+        await streams["OpenStream"].write(session_pb2.OpenBatch())
+        others = town.stub.InvokeStream(metadata=bob)
+        town.scene.subjects.destroy(["bike/ann"], now_ms())
+        for method, stream in streams.items():
+            code, status = await refused(stream.read())
+            assert (code, reason_of(status)) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_PERSON_ERASED"), method
+        await others.write(pb.InvokeBatch(calls=[request("programs/bike/riders/bob", "bike.return", station="x")]))
+        assert reason_of((await others.read()).results[0].error) == "no_ride", "another person's goes on"
+        await others.done_writing()
 
     in_town(act)
 
