@@ -7,6 +7,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 
 import grpc
 
+from actors.clocks import wall_ms
 from actors.errors import PlatformError
 from actors.kernel.action import Reply
 from actors.principal import Principal
@@ -151,7 +152,7 @@ def tell_where(response: program_pb2.InvokeResponse | session_pb2.OpenResponse, 
 
 def trailer(request_id: str) -> tuple[tuple[str, str], ...]:
     """What every answer says: the time here, and the id that its call goes by."""
-    now = (TIME_METADATA, str(time.time_ns() // 1_000_000))
+    now = (TIME_METADATA, str(wall_ms()))
     fits = request_id.isascii() and request_id.isprintable() and len(request_id) <= REQUEST_CHARS_MAX
     return (now, (REQUEST_METADATA, request_id)) if request_id and fits else (now,)
 

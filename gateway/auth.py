@@ -5,10 +5,10 @@ Where nothing is proven, nothing but loopback is served.
 
 import base64
 import binascii
-import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from actors.clocks import wall_ms
 from actors.errors import InvalidCommand
 from actors.principal import Principal, Role, parse
 from gateway.deriving import Derived
@@ -92,7 +92,7 @@ class Auth:
             return Caller(UNPROVEN.caller, _share_of(UNPROVEN), PRIORITY_DEFAULT, UNPROVEN)
         if not said[0].startswith(SCHEME):
             raise refusal(Why.FORGED)
-        proven = verifier.verify(said[0].removeprefix(SCHEME), time.time_ns() // 1_000_000)
+        proven = verifier.verify(said[0].removeprefix(SCHEME), wall_ms())
         principal = proven.principal
         return Caller(
             principal.caller, _share_of(principal), proven.priority, principal, proven.until_ms, proven.version

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 import grpc
 import msgspec
 
+from actors.clocks import steady_ms, wall_ms
 from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
 from actors.kernel.record import Position
 from gateway.auth import AUTHORIZATION, CALLER, PRIORITY, SCHEME, TENANT, proof_of_secret
@@ -97,7 +98,7 @@ class Client:
 
     def new_request_id(self) -> str:
         """A UUIDv7 dated by the gateway's clock, as far as it is known."""
-        return uuid7(time.time_ns() // 1_000_000 + self._ahead_ms)
+        return uuid7(wall_ms() + self._ahead_ms)
 
     # -- one call -------------------------------------------------------------------------------------------------
 
@@ -121,7 +122,7 @@ class Client:
         give_up_at = time.monotonic() + retry_for_ms / 1_000
         attempt, in_doubt = 0, False
         while True:
-            outcome = await self._try(request, deadline_ms) if self._shedding.admits(_now_ms()) else kept_back()
+            outcome = await self._try(request, deadline_ms) if self._shedding.admits(steady_ms()) else kept_back()
             if isinstance(outcome, Answer):
                 return outcome
             in_doubt = in_doubt or outcome.reason == UNKNOWN
@@ -159,11 +160,11 @@ class Client:
         level, own = 0, 0
         for key, value in metadata or ():
             if key == TIME_METADATA:
-                self._ahead_ms = int(value) - time.time_ns() // 1_000_000
+                self._ahead_ms = int(value) - wall_ms()
                 self._knows_time = True
             elif key == LEVEL_METADATA:
                 level, own = levels_from(str(value))
-        self._shedding.learn(level, own, _now_ms())
+        self._shedding.learn(level, own, steady_ms())
 
     # -- many calls -----------------------------------------------------------------------------------------------
 
@@ -208,7 +209,7 @@ class Client:
         sent = answered = 0
         try:
             while answered < len(open_):
-                while sent < len(open_) and sent - answered <= window - batch and self._shedding.admits(_now_ms()):
+                while sent < len(open_) and sent - answered <= window - batch and self._shedding.admits(steady_ms()):
                     some = open_[sent : sent + batch]
                     await _answered(call.write(many.batch(some, self.new_request_id)))
                     sent += len(some)
@@ -220,7 +221,7 @@ class Client:
                 for result in results.results:
                     again = many.take(result) or again
                 answered += len(results.results)
-                self._shedding.learn(results.level, results.own_level, _now_ms())
+                self._shedding.learn(results.level, results.own_level, steady_ms())
             else:
                 await call.done_writing()
                 if await _answered(call.read()) is grpc.aio.EOF and not self._knows_time:
@@ -351,7 +352,3 @@ def uuid7(now_ms: int) -> str:
     """A UUID that begins with this time in milliseconds since 1970 (RFC 9562, version 7)."""
     time_, noise = f"{now_ms:012x}", os.urandom(10).hex()
     return f"{time_[:8]}-{time_[8:]}-7{noise[:3]}-{'89ab'[int(noise[3], 16) % 4]}{noise[4:7]}-{noise[7:19]}"
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

@@ -1,9 +1,9 @@
 """Until when a call may take; times are milliseconds of a clock that never goes back."""
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
+from actors.clocks import steady_ms
 from actors.errors import DeadlineExceeded, InvalidCommand
 from actors.settings import ProcessSettings
 
@@ -14,24 +14,19 @@ EARLY_MS = 100
 """So much before the client gives up it is answered, of a short wait a quarter: else it would never learn why."""
 
 
-def now_ms() -> int:
-    """The clock of deadlines: it does not jump when somebody sets the machine's time."""
-    return time.monotonic_ns() // 1_000_000
-
-
 def deadline_ms(left_s: float | None, process: ProcessSettings) -> int:
     """When a call must be answered whose client waits for so long; without a wait of its own, the default.
 
     Raises DeadlineExceeded when there is too little time to begin.
     """
     if left_s is None:
-        return now_ms() + process.deadline_ms_default
+        return steady_ms() + process.deadline_ms_default
     wait_ms = int(left_s * 1_000)
     left_ms = min(wait_ms - min(EARLY_MS, wait_ms // 4), process.deadline_ms_max)
     if left_ms < process.deadline_left_ms_min:
         message = f"{max(wait_ms, 0)} ms are too few to begin; the call was not appended"
         raise DeadlineExceeded(message, outcome="NOT_APPENDED")
-    return now_ms() + left_ms
+    return steady_ms() + left_ms
 
 
 def each_call_ms(metadata: Iterable[tuple[str, Any]] | None, process: ProcessSettings) -> int:

@@ -9,12 +9,12 @@ from typing import Any
 
 import grpc
 
+from actors.clocks import steady_ms, wall_ms
 from actors.errors import Overloaded
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.admission import ACCEPT, Admission, Limits, level_of
 from gateway.auth import Caller
-from gateway.deadlines import now_ms as clock_ms
 from gateway.status import status_of
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
@@ -26,11 +26,6 @@ SAID = {
     "KEY_SHARE": "this entity is asked for more than its share while there is more to do than can be done",
 }
 """Why the door turns calls away; all that meet the same reason are told the same."""
-
-
-def wall_ms() -> int:
-    """The machine's time, by which hours are counted."""
-    return time.time_ns() // 1_000_000
 
 
 class TurnedAway(Exception):
@@ -55,7 +50,7 @@ class Door:
             window_ms=process.queueing_window_ms,
             window_calls=process.queueing_window_calls,
         )
-        self._admission = Admission(limits, clock_ms())
+        self._admission = Admission(limits, steady_ms())
         self._sensor = sensor
         self._errors = {
             reason: Overloaded(said, retry_after_ms=process.overload_retry_ms, reason=reason)
@@ -80,7 +75,7 @@ class Door:
             return
         own = level_of(caller.priority, caller.name, wall_ms())
         passes = admission.admit_level(caller.tenant, own)
-        self.look(clock_ms())
+        self.look(steady_ms())
         if not passes:
             raise self._turned_away("OVERLOADED", admission.level(caller.tenant), own)
 

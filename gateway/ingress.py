@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
+from actors.clocks import steady_ms
 from actors.errors import DeadlineExceeded, Outcome, PlatformError, Unavailable
 from actors.kernel.action import Push, Reply
 from actors.kernel.record import Position, Read, body_sum_of, encode_frame, encode_record
@@ -30,7 +31,6 @@ from actors.ports import Appended, Log, Slice
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.auth import Auth
-from gateway.deadlines import now_ms as clock_ms
 from gateway.door import Door, Probe
 from gateway.owners import Owners
 from gateway.pending import Append, Call, Expired, PendingTable, Stuck
@@ -198,7 +198,7 @@ class Ingress:
 
     def _flush(self) -> None:
         self._flushing = False
-        now_ms = clock_ms()
+        now_ms = steady_ms()
         topic = self._cluster.commands_topic
         for frame in self._table.take(now_ms):
             owners = self._owners
@@ -253,12 +253,12 @@ class Ingress:
             else:
                 refused = isinstance(error, PlatformError) and error.reason == "NOT_APPENDED"
                 outcome: Outcome = "NOT_APPENDED" if refused else "OUTCOME_UNKNOWN"
-                self._table.append_failed(frame.partition, clock_ms(), outcome)
+                self._table.append_failed(frame.partition, steady_ms(), outcome)
                 self._sensor.append_failed(outcome)
         self._flush()
 
     def _expire(self) -> None:
-        now_ms = clock_ms()
+        now_ms = steady_ms()
         for expired in self._table.expire(now_ms):
             error = too_late(expired)
             for waiter in expired.call.waiters:
@@ -393,7 +393,7 @@ class Ingress:
         caller, request_id = key
         record = encode_record(Read(entity, view, args, request_id, caller))
         waiter = Single()
-        self.submit(Call(key, partition, record, [waiter], deadline_ms, streamed=False, arrived_ms=clock_ms()))
+        self.submit(Call(key, partition, record, [waiter], deadline_ms, streamed=False, arrived_ms=steady_ms()))
         return waiter.future
 
     # -- pushes ---------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from actors.clocks import wall_ms
 from actors.errors import NotFound, Unavailable
 from actors.kernel.action import Push
 from gateway.auth import Caller
-from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.routes import Route
 from gateway.tokens import Why, refusal

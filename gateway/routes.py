@@ -1,11 +1,11 @@
 """From what a client writes to what the log holds: resource names, request ids and payloads, checked."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import uuid_utils
 
+from actors.clocks import wall_ms
 from actors.entity import AnyEntity, Ref
 from actors.errors import InvalidCommand, NotFound, PlatformError, Unavailable
 from actors.kernel.layout import made_ms
@@ -169,7 +169,7 @@ class Routes:
         if len(request_id) != 16 or len(text) != UUID_CHARS:
             message = f"request_id is a UUID such as {uuid_utils.uuid7()}, not {text[:50]!r}"
             raise InvalidCommand(message, field="request_id", reason="INVALID_REQUEST_ID")
-        latest_ms = time.time_ns() // 1_000_000 + self._ahead_ms_max
+        latest_ms = wall_ms() + self._ahead_ms_max
         if made_ms(request_id) > latest_ms:
             ahead_ms = made_ms(request_id) - latest_ms + self._ahead_ms_max
             message = f"request_id is dated {ahead_ms} ms ahead of this gateway's clock; date it by hutong-time-ms"

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from actors.clocks import steady_ms, wall_ms
 from actors.domain.identity.credential import CREDENTIAL, Credential, token_is_good
 from actors.errors import PlatformError, Unauthenticated
 from actors.principal import Principal
 from gateway.auth import Auth, Caller
-from gateway.deadlines import now_ms
-from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.tokens import CREDENTIALED, Why, refusal, subject_of
@@ -65,7 +64,7 @@ class Standing:
     async def _look(self, name: str, version: int) -> Credential:
         """As it stands, or stood a moment ago, unless this version was not made yet then."""
         seen = self._seen.get(name)
-        if seen is not None and now_ms() - seen.at_ms < FRESH_MS and seen.credential.version >= version:
+        if seen is not None and steady_ms() - seen.at_ms < FRESH_MS and seen.credential.version >= version:
             return seen.credential
         looking = self._looking.get(name)
         if looking is None:
@@ -74,7 +73,7 @@ class Standing:
         try:
             return await asyncio.shield(looking)
         except PlatformError:
-            if seen is None or now_ms() - seen.at_ms >= KEPT_MS:
+            if seen is None or steady_ms() - seen.at_ms >= KEPT_MS:
                 raise
             return seen.credential
 
@@ -84,7 +83,7 @@ class Standing:
         credential = msgspec.json.decode(answer.payload, type=Credential)
         if len(self._seen) >= KEPT_MAX:
             self._seen.clear()
-        self._seen[name] = _Seen(credential, now_ms())
+        self._seen[name] = _Seen(credential, steady_ms())
         return credential
 
 

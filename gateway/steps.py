@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
+from actors.clocks import steady_ms
 from actors.entity import Ref
 from actors.errors import InvalidCommand, PlatformError
 from actors.kernel.record import Invoke, Position, encode_record
@@ -26,7 +27,7 @@ from actors.steps import step_id
 from gateway.answering import Answering, Context, level_trailer, trailer
 from gateway.auth import CALLER, Caller
 from gateway.authority import denied
-from gateway.deadlines import deadline_ms, now_ms
+from gateway.deadlines import deadline_ms
 from gateway.ingress import Ingress, Single
 from gateway.pending import Call
 from gateway.routes import Routes, text_of
@@ -91,7 +92,7 @@ class Steps:
     @property
     def left_s(self) -> float:
         """How long there is still time for the answer."""
-        return max(self.until_ms - now_ms(), 1) / 1_000
+        return max(self.until_ms - steady_ms(), 1) / 1_000
 
     @property
     def person(self) -> str:
@@ -120,7 +121,9 @@ class Steps:
         record = encode_record(Invoke(route.entity, checked(command), name, self.caller))
         waiter = Single()
         key, partition = (self.caller, name), route.partition
-        self._ingress.submit(Call(key, partition, record, [waiter], self.until_ms, streamed=False, arrived_ms=now_ms()))
+        self._ingress.submit(
+            Call(key, partition, record, [waiter], self.until_ms, streamed=False, arrived_ms=steady_ms())
+        )
         reply = await waiter.future
         if reply.code:
             raise refusal_of(reply, partition)
@@ -153,7 +156,7 @@ async def look(
     Raises Unavailable when no owner answers in time.
     """
     route = routes.at(at)
-    left_s = max(until_ms - now_ms(), 1) / 1_000
+    left_s = max(until_ms - steady_ms(), 1) / 1_000
     answer = await ingress.query(route.partition, route.entity, view, msgspec.json.encode(args), -1, left_s)
     return msgspec.json.decode(answer.payload, type=as_type)
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from actors.clocks import steady_ms, wall_ms
 from actors.errors import PlatformError, Unavailable
 from actors.kernel.action import Reply
 from actors.sealing import MARK
@@ -14,8 +15,8 @@ from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.admission import level_of
 from gateway.auth import Caller
-from gateway.deadlines import deadline_ms, each_call_ms, now_ms
-from gateway.door import SAID, wall_ms
+from gateway.deadlines import deadline_ms, each_call_ms
+from gateway.door import SAID
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes, text_of
@@ -169,7 +170,7 @@ class CallStream:
                 some = calls[start : start + CALLS_AT_ONCE_MAX]
                 if self._caller.principal is not None:
                     some = self._permitted(some)
-                await self._speech.learn(some, now_ms() + self._call_ms)
+                await self._speech.learn(some, steady_ms() + self._call_ms)
                 unkeyed = self._take(some)
                 while unkeyed:
                     unkeyed = await self._take_keyed(unkeyed)
@@ -196,13 +197,13 @@ class CallStream:
         door = self._ingress.door
         if door.is_choosing:
             calls = self._chosen(calls)
-            door.look(now_ms())
+            door.look(steady_ms())
         else:
             door.count(len(calls))
         return self._submit(calls)
 
     def _submit(self, calls: Sequence[Any]) -> Sequence[Any]:
-        arrived_ms = now_ms()
+        arrived_ms = steady_ms()
         deadline_ms = arrived_ms + self._call_ms
         if self._until_ms is not None:
             deadline_ms = min(deadline_ms, self._until_ms)

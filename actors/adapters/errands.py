@@ -8,7 +8,6 @@ timer, and followed by the next.
 import base64
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ import uuid_utils
 from msgspec import Struct
 
 from actors.adapters.webhooks import Outcome, Sender, secret_of, signed
+from actors.clocks import wall_ms
 from actors.domain.identity.person import FOLLOWER
 from actors.domain.webhook.delivery import BODY_BYTES_MAX, DELIVERY, NOTE_CHARS_MAX, Begin, Tried, Trying
 from actors.domain.webhook.endpoint import OWED
@@ -159,7 +159,7 @@ class Webhooks:
     def _try(self, event: EventRecord) -> None:
         """Send what is to be sent now. What has been given up as lost, since it was read late, is not."""
         said: object = _delivery_event(event.payload)
-        late_ms = time.time_ns() // 1_000_000 - event.stamp_ms
+        late_ms = wall_ms() - event.stamp_ms
         if isinstance(said, Trying) and late_ms < self._lost_ms:
             if self._room.acquire(blocking=False):
                 self._pool.submit(self._send, event.entity.partition("/")[2], said)
@@ -179,7 +179,7 @@ class Webhooks:
         endpoint = self._endpoints.get(trying.endpoint.partition("/")[0], {}).get(trying.endpoint)
         if endpoint is None or endpoint.state != "active":
             return Outcome(0, f"the endpoint is {endpoint.state if endpoint else 'unknown'}")
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ms()
         versions = [endpoint.version, *([endpoint.version - 1] if now_ms < endpoint.both_until_ms else [])]
         secrets = [secret_of(self._root(), trying.endpoint, version) for version in versions]
         return self._sender.post(endpoint.url, signed(name, now_ms // 1_000, trying.body, secrets), trying.body)

@@ -1,10 +1,10 @@
 """The follower: reads events topics and keeps read models of them. A file of read models has one follower at a time."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from actors.clocks import wall_ms
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Change, Fetched, Log, Place, Rows, Slice
 from actors.projections.reading import Projection, follow
@@ -109,7 +109,7 @@ class Follower:
             self._again(error)
             return False
         places |= followed.places
-        late_ms = time.time_ns() // 1_000_000 - max(fetched.stamp_ms for fetched in frames)
+        late_ms = wall_ms() - max(fetched.stamp_ms for fetched in frames)
         self._sensor.events_followed(followed.events, max(0, late_ms) / 1_000)
         return True
 

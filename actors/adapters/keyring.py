@@ -5,7 +5,6 @@ The file forgets: a private half that is destroyed is overwritten where it stood
 
 import hashlib
 import secrets
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import apsw
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.adapters.keyfile import Master, not_busy, opened, put
+from actors.clocks import wall_ms
 from actors.errors import InvalidCommand, NotFound, SetupError
 from actors.ports import KeyState, SigningKey
 
@@ -94,7 +94,7 @@ class FileKeys:
     def _make(self, path: Path) -> None:
         """Make a keyring with its first keys in a file of its own."""
         self._database = opened(path)
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ms()
         with self._database:
             self._database.execute(_TABLE)
             for state in (KeyState.SIGNING, KeyState.NEXT):

@@ -24,6 +24,7 @@ from actors.adapters.hosting.collecting import keep_pauses_short
 from actors.adapters.hosting.memory import limit_memory
 from actors.adapters.polling import Poller
 from actors.adapters.ray_session import HOST_RESOURCE
+from actors.clocks import steady_ms
 from actors.controller import Action, Assign, Controller, EndHost, Say, StartHost
 from actors.errors import PlatformError, SetupError
 from actors.history import placements
@@ -296,7 +297,7 @@ class ControllerActor:
             return
         self._failures = 0
         self._hosts[name] = _Life(handle, address, pid)
-        self._core.host_up(name, address, pid, _now_ms())
+        self._core.host_up(name, address, pid, steady_ms())
         if len(self._core.hosts) >= self._core.hosts_wanted and not self._begun.done():
             self._begun.set_result("")
         pinging = self._spawn(self._ping(name, handle))
@@ -305,7 +306,7 @@ class ControllerActor:
         pinging.cancel()
         self._hosts.pop(name, None)
         if not self._stopping:
-            self._core.host_down(name, _now_ms())
+            self._core.host_down(name, steady_ms())
             await self._carry_out()
 
     async def _start_failed(self, error: Exception) -> None:
@@ -322,12 +323,12 @@ class ControllerActor:
             await asyncio.sleep(PING_S)
             with contextlib.suppress(Exception):
                 await handle.ping.remote()
-                self._core.heard(name, _now_ms())
+                self._core.heard(name, steady_ms())
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(PING_S)
-            self._core.tick(_now_ms())
+            self._core.tick(steady_ms())
             await self._carry_out()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -349,10 +350,6 @@ async def _quietly(call: Any) -> None:
     """Wait for a Ray call, whatever comes of it: that a host is gone is noticed by whoever waits for its end."""
     with contextlib.suppress(Exception):
         await call
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
 
 
 class ControllerHandle:

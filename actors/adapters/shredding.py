@@ -3,13 +3,13 @@
 It may be done twice, or be cut short at any step: a key that was destroyed stays so, and the event is heard again.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from actors.adapters.errands import tell
+from actors.clocks import wall_ms
 from actors.domain.identity.person import PERSON, ErasureAsked, Shredded
 from actors.kernel.action import EventRecord
 from actors.ports import Change, Log, Put, Rows, Subjects
@@ -39,7 +39,7 @@ class Shredding:
             return
         asked, self._asked = self._asked, {}
         subjects = [subject for person, event in asked.items() for subject in (person, *event.links)]
-        self._subjects.destroy(subjects, time.time_ns() // 1_000_000)
+        self._subjects.destroy(subjects, wall_ms())
         tell(self._log, self._cluster, [(PERSON.at(person), Shredded()) for person in asked])
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -11,6 +10,7 @@ import msgspec
 
 from actors.cli import output, running
 from actors.cli.running import Run
+from actors.clocks import wall_ms
 from actors.errors import (
     DeadlineExceeded,
     InvalidCommand,
@@ -81,7 +81,7 @@ def _signed(folder: Path, caller: str, person_of: str) -> str:
         raise InvalidCommand(message, field="caller", reason="INVALID_PRINCIPAL")
     keys = keys_of(folder)
     try:
-        return sign(keys, principal, time.time_ns() // 1_000_000)
+        return sign(keys, principal, wall_ms())
     finally:
         keys.close()
 
@@ -101,7 +101,7 @@ def call_entity(
     A call that fails tells its request id: by it the call can be explained, or safely made again.
     """
     # Named here and not by the client: a call that fails must be told by its name, too.
-    name = request_id or uuid7(time.time_ns() // 1_000_000)
+    name = request_id or uuid7(wall_ms())
     sent = payload.encode(errors="surrogateescape")
 
     def invoke(client: Client) -> Awaitable[Answer]:
@@ -137,7 +137,7 @@ def change(
 ) -> Any:
     """Ask a typed service for a change, again and again by one request id, which the request is given; its answer."""
     # Named here and not by the client: a call that fails must be told by its name, too.
-    request.request_id = uuid7(time.time_ns() // 1_000_000)
+    request.request_id = uuid7(wall_ms())
     try:
         return ask(folder, lambda client: client.ask(stub, method, request), caller, person_of=person_of)
     except SetupError:

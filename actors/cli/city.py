@@ -24,6 +24,7 @@ from actors.cli.packing import key_of
 from actors.cli.releasing import release_all
 from actors.cli.running import Run
 from actors.cli.supervisor import Plan
+from actors.clocks import wall_ms
 from actors.errors import PlatformError
 from actors.ports import Keys
 from actors.principal import parse
@@ -113,7 +114,7 @@ def proofs(keys: Keys) -> Callable[[str], str]:
     def proof(caller: str) -> str:
         principal = parse(caller)
         assert principal is not None
-        return sign(keys, principal, time.time_ns() // 1_000_000)
+        return sign(keys, principal, wall_ms())
 
     return proof
 

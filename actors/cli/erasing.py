@@ -8,6 +8,7 @@ import typer
 
 from actors.cli import running
 from actors.cli.options import Folder, Json
+from actors.clocks import wall_ms
 
 if TYPE_CHECKING:
     from gateway.client import Client
@@ -43,7 +44,7 @@ def erase(
     running.running(where)
     if not yes:
         raise InvalidCommand(WARNING.format(person=person), field="--yes", reason="NOT_CONFIRMED")
-    request = pb.PersonRequest(person=person, request_id=uuid7(time.time_ns() // 1_000_000))
+    request = pb.PersonRequest(person=person, request_id=uuid7(wall_ms()))
     ask(where, lambda client: _erased(client, request))
     output.result(
         {"person": person, "state": "erased", "request_id": request.request_id}, json, f"{person} is forgotten"

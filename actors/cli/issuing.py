@@ -2,13 +2,13 @@
 
 import os
 import shlex
-import time
 from pathlib import Path
 from typing import Any
 
 from actors.cli import output
 from actors.cli.calling import ask, change, found_by, refuse_call
 from actors.cli.showing import Facts, time_of
+from actors.clocks import wall_ms
 from actors.errors import PlatformError, SetupError
 from gateway.client import uuid7
 from gateway.v1 import credentials_pb2 as pb
@@ -29,7 +29,7 @@ def issue_token(folder: Path, forced: bool, as_json: bool) -> None:
     secret = os.environ.get(SECRET, "")
     if not secret:
         raise SetupError(f"put the secret into ${SECRET}: a command line can be seen by others", reason="NO_SECRET")
-    request = pb.IssueTokenRequest(forced=forced, request_id=uuid7(time.time_ns() // 1_000_000))
+    request = pb.IssueTokenRequest(forced=forced, request_id=uuid7(wall_ms()))
     try:
         answer = ask(folder, lambda client: client.ask(CredentialServiceStub, "IssueToken", request), secret=secret)
     except PlatformError as error:

@@ -1,11 +1,11 @@
 """`hutong keys`: the signing keys of a folder, and tokens for whoever may read it."""
 
-import time
 from pathlib import Path
 
 from actors.cli import output
 from actors.cli.showing import time_of
 from actors.cli.wiring import keys_of
+from actors.clocks import wall_ms
 from actors.errors import InvalidCommand
 from actors.principal import parse
 from gateway.tokens import LIFE_S_MAX, sign
@@ -28,7 +28,7 @@ def list_keys(folder: Path, as_json: bool) -> None:
 def rotate_keys(folder: Path, as_json: bool) -> None:
     """Sign with the next key from now on."""
     keys = keys_of(folder)
-    kid = keys.rotate(_now_ms())
+    kid = keys.rotate(wall_ms())
     keys.close()
     output.result({"signing": kid}, as_json, f"{kid} signs from now on; what the former key signed stays good")
 
@@ -37,7 +37,7 @@ def retire_key(folder: Path, kid: str, at_once: bool, as_json: bool) -> None:
     """Destroy a key whose tokens have all expired, or at once."""
     keys = keys_of(folder)
     try:
-        keys.retire(kid, _now_ms(), 0 if at_once else LIFE_S_MAX * 1_000)
+        keys.retire(kid, wall_ms(), 0 if at_once else LIFE_S_MAX * 1_000)
     finally:
         keys.close()
     output.result({"retired": kid}, as_json, f"{kid} is destroyed, and nothing that it signed is good any more")
@@ -53,10 +53,6 @@ def issue_token(folder: Path, principal: str, seconds: int | None, as_json: bool
         )
         raise InvalidCommand(message, field="principal", reason="INVALID_PRINCIPAL")
     keys = keys_of(folder)
-    token = sign(keys, found, _now_ms(), seconds)
+    token = sign(keys, found, wall_ms(), seconds)
     keys.close()
     output.result({"token": token, "principal": found.caller}, as_json, token)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

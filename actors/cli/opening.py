@@ -1,7 +1,6 @@
 """`hutong open`: a program opened as a person would, by a code, a link, a card, an ordinary link or its name."""
 
 import shlex
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from actors.cli import output, running
 from actors.cli.calling import ask, refuse_call
 from actors.cli.minting import program_in
 from actors.cli.searching import found
+from actors.clocks import wall_ms
 from actors.domain.ways.address import NAME_CHARS
 from actors.errors import InvalidCommand, NotFound, PlatformError, Reject, SetupError
 from gateway.client import uuid7
@@ -36,7 +36,7 @@ class _Way(NamedTuple):
 def open_program(folder: Path, text: str, caller: str, device: str, city: str, as_json: bool) -> None:
     """Open a session where a code, a link or a name leads; prints it with its page and scene, and what shows it."""
     way = _addressed(folder, text, caller) if "/" in text else _searched(folder, text)
-    name = uuid7(time.time_ns() // 1_000_000)
+    name = uuid7(wall_ms())
     request = session_pb2.OpenRequest(
         program=way.program,
         path=way.page,

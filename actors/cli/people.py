@@ -1,12 +1,12 @@
 """`hutong sign-in`: the development issuer. It vouches for whoever it is told to, on this machine alone."""
 
-import time
 from typing import Annotated
 
 import typer
 
 from actors.cli import running
 from actors.cli.options import Folder, Json
+from actors.clocks import wall_ms
 
 ISSUER = "development"
 TOKEN_S = 60
@@ -32,7 +32,7 @@ def sign_in(
     from gateway.v1 import identity_pb2 as pb
     from gateway.v1.identity_pb2_grpc import IdentityServiceStub
 
-    where, now_ms = running.folder_of(folder), time.time_ns() // 1_000_000
+    where, now_ms = running.folder_of(folder), wall_ms()
     running.running(where)  # says so if nothing runs, before a keyring is made
     keys = keys_of(where)
     proof = sign(keys, Principal(Role.PLATFORM, "", ISSUER), now_ms, TOKEN_S)

@@ -1,7 +1,6 @@
 """`hutong status`: hosts, partitions, gateways and the log, as they are now."""
 
 import socket
-import time
 from pathlib import Path
 
 from actors.adapters.hosting.asking import ask_host
@@ -9,6 +8,7 @@ from actors.cli import output, running, wiring
 from actors.cli.archive import Archive, open_archive
 from actors.cli.running import Run
 from actors.cli.showing import Facts
+from actors.clocks import wall_ms
 from actors.errors import PlatformError
 from actors.history import read_slice
 from actors.host import PartitionStatus
@@ -106,7 +106,7 @@ def _read_log(archive: Archive, facts: Facts) -> None:
         facts["hosts"].append({"name": name, "address": address, "pid": pid, "state": state})
         mine = {number for number, one in placed.items() if one.host == name}
         stands |= {one.partition: one for one in answer if one.partition in mine} if isinstance(answer, list) else {}
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = wall_ms()
     behind = {
         n: records_behind(archive, n, one.watermark) for n, one in stands.items() if one.watermark < spans[n].end - 1
     }

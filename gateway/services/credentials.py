@@ -2,6 +2,7 @@
 
 import msgspec
 
+from actors.clocks import wall_ms
 from actors.domain.counting import DAY_MS
 from actors.domain.identity.credential import (
     CREDENTIAL,
@@ -19,7 +20,6 @@ from actors.ports import Keys
 from actors.principal import Principal, Role, parse
 from gateway.answering import Context
 from gateway.authority import denied
-from gateway.door import wall_ms
 from gateway.services.belonging import program_of_team
 from gateway.services.vault import KeyedService
 from gateway.standing import credential_of

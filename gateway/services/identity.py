@@ -5,6 +5,7 @@ from base64 import b32encode
 
 from msgspec import Struct
 
+from actors.clocks import wall_ms
 from actors.domain.catalog import name as names
 from actors.domain.catalog.name import NAME
 from actors.domain.identity import person as people
@@ -21,7 +22,6 @@ from gateway.answering import Context
 from gateway.auth import LOGINS, UNPROVEN, id_token_of
 from gateway.authority import denied
 from gateway.deriving import Derived, Login
-from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.oidc import Issuer
 from gateway.routes import Routes

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from actors.clocks import steady_ms
 from actors.errors import InvalidCommand, NotFound, PlatformError
 from actors.kernel.action import Reply
 from actors.lifecycle import Table
@@ -17,7 +18,7 @@ from actors.settings import ProcessSettings
 from gateway.answering import Answering, Context, level_trailer, tell_where, trailer
 from gateway.auth import Caller
 from gateway.authority import check_entity_call, check_kind, check_program, programs_told
-from gateway.deadlines import deadline_ms, now_ms
+from gateway.deadlines import deadline_ms
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener, until_expiry
 from gateway.pending import Call
@@ -97,7 +98,7 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
                 waiter = Single()
                 until_ms = deadline_ms(context.time_remaining(), self._process)
                 self._ingress.submit(
-                    Call((name, key), partition, record, [waiter], until_ms, streamed=False, arrived_ms=now_ms())
+                    Call((name, key), partition, record, [waiter], until_ms, streamed=False, arrived_ms=steady_ms())
                 )
             except PlatformError as error:
                 self._sensor.calls_refused(error.reason, 1)
@@ -173,7 +174,7 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
             if request.at_least.partition != route.partition:
                 message = f"{request.entity} is in partition {route.partition}, not in {request.at_least.partition}"
                 raise InvalidCommand(message, field="at_least", reason="OTHER_PARTITION")
-        left_s = max(until_ms - now_ms(), 1) / 1_000
+        left_s = max(until_ms - steady_ms(), 1) / 1_000
         answer = await self._ingress.query(route.partition, route.entity, request.view, request.args, at_least, left_s)
         return pb.Position(partition=route.partition, offset=answer.offset), answer.payload
 

@@ -1,12 +1,12 @@
 """What services that know people and programs by derived names and secrets have in common: the keyring."""
 
+from actors.clocks import wall_ms
 from actors.errors import Reject
 from actors.ports import Keys
 from actors.principal import Principal
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.deriving import Derived
-from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.steps import Steps, TypedService

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from actors.clocks import wall_ms
 from actors.errors import PlatformError, Unauthenticated
 from actors.programs.bike.program import FARE_TO, fare_minor
 from actors.programs.jump.program import FLIGHT_MS, platforms
@@ -398,7 +399,7 @@ class Day:
         me, verifier = await self.me.at("civic"), f"bar-{self.town.mark}"
         salt, nonce = os.urandom(16).hex(), os.urandom(16).hex()
         digest = hashlib.sha256(f"{salt}over 18".encode()).hexdigest()
-        issue = {"digests": [digest], "until_ms": time.time_ns() // 1_000_000 + 86_400_000}
+        issue = {"digests": [digest], "until_ms": wall_ms() + 86_400_000}
         await called(self.town.by("server/civic"), f"civic/cards/{me.openid}", "civic.card.issue", issue)
         await me.invoke(f"civic/cards/{me.openid}", "civic.present", {"verifier": verifier, "nonce": nonce}, request_id)
         bar = self.town.by(f"merchant/{verifier}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from actors.clocks import wall_ms
 from actors.errors import SetupError
 from gateway.client import uuid7
 from gateway.client_errors import COME_BACK
@@ -39,7 +40,7 @@ async def _relay(stub: Any, program: str, batches: Iterator[int], opens: int) ->
     """One stream, which takes the next openings as long as there are any."""
     stream = stub.OpenStream(metadata=CALLER)
     for first in batches:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ms()
         left = {uuid7(now_ms): n for n in range(first, min(first + BATCH, opens))}
         for _ in range(TRIES_MAX):
             await stream.write(_openings(program, left))

@@ -1,9 +1,9 @@
 """Who is not who it says, and who asks for what is another's: broken tokens, and pairs across all tenants."""
 
 import random
-import time
 from pathlib import Path
 
+from actors.clocks import wall_ms
 from actors.errors import Unauthenticated
 from gateway.tokens import Verifier, Why
 from tests.bad_input.mutating import broken_bytes, odd_text
@@ -62,7 +62,7 @@ def _mutant(chance: random.Random, signed: list[str], known: list[str]) -> str:
 
 def cross_tenants(_: Path, seed: int, size: int) -> Counts:
     """Pairs of a principal and what is not its own, over every method, in process; nothing reaches the log."""
-    counts, now_ms = Counts("tenants", seed), time.time_ns() // 1_000_000
+    counts, now_ms = Counts("tenants", seed), wall_ms()
     for tally in (tenancy.play(seed, size - size // 2, now_ms), crossing.play(seed, size // 2, now_ms)):
         asked = sum(tally.asked.values())
         counts.bad_inputs += asked

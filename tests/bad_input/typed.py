@@ -17,6 +17,7 @@ from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
 from actors.adapters.objects import open_objects
 from actors.adapters.readmodels import SqliteRows
 from actors.adapters.signatures import public_of
+from actors.clocks import wall_ms
 from actors.domain.catalog.key import Key
 from actors.domain.catalog.name import Name
 from actors.domain.catalog.program import Program
@@ -42,7 +43,6 @@ from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.auth import Auth
 from gateway.deriving import Derived, Login
-from gateway.door import wall_ms
 from gateway.ingress import Ingress
 from gateway.pending import Call
 from gateway.routes import Routes

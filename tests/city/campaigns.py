@@ -5,7 +5,6 @@ import contextlib
 import json
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -20,6 +19,7 @@ from actors.cli.city import proofs, unowed
 from actors.cli.history import explained
 from actors.cli.packing import key_of
 from actors.cli.releasing import release_all
+from actors.clocks import wall_ms
 from actors.errors import Unavailable
 from actors.registry import shipped_programs
 from gateway.client import Client
@@ -187,7 +187,7 @@ def _rotate(platform: Platform, counts: Counts) -> None:
 
     def is_rotated() -> bool:
         with contextlib.suppress(Unavailable):
-            return keys.rotate(time.time_ns() // 1_000_000) != ""
+            return keys.rotate(wall_ms()) != ""
         return False
 
     until(is_rotated, BACK_S_MAX, "the keys are rotated")

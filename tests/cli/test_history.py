@@ -2,12 +2,12 @@
 
 import json
 import re
-import time
 from typing import Any
 
 import pytest
 
 from actors.cli import tracing
+from actors.clocks import wall_ms
 from gateway.client import uuid7
 from tests.cli.running import Platform
 
@@ -106,7 +106,7 @@ def test_one_id_of_two_callers_is_two_calls(platform: Platform) -> None:
 
 def uuid7_now() -> str:
     """An id of now."""
-    return uuid7(time.time_ns() // 1_000_000)
+    return uuid7(wall_ms())
 
 
 def test_a_rejection_is_explained_with_its_reason(platform: Platform) -> None:

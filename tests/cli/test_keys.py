@@ -1,12 +1,12 @@
 """`hutong keys`: a folder's signing keys through their lives, and tokens for its gateways."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from actors.adapters.keyring import FileKeys
 from actors.cli.wiring import keys_of
+from actors.clocks import wall_ms
 from gateway.tokens import Verifier
 from tests.cli.running import Said, dev, hutong
 
@@ -30,7 +30,7 @@ def test_keys_go_from_next_to_retired_and_never_out_of_turn(tmp_path: Path) -> N
 
 def test_a_token_that_is_printed_is_good_at_a_gateway_of_the_folder(tmp_path: Path) -> None:
     token = hutong("keys", "issue", "person/bike/ann", "--seconds", 60, "--dir", tmp_path).out.strip()
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = wall_ms()
     proven = Verifier(keys_of(tmp_path)).verify(token, now_ms)
     assert proven.principal.caller == "person/bike/ann"
     assert proven.until_ms <= now_ms + 60_000
@@ -41,7 +41,7 @@ def test_a_keyring_may_lie_beside_its_data_folder(tmp_path: Path, monkeypatch: p
     token = hutong("keys", "issue", "operator/op", "--dir", tmp_path / "data").out.strip()
     assert not (tmp_path / "data").exists()
     monkeypatch.delenv("HUTONG_KEYS")
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = wall_ms()
     assert Verifier(FileKeys(tmp_path / "elsewhere")).verify(token, now_ms).principal.caller == "operator/op"
 
 

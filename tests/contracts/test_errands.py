@@ -1,6 +1,5 @@
 """The follower's errand over a log: events become deliveries of one name each, tries requests, outcomes commands."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ from actors.adapters.errands import Webhooks
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryRows
 from actors.adapters.webhooks import Outcome, Sender
+from actors.clocks import wall_ms
 from actors.domain.identity.person import FOLLOWER
 from actors.domain.webhook.delivery import Begin, Tried, Trying
 from actors.domain.webhook.endpoint import Changed, Endpoint
@@ -20,7 +20,7 @@ from actors.registry import Registry, load_programs, shipped_programs
 from actors.settings import ClusterSettings
 
 CLUSTER = ClusterSettings(partitions=2)
-NOW_MS = time.time_ns() // 1_000_000
+NOW_MS = wall_ms()
 """When these tests were read; how long that is ago when they run, nobody knows."""
 DAY_MS = 86_400_000
 RIDE = "bike.rider/ann"

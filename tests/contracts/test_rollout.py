@@ -11,6 +11,7 @@ from actors.adapters import rollout
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryObjects, MemoryRows
 from actors.adapters.rollout import Rollout
+from actors.clocks import wall_ms
 from actors.errors import Unavailable
 from actors.host import PartitionStatus
 from actors.kernel.record import Position, Programs, Share, Slice, decode_frame, encode_frame, frame_records
@@ -34,7 +35,7 @@ class NotedLog(MemoryLog):
     """Keeps every word on the placement topic, where the last alone stays, with how far partitions were then."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: time.time_ns() // 1_000_000)
+        super().__init__(wall_ms)
         self.words: list[Packaged] = []
         self.stood: list[list[int]] = []
         """How many frames each partition had when the word was said."""

@@ -3,7 +3,6 @@
 import asyncio
 import tempfile
 import threading
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
@@ -26,6 +25,7 @@ from actors.adapters.memory_keys import MemorySubjects
 from actors.adapters.memory_states import MemoryStates
 from actors.adapters.objects import open_objects
 from actors.adapters.shelf import packages_on
+from actors.clocks import wall_ms
 from actors.errors import Unavailable
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke, decode_frame, encode_frame
@@ -71,7 +71,7 @@ def jar_on(partition: int, nth: int = 0) -> str:
 
 def new_id(ago_ms: int = 0) -> str:
     """A UUIDv7, as a client makes it."""
-    return uuid7(time.time_ns() // 1_000_000 - ago_ms)
+    return uuid7(wall_ms() - ago_ms)
 
 
 class TestLog(MemoryLog):
@@ -80,7 +80,7 @@ class TestLog(MemoryLog):
     __test__ = False
 
     def __init__(self) -> None:
-        super().__init__(lambda: time.time_ns() // 1_000_000)
+        super().__init__(wall_ms)
         self.failing: list[Unavailable] = []
         """What the next appends of commands fail with; OUTCOME_UNKNOWN ones are in the log all the same."""
         self.holding: list[Callable[[], None]] | None = None
@@ -291,7 +291,7 @@ class Scene:
             return (("hutong-caller", caller),)
         principal = parse(caller)
         assert principal is not None
-        return (("authorization", f"Bearer {sign(self.keys, principal, time.time_ns() // 1_000_000)}"),)
+        return (("authorization", f"Bearer {sign(self.keys, principal, wall_ms())}"),)
 
     def on_log(self) -> int:
         """How many calls the log has."""

@@ -1,6 +1,5 @@
 """Where identity is required: a call goes as far as its token and no farther."""
 
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from actors import Role
 from actors.adapters.memory_keys import MemoryKeys
+from actors.clocks import wall_ms
 from actors.errors import PermissionDenied, SetupError, Unauthenticated
 from actors.principal import Principal, parse
 from actors.registry import load_programs
@@ -29,10 +29,6 @@ from tests.gateway.tokens import bad_tokens
 
 T = TypeVar("T")
 REQUIRED = ProcessSettings(identity_required=True)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Town:
@@ -53,7 +49,7 @@ class Town:
     def token(self, caller: str, life_s: int | None = None) -> str:
         principal = parse(caller)
         assert principal is not None
-        return sign(self.keys, principal, now_ms(), life_s)
+        return sign(self.keys, principal, wall_ms(), life_s)
 
     def metadata(self, caller: str) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.token(caller)}"),)
@@ -158,7 +154,7 @@ def test_a_streams_calls_are_refused_once_its_token_has_expired(monkeypatch: pyt
         stream = town.stub.InvokeStream(metadata=town.metadata("person/bike/ann"))
         seen: list[str] = []
         for expired in (False, True):
-            later_ms = now_ms() + 8_000_000 * expired
+            later_ms = wall_ms() + 8_000_000 * expired
             monkeypatch.setattr("gateway.streams.wall_ms", lambda at=later_ms: at)
             await stream.write(pb.InvokeBatch(calls=[request("programs/bike/riders/ann", "bike.return", station="x")]))
             batch = await stream.read()
@@ -179,7 +175,7 @@ def test_a_streams_calls_are_refused_once_its_person_was_erased(monkeypatch: pyt
         for _ in range(2):
             await stream.write(pb.InvokeBatch(calls=[request("programs/bike/riders/ann", "bike.return", station="x")]))
             seen.append(reason_of((await stream.read()).results[0].error))
-            town.scene.subjects.destroy(["bike/ann"], now_ms())
+            town.scene.subjects.destroy(["bike/ann"], wall_ms())
         await stream.done_writing()
         assert seen == ["no_ride", "TOKEN_PERSON_ERASED"]
 
@@ -204,7 +200,7 @@ def test_every_open_stream_of_a_person_ends_once_the_person_is_erased(monkeypatc
         await streams["InvokeStream"].write(pb.InvokeBatch())
         await streams["OpenStream"].write(session_pb2.OpenBatch())
         others = town.stub.InvokeStream(metadata=bob)
-        town.scene.subjects.destroy(["bike/ann"], now_ms())
+        town.scene.subjects.destroy(["bike/ann"], wall_ms())
         for method, stream in streams.items():
             code, status = await refused(stream.read())
             assert (code, reason_of(status)) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_PERSON_ERASED"), method
@@ -342,7 +338,7 @@ def test_who_listens_is_told_that_its_token_has_expired(tmp_path: Path) -> None:
         scene.registry = load_programs((tmp_path,))
         scene.log.create(CLUSTER.topics(tuple(scene.registry.entities)))
         stub = await scene.served(REQUIRED)
-        token = sign(keys, Principal(Role.PERSON, "radio", "ann"), now_ms(), 2)
+        token = sign(keys, Principal(Role.PERSON, "radio", "ann"), wall_ms(), 2)
         metadata = (("authorization", f"Bearer {token}"),)
         call = stub.Listen(pb.ListenRequest(entity="programs/radio/radios/one"), metadata=metadata)
         assert (await call.read()).cursor == 1

@@ -1,7 +1,6 @@
 """Credentials through gateways: one token from two of them, what ends it, and who may have to do with it."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import msgspec
 import pytest
 
 from actors.adapters.memory_keys import MemoryKeys
+from actors.clocks import wall_ms
 from actors.ports import KeyState, Slice
 from actors.settings import ProcessSettings
 from gateway.auth import proof_of_secret
@@ -76,10 +76,6 @@ def on_street(act: Callable[[Counter], Awaitable[None]], process: ProcessSetting
     walk(Counter, act, process)
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def bearer(token: str) -> Said:
     return (("authorization", f"Bearer {token}"),)
 
@@ -103,7 +99,7 @@ def test_every_gateway_gives_the_same_token_to_the_byte_and_the_log_is_asked_onc
         assert len(issued) == 1
         for at in (0, 1):
             await street.opens_station(bearer(answers[0].token), at)
-        assert answers[0].until_ms - now_ms() > REQUIRED.token_overlap_ms
+        assert answers[0].until_ms - wall_ms() > REQUIRED.token_overlap_ms
 
     on_street(act)
 
@@ -121,10 +117,10 @@ def test_a_token_stays_the_same_over_a_rotation_of_keys_and_a_destroyed_key_ends
     async def act(street: Counter) -> None:
         secret, former = await street.secret(), street.keys.signer()[0]
         first = await street.issue(secret)
-        street.keys.rotate(now_ms())
+        street.keys.rotate(wall_ms())
         stream = await street.follows(first.token)
         assert (await street.issue(secret, at=1)).token == first.token, "what the former key signed is signed again"
-        street.keys.retire(former, now_ms(), 0)
+        street.keys.retire(former, wall_ms(), 0)
         second = await street.issue(secret, at=1)
         assert second.version == first.version + 1
         assert (await street.issue(secret)).token == second.token
@@ -161,10 +157,10 @@ def test_keys_are_rotated_and_destroyed_under_calls_and_each_goes_on_by_the_toke
 
         async def keys() -> None:
             for _ in range(6):
-                counter.keys.rotate(now_ms())
+                counter.keys.rotate(wall_ms())
                 for key in counter.keys.signing_keys():
                     if key.state is KeyState.VERIFYING:
-                        counter.keys.retire(key.kid, now_ms(), 0)
+                        counter.keys.retire(key.kid, wall_ms(), 0)
                 before = list(done)
                 while min(now - then for now, then in zip(done, before, strict=True)) < 3:
                     await counter.opens_station(counter.by("operator/op"))
@@ -193,7 +189,7 @@ def test_a_forced_token_is_new_and_the_former_is_good_for_its_overlap_at_every_g
             pb.GetQuotaRequest(credential="server/bike"), metadata=bearer(second.token)
         )
         assert (quota.state, quota.used, quota.remain) == ("active", 1, 19)
-        assert quota.reset_ms > now_ms()
+        assert quota.reset_ms > wall_ms()
         assert sum(street.ends()) == sum(before) + 1, "the refusal alone was decided"
 
     on_street(act)

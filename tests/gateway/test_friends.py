@@ -1,7 +1,6 @@
 """Friendships through a gateway: asked, accepted, ended, blocked; a board of friends; by whom, and what is refused."""
 
 import json
-import time
 from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Any
@@ -10,6 +9,7 @@ import grpc
 import pytest
 
 from actors.adapters.memory_keys import MemoryKeys
+from actors.clocks import wall_ms
 from actors.principal import parse
 from actors.programs.jump.program import CENTRE_MS, platforms
 from actors.registry import load_programs, shipped_programs
@@ -54,7 +54,7 @@ class Circle:
             return (("hutong-caller", caller),)
         principal = parse(caller)
         assert principal is not None
-        return (("authorization", f"Bearer {sign(self.keys, principal, time.time_ns() // 1_000_000, None)}"),)
+        return (("authorization", f"Bearer {sign(self.keys, principal, wall_ms(), None)}"),)
 
     async def ask(self, caller: str, method: str, person: str, request_id: str = "") -> Any:
         """A change of the caller's ties."""

@@ -1,7 +1,6 @@
 """Identity through a gateway: signed in, a code, a session; what is forged, foreign or used; no secret on the log."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from google.rpc import error_details_pb2 as details
 
 from actors.adapters.memory_keys import MemoryKeys
+from actors.clocks import wall_ms
 from actors.ports import Slice
 from actors.settings import ProcessSettings
 from gateway.auth import proof_of_secret
@@ -47,7 +47,7 @@ class City(Street):
     def person(self, said: Said) -> str:
         """The person whose account's proof this is."""
         token = said[0][1].removeprefix("Bearer ")
-        return self.verifier.verify(token, _now_ms()).principal.subject
+        return self.verifier.verify(token, wall_ms()).principal.subject
 
     async def code(self, person: Said, program: str = "bike") -> str:
         """A new code of the person."""
@@ -70,10 +70,6 @@ def in_city(act: Callable[[City], Awaitable[None]], process: ProcessSettings = R
     walk(City, act, process)
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 async def reason(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
     code, status = await refused(call)
     return code, reason_of(status)
@@ -87,7 +83,7 @@ def test_whoever_signs_in_is_one_person_in_each_program_and_another_in_every_oth
         assert in_bike[0].openid == in_bike[1].openid
         assert len({in_bike[0].openid, in_bike[2].openid, in_shop.openid}) == 3
         token = (await city.stub.GetPersonToken(pb.GetPersonTokenRequest(program="bike"), metadata=ann)).token
-        assert city.verifier.verify(token, _now_ms()).principal.caller == f"person/bike/{in_bike[0].openid}"
+        assert city.verifier.verify(token, wall_ms()).principal.caller == f"person/bike/{in_bike[0].openid}"
 
     in_city(act)
 
@@ -224,7 +220,7 @@ def test_a_code_that_has_expired_is_refused() -> None:
     async def act(city: City) -> None:
         ann = await city.signs_in("ann")
         issued = await city.stub.IssueCode(pb.IssueCodeRequest(program="bike"), metadata=ann)
-        while _now_ms() <= issued.until_ms:
+        while wall_ms() <= issued.until_ms:
             await city.signs_in("bob")
         assert await reason(city.exchange(issued.code)) == (FAILED, "code_expired")
 
@@ -309,7 +305,7 @@ def test_a_sign_in_goes_on_by_its_newest_refresh_secret_at_any_gateway_and_ends_
         assert (again.refresh, again.duplicate) == (first.refresh, True), "the same call, at another gateway"
         account = (("authorization", f"Bearer {first.token}"),)
         assert await city.code(account)
-        assert first.until_ms > _now_ms()
+        assert first.until_ms > wall_ms()
         following = await second.Refresh(pb.RefreshRequest(), metadata=shows(first.refresh))
         for refresh in (signed_in.refresh, following.refresh, first.refresh):
             assert (await reason(second.Refresh(pb.RefreshRequest(), metadata=shows(refresh))))[1] == "refresh_reused"

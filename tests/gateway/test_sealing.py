@@ -10,12 +10,12 @@ import pytest
 
 from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
 from actors.cli.showing import Shown
+from actors.clocks import wall_ms
 from actors.ports import Slice
 from actors.principal import parse
 from actors.registry import load_programs, shipped_programs
 from actors.sealing import SHOWN, Personal
 from actors.settings import ProcessSettings
-from gateway.door import wall_ms
 from gateway.sealing import KEPT_MAX, KeyMissing, Sealing
 from gateway.tokens import sign
 from gateway.v1 import program_pb2 as pb

@@ -1,13 +1,13 @@
 """Nobody reaches what is another's: pairs of who asks and what for, over every method."""
 
 import random
-import time
 from importlib import import_module
 from typing import Any
 
 import grpc
 import pytest
 
+from actors.clocks import wall_ms
 from actors.principal import Principal, Role
 from actors.registry import Registry
 from actors.shape import structs_of, tag_of
@@ -29,7 +29,7 @@ def registry() -> Registry:
 
 def test_cross_pairs_are_refused_by_every_method_with_one_answer_and_nothing_reaches_the_log() -> None:
     seed = 7
-    tally = play(seed, PAIRS, time.time_ns() // 1_000_000)
+    tally = play(seed, PAIRS, wall_ms())
     assert not tally.findings, f"seed {seed}: {tally.findings[:5]}"
     assert min(tally.asked.values()) > PAIRS // (4 * len(METHODS)), tally.asked
     assert tally.permitted > PAIRS // 20, "what is one's own is not refused"
@@ -38,7 +38,7 @@ def test_cross_pairs_are_refused_by_every_method_with_one_answer_and_nothing_rea
 
 def test_nobody_reaches_what_is_anothers_by_any_method_of_any_typed_service() -> None:
     seed = 7
-    tally = crossing.play(seed, PAIRS, time.time_ns() // 1_000_000)
+    tally = crossing.play(seed, PAIRS, wall_ms())
     assert not tally.findings, f"seed {seed}: {tally.findings[:5]}"
     assert min(tally.asked.values()) > 0, f"seed {seed}: {tally.asked}"
     assert tally.permitted > PAIRS // 100
@@ -66,7 +66,7 @@ def test_a_service_that_does_not_look_who_asks_is_found(check: str, monkeypatch:
 
     planted = not_looked_at if check == "notify.check_person" else unlocked
     monkeypatch.setattr(f"gateway.services.{check}", planted)
-    tally = crossing.play(7, PAIRS // 2, time.time_ns() // 1_000_000)
+    tally = crossing.play(7, PAIRS // 2, wall_ms())
     service = check.partition(".")[0].capitalize()
     assert any(f" {service}Service/" in finding for finding in tally.findings), tally.findings
 
@@ -128,7 +128,7 @@ def test_a_gateway_that_lets_one_pair_through_is_found(monkeypatch: pytest.Monke
         pass
 
     monkeypatch.setattr("gateway.services.program.check_entity_call", unlocked)
-    tally = play(7, 300, time.time_ns() // 1_000_000)
+    tally = play(7, 300, wall_ms())
     assert any("reached the log" in finding for finding in tally.findings)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from actors.adapters.memory_keys import MemoryKeys
+from actors.clocks import wall_ms
 from actors.errors import SetupError, Unavailable
 from actors.principal import Principal, Role
 from actors.settings import ProcessSettings
@@ -17,7 +18,6 @@ from gateway.v1 import program_pb2 as pb
 from gateway.v1.program_pb2_grpc import ProgramServiceStub
 from tests.gateway.certificates import NAME, Authority
 from tests.gateway.scene import Scene, play
-from tests.gateway.test_authority import now_ms
 
 
 class Files(NamedTuple):
@@ -135,7 +135,7 @@ def serving(files: Files, act: Callable[[Callable[..., Client]], Awaitable[None]
         await scene.host()
         port = await scene.gateway(settings_of(identity_required=True, **{**files.settings, **settings}))
         await scene.gateways[-1].ready(2)
-        token = sign(keys, Principal(Role.OPERATOR, "", "op"), now_ms())
+        token = sign(keys, Principal(Role.OPERATOR, "", "op"), wall_ms())
 
         def client(tls: Tls | None) -> Client:
             return Client(f"127.0.0.1:{port}", token=token, tls=tls)

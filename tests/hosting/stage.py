@@ -15,6 +15,7 @@ from actors.adapters.hosting.shell import Hosting, Parts
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryStates
 from actors.adapters.objects import open_objects
+from actors.clocks import wall_ms
 from actors.history import read_slice
 from actors.kernel.action import decode_event_frame
 from actors.kernel.record import Invoke, Position, Slice, encode_frame, encode_record
@@ -56,7 +57,7 @@ class Phases(Sensor):
 
 def new_log() -> MemoryLog:
     """An empty log with every topic."""
-    log = MemoryLog(lambda: time.time_ns() // 1_000_000)
+    log = MemoryLog(wall_ms)
     log.create(CLUSTER.topics(("tally",)))
     return log
 

@@ -1,6 +1,5 @@
 """The clean end of a host: everything applied, said and written, or else what is left is told; and then other rules."""
 
-import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from actors import snapshots
 from actors.adapters.memory import MemoryLog
 from actors.adapters.objects import open_objects
+from actors.clocks import wall_ms
 from actors.kernel.record import Slice
 from actors.ports import Appended
 from tests.hosting.stage import CLUSTER, Stage, added, play, put, put_all
@@ -27,7 +27,7 @@ class Deaf(MemoryLog):
 
 def new_log() -> Deaf:
     """An empty log with every topic."""
-    log = Deaf(lambda: time.time_ns() // 1_000_000)
+    log = Deaf(wall_ms)
     log.create(CLUSTER.topics(("tally",)))
     return log
 

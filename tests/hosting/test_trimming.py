@@ -1,7 +1,6 @@
 """The log is trimmed below snapshots that were read back, and what is left is enough to recover from."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from actors.adapters.hosting.shell import Hosting
 from actors.adapters.memory import MemoryLog
 from actors.adapters.objects import open_objects
 from actors.adapters.rocksdb import RocksStates
+from actors.clocks import wall_ms
 from actors.kernel import layout
 from actors.kernel.record import Slice
 from actors.ports import Log
@@ -153,7 +153,7 @@ class TrimmedMeanwhile(MemoryLog):
     """Another host trims this log just after an opener looked where it begins."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: time.time_ns() // 1_000_000)
+        super().__init__(wall_ms)
         self.below = 0
 
     def topic_id(self, topic: str) -> str:

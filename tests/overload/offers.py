@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import grpc
 from msgspec import Struct, field
 
+from actors.clocks import wall_ms
 from gateway.client import uuid7
 from gateway.shedding import Shedding
 from gateway.v1 import program_pb2 as pb
@@ -111,7 +112,7 @@ class Waiting:
 
 def invoke(number: int) -> pb.InvokeRequest:
     """A call with an id of its own."""
-    name = uuid7(time.time_ns() // 1_000_000)
+    name = uuid7(wall_ms())
     return pb.InvokeRequest(entity=tally(number), command=COMMAND, payload=PAYLOAD, request_id=name)
 
 

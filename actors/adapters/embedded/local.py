@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,14 +10,10 @@ from typing import Any, cast
 from actors.adapters.appends import APPEND_BYTES_MAX, Overdue, new_future, outcome_unknown, settle
 from actors.adapters.embedded.engine import Append, Engine, Settled
 from actors.adapters.reading import SourceReader
+from actors.clocks import wall_ms
 from actors.ports import Appended, Fetched, Reader, Slice, Span, Topic
 
 _log = logging.getLogger("hutong.log")
-
-
-def wall_clock_ms() -> int:
-    """What the log stamps frames with."""
-    return time.time_ns() // 1_000_000
 
 
 class LocalLog:
@@ -28,7 +23,7 @@ class LocalLog:
         self,
         folder: Path,
         append_deadline_ms: int = 10_000,
-        clock_ms: Callable[[], int] = wall_clock_ms,
+        clock_ms: Callable[[], int] = wall_ms,
         vfs: str | None = None,
     ) -> None:
         """`vfs` is the name of SQLite's way to the disk, if not its own.

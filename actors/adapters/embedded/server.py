@@ -19,8 +19,9 @@ import msgspec
 
 from actors.adapters.embedded import wire
 from actors.adapters.embedded.engine import Append, Engine, Settled
-from actors.adapters.embedded.local import LocalLog, wall_clock_ms
+from actors.adapters.embedded.local import LocalLog
 from actors.adapters.reading import FETCH_BYTES_MAX, check_possible
+from actors.clocks import wall_ms
 from actors.errors import PlatformError, SetupError
 from actors.ports import Appended, Fetched, Slice
 
@@ -353,7 +354,7 @@ def serve(
     folder: Path,
     token: str,
     port: int = 0,
-    clock_ms: Callable[[], int] = wall_clock_ms,
+    clock_ms: Callable[[], int] = wall_ms,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Own the folder's log until told to stop. The bound address is written to `log.address` in the folder.

@@ -23,6 +23,7 @@ from actors.adapters.hosting.packaging import Packaging
 from actors.adapters.hosting.stores import Opened, Opener
 from actors.adapters.hosting.watching import Watching
 from actors.adapters.polling import Poller
+from actors.clocks import wall_ms
 from actors.errors import Corrupt, PlatformError, SetupError, Unavailable
 from actors.host import HostCore
 from actors.kernel.record import Position
@@ -211,7 +212,7 @@ class Hosting:
     # -- the loop -------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ms()
         self._core.tick(now_ms)
         self._carry_out()
         if self._observer.look(now_ms, time.monotonic()):
@@ -227,7 +228,7 @@ class Hosting:
             if frame.slice == self._control:
                 self._learn(frame)
         commands = [frame for frame in frames if frame.slice != self._control]
-        self._core.fetched(commands, time.time_ns() // 1_000_000)
+        self._core.fetched(commands, wall_ms())
         self._carry_out()
         self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began, max(self._applied() - applied, 0))
         self._poller.taken()
