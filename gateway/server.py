@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from actors.errors import SetupError
 from actors.ports import Keys, Log, Objects, Subjects
+from actors.quotas import check_quotas
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
@@ -140,9 +141,10 @@ def _served(messages: Any, generated: Any, service: Answering) -> Served:
 
 
 class Gateway:
-    """A gateway on the running event loop."""
+    """A gateway on the running event loop. Raises SetupError for settings by which no call could be answered."""
 
     def __init__(self, config: GatewayConfig, parts: GatewayParts) -> None:
+        check_quotas(config.process)
         self._config = config
         self.port = 0
         auth = _auth(config.process, parts)

@@ -25,6 +25,7 @@ from actors.kernel.record import encode_frame
 from actors.kernel.rules import Rules
 from actors.placement import Move, Size, encode_placement, placement_key
 from actors.ports import Keys, Log, Objects, Slice, Subjects
+from actors.quotas import check_quotas
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings, check_same, read_cluster
 
@@ -151,9 +152,11 @@ def process_settings() -> ProcessSettings:
     """How processes run here: the defaults, but for what $HUTONG_<NAME> says. Raises SetupError."""
     said = {name: os.environ.get(f"HUTONG_{name.upper()}") for name in ProcessSettings.__struct_fields__}
     try:
-        return msgspec.convert({name: value for name, value in said.items() if value}, ProcessSettings, strict=False)
+        read = msgspec.convert({name: value for name, value in said.items() if value}, ProcessSettings, strict=False)
     except msgspec.ValidationError as error:
         raise SetupError(f"a setting in the environment is not understood: {error}", reason="SETTINGS") from error
+    check_quotas(read)
+    return read
 
 
 def token_of(folder: Path) -> str:

@@ -1,12 +1,17 @@
-"""Cluster settings are chosen once for a folder, and kept."""
+"""Cluster settings are chosen once for a folder, and kept; a setting that cannot be does not start anything."""
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from actors.cli import main, running
-from actors.cli.wiring import SETTINGS_FILE, keep, settled_cluster
+from actors.cli.wiring import SETTINGS_FILE, keep, process_settings, settled_cluster
 from actors.errors import SetupError
+from actors.quotas import TRAVELS, bounds_of
+from actors.settings import ProcessSettings
+from gateway import services
 
 
 def test_a_new_folder_takes_what_is_given_and_an_old_one_keeps_it(tmp_path: Path) -> None:
@@ -39,6 +44,48 @@ def test_a_group_that_is_not_name_and_partitions_is_a_usage_error(
         main(["up", "--dir", str(tmp_path / "data"), "--group", given])
     assert ended.value.code == 2
     assert "NAME=PARTITIONS" in capsys.readouterr().err
+
+
+def test_every_setting_that_a_service_puts_into_a_command_is_among_those_that_travel() -> None:
+    trees = [ast.parse(path.read_text()) for path in Path(services.__path__[0]).glob("*.py")]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    given = {name for call in calls if ast.unparse(call.func).rpartition(".")[2][:1].isupper() for name in _read(call)}
+    assert given - {"oidc_issuer", "oidc_audience"} <= set(TRAVELS)
+    assert len(given) > 10
+    assert set(TRAVELS) <= set(ProcessSettings.__struct_fields__)
+
+
+def _read(call: ast.Call) -> Iterator[str]:
+    """The settings that are read in the arguments of a call."""
+    for given in (*call.args, *(option.value for option in call.keywords)):
+        if isinstance(given, ast.Attribute) and given.attr in ProcessSettings.__struct_fields__:
+            yield given.attr
+
+
+@pytest.mark.parametrize("setting", sorted(TRAVELS))
+def test_a_setting_that_no_command_would_take_fails_the_start_and_says_what_it_can_be(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    least, most = bounds_of(setting)
+    for value in (least, *([] if most is None else [most])):
+        monkeypatch.setenv(f"HUTONG_{setting.upper()}", str(value))
+        assert getattr(process_settings(), setting) == value
+    for value in (least - 1, *([] if most is None else [most + 1])):
+        monkeypatch.setenv(f"HUTONG_{setting.upper()}", str(value))
+        with pytest.raises(SetupError, match=rf"HUTONG_{setting.upper()} is {value}; it can be {least} ") as refused:
+            process_settings()
+        assert most is None or str(refused.value).endswith(f" to {most}")
+
+
+def test_dev_and_up_do_not_start_by_a_setting_that_no_command_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HUTONG_TEAM_MEMBERS_MAX", "1001")
+    for command in ("dev", "up"):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--dir", str(tmp_path / "data")])
+        assert ended.value.code == 1
+        assert "HUTONG_TEAM_MEMBERS_MAX is 1001; it can be 1 to 1000" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stored", [b"{", b'{"groups": {"\xff\xfe": 1}}', b'{"partitions": "many"}'])
