@@ -94,9 +94,7 @@ class KafkaReader:
     def close(self) -> None:
         self._closed = True
         self._wake.set()
-        if self._consumer is not None:
-            self._consumer.close(autocommit=False, timeout_ms=CONNECT_MS_MAX)
-            self._consumer = None
+        self._disconnect()
 
     def _poll_until(self, due: float) -> list[Fetched]:
         while True:
@@ -159,15 +157,20 @@ class KafkaReader:
                 )
             raise next(iter(self._lost.values())) from error
         except CorruptRecord as error:
-            return self._damaged(consumer, error)
+            return self._damaged(error)
         self._check_ids(consumer)
         fetched: list[Fetched] = []
         for (topic, partition), records in polled.items():
+            slice = Slice(topic, partition)
             try:
-                fetched += self._take(Slice(topic, partition), records)
+                fetched += self._take(slice, records)
             except Corrupt as error:
-                # What other slices gave is handed out first: their places are behind it already.
-                self._final = error
+                # What other slices gave is handed out first: their places are behind it already. A batch's first offset
+                # has no checksum, and neither has what was asked for: it is fetched anew before it is believed.
+                if self._damaged_again(slice) < DAMAGED_MAX:
+                    self._disconnect()
+                else:
+                    self._final = error
         if self._final is not None and not fetched:
             raise self._final
         return fetched
@@ -194,11 +197,15 @@ class KafkaReader:
         """A broker was asked for an offset that it has not: ours, unless the request was damaged on its way.
 
         Neither a request nor an answer about offsets has a checksum; so the brokers are asked what they hold,
-        several times before it is believed that ours is not among it, and if it is, it is fetched anew first.
+        several times before it is believed that ours is not among it, and if it is, it is fetched anew first. A broker
+        remembers what a connection fetches (KIP-227), a damaged offset too, so that only a new one asks for ours.
         """
         slice = self._slice_of(error)
         at = where(slice, self._positions[slice])
-        if self._is_held(slice) and self._damaged_again(slice) < DAMAGED_MAX:
+        if self._is_held(slice) and (times := self._damaged_again(slice)) < DAMAGED_MAX:
+            # Only the second time, since by a new connection a reader forgets under which leader it read.
+            if times > 1:
+                self._disconnect()
             return []
         message = f"the log does not hold {at}: frames were cut, or acknowledged frames are gone"
         raise Corrupt(message, position=at) from error
@@ -223,12 +230,17 @@ class KafkaReader:
         named = named_places(error, self._positions)
         return named[0] if named else next(iter(self._positions))
 
-    def _damaged(self, consumer: Consumer, error: Exception) -> list[Fetched]:
+    def _damaged(self, error: Exception) -> list[Fetched]:
         """What came does not have its checksum: it may have been damaged on its way, so it is fetched anew first."""
         slice = self._slice_of(error)
         if self._damaged_again(slice) >= DAMAGED_MAX:
             at = where(slice, self._positions[slice])
             raise Corrupt(f"the log is damaged at or after {at}: {error}", position=at) from error
-        consumer.close(autocommit=False, timeout_ms=CONNECT_MS_MAX)
-        self._consumer = None
+        self._disconnect()
         return []
+
+    def _disconnect(self) -> None:
+        """End the connection; the next fetch is from our places, by a new one."""
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False, timeout_ms=CONNECT_MS_MAX)
+            self._consumer = None

@@ -142,6 +142,35 @@ def test_an_offset_that_the_log_holds_is_asked_for_again_when_a_broker_denies_it
     assert corrupt.value.position == "frames/1/0"
 
 
+def test_a_broker_that_remembers_a_damaged_offset_is_asked_by_a_new_connection() -> None:
+    denied = errors.OffsetOutOfRangeError({place(SECOND): 1})
+    brokers = Brokers(rows(SECOND, 0), denied, denied, rows(SECOND, 1))
+    reader = reader_of(brokers, 0)
+    assert [fetched.offset for fetched in (*reader.poll(LONG_MS), *reader.poll(LONG_MS))] == [0, 1]
+    assert brokers.connected == 2
+    assert brokers.sought[2:] == [(place(FIRST), 0), (place(SECOND), 1)]
+
+
+def test_an_offset_that_is_not_the_next_one_is_fetched_anew_before_it_is_believed() -> None:
+    brokers = Brokers(rows(SECOND, 0), rows(FIRST, 0) | rows(SECOND, 65_537), rows(SECOND, 1))
+    reader = reader_of(brokers)
+    read = [(fetched.slice, fetched.offset) for _ in range(3) for fetched in reader.poll(LONG_MS)]
+    assert read == [(SECOND, 0), (FIRST, 0), (SECOND, 1)]
+    assert brokers.sought[2:] == [(place(FIRST), 1), (place(SECOND), 1)]
+
+
+def test_a_hole_that_is_there_every_time_stops_the_slice_that_it_is_in() -> None:
+    brokers = Brokers(rows(SECOND, 0), *[rows(SECOND, 2)] * (DAMAGED_MAX - 1), rows(FIRST, 0) | rows(SECOND, 2))
+    reader = reader_of(brokers)
+    assert [(fetched.slice, fetched.offset) for _ in range(2) for fetched in reader.poll(LONG_MS)] == [
+        (SECOND, 0),
+        (FIRST, 0),
+    ]
+    with pytest.raises(Corrupt, match="hole") as corrupt:
+        reader.poll(LONG_MS)
+    assert corrupt.value.position == "frames/1/1"
+
+
 def test_a_few_words_of_the_brokers_are_not_enough_to_believe_that_frames_are_gone() -> None:
     denied = errors.OffsetOutOfRangeError({place(SECOND): 1})
     reader = reader_of(Brokers(rows(SECOND, 0), denied, rows(SECOND, 1)), 7, *[None] * (OPINIONS - 2), 0)
