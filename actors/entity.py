@@ -187,6 +187,8 @@ class Entity(Generic[S, C, E]):
     persons and the server of this program, merchants. What is not named there is for nobody but an operator.
     `owner` says, of persons and of merchants, whose an entity is by its id: others of that role cannot reach it.
     `friends_see` names the views of a person's entity that this person's friends may see too.
+    `opens_to` says, of a view, for which roles of `owner` what is sealed in it is opened although it is about others of
+    the program: for whose entity it is, such as a driver to whom the rider's place was handed on, and nobody else.
     `takes_from` names the other programs whose entities may send to this kind; those of its own program always may.
     """
 
@@ -203,6 +205,7 @@ class Entity(Generic[S, C, E]):
     access: Access = field(default_factory=dict[str, tuple[Role, ...]])
     owner: Mapping[Role, Callable[[str], str]] = field(default_factory=dict[Role, Callable[[str], str]])
     friends_see: tuple[str, ...] = ()
+    opens_to: Access = field(default_factory=dict[str, tuple[Role, ...]])
     takes_from: tuple[str, ...] = ()
     passivate_after_ms: int = PASSIVATE_AFTER_MS_DEFAULT
     state_bytes_max: int = STATE_BYTES_MAX_DEFAULT

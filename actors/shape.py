@@ -118,6 +118,15 @@ def _check_access(entity: AnyEntity) -> None:
         raise ValueError(
             "friends see views of it that it has, of a person whose entity it is by owner={Role.PERSON: …}"
         )
+    closed = [
+        view
+        for view, roles in entity.opens_to.items()
+        if view not in entity.views or not set(roles) <= set(entity.access.get(view, ())) & entity.owner.keys()
+    ]
+    if closed:
+        raise ValueError(
+            f"it opens {closed[0]!r}, which is no view of it that these roles have access to, as owners of it by its id"
+        )
     strangers = [role for role in entity.owner if role not in OWNING]
     if strangers:
         raise ValueError(f"its owner names the role {str(strangers[0])!r}; there are person and merchant")

@@ -5,6 +5,7 @@ Whoever asks for what is not its own gets one answer, made from the name alone: 
 
 from collections.abc import Mapping
 
+from actors.entity import AnyEntity
 from actors.errors import NotFound, PermissionDenied, PlatformError
 from actors.principal import Principal, Role
 from actors.registry import PREFIX, Registry
@@ -140,6 +141,18 @@ def check_entity_call(principal: Principal | None, routes: Routes, name: str, wh
     whose = kind.kind.owner.get(role)
     if role not in kind.kind.access.get(what, ()) or (whose is not None and whose(entity_id) != (subject or tenant)):
         raise denied()
+
+
+def opened_of(principal: Principal | None, kind: AnyEntity, entity_id: str, view: str) -> str:
+    """The program of which this view opens all that is sealed in it to the principal, whose entity it is; "" for none.
+
+    What is about the principal itself is opened anyway.
+    """
+    if principal is None or principal.role not in kind.opens_to.get(view, ()):
+        return ""
+    is_theirs = kind.owner[principal.role](entity_id) == (principal.subject or principal.tenant)
+    is_of_it = principal.role is not Role.PERSON or principal.tenant == kind.program
+    return kind.program if is_theirs and is_of_it else ""
 
 
 def _is_own_session(principal: Principal, name: str) -> bool:

@@ -72,13 +72,14 @@ class Sealing:
         ciphertext = cipher.encrypt(packed, _bound(subject, program, context))
         return _encode(Sealed(subject, program, context, ciphertext))
 
-    def open(self, principal: Principal | None, personal: bytes) -> Any:
-        """What was sealed, for the person it is about or the server it was said to; None for everybody else.
+    def open(self, principal: Principal | None, personal: bytes, opened_of: str = "") -> Any:
+        """What was sealed, for the person it is about or the server it was said to; None for everybody else, but for
+        whom all of the program `opened_of` is opened here.
 
         Where nobody proves who they are (`principal` is None) it is opened for all. None also when the key is gone.
         """
         found = read(personal)
-        if found is None or self._subjects is None or not _may_open(principal, found):
+        if found is None or self._subjects is None or not _may_open(principal, found, opened_of):
             return None
         cipher: AESSIV | None = None
         with contextlib.suppress(KeyMissing):  # sealed under other keys than these
@@ -91,24 +92,24 @@ class Sealing:
         except (InvalidTag, ValueError, msgspec.MsgspecError):
             return None
 
-    def opened(self, principal: Principal | None, payload: bytes) -> bytes:
-        """An answer's JSON with all in it that is sealed opened for this principal, or null."""
+    def opened(self, principal: Principal | None, payload: bytes, opened_of: str = "") -> bytes:
+        """An answer's JSON with all in it that is sealed opened for this principal, or null; see `open`."""
         if MARK not in payload:
             return payload
-        return msgspec.json.encode(self._walked(principal, msgspec.json.decode(payload)))
+        return msgspec.json.encode(self._walked(principal, msgspec.json.decode(payload), opened_of))
 
-    def _walked(self, principal: Principal | None, value: Any) -> Any:
+    def _walked(self, principal: Principal | None, value: Any, opened_of: str) -> Any:
         sealed = sealed_in(value)
         if isinstance(sealed, str):
             try:
-                return self.open(principal, base64.b64decode(sealed, validate=True))
+                return self.open(principal, base64.b64decode(sealed, validate=True), opened_of)
             except (binascii.Error, ValueError):
                 return None
         if isinstance(value, dict):
             fields = cast("dict[str, Any]", value)
-            return {name: self._walked(principal, inner) for name, inner in fields.items()}
+            return {name: self._walked(principal, inner, opened_of) for name, inner in fields.items()}
         if isinstance(value, list):
-            return [self._walked(principal, inner) for inner in cast("Any", value)]
+            return [self._walked(principal, inner, opened_of) for inner in cast("Any", value)]
         return value
 
     def _cipher(self, subjects: Subjects, subject: str) -> AESSIV | None:
@@ -166,8 +167,8 @@ class Sealing:
         self._maker.shutdown()
 
 
-def _may_open(principal: Principal | None, found: Sealed) -> bool:
-    if principal is None:
+def _may_open(principal: Principal | None, found: Sealed, opened_of: str) -> bool:
+    if principal is None or (opened_of and found.program == opened_of):
         return True
     match principal.role:
         case Role.SERVER:

@@ -120,7 +120,7 @@ class Erasures:
         try:
             erased = self._auth.erased(wall_ms())
         except PlatformError:
-            erased = frozenset()  # the keyring is away: it is looked at again
+            erased = frozenset[str]()  # the keyring is away: it is looked at again
         for subject in erased & self._waiting.keys():
             for told in self._waiting[subject]:
                 if not told.done():

@@ -1,7 +1,7 @@
 """`ProgramService`: calls, queries and pushes of mini programs. Translates between protobuf and the ingress."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,12 +12,13 @@ from actors.errors import InvalidCommand, NotFound, PlatformError
 from actors.kernel.action import Reply
 from actors.lifecycle import Table
 from actors.payload import describe
+from actors.principal import Principal
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.answering import Answering, Context, level_trailer, tell_where, trailer
 from gateway.auth import Caller
-from gateway.authority import check_entity_call, check_kind, check_program, programs_told
+from gateway.authority import check_entity_call, check_kind, check_program, opened_of, programs_told
 from gateway.deadlines import deadline_ms
 from gateway.ingress import Ingress, Single
 from gateway.listening import Listener, until_expiry
@@ -149,12 +150,17 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
                 position, payload = await self._read(route, request, caller.name, until_ms)
             else:
                 position, payload = await self._ask(route, request, until_ms)
-            payload = self._routes.sealing.opened(principal, payload)
+            payload = self._opener(principal, route, request.view)(payload)
         except PlatformError as error:
             await self.refuse(context, "Query", began, error, "")
         context.set_trailing_metadata(trailer(""))
         self._sensor.call_done("Query", "OK", time.perf_counter() - began)
         return pb.QueryResponse(payload=payload, position=position)
+
+    def _opener(self, principal: Principal | None, route: Route, view: str) -> Callable[[bytes], bytes]:
+        """Opens for who calls what is sealed in this view of an entity, as far as it is for them."""
+        of = opened_of(principal, route.kind, route.entity.partition("/")[2], view)
+        return partial(self._routes.sealing.opened, principal, opened_of=of)
 
     async def _read(
         self, route: Route, request: pb.QueryRequest, caller: str, until_ms: int
@@ -225,7 +231,7 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
             check_entity_call(caller.principal, self._routes, request.entity, "pushes")
             route = self._routes.to(request.entity)
             self._routes.check_view(route, "pushes")
-            opened = partial(self._routes.sealing.opened, caller.principal)
+            opened = self._opener(caller.principal, route, "pushes")
             listener = Listener(self._ingress, route, request.cursor, opened)
             with until_expiry(caller, listener.expire):
                 await self.serve(listener, listener.run(context))

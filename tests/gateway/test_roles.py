@@ -168,6 +168,9 @@ def _jar(**changes: Any) -> AnyEntity:
         ({"access": {"jar.put": (Role.OPERATOR,)}}, "role 'operator'"),
         ({"access": {"jar.put": ("persons",)}}, "role 'persons'"),
         ({"owner": {Role.SERVER: str}}, "role 'server'"),
+        ({"opens_to": {"peek": (Role.PERSON,)}, "owner": {Role.PERSON: str}}, "opens 'peek'"),
+        ({"opens_to": {"look": (Role.PERSON,)}, "owner": {Role.PERSON: str}}, "opens 'look'"),
+        ({"opens_to": {"look": (Role.PERSON,)}, "access": {"look": (Role.PERSON,)}}, "opens 'look'"),
     ],
 )
 def test_an_access_table_that_names_what_is_not_there_is_refused_when_the_entity_is_loaded(

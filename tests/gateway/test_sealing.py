@@ -95,6 +95,58 @@ def test_what_a_person_says_is_sealed_on_the_log_and_opened_for_itself_and_the_p
     in_town(act)
 
 
+def test_the_driver_of_a_ride_reads_where_the_rider_stands_until_it_is_over_and_no_other_does() -> None:
+    async def act(town: Town) -> None:
+        drivers = {name: f"programs/taxi/drivers/{name}" for name in ("bob", "cat")}
+        for name, driver in drivers.items():
+            await town.invoke(driver, "taxi.stand", f"person/taxi/{name}", cell="ws0e9" if name == "bob" else "ws0eb")
+        await town.invoke(RIDE, "taxi.ask", "person/taxi/ann", cell="ws0e9", place=PLACE)
+
+        async def seen(by: str, name: str = "bob") -> Any:
+            request = pb.QueryRequest(entity=drivers[name], view="driver")
+            return msgspec.json.decode((await town.stub.Query(request, metadata=town.by(by))).payload)["place"]
+
+        while (found := await seen("person/taxi/bob")) is None:
+            pass
+        assert found == PLACE
+        assert await seen("person/taxi/cat", "cat") is None
+        assert await seen("operator/op") is None, "whose entity it is, and nobody else"
+        for stranger in ("person/taxi/cat", "person/taxi/ann", "person/food/bob", "merchant/bob"):
+            assert (await refused(seen(stranger)))[0] is grpc.StatusCode.PERMISSION_DENIED
+        assert PLACE.encode() not in town.bytes_on_log()
+        await town.invoke(RIDE, "taxi.cancel", "person/taxi/ann")
+        while await seen("person/taxi/bob") is not None:
+            pass
+
+    in_town(act)
+
+
+def test_what_was_opened_for_a_second_reader_is_gone_with_the_person_it_is_about() -> None:
+    async def act(town: Town) -> None:
+        await town.invoke("programs/food/menus/m1", "food.menu.open", "merchant/m1", currency="CNY")
+        await town.invoke(
+            "programs/food/menus/m1", "food.menu.offer", "merchant/m1", dish="tea", price_minor=1, stock=9
+        )
+        orders = [f"programs/food/orders/m1/ann/{n}" for n in (1, 2)]
+        for order in orders:
+            lines = [{"dish": "tea", "count": 1}]
+            await town.invoke(order, "food.order.place", "person/food/ann", lines=lines, contact=PLACE)
+
+        async def seen(by: str, order: str = orders[0]) -> Any:
+            request = pb.QueryRequest(entity=order, view="order")
+            return msgspec.json.decode((await town.stub.Query(request, metadata=town.by(by))).payload)["contact"]
+
+        assert await seen("merchant/m1") == await seen("person/food/ann") == await seen("server/food") == PLACE
+        assert (await refused(seen("merchant/m2")))[0] is grpc.StatusCode.PERMISSION_DENIED
+        await town.invoke(orders[1], "food.order.cancel", "person/food/ann")
+        assert await seen("merchant/m1", orders[1]) is None, "an order that is over tells nobody"
+        town.scene.subjects.destroy(["food/ann"], wall_ms())
+        assert await seen("merchant/m1") is None
+        assert await seen("server/food") is None
+
+    in_town(act)
+
+
 def test_a_server_says_whom_it_is_about_and_reads_it_again_and_no_other_program_does() -> None:
     async def act(town: Town) -> None:
         tariff = {"period_minor": 500, "day_minor_max": 5_000}

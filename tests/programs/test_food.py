@@ -91,12 +91,12 @@ def to_state(ensemble: Ensemble, state: str) -> None:
     assert state_of(ensemble) == state
 
 
-def test_an_order_keeps_the_contact_that_it_was_placed_with_and_cannot_read_it() -> None:
+def test_an_order_keeps_the_contact_that_it_was_placed_with_until_it_is_over_and_cannot_read_it() -> None:
     ensemble, contact = restaurant(), Personal[str](b"sealed")
     ensemble.when(O1, Place((Wish("tea", 1),), contact))
     assert ensemble.state(ORDER, O1.id).contact == contact
     ensemble.when(O1, Cancel())
-    assert ensemble.state(ORDER, O1.id).contact == contact
+    assert ensemble.state(ORDER, O1.id).contact is None
 
 
 def test_an_order_takes_its_dishes_off_the_menu_at_the_prices_of_the_moment() -> None:

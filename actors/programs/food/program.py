@@ -306,8 +306,7 @@ LIFE = {
     "confirmed": Stage({"cook": "cooking", "decline": "cancelled", "cancel": "cancelled"}),
     "cooking": Stage({"finish": "ready"}),
     "ready": Stage({"pick": "picked"}),
-    "picked": Stage({}, terminal=True),
-    "cancelled": Stage({}, terminal=True),
+    **dict.fromkeys(("picked", "cancelled"), Stage({}, terminal=True)),
 }
 Move: TypeAlias = Literal["confirm", "decline", "cook", "finish"]
 
@@ -439,7 +438,7 @@ def evolve_order(order: Order, event: OrderEvent) -> Order:
         case ContactTold(contact):
             return replace(order, contact=contact)
         case Moved(state, _, at_ms):
-            return replace(order, state=state, moved_ms=at_ms)
+            return replace(order, state=state, moved_ms=at_ms, contact=None if LIFE[state].terminal else order.contact)
         case MealOwed():
             return order
         case _:
@@ -495,6 +494,7 @@ ORDER = Entity(
         **dict.fromkeys(("food.order.place", "food.order.cancel", "food.order.pick"), (Role.PERSON,)),
         "order": EVERYBODY,
     },
+    opens_to={"order": (Role.MERCHANT,)},
     owner={Role.PERSON: person_of, Role.MERCHANT: merchant_of},
 )
 ENTITIES = (MENU, KITCHEN, ORDER)

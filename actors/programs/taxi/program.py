@@ -473,6 +473,7 @@ DRIVER = Entity(
     views={"driver": lambda driver, _: driver},
     routing=lambda driver: f"{driver} driver",
     access=dict.fromkeys(("taxi.stand", "taxi.drive", "driver"), (Role.PERSON,)),
+    opens_to={"driver": (Role.PERSON,)},  # where the rider stands, as long as they ride together
     owner={Role.PERSON: lambda openid: openid},
     life={"driver": DRIVER_LIFE},
 )
