@@ -283,6 +283,10 @@ class Subjects(Protocol):
         """Destroy the keys of these for ever, also of those that never had one, and forget who signs in as them."""
         ...
 
+    def of_nobody(self) -> Sequence[str]:
+        """Those with a key that stand for nobody in particular: what is sealed so has a day, and no person."""
+        ...
+
     def word(self) -> int:
         """How many were destroyed so far: who remembers keys forgets them all when this has grown."""
         ...
@@ -293,6 +297,29 @@ class Subjects(Protocol):
 
     def enrol(self, login: str, person: str) -> str:
         """Who signs in by this login: the person it was given first, which is this one if there was none."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held."""
+        ...
+
+
+TALLIES_MAX = 1_000_000
+"""So much is counted, and known to be used, at a time; what is over does not count."""
+
+
+class Tallies(Protocol):
+    """What is counted, and what may be used once, over all gateways of a machine. Safe to use from several threads.
+
+    Nothing of it is for ever. Any method may raise Unavailable, and Overloaded where too much is counted already.
+    """
+
+    def count(self, name: str, period_ms: int, most: int, now_ms: int) -> bool:
+        """Count this once more in the period that it is; False, and nothing is counted, where that is over `most`."""
+        ...
+
+    def use(self, name: str, by: bytes, until_ms: int, now_ms: int) -> bool:
+        """Whether nobody else has used this before; who has is known until then, and may use it again."""
         ...
 
     def close(self) -> None:

@@ -47,6 +47,7 @@ TRAVELS: Mapping[str, tuple[Field, ...]] = {
     "visit_devices_max": (Field(visit.Open, "devices_max"),),
     "codes_minute_max": (Field(quota.Take, "most"),),
     "links_day_max": (Field(quota.Take, "most"),),
+    "shares_minute_max": (Field(quota.Take, "most"),),
     "link_ttl_ms_max": (Field(link.Mint, "ttl_ms_max"), Field(link.Mint, "ttl_ms")),
     "link_rules_max": (Field(rules.Add, "rules_max"),),
     "link_publishes_month_max": (Field(rules.Publish, "publishes_month_max"),),

@@ -15,6 +15,9 @@ MARK = b'"$sealed":'
 """What stands in the JSON of an answer that holds anything sealed. Text that a caller wrote has its quotes escaped."""
 SHOWN = "<sealed>"
 """What stands for it wherever it is not opened."""
+DAY_MS = 86_400_000
+NOBODY = "/~"
+"""Stands in a subject that is nobody in particular, before the number of a day; no person is named so."""
 _FIELD = "$sealed"
 _OF = "of"
 
@@ -25,7 +28,7 @@ class Personal(Struct, Generic[T], frozen=True, rename={"sealed": "$sealed"}):
     They can be kept, handed on and shown, but not read or compared: the same value sealed twice is not the same. A
     command has it as a field of its own, as in `phone: Personal[str]` or `phone: Personal[str] | None = None`. It is
     sealed for the person whose token calls; where none does, for whom the field names by `Of`, else for whose entity it
-    is (`Entity.owner`), else under the one key that the program has for nobody in particular.
+    is (`Entity.owner`), else under the key that the program has that day for nobody in particular.
     """
 
     sealed: bytes
@@ -100,6 +103,17 @@ def read(personal: bytes) -> Sealed | None:
         return _sealed(personal)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def nobody(program: str, at_ms: int) -> str:
+    """The subject of what is said in a program on this day of nobody in particular."""
+    return f"{program}{NOBODY}{at_ms // DAY_MS}"
+
+
+def is_over(subject: str, now_ms: int, kept_ms: int) -> bool:
+    """Whether what was sealed for this subject has been kept for so long; never of a person."""
+    _, mark, day = subject.partition(NOBODY)
+    return mark != "" and day.isdecimal() and (int(day) + 1) * DAY_MS + kept_ms <= now_ms
 
 
 def veiled(value: Any) -> Any:

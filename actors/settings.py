@@ -119,6 +119,11 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     session_key_ms: int = 86_400_000
     login_ms: int = 30 * 86_400_000
     refresh_again_ms: int = 30_000
+    sign_ins_minute_max: int = 60
+    # Keys of personal data: how many persons a program may speak of for the first time in a day, and how long what is
+    # about nobody who is named can be read.
+    subject_keys_day_max: int = 1_000_000
+    unnamed_kept_ms: int = 90 * 86_400_000
     # Credentials: how long a token is good, how long before its end the next one begins, forced refreshes.
     token_ms: int = 7_200_000
     token_overlap_ms: int = 300_000
@@ -140,6 +145,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     code_host: str = "hutong.example"
     codes_minute_max: int = 5_000
     links_day_max: int = 500_000
+    shares_minute_max: int = 100
     link_ttl_ms_max: int = 30 * 86_400_000
     link_rules_max: int = 100
     link_publishes_month_max: int = 100

@@ -7,7 +7,7 @@ import uuid_utils
 
 from actors.clocks import wall_ms
 from actors.entity import AnyEntity, Ref
-from actors.errors import InvalidCommand, NotFound, PlatformError, Unavailable
+from actors.errors import InvalidCommand, NotFound, PlatformError, RequestTooOld, Unavailable
 from actors.kernel.layout import made_ms
 from actors.kernel.record import Invoke, Share, encode_record
 from actors.kernel.routing import partition_of
@@ -15,7 +15,7 @@ from actors.payload import Payloads, Seal
 from actors.placement import Packaged
 from actors.principal import PART, Role, parse
 from actors.registry import Program, Registry
-from actors.sealing import PersonalField
+from actors.sealing import PersonalField, is_over, nobody
 from actors.settings import ClusterSettings, ProcessSettings
 from actors.shares import bucket_of
 from gateway.sealing import Sealing
@@ -24,8 +24,6 @@ from gateway.tokens import subject_of
 fromhex = bytes.fromhex
 ROUTES_MAX = 100_000
 UUID_CHARS = 36
-NOBODY = "~"
-"""Whom personal data is of that a program's server tells without saying whose: one key for all of a program's."""
 Decode: TypeAlias = Callable[[str, bytes, Seal | None], bytes]
 
 
@@ -62,6 +60,7 @@ class Routes:
         self.sealing = sealing
         self._cluster = cluster
         self._ahead_ms_max = process.request_id_ahead_ms_max
+        self._unnamed_kept_ms = process.unnamed_kept_ms
         self._known: dict[str, Route] = {}
         self._bytes_max = process.payload_bytes_max
         self._own = registry
@@ -146,11 +145,23 @@ class Routes:
         program = route.kind.program
 
         def seal(field: str, whom: str, packed: bytes) -> bytes:
-            subject = _subject(route, caller, field, whom)
+            subject = _subject(route, caller, field, whom) or self._nobody(program, request_id)
             said = f"{caller}\0{request_id.hex()}\0{field}".encode()
             return self.sealing.seal_packed(subject, program, said, packed)
 
         return seal
+
+    def _nobody(self, program: str, request_id: bytes) -> str:
+        """The subject of a call that says of nobody whom it is about: by the call's own day, the same on every try.
+
+        Raises RequestTooOld where what is said on that day is read no more.
+        """
+        now_ms = wall_ms()
+        made = made_ms(request_id)
+        subject = nobody(program, made if made >= 0 else now_ms)  # the id of another kind says no day
+        if is_over(subject, now_ms, self._unnamed_kept_ms):
+            raise RequestTooOld("what is said of nobody by a request of that day is kept no more; name a new one")
+        return subject
 
     def check_view(self, route: Route, view: str) -> None:
         """Raises NotFound when the entity has no such view."""
@@ -178,7 +189,8 @@ class Routes:
 
 
 def _subject(route: Route, caller: str, field: str, whom: str) -> str:
-    """The subject whose key a field is sealed under: a person who calls speaks of itself, whatever the field names.
+    """The subject whose key a field is sealed under, "" for nobody: a person who calls speaks of itself, whatever the
+    field names.
 
     `whom` is what the field's `Of` names, "" for nothing. Raises InvalidCommand for a name that is none.
     """
@@ -186,11 +198,11 @@ def _subject(route: Route, caller: str, field: str, whom: str) -> str:
     if principal is not None and principal.role is Role.PERSON:
         return subject_of(principal)
     owner = route.kind.owner.get(Role.PERSON)
-    named = whom or (owner(route.entity.partition("/")[2]) if owner else "") or NOBODY
-    if named != NOBODY and not PART.fullmatch(named):
+    named = whom or (owner(route.entity.partition("/")[2]) if owner else "")
+    if named and not PART.fullmatch(named):
         message = "whom this is about is named by letters, digits and . _ ~ -, 64 at most"
         raise InvalidCommand(message, field=field, reason="INVALID_ID")
-    return f"{program}/{named}"
+    return f"{program}/{named}" if named else ""
 
 
 def text_of(request_id: bytes) -> str:

@@ -10,7 +10,7 @@ import binascii
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
@@ -18,13 +18,16 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from actors.errors import Reject, Unavailable
-from actors.ports import Subjects
+from actors.clocks import wall_ms
+from actors.domain.counting import DAY_MS
+from actors.errors import Overloaded, Reject, Unavailable
+from actors.ports import Subjects, Tallies
 from actors.principal import Principal, Role
 from actors.sealing import MARK, Sealed, read, sealed_in
 from gateway.tokens import subject_of
 
 KEPT_MAX = 10_000
+KEYS_DAY_MAX = 1_000_000
 SUBJECTS_MAX = 64
 """So many subjects one call may speak of that have no key yet."""
 KEPT_S = 60.0
@@ -43,16 +46,20 @@ class KeyMissing(Exception):
 
 
 class Sealing:
-    """What one gateway seals and opens. Without keys it does neither."""
+    """What one gateway seals and opens. Without keys it does neither; without tallies it makes as many as it must."""
 
-    def __init__(self, subjects: Subjects | None) -> None:
+    def __init__(
+        self, subjects: Subjects | None, tallies: Tallies | None = None, keys_day_max: int = KEYS_DAY_MAX
+    ) -> None:
         self._subjects = subjects
+        self._tallies = tallies
+        self._keys_day_max = keys_day_max
         self._kept: dict[str, AESSIV] = {}
         self._word = 0
         self._since_s = 0.0
         self._maker = ThreadPoolExecutor(1, "subjects")
         self._wanted: dict[str, None] = {}
-        self._making: asyncio.Task[None] | None = None
+        self._making: asyncio.Task[frozenset[str]] | None = None
 
     def seal(self, subject: str, program: str, purpose: str, plain: object) -> bytes:
         """The bytes of a `Personal`; the same for the same purpose.
@@ -138,23 +145,45 @@ class Sealing:
         raise Unavailable("the keys of those whom this is about cannot be made", outcome="NOT_APPENDED")
 
     async def make(self, subject: str) -> None:
-        """Make the key of a subject, together with those of all who wait. Raises Unavailable."""
+        """Make the key of a subject, together with those of all who wait.
+
+        Raises Overloaded for a program of which so many were made today, and Unavailable.
+        """
         if self._subjects is None:
             raise Unavailable("this gateway has no keyring", outcome="NOT_APPENDED")
         self._wanted[subject] = None
+        refused: frozenset[str] = frozenset()
         while subject in self._wanted:
             if self._making is None:
                 self._making = asyncio.ensure_future(self._make(self._subjects))
-            await asyncio.shield(self._making)
+            refused = await asyncio.shield(self._making)
+        if subject in refused:
+            message = f"this program has spoken of {self._keys_day_max} new persons today, as many as it may"
+            left_ms = DAY_MS - wall_ms() % DAY_MS
+            raise Overloaded(message, retry_after_ms=left_ms, reason="TOO_MANY_SUBJECTS")
 
-    async def _make(self, subjects: Subjects) -> None:
+    async def _make(self, subjects: Subjects) -> frozenset[str]:
+        """Returns those whose keys were one too many for their program."""
         wanted = tuple(self._wanted)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._maker, subjects.make, wanted)
+            return await asyncio.get_running_loop().run_in_executor(self._maker, self._made, subjects, wanted)
         finally:
             self._making = None
             for subject in wanted:
                 self._wanted.pop(subject, None)
+
+    def _made(self, subjects: Subjects, wanted: Sequence[str]) -> frozenset[str]:
+        """Runs in the thread that makes keys."""
+        counted, most, now_ms = self._tallies, self._keys_day_max, wall_ms()
+        refused = frozenset(
+            subject
+            for subject in wanted
+            if counted is not None
+            and subjects.find(subject) is None
+            and not counted.count(f"keys {subject.partition('/')[0]}", DAY_MS, most, now_ms)
+        )
+        subjects.make([subject for subject in wanted if subject not in refused])
+        return refused
 
     async def enrol(self, login: str, person: str) -> str:
         """See `Subjects.enrol`."""

@@ -13,13 +13,14 @@ from grpc_reflection.v1alpha import reflection
 from msgspec import Struct
 
 from actors.errors import SetupError
-from actors.ports import Keys, Log, Objects, Subjects
+from actors.ports import Keys, Log, Objects, Subjects, Tallies
 from actors.quotas import check_quotas
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from gateway.answering import Answering
 from gateway.auth import Auth
+from gateway.counting import Counting
 from gateway.deriving import Derived
 from gateway.doorkeeper import Doorkeeper
 from gateway.finding import Programs
@@ -97,7 +98,8 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
 class GatewayParts(NamedTuple):
     """What a gateway is wired to; it needs a keyring where identity is required.
 
-    `programs` opens, for a thread, what programs are looked for in. `subjects` has the keys of personal data.
+    `programs` opens, for a thread, what programs are looked for in. `subjects` has the keys of personal data, `tallies`
+    what all gateways of the machine count together.
     """
 
     log: Log
@@ -107,6 +109,7 @@ class GatewayParts(NamedTuple):
     keys: Keys | None = None
     programs: Callable[[], Programs] | None = None
     subjects: Subjects | None = None
+    tallies: Tallies | None = None
 
 
 class Served(NamedTuple):
@@ -117,7 +120,9 @@ class Served(NamedTuple):
     add: Callable[[Any, grpc.aio.Server], None]
 
 
-def services(ingress: Ingress, routes: Routes, process: ProcessSettings, parts: GatewayParts) -> list[Served]:
+def services(
+    ingress: Ingress, routes: Routes, process: ProcessSettings, parts: GatewayParts, counting: Counting
+) -> list[Served]:
     """Every service of ours."""
     given = (ingress, routes, process, parts.sensor)
     return [
@@ -125,7 +130,7 @@ def services(ingress: Ingress, routes: Routes, process: ProcessSettings, parts: 
         _served(catalog_pb2, catalog_pb2_grpc, CatalogService(*given, parts.objects)),
         _served(ways_pb2, ways_pb2_grpc, WaysService(*given)),
         _served(session_pb2, session_pb2_grpc, SessionService(*given, parts.keys)),
-        _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys)),
+        _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys, counting)),
         _served(credentials_pb2, credentials_pb2_grpc, CredentialService(*given, parts.keys)),
         _served(notify_pb2, notify_pb2_grpc, NotifyService(*given)),
         _served(search_pb2, search_pb2_grpc, SearchService(*given, parts.programs)),
@@ -148,7 +153,8 @@ class Gateway:
         self._config = config
         self.port = 0
         auth = _auth(config.process, parts)
-        self._sealing = Sealing(parts.subjects)
+        self._sealing = Sealing(parts.subjects, parts.tallies, config.process.subject_keys_day_max)
+        self._counting = Counting(parts.tallies)
         routes = Routes(parts.registry, config.cluster, config.process, self._sealing)
         self._rolling = Rolling(routes, parts.objects)
         self.ingress = Ingress(
@@ -164,7 +170,7 @@ class Gateway:
             options=_options(config.process),
             maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max,
         )
-        self._services = services(self.ingress, routes, config.process, parts)
+        self._services = services(self.ingress, routes, config.process, parts, self._counting)
         for served in self._services:
             served.add(served.service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -209,6 +215,7 @@ class Gateway:
         await self.ingress.stop()
         await self._rolling.stop()
         self._sealing.close()
+        self._counting.close()
 
 
 def _auth(process: ProcessSettings, parts: GatewayParts) -> Auth:

@@ -85,7 +85,8 @@ class Steps:
         """The number of the secret, or of a credential's token, that proved it; else 0."""
         self._ingress = ingress
         self._routes = routes
-        self._request_id = request_id
+        self.request_id = request_id
+        """The call's, the same on every try."""
         self.until_ms = until_ms
         """When the call must be answered."""
 
@@ -108,7 +109,7 @@ class Steps:
 
     def new_name(self, chars: int) -> str:
         """A name for what this call makes: the same on every try, and no other call's."""
-        made = hashlib.sha256(self._request_id + self.caller.encode()).digest()
+        made = hashlib.sha256(self.request_id + self.caller.encode()).digest()
         return b32encode(made).decode()[:chars]
 
     async def ask(self, to: Ref[C], command: C, n: int = 0) -> Answer:
@@ -117,7 +118,7 @@ class Steps:
         Raises InvalidCommand for a command that its own type would not take, and what the answer stands for.
         """
         route = self._routes.at(to)
-        name = step_id(self._request_id, n)
+        name = step_id(self.request_id, n)
         record = encode_record(Invoke(route.entity, checked(command), name, self.caller))
         waiter = Single()
         key, partition = (self.caller, name), route.partition

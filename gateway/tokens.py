@@ -56,6 +56,7 @@ class Why(StrEnum):
     NOT_YET = "TOKEN_NOT_YET"
     EXPIRED = "TOKEN_EXPIRED"
     ERASED = "TOKEN_PERSON_ERASED"
+    USED = "TOKEN_USED"
 
 
 SAYS: Mapping[Why, str] = {
@@ -67,6 +68,7 @@ SAYS: Mapping[Why, str] = {
     Why.NOT_YET: "this token is not good yet",
     Why.EXPIRED: "this token has expired: get a new one",
     Why.ERASED: "the person of this token was erased",
+    Why.USED: "somebody has signed in by this ID token already: get a new one",
 }
 
 

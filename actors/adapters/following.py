@@ -45,10 +45,13 @@ class Follower:
         sensor: Sensor,
         report: Callable[[str, dict[str, object]], None],
         errands: Sequence[Errand] = (),
+        chores: Sequence[Callable[[], None]] = (),
     ) -> None:
+        """`chores` are done every few seconds, whatever happens. They may raise Unavailable: then it is tried again."""
         self._log = log
         self._rows = rows
         self._errands = errands
+        self._chores = chores
         self._folded = (*projections, *(errand.hearing for errand in errands))
         self._slices = slices
         self._sensor = sensor
@@ -88,6 +91,8 @@ class Follower:
         self._reader.assign({})  # what is not read any more begins anew, at what the rows say and not where it was
         self._reader.assign({one: max(starts[one].start, places.get(one, Place()).next_offset) for one in self._slices})
         while not self._stopping.is_set():
+            for chore in self._chores:
+                chore()
             frames = self._reader.poll(POLL_MS)
             if frames and not self._take(frames, places):
                 return

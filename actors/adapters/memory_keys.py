@@ -1,4 +1,4 @@
-"""The references of a keyring and of its subjects: in memory, for tests."""
+"""The references of a keyring, of its subjects and of tallies: in memory, for tests."""
 
 import secrets
 import threading
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from actors.adapters.keyring import Pair, after_retiring, after_rotation, made, new_root
 from actors.adapters.subjects import KEY_BYTES
-from actors.ports import KeyState, SigningKey
+from actors.errors import Overloaded
+from actors.ports import TALLIES_MAX, KeyState, SigningKey
+from actors.sealing import NOBODY
 
 
 class MemoryKeys:
@@ -70,6 +72,10 @@ class MemorySubjects:
                 self._keys.pop(subject, None)
             self._logins = {login: person for login, person in self._logins.items() if person not in self._destroyed}
 
+    def of_nobody(self) -> Sequence[str]:
+        with self._lock:
+            return [subject for subject in self._keys if NOBODY in subject]
+
     def word(self) -> int:
         return len(self._destroyed)
 
@@ -83,3 +89,34 @@ class MemorySubjects:
 
     def close(self) -> None:
         pass
+
+
+class MemoryTallies:
+    """The reference: forgets all with its process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[int, int, bytes]] = {}
+
+    def count(self, name: str, period_ms: int, most: int, now_ms: int) -> bool:
+        with self._lock:
+            ends_ms, times, _ = self._found(name, now_ms) or ((now_ms // period_ms + 1) * period_ms, 0, b"")
+            if times < most:
+                self._kept[name] = (ends_ms, times + 1, b"")
+            return times < most
+
+    def use(self, name: str, by: bytes, until_ms: int, now_ms: int) -> bool:
+        with self._lock:
+            found = self._found(name, now_ms)
+            if found is None:
+                self._kept[name] = (until_ms, 1, by)
+            return found is None or found[2] == by
+
+    def close(self) -> None:
+        pass
+
+    def _found(self, name: str, now_ms: int) -> tuple[int, int, bytes] | None:
+        self._kept = {name: kept for name, kept in self._kept.items() if kept[0] > now_ms}
+        if name not in self._kept and len(self._kept) >= TALLIES_MAX:
+            raise Overloaded("too much is counted at a time", retry_after_ms=60_000, reason="TALLIES_FULL")
+        return self._kept.get(name)

@@ -13,15 +13,18 @@ import apsw
 
 from actors.adapters.keyfile import Master, not_busy, opened, put
 from actors.errors import Unavailable
+from actors.sealing import NOBODY
 
 FILE = "subjects.db"
 KEY_BYTES = 64
+_OF_NOBODY = f"instr(name, '{NOBODY}') > 0"
 _TABLES = (
     "CREATE TABLE subjects (name TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE destroyed (nth INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL) STRICT",
     "CREATE INDEX destroyed_at ON destroyed (at_ms)",
     "CREATE TABLE logins (login TEXT PRIMARY KEY, person TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE INDEX logins_of ON logins (person)",
+    f"CREATE INDEX of_nobody ON subjects (name) WHERE {_OF_NOBODY}",
 )
 _MAKE = (
     "INSERT INTO subjects SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM destroyed WHERE name = ?1) "
@@ -72,6 +75,12 @@ class FileSubjects:
             self._thread.word = None  # one's own writes do not count as changes
 
         self._with(work)
+
+    def of_nobody(self) -> Sequence[str]:
+        if not (self._folder / FILE).exists():
+            return []
+        found = f"SELECT name FROM subjects WHERE {_OF_NOBODY}"  # noqa: S608 - a constant
+        return self._with(lambda database: [name for (name,) in database.execute(found)])
 
     def word(self) -> int:
         def work(database: Any) -> int:

@@ -45,7 +45,7 @@ def gateway(settings: bytes) -> None:
     from actors.adapters.logs import open_log
     from actors.adapters.prometheus import PrometheusSensor, serve_metrics
     from actors.cli.following import programs_of
-    from actors.cli.wiring import keys_of, objects_of, registry_of, subjects_of
+    from actors.cli.wiring import keys_of, objects_of, registry_of, subjects_of, tallies_of
     from gateway.server import GatewayConfig, GatewayParts, serve
 
     config = msgspec.json.decode(settings, type=GatewayConfig)
@@ -55,8 +55,8 @@ def gateway(settings: bytes) -> None:
     folder = Path(config.folder)
     keys = keys_of(folder) if config.process.identity_required else None
     registry = registry_of(config.programs)
-    subjects = subjects_of(folder)
-    parts = GatewayParts(log, registry, sensor, objects_of(folder), keys, programs_of(folder, registry), subjects)
+    found, subjects, tallies = programs_of(folder, registry), subjects_of(folder), tallies_of(folder)
+    parts = GatewayParts(log, registry, sensor, objects_of(folder), keys, found, subjects, tallies)
     try:
         asyncio.run(serve(config, parts, lambda port: _ready(port=port, metrics=metrics.port)))
     finally:

@@ -82,7 +82,8 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
             name=name, log_url="", token=token, host=process.gateway_host, port=port, cluster=cluster, process=process
         )
         found, subjects = programs_of(folder, registry), wiring.subjects_of(folder)
-        parts = GatewayParts(log, registry, sensor, wiring.objects_of(folder), keys, found, subjects)
+        objects, tallies = wiring.objects_of(folder), wiring.tallies_of(folder)
+        parts = GatewayParts(log, registry, sensor, objects, keys, found, subjects, tallies)
         gateway = Gateway(config, parts)
         bound = await gateway.start()
         shared = Shared(log, token)

@@ -96,14 +96,15 @@ def following_of(
     projections = projections_of(registry)
     root, sender = cache(partial(wiring.root_of, folder)), Sender(process.webhook_local_port)
     webhooks = Webhooks(log, cluster, registry, root, sender, process.webhook_lost_ms, wiring.report)
-    shredding = Shredding(log, cluster, wiring.subjects_of(folder))
+    shredding = Shredding(log, cluster, wiring.subjects_of(folder), process.unnamed_kept_ms)
     slices = slices_of((*projections, webhooks.hearing, shredding.hearing), cluster)
     ids = {log.topic_id(one.topic) for one in slices}
     rows = SqliteRows(folder / FILE, projections, terms_of(projections, ids))
     rollout = Rollout(
         log, cluster, wiring.objects_of(folder), wiring.token_of(folder), registry.programs, wiring.report
     )
-    follower = Follower(log, rows, projections, slices, sensor, wiring.report, (webhooks, shredding, rollout))
+    errands, chores = (webhooks, shredding, rollout), (shredding.tend,)
+    follower = Follower(log, rows, projections, slices, sensor, wiring.report, errands, chores)
     return Following(follower, failed)
 
 

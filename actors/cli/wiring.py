@@ -19,12 +19,13 @@ from actors.adapters.prometheus import PrometheusSensor, serve_metrics, watch_co
 from actors.adapters.rocksdb import RocksStates
 from actors.adapters.shelf import packages_on
 from actors.adapters.subjects import FileSubjects
+from actors.adapters.tallies import FileTallies
 from actors.cli.errorfile import write_errors_to
 from actors.errors import SetupError
 from actors.kernel.record import encode_frame
 from actors.kernel.rules import Rules
 from actors.placement import Move, Size, encode_placement, placement_key
-from actors.ports import Keys, Log, Objects, Slice, Subjects
+from actors.ports import Keys, Log, Objects, Slice, Subjects, Tallies
 from actors.quotas import check_quotas
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings, check_same, read_cluster
@@ -183,6 +184,11 @@ def objects_of(folder: Path) -> Objects:
 def subjects_of(folder: Path) -> Subjects:
     """The keys of persons in the same place; the file is made when it is needed."""
     return FileSubjects(_keys_in(folder))
+
+
+def tallies_of(folder: Path) -> Tallies:
+    """What this machine's gateways count together, in the same place."""
+    return FileTallies(_keys_in(folder))
 
 
 def _keys_in(folder: Path) -> Path:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from actors.clocks import wall_ms
 from actors.domain.catalog import name as names
 from actors.domain.catalog.name import NAME
+from actors.domain.counting import MINUTE_MS
 from actors.domain.identity import person as people
 from actors.domain.identity.link import IDENTITY, IssueCode, Redeem, Revoke, Shown, Touch
 from actors.domain.identity.login import LOGIN, Begin, End, Next, Refresh
@@ -21,6 +22,7 @@ from actors.settings import ProcessSettings
 from gateway.answering import Context
 from gateway.auth import LOGINS, UNPROVEN, id_token_of
 from gateway.authority import denied
+from gateway.counting import Counting
 from gateway.deriving import Derived, Login
 from gateway.ingress import Ingress
 from gateway.oidc import Issuer
@@ -29,6 +31,7 @@ from gateway.services.belonging import check_of_program, check_runs
 from gateway.services.persons import good_person, use
 from gateway.services.vault import KeyedService
 from gateway.steps import Answer, Steps, stamped
+from gateway.tokens import Why, refusal
 from gateway.v1 import identity_pb2 as pb
 from gateway.v1 import identity_pb2_grpc
 
@@ -58,9 +61,16 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
     """See `protos/gateway/v1/identity.proto`."""
 
     def __init__(
-        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
+        self,
+        ingress: Ingress,
+        routes: Routes,
+        process: ProcessSettings,
+        sensor: Sensor,
+        keys: Keys | None,
+        counting: Counting,
     ) -> None:
         super().__init__(ingress, routes, process, sensor, keys)
+        self._counting = counting
         self._issuer = Issuer(process.oidc_issuer, process.oidc_audience) if process.oidc_issuer else None
 
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
@@ -73,7 +83,8 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
                 if not 1 <= len(word) <= _WORD_CHARS_MAX:
                     message = f"{field} has 1 to {_WORD_CHARS_MAX} characters"
                     raise InvalidCommand(message, field=field, reason="INVALID_ASSERTION")
-            return await self._signed_in(steps, await self._person(known))
+            await self._check_not_too_often(known)
+            return await self._signed_in(steps, await self._enrolled(known))
 
         return await self.answer(context, "SignIn", PERSON.at(known), request.request_id, work)
 
@@ -87,14 +98,23 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
                 raise Reject("no_issuer", next="start the platform with HUTONG_OIDC_ISSUER and HUTONG_OIDC_AUDIENCE")
             if steps.principal != UNPROVEN:
                 raise denied()
-            subject = await self._issuer.subject(id_token_of(context.invocation_metadata()))
-            name = await self._person(vault.derived.login(self._issuer.url, subject))
+            shown = await self._issuer.read(id_token_of(context.invocation_metadata()))
+            login = vault.derived.login(self._issuer.url, shown.subject)
+            await self._check_not_too_often(login)
+            if not await self._counting.is_first(f"id-token {shown.name}", steps.request_id, shown.until_ms):
+                raise refusal(Why.USED)
+            name = await self._enrolled(login)
             steps.caller = UNPROVEN._replace(subject=name).caller  # its request ids are nobody else's
             return await self._signed_in(steps, name)
 
         return await self.answer(context, "SignInWith", about, request.request_id, work)
 
-    async def _person(self, login: str) -> str:
+    async def _check_not_too_often(self, login: str) -> None:
+        """Raises Overloaded. It is counted beside the log, which must not know who signs in as whom."""
+        most = self.process.sign_ins_minute_max
+        await self._counting.count(f"sign-in {login}", MINUTE_MS, most, "TOO_MANY_SIGN_INS")
+
+    async def _enrolled(self, login: str) -> str:
         """Who signs in by this login; somebody new, named by chance, when nobody did or they were erased."""
         return await self._routes.sealing.enrol(login, b32encode(secrets.token_bytes(16)).decode().lower()[:26])
 

@@ -4,6 +4,7 @@ A code follows from its target, so a mint asks the entity that it must be; a lin
 """
 
 import asyncio
+import hashlib
 from typing import Any
 
 from actors.adapters.qr import MEDIA_TYPES, SCALE_DEFAULT, SCALE_MAX, picture
@@ -153,6 +154,9 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             before = await _path_of(steps, program, request.parent) if request.parent else ()
             name = steps.new_name(NAME_CHARS)
             wanted = share.Share(request.page, request.scene, before)
+            checked(wanted)
+            who = hashlib.blake2b(steps.caller.encode(), digest_size=16).hexdigest()
+            await steps.ask(QUOTA.at(f"{program}/{who}"), Take("share", self.process.shares_minute_max), 1)
             answer = await steps.ask(SHARE.at(f"{program}/{name}"), wanted)
             response = pb.ShareResponse(
                 share=name, text=address.written(self.process.code_host, "S", program, name), depth=len(before) + 1

@@ -107,7 +107,8 @@ class IdentityServiceServicer:
     """
 
     def SignIn(self, request, context):
-        """An issuer that the platform trusts says who has signed in. person_blocked, person_erased.
+        """An issuer that the platform trusts says who has signed in. person_blocked, person_erased. TOO_MANY_SIGN_INS: so many of
+        this subject in this minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +116,7 @@ class IdentityServiceServicer:
 
     def SignInWith(self, request, context):
         """The same for who has signed in with the issuer that this platform trusts: metadata `authorization: OIDC ID_TOKEN`.
-        no_issuer, and the reasons of tokens.
+        no_issuer, and the reasons of tokens: TOKEN_USED for one by which another call has signed in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

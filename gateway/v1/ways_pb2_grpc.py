@@ -145,7 +145,8 @@ class WaysServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Share(self, request, context):
-        """A card to hand on. With a parent it stands below that card: share_loop, path_too_long, SHARE_WITHDRAWN.
+        """A card to hand on. With a parent it stands below that card: share_loop, path_too_long, SHARE_WITHDRAWN. too_many_shares:
+        the person has shared so many in this minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

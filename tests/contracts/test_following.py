@@ -199,3 +199,25 @@ def test_a_topic_that_is_damaged_ends_the_follower(log: MemoryLog) -> None:
     follower = Follower(log, MemoryRows(PROJECTIONS), PROJECTIONS, SLICES, Sensor(), lambda _what, _facts: None)
     with pytest.raises(Corrupt, match=r"hutong\.events\.inn\.v1 0/0"):
         follower.run()
+
+
+def test_a_chore_is_done_whether_or_not_there_are_events_and_tried_again_when_it_could_not_be(log: MemoryLog) -> None:
+    done = threading.Event()
+    tries: list[bool] = []
+
+    def chore() -> None:
+        tries.append(len(tries) > 0)
+        if not tries[-1]:
+            raise Unavailable("the keyring is held", outcome="NOT_APPENDED")
+        done.set()
+
+    reports: list[str] = []
+    follower = Follower(
+        log, MemoryRows(()), (), SLICES, Sensor(), lambda event, _: reports.append(event), chores=(chore,)
+    )
+    thread = threading.Thread(target=follower.run)
+    thread.start()
+    assert done.wait(WAIT_S_MAX)
+    follower.stop()
+    thread.join()
+    assert reports == ["the follower waits"]

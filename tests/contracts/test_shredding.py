@@ -12,15 +12,18 @@ from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_keys import MemorySubjects
 from actors.adapters.memory_states import MemoryRows
 from actors.adapters.shredding import Shredding
+from actors.clocks import wall_ms
 from actors.domain.identity.person import FOLLOWER, PERSON, ErasureAsked, ProgramUsed, Shredded
 from actors.errors import Unavailable
 from actors.kernel.action import EventRecord
 from actors.kernel.record import Invoke, Slice, decode_frame, encode_frame
 from actors.ports import Appended, Place
 from actors.projections.reading import follow
+from actors.sealing import DAY_MS, is_over, nobody
 from actors.settings import ClusterSettings
 
 CLUSTER = ClusterSettings(partitions=2)
+KEPT_MS = 90 * DAY_MS
 TOPIC = CLUSTER.events_topic_of(PERSON.kind)
 EVENTS = Slice(TOPIC, 0)
 PEOPLE = {"ann": ("bike/o1", "taxi/o2"), "bob": (), "cat": ("bike/o3",)}
@@ -98,7 +101,7 @@ def told(log: MemoryLog) -> dict[str, int]:
 
 def follows(log: MemoryLog, subjects: MemorySubjects, rows: MemoryRows) -> None:
     """What a follower's process does with all that stands on the topic."""
-    errand = Shredding(log, CLUSTER, subjects)
+    errand = Shredding(log, CLUSTER, subjects, KEPT_MS)
     errand.begin(rows)
     places = rows.places()
     frames = log.fetch(EVENTS, places.get(EVENTS, Place()).next_offset, 1 << 20)
@@ -153,3 +156,29 @@ def test_what_cannot_be_destroyed_now_is_not_told_and_not_counted_as_read(log: S
         follows(log, Away(), rows)
     assert told(log) == {}
     assert rows.places() == {}
+
+
+def test_the_keys_of_what_was_said_of_nobody_are_destroyed_once_it_was_kept_for_long_enough(log: SteppedLog) -> None:
+    now_ms = wall_ms()
+    subjects = MemorySubjects()
+    old, last, new = (nobody("parking", now_ms - days * DAY_MS) for days in (92, 89, 0))
+    subjects.make([old, last, new, "parking/ann"])
+    errand = Shredding(log, CLUSTER, subjects, KEPT_MS)
+    errand.tend()
+    assert subjects.find(old) == b""
+    assert all(subjects.find(kept) for kept in (last, new, "parking/ann"))
+    late = nobody("parking", now_ms - 95 * DAY_MS)
+    subjects.make([late])
+    errand.tend()
+    assert subjects.find(late), "it is looked at once an hour"
+    Shredding(log, CLUSTER, subjects, KEPT_MS).tend()
+    assert subjects.find(late) == b""
+    assert told(log) == {}, "there is nobody to be told of"
+
+
+def test_what_is_said_of_nobody_is_over_so_long_after_the_end_of_its_day_and_of_a_person_never() -> None:
+    day, subject = 20_000, nobody("parking", 20_000 * DAY_MS + 5)
+    assert subject == nobody("parking", (day + 1) * DAY_MS - 1) != nobody("parking", (day + 1) * DAY_MS)
+    ends_ms = (day + 1) * DAY_MS + KEPT_MS
+    assert [is_over(subject, now_ms, KEPT_MS) for now_ms in (0, ends_ms - 1, ends_ms)] == [False, False, True]
+    assert not any(is_over(other, 1 << 60, 0) for other in ("parking/ann", "ann", "parking/20000", "parking/~x"))

@@ -15,6 +15,7 @@ from actors.adapters.memory_keys import MemorySubjects
 from actors.adapters.subjects import FILE, KEY_BYTES, FileSubjects
 from actors.errors import SetupError, Unavailable
 from actors.ports import Subjects
+from actors.sealing import DAY_MS, nobody
 
 
 class SubjectsContract(ABC):
@@ -72,6 +73,14 @@ class SubjectsContract(ABC):
         assert subjects.enrol("by ann", "p4") == "p4"
         assert subjects.enrol("by bob", "p5") == "p3"
 
+    def test_those_of_nobody_in_particular_are_found_until_they_are_destroyed(self, subjects: Subjects) -> None:
+        assert list(subjects.of_nobody()) == []
+        days = [nobody("parking", day * DAY_MS) for day in (1, 2, 3)]
+        subjects.make(["ann", "parking/ann", *days])
+        assert sorted(subjects.of_nobody()) == days
+        subjects.destroy(days[:2], 1)
+        assert list(subjects.of_nobody()) == days[2:]
+
     def test_whoever_makes_keys_at_once_makes_one(self, subjects: Subjects) -> None:
         with ThreadPoolExecutor(4) as pool:
             for _ in range(5):
@@ -99,6 +108,10 @@ class TestFileSubjects(SubjectsContract):
         second.destroy(["ann"], 1)
         assert (first.word(), second.word()) == (1, 1)
         assert first.find("ann") == b""
+
+    def test_to_look_for_those_of_nobody_makes_no_file(self, tmp_path: Path) -> None:
+        assert list(FileSubjects(tmp_path / "keys").of_nobody()) == []
+        assert not (tmp_path / "keys").exists()
 
     def test_files_are_for_their_owners_eyes_and_hold_no_key_in_the_clear(self, tmp_path: Path) -> None:
         subjects = FileSubjects(tmp_path)

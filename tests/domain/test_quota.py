@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from actors import Reject
 from actors.domain.counting import DAY_MS, MINUTE_MS
 from actors.domain.ways.quota import PERIODS_MS, QUOTA, Quota, Take, Taken, What
+from actors.shape import canonical
 from actors.testing import Scenario
 
 BEGINS_MS = 20_000 * DAY_MS
@@ -19,7 +20,7 @@ def quota() -> Scenario[Quota, Take, Taken]:
     return Scenario(QUOTA, entity_id="bike", now_ms=BEGINS_MS)
 
 
-@pytest.mark.parametrize(("what", "period_ms"), [("code", MINUTE_MS), ("link", DAY_MS)])
+@pytest.mark.parametrize(("what", "period_ms"), [("code", MINUTE_MS), ("link", DAY_MS), ("share", MINUTE_MS)])
 def test_what_is_over_the_bound_is_refused_until_the_period_is_over(what: What, period_ms: int) -> None:
     scenario = quota()
     for n in range(3):
@@ -42,9 +43,17 @@ def test_codes_and_links_are_counted_apart_and_a_higher_bound_lets_more_in() -> 
     assert (scenario.state.code.times, scenario.state.link.times) == (2, 1)
 
 
+def test_what_a_program_has_minted_is_stored_without_a_word_of_cards() -> None:
+    scenario = quota()
+    scenario.when(Take("code", 1))
+    assert b"share" not in canonical(scenario.state, "state")
+    scenario.when(Take("share", 1))
+    assert scenario.view("quota")["share"]["times"] == 1
+
+
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["code", "link"]), st.sampled_from([0, 1, 9_999, 59_999, 60_000, DAY_MS])),
+        st.tuples(st.sampled_from(["code", "link", "share"]), st.sampled_from([0, 1, 9_999, 59_999, 60_000, DAY_MS])),
         max_size=60,
     ),
     st.integers(1, 5),

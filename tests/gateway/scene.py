@@ -21,7 +21,7 @@ from actors.adapters.hosting import HostConfig
 from actors.adapters.hosting.links import Links
 from actors.adapters.hosting.shell import Hosting, Parts
 from actors.adapters.memory import MemoryLog
-from actors.adapters.memory_keys import MemorySubjects
+from actors.adapters.memory_keys import MemorySubjects, MemoryTallies
 from actors.adapters.memory_states import MemoryStates
 from actors.adapters.objects import open_objects
 from actors.adapters.shelf import packages_on
@@ -208,6 +208,7 @@ class Scene:
         self.keys: Keys | None = None
         self.opened: Opened | None = None
         self.subjects = MemorySubjects()
+        self.tallies = MemoryTallies()
         self.host_process = PROCESS
         self.sensor: Sensor = Sensor()
         self.states: States | None = None
@@ -262,7 +263,7 @@ class Scene:
         config = GatewayConfig(name=name, log_url="", token=TOKEN, cluster=CLUSTER, process=process)
         programs = self.opened(self.folder, self.registry) if self.opened else None
         looked, told = sensor or self.sensor, self.subjects
-        parts = GatewayParts(self.log, self.registry, looked, self.objects, self.keys, programs, told)
+        parts = GatewayParts(self.log, self.registry, looked, self.objects, self.keys, programs, told, self.tallies)
         gateway = Gateway(config, parts)
         self.gateways.append(gateway)
         return await gateway.start()

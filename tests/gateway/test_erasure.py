@@ -282,7 +282,7 @@ def follower_of(city: City) -> Follower:
     """A follower over the scene's log."""
     log, registry = city.scene.log, city.scene.registry
     projections = projections_of(registry)
-    errand = Shredding(log, CLUSTER, city.scene.subjects)
+    errand = Shredding(log, CLUSTER, city.scene.subjects, REQUIRED.unnamed_kept_ms)
     slices = slices_of((*projections, errand.hearing), CLUSTER)
     rows = SqliteRows(city.scene.folder / "readmodels.db", projections, terms_of(projections, ()))
 

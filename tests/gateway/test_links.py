@@ -1,5 +1,6 @@
 """Short links and shared cards through a gateway: made, opened, handed on, withdrawn; by whom; all that is refused."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +11,11 @@ from actors.domain.counting import DAY_MS
 from actors.domain.ways.share import PATH_MAX
 from actors.settings import ProcessSettings
 from gateway.v1 import ways_pb2 as pb
-from tests.gateway.scene import new_id, reason_of, refused
+from tests.gateway.scene import new_id, reason_of, refused, status_in
 from tests.gateway.street import Street, Wrong, in_street
 
 PAGE = "pages/map/index"
+SHARES_MAX = 3
 UNKNOWN = "ABCDEFGHIJKLMNOP"
 LINK = pb.MintLinkRequest(program="bike", page=PAGE, scene=b"42")
 CARD = pb.ShareRequest(program="bike", page=PAGE, scene=b"42")
@@ -238,3 +240,29 @@ def test_a_person_is_not_told_over_whom_a_card_came_nor_where_a_withdrawn_one_le
         assert (code, reason_of(status)) == (ABSENT, "SHARE_WITHDRAWN")
 
     in_street(act, ProcessSettings(identity_required=True))
+
+
+def test_a_person_shares_so_many_cards_in_a_minute_and_another_as_many() -> None:
+    async def act(street: Street) -> None:
+        refusals: list[tuple[grpc.StatusCode, str]] = []
+        shared: list[Any] = []
+        for _ in range(2 * SHARES_MAX + 1):  # of so many in a row a minute's end lets no more through
+            ids, before = new_id(), await street.view("quotas/bike/" + _counted("ann"), "quota")
+            request = pb.ShareRequest(program="bike", page=PAGE, request_id=ids)
+            try:
+                shared.append((await street.stub.Share(request, metadata=street.by("ann")), request))
+            except grpc.aio.AioRpcError as error:
+                refusals.append((error.code(), reason_of(status_in(error))))
+                assert await street.view("quotas/bike/" + _counted("ann"), "quota") == before
+                break
+        assert refusals == [(FAILED, "too_many_shares")]
+        first, request = shared[0]
+        again = await street.stub.Share(request, metadata=street.by("ann"))
+        assert (again.share, again.duplicate) == (first.share, True), "a call that is made again is counted once"
+        assert (await street.stub.Share(CARD, metadata=street.by("bob"))).share
+
+    in_street(act, ProcessSettings(shares_minute_max=SHARES_MAX))
+
+
+def _counted(caller: str) -> str:
+    return hashlib.blake2b(caller.encode(), digest_size=16).hexdigest()

@@ -1,5 +1,6 @@
 """Sign-in by an issuer in this process: who is believed to have signed in there, and who is not, each by its reason."""
 
+import asyncio
 import json
 import threading
 import time
@@ -14,15 +15,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from actors.errors import SetupError
+from actors.clocks import wall_ms
+from actors.domain.counting import MINUTE_MS
+from actors.errors import SetupError, Unavailable
 from actors.settings import ProcessSettings
 from gateway.auth import proof_of_secret
 from gateway.oidc import Issuer
 from gateway.v1 import identity_pb2 as pb
-from tests.gateway.scene import Said, Scene, new_id, play
+from tests.gateway.scene import Said, Scene, new_id, play, reason_of, status_in
 from tests.gateway.test_identity import City, reason
 
 US = "hutong"
+SIGN_INS_MAX = 3
 RSA = rsa.generate_private_key(65_537, 2_048)
 STRANGER = rsa.generate_private_key(65_537, 2_048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -36,6 +40,9 @@ class Elsewhere:
     def __init__(self) -> None:
         self.private: dict[str, Any] = {"r1": RSA, "e1": EC, "d1": ED}
         self.asked = 0
+        self.answers = threading.Event()
+        self.answers.set()
+        self.at_once = self.at_once_max = 0
         self.url = ""
         self.says: dict[str, bytes] = {}
 
@@ -55,7 +62,7 @@ class Elsewhere:
     def token(self, kid: str = "r1", *, key: Any = None, named: str = "", **claims: Any) -> str:
         """An ID token, good but for these claims; one that is None is left out."""
         now_s = int(time.time())
-        said = {"iss": self.url, "aud": US, "sub": "ann", "iat": now_s, "exp": now_s + 300, **claims}
+        said = {"iss": self.url, "aud": US, "sub": "ann", "iat": now_s, "exp": now_s + 300, "jti": new_id(), **claims}
         good = {name: value for name, value in said.items() if value is not None}
         algorithm = ALGORITHM.get(kid, "RS256")
         return jwt.encode(good, key or self.private.get(kid, RSA), algorithm, {"kid": named or kid})
@@ -68,6 +75,10 @@ def issuer() -> Generator[Elsewhere]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            elsewhere.at_once += 1
+            elsewhere.at_once_max = max(elsewhere.at_once_max, elsewhere.at_once)
+            elsewhere.answers.wait(60)
+            elsewhere.at_once -= 1
             body = elsewhere.answer(self.path)
             self.send_response(302 if body.startswith(b"http") else 200)
             self.send_header("Location", body.decode() if body.startswith(b"http") else "")
@@ -89,13 +100,20 @@ def issuer() -> Generator[Elsewhere]:
         server.server_close()
 
 
-def in_city(act: Callable[[City, Elsewhere], Awaitable[None]]) -> None:
+def in_city(act: Callable[[City, Elsewhere], Awaitable[None]], sign_ins_max: int = 60) -> None:
     """Run this where an issuer is trusted."""
 
     async def run(scene: Scene) -> None:
         with issuer() as elsewhere:
             city = City(scene)
-            await city.opens(ProcessSettings(identity_required=True, oidc_issuer=elsewhere.url, oidc_audience=US))
+            await city.opens(
+                ProcessSettings(
+                    identity_required=True,
+                    oidc_issuer=elsewhere.url,
+                    oidc_audience=US,
+                    sign_ins_minute_max=sign_ins_max,
+                )
+            )
             await act(city, elsewhere)
 
     play(run)
@@ -138,6 +156,75 @@ def test_the_same_request_of_two_persons_is_two_and_of_one_person_one() -> None:
     in_city(act)
 
 
+def test_an_id_token_signs_in_once_and_again_by_the_same_request_alone_whatever_gateway_is_asked() -> None:
+    async def act(city: City, elsewhere: Elsewhere) -> None:
+        token, name = elsewhere.token(), new_id()
+        first = await signs_in(city, token, name)
+        process = ProcessSettings(identity_required=True, oidc_issuer=elsewhere.url, oidc_audience=US)
+        stubs = (city.stub, await city.another(process))
+        before = city.on_log()
+        for city.stub in stubs:
+            assert await reason(signs_in(city, token)) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_USED")
+        assert city.on_log() == before, "and nothing is left of it"
+        again = await signs_in(city, token, name)
+        assert (again.person, again.duplicate) == (first.person, True)
+        assert (await signs_in(city, elsewhere.token())).person == first.person
+
+    in_city(act)
+
+
+def test_a_person_signs_in_so_often_in_a_minute_and_a_refusal_uses_no_token_up() -> None:
+    async def act(city: City, elsewhere: Elsewhere) -> None:
+        async def until_refused(sign_in: Callable[[str], Awaitable[Any]]) -> str:
+            """The token of the first that is refused; of so many in a row a minute's end lets no more through."""
+            for _ in range(2 * SIGN_INS_MAX + 1):
+                token, before = elsewhere.token(), city.on_log()
+                refusal: grpc.aio.AioRpcError | None = None
+                try:
+                    await sign_in(token)
+                except grpc.aio.AioRpcError as error:
+                    refusal = error
+                if refusal is not None:
+                    assert refusal.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                    assert reason_of(status_in(refusal)) == "TOO_MANY_SIGN_INS"
+                    assert city.on_log() == before
+                    return token
+            raise AssertionError("nobody was refused")
+
+        said = pb.SignInRequest(issuer="development", subject="ann")
+        await until_refused(lambda _: city.stub.SignIn(said, metadata=city.by("platform/issuer")))
+        token = await until_refused(lambda token: signs_in(city, token))
+        assert (await signs_in(city, elsewhere.token(sub="bob"))).token, "another one's are counted by themselves"
+        city.scene.tallies.count("", 1, 1, wall_ms() + MINUTE_MS)  # the minute is over
+        assert (await signs_in(city, token)).token
+
+    in_city(act, SIGN_INS_MAX)
+
+
+def test_who_is_signed_in_by_a_known_key_does_not_wait_for_an_issuer_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.oidc.FRESH_S", 0.0)
+    monkeypatch.setattr("gateway.oidc.FETCH_S_MAX", 3_600.0)
+
+    async def act(_: City, elsewhere: Elsewhere) -> None:
+        trusted = Issuer(elsewhere.url, US)
+        assert (await trusted.read(elsewhere.token())).subject == "ann"
+        elsewhere.answers.clear()
+        try:
+            for n in range(50):
+                assert (await trusted.read(elsewhere.token(sub=str(n)))).subject == str(n)
+                await asyncio.sleep(0)
+            monkeypatch.setattr("gateway.oidc.FETCH_S_MAX", 0.1)
+            with pytest.raises(Unavailable):
+                await trusted.read(elsewhere.token("r9"))
+            assert elsewhere.at_once_max == 1, "one question is on its way at a time"
+        finally:
+            elsewhere.answers.set()
+
+    in_city(act)
+
+
 Made = Callable[[Elsewhere], str]
 PUBLIC = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 BAD: dict[str, tuple[Made, str]] = {
@@ -158,6 +245,10 @@ BAD: dict[str, tuple[Made, str]] = {
     "of nobody": (lambda e: e.token(sub=None), "TOKEN_FORGED"),
     "of a number": (lambda e: e.token(sub=7), "TOKEN_FORGED"),
     "expired": (lambda e: e.token(exp=int(time.time()) - 61), "TOKEN_EXPIRED"),
+    "older than an hour": (
+        lambda e: e.token(iat=int(time.time()) - 3_661, exp=int(time.time()) + 300),
+        "TOKEN_EXPIRED",
+    ),
     "without an end": (lambda e: e.token(exp=None), "TOKEN_FORGED"),
     "without a beginning": (lambda e: e.token(iat=None), "TOKEN_FORGED"),
     "of tomorrow": (lambda e: e.token(nbf=int(time.time()) + 86_400), "TOKEN_NOT_YET"),

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
+from actors.adapters.shredding import Shredding
 from actors.cli.showing import Shown
 from actors.clocks import wall_ms
 from actors.ports import Slice
 from actors.principal import parse
 from actors.registry import load_programs, shipped_programs
-from actors.sealing import SHOWN, Personal
+from actors.sealing import DAY_MS, SHOWN, Personal, nobody
 from actors.settings import ProcessSettings
 from gateway.sealing import KEPT_MAX, KeyMissing, Sealing
 from gateway.tokens import sign
@@ -24,6 +25,9 @@ from tests.gateway.scene import CLUSTER, Scene, new_id, play, reason_of, refused
 
 REQUIRED = ProcessSettings(identity_required=True)
 PLACE = "under the third lamp of Nowhere Street"
+LOT = "programs/parking/lots/p1"
+OF_NO_TIME = "3b0f1a52-6d3e-4c5a-9d7e-2f1b8c4a6e90"
+"""An id of another kind than ours, which does not say when it was made."""
 RIDE = "programs/taxi/rides/ann/1"
 PROGRAMS = ("food", "parking", "taxi")
 
@@ -61,6 +65,18 @@ class Town:
         request = pb.QueryRequest(entity=entity, view="ride")
         answer = await self.stub.Query(request, metadata=self.by(by) if by else ())
         return msgspec.json.decode(answer.payload)["place"]
+
+    async def opens_lot(self) -> None:
+        """A car park."""
+        tariff = {"period_minor": 500, "day_minor_max": 5_000}
+        await self.invoke(LOT, "parking.lot.open", "server/parking", places=9, tariff=tariff, to="m")
+
+    async def plate(self, ticket: str) -> object:
+        """The plate that the program's server sees of a stay."""
+        request = pb.QueryRequest(entity=f"programs/parking/stays/p1/{ticket}", view="stay")
+        return msgspec.json.decode((await self.stub.Query(request, metadata=self.by("server/parking"))).payload)[
+            "plate"
+        ]
 
     def bytes_on_log(self) -> bytes:
         """All that the log holds."""
@@ -149,10 +165,8 @@ def test_what_was_opened_for_a_second_reader_is_gone_with_the_person_it_is_about
 
 def test_a_server_says_whom_it_is_about_and_reads_it_again_and_no_other_program_does() -> None:
     async def act(town: Town) -> None:
-        tariff = {"period_minor": 500, "day_minor_max": 5_000}
-        lot = "programs/parking/lots/p1"
-        await town.invoke(lot, "parking.lot.open", "server/parking", places=9, tariff=tariff, to="m")
-        entered = await town.invoke(lot, "parking.enter", "server/parking", driver="ann", plate="YUE-A 12345")
+        await town.opens_lot()
+        entered = await town.invoke(LOT, "parking.enter", "server/parking", driver="ann", plate="YUE-A 12345")
         stay = f"programs/parking/stays/p1/{msgspec.json.decode(entered.payload)['ticket']}"
         assert "YUE-A" not in str(town.bytes_on_log())
         seen = {}
@@ -161,9 +175,9 @@ def test_a_server_says_whom_it_is_about_and_reads_it_again_and_no_other_program_
             seen[by] = msgspec.json.decode(answer.payload)["plate"]
         assert seen == {"server/parking": "YUE-A 12345", "operator/op": None}
         assert town.scene.subjects.find("parking/ann")
-        await town.invoke(lot, "parking.enter", "server/parking", plate="YUE-B 1")
-        assert town.scene.subjects.find("parking/~")
-        bad = town.invoke(lot, "parking.enter", "server/parking", driver="no/body", plate="YUE-B 1")
+        await town.invoke(LOT, "parking.enter", "server/parking", plate="YUE-B 1")
+        assert len(town.scene.subjects.of_nobody()) == 1
+        bad = town.invoke(LOT, "parking.enter", "server/parking", driver="no/body", plate="YUE-B 1")
         assert reason_of((await refused(bad))[1]) == "INVALID_ID"
 
     in_town(act)
@@ -249,6 +263,62 @@ def test_an_erased_person_can_say_nothing_and_nothing_it_said_is_opened() -> Non
         assert await town.place("operator/op") is None
 
     in_town(act)
+
+
+def test_what_is_said_of_nobody_has_a_key_of_its_day_and_is_gone_when_that_was_kept_for_long_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def act(town: Town) -> None:
+        await town.opens_lot()
+        name, said = new_id(), {"by": "server/parking", "plate": "YUE-A 12345"}
+        entered = await town.invoke(LOT, "parking.enter", request_id=name, **said)
+        monkeypatch.setattr("gateway.routes.wall_ms", lambda: wall_ms() + DAY_MS)
+        again = await town.invoke(LOT, "parking.enter", request_id=name, **said)
+        assert (again.duplicate, again.payload) == (True, entered.payload), "the same call on another day is the same"
+        await town.invoke(LOT, "parking.enter", request_id=OF_NO_TIME, **said)
+        subjects = town.scene.subjects
+        assert list(subjects.of_nobody()) == [nobody("parking", wall_ms() + days * DAY_MS) for days in (0, 1)]
+        ticket = msgspec.json.decode(entered.payload)["ticket"]
+        assert await town.plate(ticket) == "YUE-A 12345"
+        before = sum(map(len, map(town.scene.log.calls, range(CLUSTER.partitions))))
+        monkeypatch.setattr("gateway.routes.wall_ms", lambda: wall_ms() + 92 * DAY_MS)
+        late = town.invoke(LOT, "parking.enter", request_id=name, **said)
+        assert reason_of((await refused(late))[1]) == "REQUEST_ID_TOO_OLD"
+        assert sum(map(len, map(town.scene.log.calls, range(CLUSTER.partitions)))) == before
+        Shredding(town.scene.log, CLUSTER, subjects, -2 * DAY_MS).tend()  # as if it were the day after tomorrow
+        assert list(subjects.of_nobody()) == []
+        assert await town.plate(ticket) is None
+
+    in_town(act)
+
+
+def test_a_program_speaks_of_so_many_new_persons_in_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.sealing.wall_ms", lambda: 20_000 * DAY_MS)
+
+    async def act(town: Town) -> None:
+        await town.opens_lot()
+        said = {"by": "server/parking", "plate": "YUE-A 12345"}
+        for driver in ("ann", "bob", "ann"):
+            await town.invoke(LOT, "parking.enter", driver=driver, **said)
+        before = sum(map(len, map(town.scene.log.calls, range(CLUSTER.partitions))))
+        code, status = await refused(town.invoke(LOT, "parking.enter", driver="cat", **said))
+        assert (code, reason_of(status)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_SUBJECTS")
+        stream = town.stub.InvokeStream(metadata=town.by("server/parking"))
+        fields = [{"plate": "YUE-A 1", "driver": driver} for driver in ("dan", "bob")]
+        calls = [
+            pb.InvokeRequest(entity=LOT, command="parking.enter", payload=msgspec.json.encode(one)) for one in fields
+        ]
+        await stream.write(pb.InvokeBatch(calls=calls))
+        await stream.done_writing()
+        errors = [result.error async for batch in stream for result in batch.results]
+        assert [reason_of(error) if error.code else "" for error in errors] == ["TOO_MANY_SUBJECTS", ""]
+        assert sum(map(len, map(town.scene.log.calls, range(CLUSTER.partitions)))) == before + 1
+        assert [town.scene.subjects.find(f"parking/{driver}") for driver in ("cat", "dan")] == [None, None]
+        await town.invoke(RIDE, "taxi.ask", "person/taxi/ann", cell="ws0e9", place=PLACE)
+        monkeypatch.setattr("gateway.sealing.wall_ms", lambda: 20_001 * DAY_MS)
+        await town.invoke(LOT, "parking.enter", driver="cat", **said)
+
+    in_town(act, ProcessSettings(identity_required=True, subject_keys_day_max=2))
 
 
 def test_who_reads_the_log_is_shown_that_something_is_sealed() -> None:

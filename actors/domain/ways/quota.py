@@ -1,18 +1,20 @@
-"""How many codes a program has minted this minute, and how many links this day: counted on the log, by its time.
+"""How many codes a program has minted this minute, how many links this day, and how many cards a person has shared this
+minute: counted on the log, by its time.
 
-One entity counts for one program, exactly. It takes no more than its bounds say, so it is never too hot.
+One entity counts for one program, or for one person in it, exactly. It takes no more than its bounds say, so it is
+never too hot.
 """
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS, MINUTE_MS, Count, counted, is_full
 from actors.entity import Context, Decision, Entity, Reject, accept
 
-What: TypeAlias = Literal["code", "link"]
-PERIODS_MS = {"code": MINUTE_MS, "link": DAY_MS}
+What: TypeAlias = Literal["code", "link", "share"]
+PERIODS_MS = {"code": MINUTE_MS, "link": DAY_MS, "share": MINUTE_MS}
 
 
 class Take(Struct, frozen=True, tag="ways.quota.take"):
@@ -28,13 +30,16 @@ class Taken(Struct, frozen=True, tag="ways.quota.taken"):
 
 
 class Quota(Struct, frozen=True):
+    """Of a program codes and links are counted; of a person, cards."""
+
     code: Count = Count()
     link: Count = Count()
+    share: Count | UnsetType = UNSET
 
 
 def decide(quota: Quota, take: Take, ctx: Context) -> Decision[Taken]:
     period_ms = PERIODS_MS[take.what]
-    count: Count = getattr(quota, take.what)
+    count: Count = getattr(quota, take.what) or Count()
     if is_full(count, period_ms, ctx.now_ms, take.most):
         left_ms = period_ms - ctx.now_ms % period_ms
         raise Reject(f"too_many_{take.what}s", most=str(take.most), resets_ms=str(left_ms))
@@ -42,7 +47,7 @@ def decide(quota: Quota, take: Take, ctx: Context) -> Decision[Taken]:
 
 
 def evolve(quota: Quota, event: Taken) -> Quota:
-    count: Count = getattr(quota, event.what)
+    count: Count = getattr(quota, event.what) or Count()
     return replace(quota, **{event.what: counted(count, PERIODS_MS[event.what], event.at_ms)})
 
 
