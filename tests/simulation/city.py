@@ -6,8 +6,10 @@ from random import Random
 from actors.kernel.rules import Rules
 from tests.simulation.evening import Area, Asking
 from tests.simulation.forgetting import GOODBYES
+from tests.simulation.games import FORTUNES, LEAPS
 from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
 from tests.simulation.publishing import CLOTHES, LINKS, REGISTRY, REVIEWS
+from tests.simulation.roads import LOTS, ROADS
 from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
 from tests.simulation.workload import BAD, SHOPS, Work, spoilt
 
@@ -15,6 +17,7 @@ AREAS = (
     *(SIGN_IN, VISITS, NOTICES, CIRCLE, CARDS),
     *(BIKES, EVENINGS, DROPS, TAXIS, MEALS, STORES),
     *(REGISTRY, REVIEWS, LINKS, CLOTHES, GOODBYES),
+    *(LOTS, ROADS, LEAPS, FORTUNES),
 )
 RULES = Rules([kind for area in AREAS for kind in area.kinds])
 AREAS_AT_ONCE = 3

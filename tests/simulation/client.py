@@ -1,12 +1,15 @@
 """A client: asks one thing after the other, and asks again with the same id until it knows, through any gateway."""
 
+import heapq
 from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from actors.errors import Outcome, PlatformError
-from actors.kernel.action import Reply
+from actors.kernel.action import Code, Reply
 from actors.kernel.record import Invoke
 from tests.simulation.clock import Clock
 from tests.simulation.counts import Counts
@@ -42,6 +45,7 @@ class Call(NamedTuple):
     record: Invoke
     first_ms: int
     stubborn: bool = False
+    then: Callable[[Any], list[Asking]] | None = None
 
 
 class Known(NamedTuple):
@@ -74,6 +78,9 @@ class SimClient:
         self._clock = world.clock
         self._call: Call | None = None
         self._given_up: list[Call] = []
+        self._later: list[tuple[int, int, Asking]] = []
+        """What follows from answers: when, which of them all, and what."""
+        self._follows = 0
         self._at: SimGateway | None = None
         self._next()
 
@@ -83,19 +90,28 @@ class SimClient:
         return None if self._call is None else self._call.record
 
     def _next(self) -> None:
-        asking = next(self._asks, None)
+        asking = self._due() or next(self._asks, None)
         if asking is not None:
             self._world.counts.asked += 1
             self._world.counts.bad_inputs += asking.is_bad
             record = Invoke(asking.entity, asking.command, self._request_id(), self.name)
-            self._call = Call(record, self._clock.elapsed_ms)
+            self._call = Call(record, self._clock.elapsed_ms, then=asking.then)
         elif self._given_up:
             self._call = self._given_up.pop()._replace(stubborn=True)
             self._world.counts.unknown_settled += 1
+        elif self._later:
+            self._clock.at(self._later[0][0], self._next)
+            return
         else:
             self.done = True
             return
         self._try(self._call)
+
+    def _due(self) -> Asking | None:
+        """What follows from an answer, when its time has come."""
+        if self._later and self._later[0][0] <= self._clock.elapsed_ms:
+            return heapq.heappop(self._later)[2]
+        return None
 
     def _request_id(self) -> bytes:
         chance = self._world.chance
@@ -165,6 +181,11 @@ class SimClient:
         self.history.append(Known(record, call.first_ms, self._clock.elapsed_ms, reply, partition))
         self.known[partition] = max(self.known.get(partition, -1), reply.offset)
         self._call = None
+        if call.then is not None and reply.code == Code.OK:
+            for asking in call.then(msgspec.json.decode(reply.payload)):
+                self._follows += 1
+                due_ms = self._clock.elapsed_ms + asking.after_ms
+                heapq.heappush(self._later, (due_ms, self._follows, asking))
         if self._world.chance.random() < REUSES:
             self._reuse(record)
         self._next()

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from actors.entity import Entity
+from actors.entity import AnyEntity, Entity, Owed
 from actors.kernel import layout
 from actors.kernel.action import Code, EventRecord
 from tests.simulation.replay import Replayed
@@ -18,11 +18,14 @@ _record = msgspec.msgpack.Decoder(EventRecord).decode
 
 
 class Asking(NamedTuple):
-    """One call to be made; a bad one must change nothing."""
+    """One call to be made; a bad one must change nothing. Of one that is accepted `then` makes what follows."""
 
     entity: str
     command: bytes
     is_bad: bool = False
+    then: Callable[[Any], "list[Asking]"] | None = None
+    after_ms: int = 0
+    """How long after the answer that it follows."""
 
 
 class Evening:
@@ -52,6 +55,14 @@ class Evening:
                     record = _record(encoded)
                     found.setdefault(record.entity.removeprefix(f"{name}/"), []).append(decode(record.payload))
         return found
+
+    def owed(self, kind: AnyEntity) -> dict[str, list[int]]:
+        """What entities of this kind have stated as owed."""
+        amounts = {
+            name: [event.amount_minor for event in events if isinstance(event, Owed)]
+            for name, events in self.events(kind).items()
+        }
+        return {name: some for name, some in amounts.items() if some}
 
     def accepted(self, kind: Entity[Any, C, Any]) -> list[tuple[str, C]]:
         """Every command of a client that an entity of this kind has accepted: the entity's id, and the command."""

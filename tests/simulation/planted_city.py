@@ -18,6 +18,8 @@ from actors.programs.bike import program as bike
 from actors.programs.civic import program as civic
 from actors.programs.drops import program as drops
 from actors.programs.food import program as food
+from actors.programs.jump import program as jump
+from actors.programs.parking import program as parking
 from actors.programs.store import program as store
 from actors.programs.taxi import program as taxi
 from actors.programs.tickets import program as tickets
@@ -25,8 +27,10 @@ from actors.programs.wear import program as wear
 from tests.simulation.city import RULES
 from tests.simulation.evening import Area
 from tests.simulation.forgetting import GOODBYES
+from tests.simulation.games import FORTUNES, LEAPS
 from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
 from tests.simulation.publishing import CLOTHES, LINKS, REGISTRY, REVIEWS
+from tests.simulation.roads import LOTS, ROADS
 from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
 
 Decide = Callable[[Any, Any, Context], Decision[Any]]
@@ -107,6 +111,10 @@ def _waiting(driver: taxi.Driver) -> taxi.Driver:
     return replace(driver, state="waiting") if driver.state == "busy" else driver
 
 
+def _on_the_road(trip: parking.Trip) -> parking.Trip:
+    return replace(trip, state="inside") if trip.state == "left" else trip
+
+
 PLANTED_IN_CITIES: dict[str, CityPlant] = {
     "a code is used twice": (SIGN_IN, "identity.link", _seeing(_unused)),
     "a former session key stays good": (SIGN_IN, "identity.link", _without(link.SessionSuperseded)),
@@ -136,6 +144,17 @@ PLANTED_IN_CITIES: dict[str, CityPlant] = {
     "a link is whoever's opens it": (LINKS, "ways.link", _seeing(_unbound)),
     "whoever is erased stays logged in": (GOODBYES, "identity.person", _sending_no(link.Erase)),
     "whoever is erased keeps their friends": (GOODBYES, "social.friends", _deaf_to(friends.Erase)),
+    "a car leaves and its place stays taken": (LOTS, "parking.lot", _without(parking.Exited)),
+    "one more car is let in than there are places": (
+        LOTS,
+        "parking.lot",
+        _seeing(lambda lot: replace(lot, places=lot.places + 1)),
+    ),
+    "a stay ends and is not owed": (LOTS, "parking.stay", _without(parking.ParkingOwed)),
+    "a trip is paid for twice": (ROADS, "parking.trip", _seeing(_on_the_road)),
+    "a player's former best stays on the board": (LEAPS, "jump.player", _seeing(lambda one: replace(one, best=-1))),
+    "a leaf's word is lost on its way to the board": (LEAPS, "jump.leaf", _sending_no(jump.AddToBranch)),
+    "a lot is drawn again": (FORTUNES, "fortune.lot", _seeing(lambda lot: replace(lot, number=0))),
     "a garment that comes back is not on the shelf": (CLOTHES, "wear.order", _sending_no(wear.ShopReturn)),
 }
 """What a city's worlds must find, by what is broken."""

@@ -5,7 +5,6 @@ from random import Random
 
 import msgspec
 
-from actors.entity import AnyEntity, Owed
 from actors.programs.bike import program as bike
 from actors.programs.drops import program as drops
 from actors.programs.food import program as food
@@ -91,16 +90,7 @@ def no_seat_is_sold_twice(evening: Evening) -> None:
         name: order.state for name, order in orders.items() if order.state in ("asking", "booking", "cancelling")
     }
     require(not waiting, f"orders wait: {waiting}")
-    require(_owed(evening, tickets.ORDER) == {name: [100 * len(seats)] for name, seats in sold.items()}, "owed seats")
-
-
-def _owed(evening: Evening, kind: AnyEntity) -> dict[str, list[int]]:
-    """What entities of this kind have stated as owed."""
-    found = {
-        name: [event.amount_minor for event in events if isinstance(event, Owed)]
-        for name, events in evening.events(kind).items()
-    }
-    return {name: amounts for name, amounts in found.items() if amounts}
+    require(evening.owed(tickets.ORDER) == {name: [100 * len(seats)] for name, seats in sold.items()}, "owed seats")
 
 
 EVENINGS = Area((tickets.HALL, tickets.ORDER), open_hall, go_out, no_seat_is_sold_twice, ("tickets.hall/h", "seats"))
@@ -136,7 +126,7 @@ def no_more_than_the_limit(evening: Evening) -> None:
     require(shelves == sorted(issued), f"{sorted(issued)} were given out, {shelves} are there")
     waiting = {who: one for who, one in collectors.items() if one.leaving or not all(one.claims.values())}
     require(not waiting, f"collectors wait: {waiting}")
-    owed = sum(len(amounts) for amounts in _owed(evening, drops.COLLECTOR).values())
+    owed = sum(len(amounts) for amounts in evening.owed(drops.COLLECTOR).values())
     require(owed == len(issued), f"{len(issued)} were given out, {owed} are owed")
 
 
@@ -176,7 +166,7 @@ def one_ride_a_driver(evening: Evening) -> None:
             free = (
                 free if isinstance(event, taxi.Confirmed | taxi.StepRefused) else not isinstance(event, taxi.OfferTaken)
             )
-    owed = _owed(evening, taxi.RIDE)
+    owed = evening.owed(taxi.RIDE)
     wanted = {name: [ride.owed_minor] for name, ride in rides.items() if ride.owed_minor}
     require(owed == wanted, f"{owed} is owed, the rides say {wanted}")
 
@@ -221,7 +211,7 @@ def no_dish_is_lost(evening: Evening) -> None:
     require(in_hand == cooking, f"the kitchen has {in_hand}, and {cooking} are to be there")
     cooked = ("cooking", "ready", "picked")
     owed = {name: [food.total_of(order.lines)] for name, order in orders.items() if order.state in cooked}
-    require(_owed(evening, food.ORDER) == owed, f"{owed} should be owed")
+    require(evening.owed(food.ORDER) == owed, f"{owed} should be owed")
 
 
 MEALS = Area((food.MENU, food.KITCHEN, food.ORDER), open_kitchen, eat, no_dish_is_lost, ("food.menu/m", "menu"))
@@ -252,7 +242,7 @@ def no_article_is_lost(evening: Evening) -> None:
     shelves, baskets = evening.states(store.SHELF), evening.states(store.BASKET)
     there = sum(shelf.units for shelf in shelves.values())
     carried = sum(line.units for basket in baskets.values() for line in basket.lines.values())
-    owed = sum(sum(amounts) for amounts in _owed(evening, store.BASKET).values())
+    owed = sum(sum(amounts) for amounts in evening.owed(store.BASKET).values())
     stocked = sum(SHELVES[name.partition("/")[2]] for name in shelves)
     require(there + carried + owed // 50 == stocked, f"{there} on shelves, {carried} in baskets, {owed} owed")
     inside = {name.partition("/")[2] for name, basket in baskets.items() if basket.visit}

@@ -20,8 +20,9 @@ CUSTOMERS = ("c1", "c2", "c3", "c4")
 PURSES = tuple(f"p{n}" for n in range(6))
 TICKS = 3
 TICK_MS = 700
-GARBLED = b"\xc1" * 12
-"""What was garbled ends with this: no msgpack and no UTF-8 has that byte, and it is longer than any number."""
+GARBLED = b"\xc1" * 40
+"""What was garbled ends with this: no msgpack and no UTF-8 has that byte, and it is longer than any number and any
+short text: where nobody asks for one, nobody looks at its bytes."""
 BAD = 0.05
 
 encode = msgspec.msgpack.Encoder().encode
