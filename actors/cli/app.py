@@ -11,6 +11,7 @@ from actors.cli.codes import codes
 from actors.cli.demos import demo
 from actors.cli.erasing import erase
 from actors.cli.links import links, shares
+from actors.cli.load import load
 from actors.cli.notify import notify
 from actors.cli.options import PORT_DEFAULT, EntityName, Folder, Json, Port, Programs
 from actors.cli.people import sign_in
@@ -424,6 +425,7 @@ def apply_topics(
     make_topics(log, partitions, _folders(programs), json)
 
 
+app.add_typer(load, name="load")
 programs = typer.Typer(help="Make a program of your own.", no_args_is_help=True)
 app.add_typer(programs, name="programs")
 

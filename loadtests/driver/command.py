@@ -1,0 +1,205 @@
+"""`hutong load`: a scenario from the command line to the report. What cannot be is refused before anything starts."""
+
+import asyncio
+import contextlib
+import fcntl
+import math
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from actors.errors import SetupError
+from loadtests.driver.coordinator import Coordinator, Order
+from loadtests.driver.live import Progress
+from loadtests.driver.messages import Play
+from loadtests.driver.result import ALL, Run, write_run
+from loadtests.driver.target import Target, known, own
+from loadtests.scenarios import CALLS_OF_A_USER, Scenario, check_users, scenario_of, thresholds_of
+from loadtests.schedule import Window, window_of
+
+GENERATORS_MAX = 64
+CALLS_OF_A_GENERATOR = 12_000
+"""Calls a second that one generator makes without being late."""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line; 0 and "" for what was left out."""
+
+    scenario: str
+    users: int = 0
+    compress: str = ""
+    target: str = ""
+    folder: Path | None = None
+    seed: int = 1
+    thresholds: tuple[str, ...] = ()
+    generators: int = 0
+    unary: bool = False
+    log: str = "embedded"
+    hosts: int = 2
+    partitions: int = 8
+    out: Path | None = None
+
+
+def order_of(asked: Asked, out: Path) -> Order:
+    """What is to be run. Raises SetupError for what cannot be, or contradicts itself."""
+    scenario = scenario_of(asked.scenario)
+    compress, users = asked.compress or scenario.compress, asked.users or scenario.users
+    window = window_of(compress, scenario.first_h * 3_600)
+    check_users(users, window.run_s)
+    bounds = thresholds_of(scenario, asked.thresholds)
+    if asked.target and asked.folder:
+        raise SetupError("--target and --dir both name a platform: give one of them", reason="CONTRADICTION")
+    if scenario.kills and asked.target:
+        raise SetupError(
+            f"{scenario.name} kills hosts: of a platform that only has an address there are none to be found. Name its "
+            "folder with --dir, or leave both out",
+            reason="CONTRADICTION",
+        )
+    generators = asked.generators or _generators(scenario, users, window)
+    if not 1 <= generators <= GENERATORS_MAX:
+        raise SetupError(f"--generators is 1 to {GENERATORS_MAX}, not {generators}", reason="NO_GENERATORS")
+    return Order(
+        scenario=scenario,
+        play=Play(
+            users=users,
+            seed=asked.seed,
+            day=scenario.day,
+            busiest=scenario.busiest,
+            window=window,
+            asks=scenario.asks,
+        ),
+        compress=compress,
+        bounds=bounds,
+        folder=out,
+        generators=generators,
+        unary=asked.unary,
+        settings=_settings(asked, scenario, generators),
+    )
+
+
+def _generators(scenario: Scenario, users: int, window: Window) -> int:
+    """As many as the busiest second needs."""
+    share = min(1.0, window.day_s / 86_400 * 2)
+    per_s = users * CALLS_OF_A_USER * share / window.run_s * max(scenario.busiest, 1.0)
+    return min(GENERATORS_MAX, max(1, math.ceil(per_s / CALLS_OF_A_GENERATOR)))
+
+
+def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, str]:
+    of_its_own = f"of its own: {scenario.mode}, {asked.log} log, {asked.hosts} hosts, {asked.partitions} partitions"
+    place = asked.target or (str(asked.folder) if asked.folder else of_its_own)
+    return {
+        "platform": "of its own: dev, one process" if place == of_its_own and scenario.mode == "dev" else place,
+        "generators": str(generators),
+        "calls": "one by one" if asked.unary else "over streams",
+        "busiest minute": f"{scenario.busiest:g} times the mean" if scenario.busiest else "as the day says",
+        "ask the platform for the way": f"{scenario.asks:.0%} of openings",
+        "audit": "some sessions, by asking the platform" if asked.target else "every effect, by its event on the log",
+    }
+
+
+def run(asked: Asked, *, as_json: bool) -> Run:
+    """Play it and tell it. Raises SetupError when it could not begin; OSError when it could not be kept."""
+    out = asked.out or Path("hutong-load") / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
+    order = order_of(asked, out)
+    with alone(), _folder(out), _target(asked, order.scenario) as target:
+        title = f"{order.scenario.name}: {order.play.users:,} persons, {order.compress}"
+        with Progress(title, order.play.window.run_s) as progress:
+            found = asyncio.run(Coordinator(order, target, progress.tell, progress.see).run())
+        write_run(found, out)
+    tell(found, out, as_json=as_json)
+    return found
+
+
+@contextmanager
+def _folder(out: Path) -> Generator[None]:
+    """Where the run is kept; taken away again when nothing came to be there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / ".writable").write_bytes(b"")
+        (out / ".writable").unlink()
+    except OSError as error:
+        raise SetupError(
+            f"{out} cannot be written to: {error.strerror}; name another with --out", reason="NO_FOLDER"
+        ) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            out.rmdir()
+
+
+@contextmanager
+def alone() -> Generator[None]:
+    """One load run at a time on this machine: two would measure each other. Raises SetupError."""
+    path = Path(tempfile.gettempdir()) / f"hutong-load-{os.getuid()}.lock"
+    with path.open("a+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            held.seek(0)
+            who = held.read().strip() or "another process"
+            message = f"a load run goes on here already ({who}): two at once would measure each other. Wait for its end"
+            raise SetupError(message, reason="RUN_GOES_ON") from None
+        held.truncate(0)
+        held.write(f"process {os.getpid()}")
+        held.flush()
+        yield
+        held.truncate(0)
+
+
+@contextmanager
+def _target(asked: Asked, scenario: Scenario) -> Generator[Target]:
+    """The platform that was named, or one of the run's own, in a folder that goes with it."""
+    if asked.target:
+        yield Target(gateway=asked.target, identity=bool(os.environ.get("HUTONG_TOKEN")))
+    elif asked.folder:
+        yield known(asked.folder)
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="hutong-load-"))
+        sized = ("--log", asked.log, "--hosts", str(asked.hosts), "--partitions", str(asked.partitions))
+        arguments = ("up", *sized) if scenario.mode == "up" else ("dev",)
+        print(f"bringing a platform up in {folder} …", file=sys.stderr, flush=True)
+        try:
+            with own(folder, *arguments) as target:
+                yield target
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def summary(found: Run) -> dict[str, object]:
+    """The run in few words, for programs: the whole is in its folder."""
+    all_ = found.latency.get(ALL)
+    took: Mapping[str, object] = (
+        {}
+        if all_ is None
+        else {name: round(getattr(all_, name), 3) for name in ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")}
+    )
+    return {
+        "scenario": found.scenario,
+        "users": found.users,
+        "passed": found.passed,
+        "valid": found.valid,
+        "invalid_because": list(found.invalid_because),
+        "ended": found.ended,
+        "offered": found.offered,
+        "served": found.served,
+        "errors": dict(found.errors),
+        "lost": found.lost,
+        "doubled": found.doubled,
+        **took,
+        "thresholds": [msgspec.to_builtins(threshold) for threshold in found.thresholds],
+    }
+
+
+def tell(found: Run, out: Path, *, as_json: bool) -> None:
+    """The report beside the run, and the summary on stdout."""
+    if as_json:
+        print(msgspec.json.encode(summary(found) | {"folder": str(out)}).decode(), flush=True)

@@ -1,0 +1,118 @@
+"""What everybody says of a run, made into its one result. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from loadtests.driver import latency
+from loadtests.driver.audit import Found
+from loadtests.driver.messages import Done, Play
+from loadtests.driver.result import Fault, ProcessCpu, Quantiles, Run, Second
+from loadtests.driver.verdict import Facts, invalid_because, recovered_s, thresholds
+from loadtests.scenarios import Scenario
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """All that is known once a run is over."""
+
+    scenario: Scenario
+    play: Play
+    compress: str
+    bounds: Mapping[str, float]
+    began_at_ms: int
+    planned: int
+    done: Sequence[Done]
+    lost_generators: tuple[str, ...]
+    trouble: tuple[str, ...]
+    is_cut: bool
+    found: Found
+    unaudited: str
+    """Why nobody could look for what is lost and doubled."""
+    seconds: tuple[Second, ...]
+    killed: Sequence[tuple[float, str]]
+    processes: tuple[ProcessCpu, ...]
+    machine: Mapping[str, str]
+    settings: Mapping[str, str]
+
+
+def run_of(told: Told) -> Run:
+    """The result."""
+    done, play = told.done, told.play
+    took = latencies(done)
+    faults = tuple(
+        Fault(at_s=round(at_s, 3), what=what, recovered_s=recovered_s(at_s, told.seconds)) for at_s, what in told.killed
+    )
+    facts = Facts(
+        planned=told.planned,
+        arrived=sum(each.arrived for each in done),
+        offered=sum(each.offered for each in done),
+        served=sum(each.served for each in done),
+        errors=sum(sum(each.errors.values()) for each in done),
+        late=sum(each.late for each in done),
+        is_cut=told.is_cut,
+        lost_generators=told.lost_generators,
+        unaudited=told.unaudited,
+        trouble=told.trouble,
+    )
+    because = invalid_because(facts)
+    return Run(
+        scenario=told.scenario.name,
+        seed=play.seed,
+        users=play.users,
+        compress=told.compress,
+        began_at_ms=told.began_at_ms,
+        seconds_planned=play.window.run_s,
+        ended="cut" if told.is_cut else "failed" if told.lost_generators or told.trouble else "done",
+        valid=not because,
+        invalid_because=because,
+        offered=facts.offered,
+        served=facts.served,
+        errors=_summed(each.errors for each in done),
+        lost=told.found.lost,
+        doubled=told.found.doubled,
+        latency=took,
+        seconds=told.seconds,
+        processes=told.processes,
+        faults=faults,
+        thresholds=thresholds(told.bounds, took, facts, faults),
+        machine=told.machine,
+        settings={**told.settings, **_noted(done, told.found)},
+    )
+
+
+def latencies(done: Sequence[Done]) -> dict[str, Quantiles]:
+    """By kind of call, over all generators."""
+    kinds = sorted({kind for each in done for kind in each.latency})
+    return {
+        kind: latency.quantiles(
+            latency.merged(latency.decoded(each.latency[kind]) for each in done if kind in each.latency)
+        )
+        for kind in kinds
+    }
+
+
+def _noted(done: Sequence[Done], found: Found) -> dict[str, str]:
+    """What else a reader should know, in words."""
+    notes = {
+        "effects that the audit looked for": f"{found.effects:,}",
+        "asked again by the same id": f"{sum(each.asked_again for each in done):,}",
+        "tried again": _counted(_summed(each.retried for each in done)),
+        "refused by rules, as they may": _counted(_summed(each.refusals for each in done)),
+        "left out for want of a person's token": _counted(_summed(each.left_out for each in done)),
+        "journeys cut short by the end": f"{sum(each.left_undone for each in done):,}",
+        "given up without an answer": f"{sum(each.unknown for each in done):,}",
+        "CPU of the generators": f"{sum(each.cpu_s for each in done):.1f} s",
+    }
+    return {what: text for what, text in notes.items() if text not in ("", "0")}
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _summed(some: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counts in some:
+        total.update(counts)
+    return dict(total)

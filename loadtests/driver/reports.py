@@ -1,0 +1,162 @@
+"""The generators as the coordinator sees them: their processes, and their parts of each second put together."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Self
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.errors import SetupError
+from loadtests.driver import latency
+from loadtests.driver.messages import Cut, Done, Failed, Go, Order, Ready, Report, Task, Told
+from loadtests.driver.result import Second
+from loadtests.driver.tally import Part
+
+LINE_BYTES_MAX = 1 << 26
+READY_S_MAX = 600.0
+END_S_MAX = 10.0
+_decode: Callable[[bytes], Any] = msgspec.json.Decoder(Report).decode
+
+
+class Child:
+    """One generator's process. It has a session of its own, so that Ctrl-C is ours to pass on."""
+
+    def __init__(self, part: int, process: asyncio.subprocess.Process) -> None:
+        self._part = part
+        self._process = process
+
+    @classmethod
+    async def start(cls, part: int, task: Task) -> Self:
+        """Start it, and say what it is to do."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "loadtests.driver.generator",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=LINE_BYTES_MAX,
+        )
+        child = cls(part, process)
+        child._say(task)
+        return child
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    async def ready(self) -> Ready:
+        """Wait until it can begin. Raises SetupError when it never will."""
+        try:
+            said = await asyncio.wait_for(self._report(), READY_S_MAX)
+        except TimeoutError:
+            raise SetupError(f"generator {self._part} was not ready in {READY_S_MAX:g} s", reason="GENERATOR") from None
+        if isinstance(said, Ready):
+            return said
+        why = said.why if isinstance(said, Failed) else "it ended; what it printed above says why"
+        raise SetupError(f"generator {self._part} cannot begin: {why}", reason="GENERATOR")
+
+    def go(self, at_ns: int) -> None:
+        """Let it begin then."""
+        self._say(Go(at_ns))
+
+    def cut(self) -> None:
+        """Have it end early."""
+        self._say(Cut())
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    async def played(self, take: Callable[[Part], None]) -> Done | str:
+        """Hand its parts of each second on until it is done; or why it ended before."""
+        while True:
+            match await self._report():
+                case Told(part):
+                    take(part)
+                case Done() as done:
+                    return done
+                case Failed(why):
+                    return f"generator {self._part}: {why}"
+                case _:
+                    return f"generator {self._part} ended; what it printed above says why"
+
+    async def end(self) -> None:
+        """See that it is gone."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), END_S_MAX)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+
+    def _say(self, order: Order) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.json.encode(order) + b"\n")
+
+    async def _report(self) -> Report | None:
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        return _decode(line) if line else None
+
+
+class Seconds:
+    """Every second of the run, complete once every generator has told its part of it."""
+
+    def __init__(self, parts: int, see: Callable[[Second], None]) -> None:
+        self._parts = parts
+        self._see = see
+        self._waiting: defaultdict[int, list[Part]] = defaultdict(list)
+        self._told: dict[int, Second] = {}
+        self._behind: dict[int, int] = {}
+
+    def take(self, part: Part) -> None:
+        """One generator's part."""
+        waiting = self._waiting[part.at_s]
+        waiting.append(part)
+        if len(waiting) == self._parts:
+            second = put_together(self._waiting.pop(part.at_s), self._latest_behind(part.at_s))
+            self._told[part.at_s] = second
+            self._see(second)
+
+    def behind(self, at_s: int, frames: int) -> None:
+        """How far the partitions were behind, as of this second."""
+        self._behind[at_s] = frames
+        if at_s in self._told:
+            self._told[at_s] = replace(self._told[at_s], behind=frames)
+
+    def told(self) -> tuple[Second, ...]:
+        """All, in order; the last ones also where a generator was done before the others."""
+        late = {at_s: put_together(parts, self._latest_behind(at_s)) for at_s, parts in self._waiting.items()}
+        found = {**self._told, **late}
+        return tuple(found[at_s] for at_s in sorted(found))
+
+    def _latest_behind(self, at_s: int) -> int:
+        return self._behind.get(at_s, self._behind.get(at_s - 1, 0))
+
+
+def put_together(parts: list[Part], behind: int) -> Second:
+    """One second of all generators: what they count is added, quantiles are those of all latencies together."""
+    counts = latency.no_counts()
+    for part in parts:
+        latency.added(counts, part.hist)
+    return Second(
+        at_s=parts[0].at_s,
+        offered=sum(part.offered for part in parts),
+        served=sum(part.served for part in parts),
+        errors=sum(part.errors for part in parts),
+        in_flight=sum(part.in_flight for part in parts),
+        late_ms_max=max(part.late_ms_max for part in parts),
+        p50_ms=latency.quantile_ms(counts, 0.5),
+        p99_ms=latency.quantile_ms(counts, 0.99),
+        behind=behind,
+    )

@@ -1,0 +1,311 @@
+"""The wire of a generator: takes what its engine has for each lane, sends it, and tells the engine what came of it.
+
+Openings and calls go over one stream each, a message a tick; everything else, and all of it on demand, goes one by one.
+"""
+
+import asyncio
+import importlib
+import os
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
+from gateway.auth import AUTHORIZATION, CALLER, SCHEME
+from gateway.client import TOKEN
+from gateway.client_errors import COME_BACK, error_from
+from gateway.deadlines import DEADLINE
+from gateway.status import error_of
+from gateway.tls import open_channel, pinned
+from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2, session_pb2_grpc
+from loadtests.driver.engine import GIVE_UP_S, Engine, Flight
+from loadtests.journeys.steps import Ask, Invoke, Open, Query
+
+BATCH = 1_000
+CONNECTIONS = 4
+"""For what goes one by one: a gateway takes a hundred at a time over one."""
+OPTIONS = [
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", 64 << 20),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+]
+DEVICE = "phone"
+REDIAL_S = 0.05
+_NOWHERE = (0, 0, 0)
+_BROKEN = (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError)
+"""How gRPC says that a stream has ended."""
+
+
+class Names:
+    """Request ids: UUIDs of version 7, of which all of a tick share the beginning."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._noise = os.urandom(4).hex()
+        self._prefix = ""
+        self.date()
+
+    def date(self) -> None:
+        """From now on they are of now."""
+        time_ = f"{time.time_ns() // 1_000_000:012x}"
+        self._prefix = f"{time_[:8]}-{time_[8:]}-7{self._noise[:3]}-8{self._noise[3:6]}-"
+
+    def new(self) -> str:
+        """Another one."""
+        self._count += 1
+        return f"{self._prefix}{self._count:012x}"
+
+
+class Wire:
+    """Every connection of one generator to the gateway."""
+
+    def __init__(
+        self, engine: Engine, address: str, caller: str, clock: Callable[[], float], *, identity: bool, tls_cert: str
+    ) -> None:
+        self.left_out: dict[str, int] = {}
+        """Steps that only a person may take, where this generator can be nobody."""
+        self._engine = engine
+        self._clock = clock
+        self._identity = identity
+        self._names = Names()
+        token = os.environ.get(TOKEN, "")
+        self._metadata = ((AUTHORIZATION, f"{SCHEME}{token}"),) if token else ((CALLER, caller),)
+        tls = pinned(Path(tls_cert)) if tls_cert else None
+        self._channels = [open_channel(address, tls, OPTIONS) for _ in range(CONNECTIONS)]
+        self._turn = 0
+        self._stubs: dict[tuple[int, str], Any] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        programs: Any = program_pb2_grpc.ProgramServiceStub(self._channels[0])
+        sessions: Any = session_pb2_grpc.SessionServiceStub(self._channels[0])
+        self._lanes = (
+            _Lane(self, sessions.OpenStream, _openings, lambda response: response.session),
+            _Lane(self, programs.InvokeStream, _calls, lambda response: response.payload),
+        )
+        self._running: list[asyncio.Task[None]] = []
+        self.unary = False
+
+    def start(self) -> None:
+        """Open the streams."""
+        self._running = [asyncio.ensure_future(lane.run()) for lane in self._lanes]
+
+    def send(self) -> None:
+        """Send whatever the engine has by now."""
+        self._names.date()
+        opens, calls, others = self._engine.take()
+        if self.unary:
+            others += opens + calls
+        else:
+            for lane, flights in zip(self._lanes, (opens, calls), strict=True):
+                lane.put(flights)
+        for flight in others:
+            self._one(flight)
+
+    async def close(self) -> None:
+        """End every stream and connection."""
+        for task in (*self._running, *self._asking):
+            task.cancel()
+        await asyncio.gather(*self._running, *self._asking, return_exceptions=True)
+        for channel in self._channels:
+            await channel.close()
+
+    # -- over streams ---------------------------------------------------------------------------------------------
+
+    def named(self, flight: Flight) -> str:
+        """The request id of a call, which it keeps."""
+        if not flight.name:
+            flight.name = self._names.new()
+        return flight.name
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Who calls over streams, and how long each call may take."""
+        return (*self._metadata, (DEADLINE, str(int(GIVE_UP_S * 1_000))))
+
+    def accepted(self, flight: Flight, value: Any, at: tuple[int, int, int]) -> None:
+        """A call was accepted."""
+        self._engine.accepted(flight, value, at, self._clock())
+
+    def failed(self, flight: Flight, error: PlatformError) -> None:
+        """A call was not."""
+        comes_back = isinstance(error, Unavailable | DeadlineExceeded) or error.reason in COME_BACK
+        after_s = error.retry_after_ms / 1_000 if isinstance(error, Unavailable | Overloaded) else 0.0
+        self._engine.refused(flight, error.reason, self._clock(), come_back=comes_back, after_s=after_s)
+
+    # -- one by one -----------------------------------------------------------------------------------------------
+
+    def _one(self, flight: Flight) -> None:
+        step = flight.step
+        if isinstance(step, Ask) and step.who and self._identity:
+            self.left_out[step.method] = self.left_out.get(step.method, 0) + 1
+            self._engine.skipped(flight, self._clock())
+            return
+        task = asyncio.ensure_future(self._asked(flight))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _asked(self, flight: Flight) -> None:
+        service, method, request = self._request(flight)
+        step = flight.step
+        metadata = ((CALLER, step.who),) if isinstance(step, Ask) and step.who else self._metadata
+        try:
+            response = await getattr(self._stub(service), method)(request, timeout=GIVE_UP_S, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            self.failed(flight, error_from(error))
+            return
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self.failed(flight, Unavailable("the gateway gave the call up", outcome="OUTCOME_UNKNOWN"))
+            return
+        match step:
+            case Invoke() | Open():
+                value = response.payload if isinstance(step, Invoke) else response.session
+                self.accepted(flight, value, _position(response.position))
+            case Query():
+                self.accepted(flight, response.payload, _NOWHERE)
+            case _:
+                self.accepted(flight, response, _NOWHERE)
+
+    def _request(self, flight: Flight) -> tuple[str, str, Any]:
+        match flight.step:
+            case Open():
+                return "SessionService", "Open", _openings((flight,), self.named).opens[0]
+            case Invoke():
+                return "ProgramService", "Invoke", _calls((flight,), self.named).calls[0]
+            case Query(entity, view, args):
+                return "ProgramService", "Query", program_pb2.QueryRequest(entity=entity, view=view, args=args)
+            case Ask(service, method, request):
+                if "request_id" in request.DESCRIPTOR.fields_by_name:
+                    request.request_id = self.named(flight)
+                return service, method, request
+
+    def _stub(self, service: str) -> Any:
+        """One of the connections' stubs, in turn."""
+        self._turn = (self._turn + 1) % CONNECTIONS
+        stub = self._stubs.get((self._turn, service))
+        if stub is None:
+            name = service.removesuffix("Service").lower()
+            module = importlib.import_module(f"gateway.v1.{name}_pb2_grpc")
+            stub = self._stubs[self._turn, service] = getattr(module, f"{service}Stub")(self._channels[self._turn])
+        return stub
+
+
+class _Lane:
+    """One stream at a time, dialled again when it breaks: what was on its way is then made again, by the same ids."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        dial: Callable[..., Any],
+        message: Callable[[Iterable[Flight], Callable[[Flight], str]], Any],
+        value: Callable[[Any], Any],
+    ) -> None:
+        self._wire = wire
+        self._dial = dial
+        self._message = message
+        self._value = value
+        self._waiting: list[Flight] = []
+        self._flying: dict[str, Flight] = {}
+        self._ready = asyncio.Event()
+
+    def put(self, flights: list[Flight]) -> None:
+        """These are to be sent."""
+        if flights:
+            self._waiting += flights
+            self._ready.set()
+
+    async def run(self) -> None:
+        """For as long as the run."""
+        while True:
+            call = self._dial(metadata=self._wire.metadata)
+            try:
+                await _first_to_end(self._write(call), self._read(call))
+            finally:
+                call.cancel()
+            self._broke()
+            await asyncio.sleep(REDIAL_S)
+
+    async def _write(self, call: Any) -> None:
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            while self._waiting:
+                some, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                batch = self._message(some, self._wire.named)
+                for flight in some:
+                    self._flying[flight.name] = flight
+                await call.write(batch)
+
+    async def _read(self, call: Any) -> None:
+        flying, value, wire = self._flying, self._value, self._wire
+        while (batch := await call.read()) is not grpc.aio.EOF:
+            for result in batch.results:
+                flight = flying.pop(result.request_id, None)
+                if flight is None:
+                    continue
+                if result.HasField("response"):
+                    response = result.response
+                    wire.accepted(flight, value(response), _position(response.position))
+                else:
+                    wire.failed(flight, error_of(result.error))
+
+    def _broke(self) -> None:
+        """What is on its way may have been appended or not."""
+        flights, self._flying = list(self._flying.values()), {}
+        error = Unavailable("the stream broke", outcome="OUTCOME_UNKNOWN", retry_after_ms=100)
+        for flight in flights:
+            self._wire.failed(flight, error)
+        if self._waiting:
+            self._ready.set()
+
+
+async def _first_to_end(*some: Coroutine[Any, Any, None]) -> None:
+    """Until one of these ends, in whatever way; then the others are ended, too. What broke a stream is no concern."""
+    tasks = [asyncio.ensure_future(one) for one in some]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception) and not isinstance(end, _BROKEN):
+            raise end
+
+
+def _position(position: Any) -> tuple[int, int, int]:
+    return position.partition, position.offset, position.index
+
+
+def _openings(flights: Iterable[Flight], named: Callable[[Flight], str]) -> session_pb2.OpenBatch:
+    batch = session_pb2.OpenBatch()
+    add = batch.opens.add
+    for flight in flights:
+        step: Any = flight.step
+        add(
+            program=step.program,
+            openid=step.openid,
+            source=step.source,
+            via=step.via,
+            city=step.city,
+            device=DEVICE,
+            request_id=named(flight),
+        )
+    return batch
+
+
+def _calls(flights: Iterable[Flight], named: Callable[[Flight], str]) -> program_pb2.InvokeBatch:
+    batch = program_pb2.InvokeBatch()
+    add = batch.calls.add
+    for flight in flights:
+        step: Any = flight.step
+        add(entity=step.entity, command=step.command, payload=step.payload, request_id=named(flight))
+    return batch

@@ -1,0 +1,109 @@
+"""The platform that a run is played against: one of its own, one whose folder is known, or an address and no more.
+
+Only of a folder's owner can the log be read, and only then can anybody say that nothing was lost or doubled.
+"""
+
+import contextlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from actors.adapters.hosting.asking import ask_host
+from actors.adapters.logs import open_log
+from actors.errors import PlatformError, SetupError
+from actors.history import placements
+from actors.placement import Placed
+from actors.ports import Log, Slice
+from actors.settings import ClusterSettings, ProcessSettings
+from loadtests.bench import processes
+from loadtests.bench.platform import HOST_NAME, Platform
+
+TOKEN_FILE = "token"
+
+
+class Process(Struct, frozen=True):
+    """A process of the platform."""
+
+    role: str
+    pid: int
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """What a running platform says of itself in its `run.json`; of a mere address only that is known."""
+
+    gateway: str
+    mode: str = ""
+    folder: str = ""
+    log_url: str = ""
+    cluster: ClusterSettings | None = None
+    processes: tuple[Process, ...] = ()
+    identity: bool = False
+    tls_cert: str = ""
+
+    @property
+    def root(self) -> int:
+        """The process that all the others descend from; 0 when nothing is known of it."""
+        return self.processes[0].pid if self.processes else 0
+
+    def hosts(self) -> list[int]:
+        """The host processes that are running."""
+        return [pid for pid in processes.tree(self.root) if processes.name(pid).startswith(HOST_NAME)]
+
+    def open_log(self) -> Log:
+        """Its log, to be read."""
+        token = (Path(self.folder) / TOKEN_FILE).read_text()
+        return open_log(self.log_url, ProcessSettings(), token)
+
+
+def known(folder: Path) -> Target:
+    """The platform that runs in this folder. Raises SetupError when there is none."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        target = msgspec.json.decode((folder / "run.json").read_bytes(), type=Target)
+        if processes.is_running(target.root):
+            return target
+    message = f"no platform runs in {folder}: start one there, or leave --dir out and one is started"
+    raise SetupError(message, reason="NOT_RUNNING")
+
+
+@contextmanager
+def own(folder: Path, *arguments: str) -> Generator[Target]:
+    """A platform of the run's own, which ends with it. Its arguments begin with `up` or `dev`."""
+    with Platform(folder, *arguments) as platform:
+        platform.run()
+        yield known(folder)
+
+
+class Lag:
+    """How far the partitions are behind their log, in frames."""
+
+    def __init__(self, target: Target, log: Log) -> None:
+        assert target.cluster is not None
+        self._cluster = target.cluster
+        self._log = log
+        self._token = (Path(target.folder) / TOKEN_FILE).read_text()
+        self._commands = [Slice(self._cluster.commands_topic, n) for n in range(self._cluster.partitions)]
+
+    def behind(self) -> int:
+        """As of now; 0 when nobody who owns a partition answers."""
+        with contextlib.suppress(PlatformError):
+            ends = {slice_.partition: span.end for slice_, span in self._log.spans(self._commands).items()}
+            stands = [one for address in self._addresses() for one in self._asked(address)]
+            marks: dict[int, int] = {}
+            for partition, watermark in stands:
+                marks[partition] = max(watermark, marks.get(partition, -1))
+            return sum(max(ends[partition] - 1 - mark, 0) for partition, mark in marks.items())
+        return 0
+
+    def _asked(self, address: str) -> list[tuple[int, int]]:
+        answer = ask_host(address, self._token)
+        return [(one.partition, one.watermark) for one in answer] if isinstance(answer, list) else []
+
+    def _addresses(self) -> set[str]:
+        placed: dict[int, Placed] = {}
+        for one in placements(self._log, self._cluster.placement_topic):
+            if isinstance(one, Placed):
+                placed[one.partition] = one
+        return {one.address for one in placed.values()}

@@ -1,0 +1,149 @@
+"""The scenarios: which day is played, what is done to the platform meanwhile, and what must be kept. Pure.
+
+Numbers are checked before anything is started: what cannot be, or says two things at once, is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from msgspec import Struct
+
+from actors.errors import SetupError
+
+USERS_MAX = 20_000_000
+"""So many persons one driver plays; more are computed, not played."""
+CALLS_OF_A_USER = 11.5
+"""What a person comes to in the mean: openings, pages, purchases, closings."""
+BOUNDS: Mapping[str, str] = {
+    "p50_ms": "half of all calls take no longer",
+    "p99_ms": "99 of 100 calls take no longer",
+    "p999_ms": "999 of 1,000 calls take no longer",
+    "errors_share": "no greater part of all calls fails",
+    "recovered_s": "no longer after a fault until calls take as long as before",
+}
+"""What a threshold may bound from above."""
+
+
+class Scenario(Struct, frozen=True, kw_only=True):
+    """A named load. `kills` are the parts of the run after which a host is killed."""
+
+    name: str
+    about: str
+    day: str
+    busiest: float = 0.0
+    """How busy the busiest minute is against the mean; 0 for what the day says."""
+    first_h: float = 0.0
+    """The hour at which the window begins."""
+    asks: float = 0.05
+    users: int = 20_000
+    compress: str = "24h:2m"
+    mode: str = "up"
+    kills: tuple[float, ...] = ()
+    thresholds: Mapping[str, float]
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            name="smoke",
+            about="a few hundred persons in seconds, on a platform in one process: does it work at all?",
+            day="workday",
+            busiest=2.0,
+            asks=0.2,
+            users=300,
+            compress="24h:5s",
+            mode="dev",
+            thresholds={"errors_share": 0.0, "p99_ms": 5_000.0},
+        ),
+        Scenario(
+            name="day",
+            about="a working day from midnight to midnight, with its lunch and its evening",
+            day="workday",
+            busiest=2.0,
+            thresholds={"errors_share": 0.0, "p99_ms": 2_000.0},
+        ),
+        Scenario(
+            name="flash-sale",
+            about="an evening on which one merchant sells something at eight, and nearly everybody comes for it",
+            day="flash-sale",
+            first_h=19.5,
+            compress="1h:2m",
+            thresholds={"errors_share": 0.0, "p99_ms": 5_000.0},
+        ),
+        Scenario(
+            name="host-loss",
+            about="a day in which hosts are killed, twice",
+            day="workday",
+            busiest=2.0,
+            kills=(0.35, 0.65),
+            thresholds={"errors_share": 0.0, "recovered_s": 10.0},
+        ),
+        Scenario(
+            name="viral-game",
+            about="a day on which more than half of all play the same game",
+            day="viral-game",
+            busiest=2.0,
+            thresholds={"errors_share": 0.0, "p99_ms": 2_000.0},
+        ),
+        Scenario(
+            name="new-year",
+            about="the two hours around midnight at the Lunar New Year, ten times as busy as a day's mean",
+            day="new-year",
+            first_h=23.0,
+            compress="2h:2m",
+            thresholds={"errors_share": 0.0, "p99_ms": 5_000.0},
+        ),
+    )
+}
+
+
+def scenario_of(name: str) -> Scenario:
+    """The scenario of this name. Raises SetupError."""
+    if name not in SCENARIOS:
+        raise SetupError(f"{name!r} is no scenario; there are {', '.join(SCENARIOS)}", reason="NO_SCENARIO")
+    return SCENARIOS[name]
+
+
+def thresholds_of(scenario: Scenario, given: Sequence[str]) -> dict[str, float]:
+    """The scenario's thresholds with those given as `NAME=BOUND` in their place. Raises SetupError."""
+    said: dict[str, float] = {}
+    for each in given:
+        name, _, text = each.partition("=")
+        if name not in BOUNDS:
+            raise SetupError(f"{name!r} is no threshold; there are {', '.join(BOUNDS)}", reason="NO_THRESHOLD")
+        try:
+            bound = float(text)
+        except ValueError:
+            raise SetupError(f"{each!r} is not NAME=BOUND, such as p99_ms=250", reason="NO_THRESHOLD") from None
+        if not 0 <= bound < float("inf"):
+            raise SetupError(f"{each!r}: a bound is a number from 0 on", reason="NO_THRESHOLD")
+        if said.get(name, bound) != bound:
+            raise SetupError(f"{name} is given twice, as {said[name]:g} and as {bound:g}", reason="CONTRADICTION")
+        said[name] = bound
+    bounds = {**scenario.thresholds, **said}
+    if "recovered_s" in said and not scenario.kills:
+        raise SetupError(f"recovered_s bounds nothing: {scenario.name} has no faults", reason="CONTRADICTION")
+    if bounds["errors_share"] > 1:
+        raise SetupError("errors_share is a part of all calls: at most 1", reason="NO_THRESHOLD")
+    names = [name for name in ("p50_ms", "p99_ms", "p999_ms") if name in bounds]
+    for lower, higher in pairwise(names):
+        if bounds[lower] > bounds[higher] and lower in said:
+            message = (
+                f"{lower}={bounds[lower]:g} contradicts {higher}={bounds[higher]:g}: no call bounds it from there on"
+            )
+            raise SetupError(message, reason="CONTRADICTION")
+        if bounds[lower] > bounds[higher]:
+            bounds[lower] = bounds[higher]  # the scenario's own bound follows the stricter one that is given
+    return bounds
+
+
+def check_users(users: int, run_s: float) -> None:
+    """Raises SetupError for so many persons as nobody can play, or in no time."""
+    if not 1 <= users <= USERS_MAX:
+        message = f"--users is 1 to {USERS_MAX:,}, not {users:,}; `hutong load simulate` computes a day of more"
+        raise SetupError(message, reason="NO_USERS")
+    per_s = users * CALLS_OF_A_USER / run_s
+    if per_s > 1_000_000:
+        message = f"{users:,} persons in {run_s:g} s are {per_s:,.0f} calls a second: play fewer, or for longer"
+        raise SetupError(message, reason="NO_TIME")

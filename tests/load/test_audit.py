@@ -1,0 +1,75 @@
+"""The audit: what was lost or doubled is found, and nothing else is taken for it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from loadtests.driver.audit import Found, compared, effects
+from loadtests.driver.ledger import DRAWN_EVERY, OPENED, Ledger, place, read
+
+ACCEPTED = {"shop.line-sold": np.array([place(0, n, 0) for n in range(100)], np.int64)}
+
+
+def shown(*places: int) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    return {"shop.line-sold": np.array(places, np.int64)}
+
+
+def test_a_place_is_one_number_and_no_two_are_the_same() -> None:
+    found = {place(p, o, i) for p in (0, 1, 1_023) for o in (0, 1, 1 << 31) for i in (0, 1, 65_535)}
+    assert len(found) == 27
+    assert max(found) < 1 << 62
+
+
+def test_nothing_is_found_where_everything_is_in_its_place() -> None:
+    assert compared(ACCEPTED, ACCEPTED) == Found(0, 0, 100)
+
+
+def test_a_lost_effect_is_found() -> None:
+    assert compared(ACCEPTED, shown(*ACCEPTED["shop.line-sold"][1:])) == Found(1, 0, 100)
+
+
+def test_a_doubled_effect_is_found_at_the_same_place_and_at_another() -> None:
+    there = ACCEPTED["shop.line-sold"]
+    assert compared(ACCEPTED, shown(*there, there[3])) == Found(0, 1, 100)
+    assert compared(ACCEPTED, shown(*there, place(7, 1, 1))) == Found(0, 1, 100)
+
+
+def test_one_effect_for_two_accepted_calls_is_a_lost_one() -> None:
+    twice = {"shop.line-sold": np.array([5, 5], np.int64)}
+    assert compared(twice, shown(5)) == Found(1, 0, 2)
+
+
+def test_effects_of_calls_of_which_nobody_knows_are_not_doubled() -> None:
+    there = ACCEPTED["shop.line-sold"]
+    assert compared(ACCEPTED, shown(*there, 12, 13), unknown=2) == Found(0, 2 - 2, 100)
+    assert compared(ACCEPTED, shown(*there, place(9, 1, 0), place(9, 2, 0)), unknown=1) == Found(0, 1, 100)
+
+
+def test_an_effect_that_nobody_asked_for_is_doubled_whatever_it_is() -> None:
+    assert compared({}, shown(1, 2)) == Found(0, 2, 0)
+
+
+def test_an_opening_leaves_its_visit_and_its_first_page() -> None:
+    wanted = effects({OPENED[0]: np.array([1, 2], np.int64), OPENED[1]: np.array([9], np.int64)})
+    assert wanted[OPENED[1]].tolist() == [1, 2, 9]
+    assert wanted[OPENED[0]].tolist() == [1, 2]
+
+
+def test_of_some_sessions_every_page_is_counted_unless_nobody_knows_how_many_there_were() -> None:
+    ledger = Ledger()
+    for n in range(2 * DRAWN_EVERY):
+        ledger.opened(f"s{n}", n)
+        ledger.turned(f"s{n}")
+    assert ledger.drawn == {f"s{DRAWN_EVERY - 1}": 2, f"s{2 * DRAWN_EVERY - 1}": 2}
+    ledger.doubted(f"s{DRAWN_EVERY - 1}")
+    assert list(ledger.drawn) == [f"s{2 * DRAWN_EVERY - 1}"]
+
+
+def test_ledgers_of_several_generators_are_read_as_one(tmp_path: Path) -> None:
+    names: list[str] = []
+    for part, places in enumerate(([3, 1], [2])):
+        ledger = Ledger()
+        for at in places:
+            ledger.accepted("jump.finished", at)
+        names += ledger.write(tmp_path, part)
+    assert {tag: found.tolist() for tag, found in read(tmp_path, names).items()} == {"jump.finished": [1, 2, 3]}
