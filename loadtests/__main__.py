@@ -20,13 +20,36 @@ def bench(
     log: Annotated[str, typer.Option(help="embedded, kafka or both: the log that the calls are measured on.")] = "both",
     json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
     quick: Annotated[bool, typer.Option(help="One short round of each: to see that it works, not how fast.")] = False,
+    compare: Annotated[
+        str, typer.Option(metavar="REV", help="Measure quick rows on this tree and on that revision, in turn.")
+    ] = "",
+    rows: Annotated[list[str] | None, typer.Option(help="With --compare: this row alone; may be given again.")] = None,
+    pairs: Annotated[int, typer.Option(metavar="NUMBER", max=100, help="With --compare: how many pairs.")] = 9,
 ) -> None:
-    """Measure every figure that the platform must reach, in at most ten minutes."""
+    """Measure every figure that the platform must reach, in at most ten minutes; or compare two revisions."""
+    if compare:
+        from loadtests.compare import clocks
+
+        clocks.run(compare, rows or (), pairs, as_json=json)
+        return
     from loadtests.bench import command
 
     if log not in command.LOGS:
         raise typer.BadParameter(f"{log!r} is no log; say embedded, kafka or both", param_hint="--log")
     command.run(log, as_json=json, quick=quick)
+
+
+@app.command()
+def instructions(
+    compare: Annotated[str, typer.Option(metavar="REV", help="Count that revision too.")] = "",
+    commands: Annotated[int, typer.Option(metavar="NUMBER", min=500, max=50_000, help="How many are applied.")] = 2_000,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="What the work is drawn from.")] = 1,
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+) -> None:
+    """Count the instructions that a command costs the pure kernel, by callgrind, in about a minute."""
+    from loadtests.compare import instructions
+
+    instructions.run(compare, commands, seed, as_json=json)
 
 
 @app.command()

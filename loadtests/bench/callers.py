@@ -53,6 +53,19 @@ async def _unary(call: pace.Call, seconds: float) -> Answer:
     return {"per_s": per_s, "p50_ms": await pace.p50_ms(call, seconds / 2)}
 
 
+async def _many(question: Question) -> Answer:
+    """Unary calls with many in flight and nothing else, so that what each costs a process can be told."""
+    async with Client(str(question["address"])) as client:
+
+        async def call(n: int) -> None:
+            await client.invoke(account(n), COMMAND, PAYLOAD)
+
+        seconds = float(question["seconds"])
+        began = time.perf_counter()
+        per_s = await pace.rate_per_s(call, IN_FLIGHT, seconds)
+    return {"per_s": per_s, "calls": round(per_s * (time.perf_counter() - began))}
+
+
 async def _stream(question: Question) -> Answer:
     """So many streams, each of which sends its next calls once the last are answered."""
     answered = 0
@@ -123,5 +136,6 @@ def _run(task: Callable[[Question], Awaitable[Answer]]) -> Callable[[Question], 
 
 
 if __name__ == "__main__":
-    tasks = {"bytes": _bytes, "invoke": _invoke, "stream": _stream, "feed": _feed, "first": _first, "recover": _recover}
+    tasks = {"bytes": _bytes, "invoke": _invoke, "many": _many, "stream": _stream, "feed": _feed, "first": _first}
+    tasks["recover"] = _recover
     worker.serve({name: _run(task) for name, task in tasks.items()})

@@ -45,8 +45,8 @@ class Run(Struct, frozen=True):
 class Platform:
     """`hutong up` or `hutong dev` in a subprocess."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        """`arguments` begin with `up` or `dev`. Returns at once; `wait_ready` waits."""
+    def __init__(self, folder: Path, *arguments: str, tree: Path | None = None) -> None:
+        """`arguments` begin with `up` or `dev`. Returns at once; `wait_ready` waits. `tree` has its code, if any."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._began = time.monotonic()
@@ -54,7 +54,12 @@ class Platform:
         command = [sys.executable, "-m", "actors.cli", *arguments, "--dir", str(folder), "--port", "0", "--json"]
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [*command, "--programs", str(PROGRAMS)], stdin=subprocess.DEVNULL, stdout=said, stderr=said
+                [*command, "--programs", str(PROGRAMS)],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                cwd=tree,
+                env=processes.environment(tree),
             )
 
     def __enter__(self) -> Self:

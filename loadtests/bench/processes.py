@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -46,6 +46,11 @@ def is_running(pid: int) -> bool:
     """Whether the process exists and is not a zombie."""
     fields = _stat(pid)
     return bool(fields) and fields[0] not in "ZX"
+
+
+def environment(tree: Path | None) -> Mapping[str, str]:
+    """For a process that is to import this tree and no other; without one, as this process would."""
+    return dict(os.environ) if tree is None else {**os.environ, "PYTHONPATH": str(tree)}
 
 
 def name(pid: int) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Self, TypeAlias, cast
 
 from actors.errors import SetupError
@@ -20,11 +21,13 @@ END_S_MAX = 10.0
 class Worker:
     """A running worker process; use it as a context."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
-        """`module` is one that calls `serve`."""
+    def __init__(self, module: str, *arguments: str, tree: Path | None = None) -> None:
+        """`module` is one that calls `serve`; it and all it imports are of `tree`, if there is one."""
         self._module = module
         command = [sys.executable, "-m", module, *arguments]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tree, env=processes.environment(tree)
+        )
 
     @property
     def pid(self) -> int:

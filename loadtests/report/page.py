@@ -35,9 +35,8 @@ def assembled(run: Run, figures: Iterable[str]) -> str:
         _verdict(verdict(run)),
         _tiles(run),
         _thresholds(run),
-        f'<section class="pictures">{"".join(figures)}</section>',
+        f'<section class="pictures">{"".join(figures)}<div>{_errors(run)}</div></section>',
         _faults(run),
-        _errors(run),
         _latency(run.latency),
         _processes(run),
         f'<section class="facts">{_facts("Machine", run.machine)}{_facts("Settings", run.settings)}</section>',
@@ -154,7 +153,7 @@ def _faults(run: Run) -> str:
 
 def _errors(run: Run) -> str:
     if not run.errors:
-        return _section("Errors by reason", "No call failed.", "")
+        return '<h2>Errors by reason</h2><p class="caption">No call failed.</p>'
     most = max(run.errors.values())
     rows = [
         (
@@ -165,7 +164,7 @@ def _errors(run: Run) -> str:
         )
         for reason, count in sorted(run.errors.items(), key=lambda one: -one[1])
     ]
-    return _section("Errors by reason", "", _table(("", "calls", "of what was offered", ""), rows))
+    return f"<h2>Errors by reason</h2>{_table(('', 'calls', 'of all', ''), rows)}"
 
 
 def _latency(latency: Mapping[str, Quantiles]) -> str:

@@ -1,0 +1,1 @@
+"""Two revisions side by side, by clock and by instructions."""

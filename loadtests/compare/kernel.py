@@ -1,0 +1,95 @@
+"""One partition alone, fed with fixed work from a seed: what callgrind counts. Run as a script.
+
+It runs over the `actors` of whichever tree PYTHONPATH names, so it imports nothing of the load tests but the entity.
+What is prepared does not depend on how much of it is applied: the difference of two runs is what applying costs.
+"""
+
+import random
+import sys
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from actors.kernel.action import NeedPackage, NeedState
+from actors.kernel.partition import Partition
+from actors.kernel.record import Invoke, Position, decode_frame, encode_frame, encode_record
+from actors.kernel.rules import Rules
+from loadtests.bench.programs.account.program import ENTITIES
+
+TOPIC = "kernel"
+FRAME_RECORDS = 50
+ACCOUNTS = 200
+STAMP_MS = 1_800_000_000_000
+
+
+def _uuid7(n: int) -> bytes:
+    return STAMP_MS.to_bytes(6) + b"\x70\x00" + (n | 1 << 63).to_bytes(8)
+
+
+def _call(n: int, account: int, amount: int) -> Invoke:
+    command = msgspec.msgpack.encode({"type": "account.add", "amount": amount})
+    return Invoke(f"account/{account}", command, _uuid7(n), f"caller-{account % 7}")
+
+
+def accepted(count: int, chance: random.Random) -> list[Invoke]:
+    """Each changes a balance and emits an event."""
+    return [_call(n, chance.randrange(ACCOUNTS), chance.randrange(1, 1_000)) for n in range(count)]
+
+
+def refused(count: int, chance: random.Random) -> list[Invoke]:
+    """Each is told no by the entity's rule."""
+    return [_call(n, chance.randrange(ACCOUNTS), 0) for n in range(count)]
+
+
+def repeated(count: int, chance: random.Random) -> list[Invoke]:
+    """Every other is the one before once more, which the window knows."""
+    return [call for call in accepted(count // 2, chance) for _ in range(2)]
+
+
+WORKS: dict[str, Callable[[int, random.Random], list[Invoke]]] = {
+    "accepted": accepted,
+    "refused": refused,
+    "repeated": repeated,
+}
+
+
+def frames_of(calls: Sequence[Invoke]) -> list[bytes]:
+    """The calls as frames of the log."""
+    records = [encode_record(call) for call in calls]
+    return [
+        encode_frame(TOPIC, 0, "gateway", 1, "", records[start : start + FRAME_RECORDS])
+        for start in range(0, len(records), FRAME_RECORDS)
+    ]
+
+
+class Kernel:
+    """A partition whose store is empty and never asked twice."""
+
+    def __init__(self) -> None:
+        self.replies = 0
+        self._partition = Partition(0, Rules(ENTITIES), lambda _: 0)
+
+    def apply(self, offset: int, encoded: bytes) -> None:
+        """Apply a frame, as a host would."""
+        partition = self._partition
+        frame = decode_frame(TOPIC, 0, offset, encoded)
+        partition.begin(offset, STAMP_MS + offset, frame)
+        for record in frame.records:
+            partition.admit(dict.fromkeys(partition.keys(record)))
+        for index, record in enumerate(frame.records):
+            outcome = partition.apply(Position(0, offset, index), record)
+            assert not isinstance(outcome, NeedState | NeedPackage)
+            self.replies += len(outcome) > 0
+        partition.end(0)
+
+
+def main(work: str, prepared: int, applied: int, seed: int) -> int:
+    """Prepare so many calls, apply so many of them; how many were answered."""
+    kernel = Kernel()
+    for offset, frame in enumerate(frames_of(WORKS[work](prepared, random.Random(seed)))[: applied // FRAME_RECORDS]):
+        kernel.apply(offset, frame)
+    return kernel.replies
+
+
+if __name__ == "__main__":
+    print(main(sys.argv[1], *map(int, sys.argv[2:5])))
