@@ -78,6 +78,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     deadline_left_ms_min: int = 20
     pending_max: int = 20_000
     pending_per_caller_max: int = 10_000
+    queries_max: int = 10_000
+    queries_per_tenant_max: int = 5_000
     message_bytes_max: int = 4 << 20
     payload_bytes_max: int = 256 * 1024
     metadata_bytes_max: int = 8 * 1024

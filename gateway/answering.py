@@ -90,20 +90,25 @@ class Answering:
         request_id: str,
         *,
         is_met: bool,
+        is_question: bool = False,
         check: Callable[[Caller], None] | None = None,
     ) -> Caller:
         """The caller, if its call is let in; else it is answered here, before anything else is looked at.
 
-        `is_met` when the doorkeeper has already looked at its level. `check` raises when the caller may not do this.
+        `is_met` when the doorkeeper has already looked at its level; `is_question` when it is for no log. `check`
+        raises when the caller may not do this.
         """
         door = self._ingress.door
         try:
             caller = self.caller(context)
             if check is not None:
                 check(caller)
-            if not is_met:
-                door.meet(caller)
-            door.check_key(caller, entity)
+            if is_question:
+                door.meet_question(caller)
+            else:
+                if not is_met:
+                    door.meet(caller)
+                door.check_key(caller, entity)
         except TurnedAway as away:
             await turn_away(context, method, away, request_id, self._sensor)
         except PlatformError as error:

@@ -79,6 +79,15 @@ class Door:
         if not passes:
             raise self._turned_away("OVERLOADED", admission.level(caller.tenant), own)
 
+    def meet_question(self, caller: Caller) -> None:
+        """Raises TurnedAway for a question of a level below the line that calls have drawn.
+
+        It counts for nothing there: it costs no append, and how many there are at a time has bounds of its own.
+        """
+        level, own = self.levels(caller)
+        if own < level:
+            raise self._turned_away("OVERLOADED", level, own)
+
     def check_key(self, caller: Caller, key: str) -> None:
         """Raises TurnedAway when a call that was met is one too many for its entity."""
         if self._admission.active and not self._admission.admit_key(key):

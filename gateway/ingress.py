@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
 from actors.clocks import steady_ms
-from actors.errors import DeadlineExceeded, Outcome, PlatformError, Unavailable
+from actors.errors import DeadlineExceeded, Outcome, Overloaded, PlatformError, Unavailable
 from actors.kernel.action import Push, Reply
 from actors.kernel.record import Position, Read, body_sum_of, encode_frame, encode_record
 from actors.link import (
@@ -33,7 +33,7 @@ from actors.settings import ClusterSettings, ProcessSettings
 from gateway.auth import Auth
 from gateway.door import Door, Probe
 from gateway.owners import Owners
-from gateway.pending import Append, Call, Expired, PendingTable, Stuck
+from gateway.pending import RETRY_AFTER_MS, Append, Call, Expired, PendingTable, Stuck
 from gateway.rolling import Hears
 from gateway.status import refusal_of
 
@@ -143,6 +143,9 @@ class Ingress:
         self._done: list[tuple[Append, float, Future[Appended]]] = []
         self._done_lock = threading.Lock()
         self._asks: dict[int, _Asked] = {}
+        self._asks_max = (process.queries_max, process.queries_per_tenant_max)
+        self._asks_of: dict[str, int] = {}
+        """How many questions of each tenant are in flight."""
         self._ask_ids = itertools.count(1)
         self._epochs: dict[int, int] = {}
         """The highest epoch heard of for each partition: who answers under a lower one is a former owner."""
@@ -361,12 +364,26 @@ class Ingress:
     # -- queries --------------------------------------------------------------------------------------------------
 
     async def query(
-        self, partition: int, entity: str, view: str, args: bytes, at_least: int, deadline_s: float
+        self,
+        partition: int,
+        entity: str,
+        view: str,
+        args: bytes,
+        at_least: int,
+        deadline_s: float,
+        tenant: str | None = None,
     ) -> Answer:
-        """Ask the partition's owner. Raises Unavailable when none answers in time, and what the answer stands for."""
+        """Ask the partition's owner for a tenant; None is the gateway itself, which needs no room.
+
+        Raises Overloaded before it is asked, Unavailable when no owner answers in time, and what the answer stands for.
+        """
         self.check_not_halted(partition)
+        if tenant is not None:
+            self._check_room(tenant)
         ask = Ask(next(self._ask_ids), partition, entity, view, args, at_least)
         asked = self._asks[ask.ask_id] = _Asked(ask, self._loop.create_future())
+        whose = tenant or ""
+        self._asks_of[whose] = self._asks_of.get(whose, 0) + 1
         self._tell(partition, ask)
         try:
             answer = await asyncio.wait_for(asked.answer, deadline_s)
@@ -375,10 +392,22 @@ class Ingress:
             raise Unavailable(message, outcome="NOT_APPENDED") from None
         finally:
             del self._asks[ask.ask_id]
+            self._asks_of[whose] -= 1
+            if not self._asks_of[whose]:
+                del self._asks_of[whose]
         if answer.code:
             reply = Reply("", "", b"", answer.code, answer.payload, answer.offset, 0, False)
             raise refusal_of(reply, partition)
         return answer
+
+    def _check_room(self, tenant: str) -> None:
+        """Raises Overloaded where as many questions are in flight as may be, in all or of this tenant."""
+        most, most_of_one = self._asks_max
+        if len(self._asks) >= most:
+            raise Overloaded("this gateway has too many questions in flight", retry_after_ms=RETRY_AFTER_MS)
+        if self._asks_of.get(tenant, 0) >= most_of_one:
+            message = f"this tenant has {most_of_one} questions in flight, which is its limit"
+            raise Overloaded(message, retry_after_ms=RETRY_AFTER_MS, reason="TENANT_LIMIT")
 
     def _answered(self, answer: Answer) -> None:
         asked = self._asks.get(answer.ask_id)

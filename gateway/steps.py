@@ -81,6 +81,7 @@ class Steps:
         """Who calls, as its token proves; None where identity is not required."""
         self.caller = caller.name
         """Who calls, as it says itself, or as its token names it."""
+        self._tenant = caller.tenant
         self.version = caller.version
         """The number of the secret, or of a credential's token, that proved it; else 0."""
         self._ingress = ingress
@@ -146,19 +147,27 @@ class Steps:
 
     async def look(self, at: Ref[Any], view: str, as_type: type[T], **args: object) -> T:
         """What the entity's view shows, with what is sealed in it left so; raises what the function `look` does."""
-        return await look(self._ingress, self._routes, at, view, as_type, self.until_ms, **args)
+        return await look(self._ingress, self._routes, at, view, as_type, self.until_ms, self._tenant, **args)
 
 
 async def look(
-    ingress: Ingress, routes: Routes, at: Ref[Any], view: str, as_type: type[T], until_ms: int, **args: object
+    ingress: Ingress,
+    routes: Routes,
+    at: Ref[Any],
+    view: str,
+    as_type: type[T],
+    until_ms: int,
+    tenant: str | None = None,
+    **args: object,
 ) -> T:
     """What the entity's view shows now. It may be older than what another gateway has just answered.
 
-    Raises Unavailable when no owner answers in time.
+    `tenant` is for whom it is asked; see `Ingress.query`. Raises Overloaded, and Unavailable when no owner answers in
+    time.
     """
     route = routes.at(at)
     left_s = max(until_ms - steady_ms(), 1) / 1_000
-    answer = await ingress.query(route.partition, route.entity, view, msgspec.json.encode(args), -1, left_s)
+    answer = await ingress.query(route.partition, route.entity, view, msgspec.json.encode(args), -1, left_s, tenant)
     return msgspec.json.decode(answer.payload, type=as_type)
 
 

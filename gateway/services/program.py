@@ -138,19 +138,24 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
     async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:
         """One question."""
         began = time.perf_counter()
+
+        def check(caller: Caller) -> None:
+            check_entity_call(caller.principal, self._routes, request.entity, request.view)
+
+        for_memory = not request.linearizable
+        caller = await self.let_in(
+            context, "Query", request.entity, "", is_met=False, is_question=for_memory, check=check
+        )
         try:
-            principal = self.principal(context)
-            check_entity_call(principal, self._routes, request.entity, request.view)
             route = self._routes.to(request.entity)
             self._routes.check_view(route, request.view)
             _check_args(request.args)
             until_ms = deadline_ms(context.time_remaining(), self._process)
-            if request.linearizable:
-                caller = await self.let_in(context, "Query", request.entity, "", is_met=False)
-                position, payload = await self._read(route, request, caller.name, until_ms)
+            if for_memory:
+                position, payload = await self._ask(route, request, until_ms, caller.tenant)
             else:
-                position, payload = await self._ask(route, request, until_ms)
-            payload = self._opener(principal, route, request.view)(payload)
+                position, payload = await self._read(route, request, caller.name, until_ms)
+            payload = self._opener(caller.principal, route, request.view)(payload)
         except PlatformError as error:
             await self.refuse(context, "Query", began, error, "")
         context.set_trailing_metadata(trailer(""))
@@ -172,7 +177,9 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
             raise refusal_of(reply, route.partition)
         return pb.Position(partition=route.partition, offset=reply.offset, index=reply.index), reply.payload
 
-    async def _ask(self, route: Route, request: pb.QueryRequest, until_ms: int) -> tuple[pb.Position, bytes]:
+    async def _ask(
+        self, route: Route, request: pb.QueryRequest, until_ms: int, tenant: str
+    ) -> tuple[pb.Position, bytes]:
         """From the owner's memory, at a watermark."""
         at_least = -1
         if request.HasField("at_least"):
@@ -181,7 +188,9 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
                 message = f"{request.entity} is in partition {route.partition}, not in {request.at_least.partition}"
                 raise InvalidCommand(message, field="at_least", reason="OTHER_PARTITION")
         left_s = max(until_ms - steady_ms(), 1) / 1_000
-        answer = await self._ingress.query(route.partition, route.entity, request.view, request.args, at_least, left_s)
+        answer = await self._ingress.query(
+            route.partition, route.entity, request.view, request.args, at_least, left_s, tenant
+        )
         return pb.Position(partition=route.partition, offset=answer.offset), answer.payload
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:

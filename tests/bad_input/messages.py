@@ -189,13 +189,22 @@ class Answering:
         await self.query(partition, entity, view, args, -1, until_ms)
         return Reply(self.name, key[0], key[1], 0, b"{}", 7, 0, False)
 
-    async def query(self, partition: int, entity: str, view: str, args: bytes, at_least: int, left_s: float) -> Answer:
+    async def query(
+        self,
+        partition: int,
+        entity: str,
+        view: str,
+        args: bytes,
+        at_least: int,
+        left_s: float,
+        tenant: str | None = None,
+    ) -> Answer:
         """Answer a question; a listener has heard enough then."""
         found = self._rules.of(entity)
         assert found is not None
         assert left_s > 0
         assert isinstance(msgspec.json.decode(args or b"{}"), dict)
-        msgspec.msgpack.encode((view, at_least))
+        msgspec.msgpack.encode((view, at_least, tenant))
         if self._listener is not None:
             self._listener.drain()
         return Answer(1, partition, 1, 0, b"[]", 7)

@@ -42,6 +42,7 @@ from actors.registry import load_programs, shipped_programs
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.auth import Auth
+from gateway.counting import Counting
 from gateway.deriving import Derived, Login
 from gateway.ingress import Ingress
 from gateway.pending import Call
@@ -179,9 +180,18 @@ class Entities(Answering):
         reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
 
-    async def query(self, partition: int, entity: str, view: str, args: bytes, at_least: int, left_s: float) -> Answer:
+    async def query(
+        self,
+        partition: int,
+        entity: str,
+        view: str,
+        args: bytes,
+        at_least: int,
+        left_s: float,
+        tenant: str | None = None,
+    ) -> Answer:
         """What the view shows of what is there, and of everything else as it begins."""
-        await super().query(partition, entity, view, args, at_least, left_s)
+        await super().query(partition, entity, view, args, at_least, left_s, tenant)
         found = self._kinds.of(entity)
         assert found is not None
         state = STATES.get(entity, found[0].entity.initial)
@@ -226,7 +236,7 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
     routes = Routes(known, CLUSTER, process, Sealing(MemorySubjects()))
     services = {
         "CatalogService": CatalogService(ingress, routes, process, Sensor(), open_objects("memory:///")),
-        "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS),
+        "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS, Counting(None)),
         "CredentialService": CredentialService(closed, routes, process, Sensor(), KEYS),
         "SessionService": SessionService(ingress, routes, process, Sensor(), None),
         "WaysService": WaysService(ingress, routes, process, Sensor()),

@@ -27,6 +27,7 @@ from actors.settings import ProcessSettings
 from gateway import v1
 from gateway.auth import Auth
 from gateway.authority import RPCS
+from gateway.counting import Counting as Tallying
 from gateway.door import Door, Probe
 from gateway.gatekeeper import Gatekeeper
 from gateway.ingress import Ingress
@@ -165,15 +166,24 @@ class Owned(Counting):
         self._kinds = Rules(registry.entities.values(), 1, "rules")
         super().__init__(self._kinds, auth)
 
-    async def query(self, partition: int, entity: str, view: str, args: bytes, at_least: int, left_s: float) -> Any:
+    async def query(
+        self,
+        partition: int,
+        entity: str,
+        view: str,
+        args: bytes,
+        at_least: int,
+        left_s: float,
+        tenant: str | None = None,
+    ) -> Any:
         kind, _, name = entity.partition("/")
         known = {
             "catalog.name": Name(state="kept", account=OWNERS.get(name, "")),
-            "developer.account": Account(members={name: Member("member", role) for name, role in TEAM.items()}),
+            "developer.account": Account("open", members={name: Member("member", role) for name, role in TEAM.items()}),
         }
         found: Any = known.get(kind)
         if found is None:
-            await super().query(partition, entity, view, args, at_least, left_s)
+            await super().query(partition, entity, view, args, at_least, left_s, tenant)
             described = self._kinds.of(entity)
             assert described is not None
             author = described[0].entity
@@ -191,7 +201,8 @@ class Street:
         self.ingress = Owned(registry, auth)
         ingress, routes = cast("Ingress", self.ingress), Routes(registry, CLUSTER, process, Sealing(MemorySubjects()))
         parts_ = GatewayParts(TestLog(), registry, Sensor(), open_objects("memory:///"), keys)
-        self._services = {each.name: each.service for each in services(ingress, routes, process, parts_)}
+        made = services(ingress, routes, process, parts_, Tallying(parts_.tallies))
+        self._services = {each.name: each.service for each in made}
         self._gatekeeper = Gatekeeper(auth, Standing(ingress, routes), Probe(Door(process, Sensor())), Sensor())
         self._tokens = {principal: sign(keys, principal, now_ms) for principal in PRINCIPALS}
         self._methods = typed_methods()

@@ -191,9 +191,18 @@ class Counting(Answering):
         self.touched += 1
         super().submit(call)
 
-    async def query(self, partition: int, entity: str, view: str, args: bytes, at_least: int, left_s: float) -> Any:
+    async def query(
+        self,
+        partition: int,
+        entity: str,
+        view: str,
+        args: bytes,
+        at_least: int,
+        left_s: float,
+        tenant: str | None = None,
+    ) -> Any:
         self.touched += 1
-        return await super().query(partition, entity, view, args, at_least, left_s)
+        return await super().query(partition, entity, view, args, at_least, left_s, tenant)
 
     def listen(self, _partition: int, _entity: str, listener: Listener) -> None:
         self.touched += 1

@@ -11,11 +11,13 @@ import pytest
 from google.rpc import error_details_pb2 as details
 
 from actors.errors import Overloaded, PlatformError
+from actors.link import Answer as Answered
+from actors.link import Ask
 from actors.settings import ProcessSettings
 from gateway.client import Answer, Client
 from gateway.shedding import levels_from
 from gateway.v1 import program_pb2 as pb
-from tests.gateway.scene import Scene, detail, jar_on, play, reason_of, request, status_in
+from tests.gateway.scene import CLUSTER, Scene, detail, jar_on, play, reason_of, refused, request, status_in
 
 ALWAYS = ProcessSettings(queueing_ms_max=0, queueing_line_min=0, queueing_window_calls=60, overload_retry_ms=7)
 """Every queue is too long."""
@@ -126,5 +128,64 @@ def test_the_probe_is_known_by_its_secret_and_reaches_no_entity() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.Invoke(pb.InvokeRequest(), metadata=((probe.metadata[0], "0" * 32),))
         assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+    play(act)
+
+
+QUESTION = pb.QueryRequest(entity=jar_on(0), view="look")
+
+
+def test_so_many_questions_of_a_tenant_are_in_flight_and_one_more_is_refused_before_it_is_asked() -> None:
+    async def act(scene: Scene) -> None:
+        stub = scene.stub(await scene.gateway(ProcessSettings(queries_per_tenant_max=2, queries_max=5)))
+        host = await scene.scripted()
+        await scene.gateways[0].ready(CLUSTER.partitions)
+
+        def asks(tenant: str) -> "asyncio.Future[pb.QueryResponse]":
+            asked: asyncio.Future[pb.QueryResponse] = asyncio.ensure_future(
+                stub.Query(QUESTION, metadata=(("hutong-tenant", tenant),))
+            )
+            return asked
+
+        async def refusal(tenant: str) -> tuple[grpc.StatusCode, str]:
+            code, status = await refused(asks(tenant))
+            retry = detail(status, details.RetryInfo)
+            assert retry is not None
+            assert retry.retry_delay.ToMilliseconds() > 0
+            return code, reason_of(status)
+
+        waiting = [asks("shop"), asks("shop")]
+        asked = [await host.hears(Ask) for _ in waiting]
+        assert await refusal("shop") == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TENANT_LIMIT")
+        others = [asks(tenant) for tenant in ("bike", "bike", "taxi")]
+        asked += [await host.hears(Ask) for _ in others]
+        assert await refusal("food") == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        host.says(Answered(asked[0].ask_id, 0, 1, 0, b"{}", 5))
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert len(done) == 1
+        more = asks("shop")
+        asked.append(await host.hears(Ask))
+        host.says(*(Answered(ask.ask_id, 0, 1, 0, b"{}", 5) for ask in asked[1:]))
+        assert {answer.payload for answer in await asyncio.gather(*waiting, *others, more)} == {b"{}"}
+
+    play(act)
+
+
+def test_a_question_below_the_line_that_calls_have_drawn_is_turned_away_and_one_above_is_not() -> None:
+    async def act(scene: Scene) -> None:
+        stub = await scene.served(ALWAYS)
+        low, high = named("bulk", 1), named("shop", 127)
+        errors: list[grpc.aio.AioRpcError] = []
+        for _ in range(ROUNDS_MAX):
+            await asyncio.gather(outcomes(stub, 40, high), outcomes(stub, 40, low))
+            assert (await stub.Query(QUESTION, metadata=high)).payload
+            try:
+                await stub.Query(QUESTION, metadata=low)
+            except grpc.aio.AioRpcError as error:
+                errors.append(error)
+                break
+        assert errors, "no question was turned away"
+        assert (errors[0].code(), reason_of(status_in(errors[0]))) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert "hutong-level" in dict(errors[0].trailing_metadata() or ())
 
     play(act)
