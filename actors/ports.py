@@ -228,6 +228,26 @@ class SigningKey(NamedTuple):
     changed_ms: int
 
 
+class RootState(StrEnum):
+    """What a root key is for; each goes through all of them, in this order."""
+
+    CURRENT = "current"
+    """All that is new follows from it."""
+    FORMER = "former"
+    """What followed from it is still good."""
+    RETIRED = "retired"
+    """Nothing that followed from it is good any more, and it is destroyed."""
+
+
+class RootKey(NamedTuple):
+    """What may be shown of a root key."""
+
+    kid: str
+    state: RootState
+    made_ms: int
+    changed_ms: int
+
+
 class Keys(Protocol):
     """Secrets that must be forgotten some day, and so are not on the log. Used from one thread at a time."""
 
@@ -243,8 +263,11 @@ class Keys(Protocol):
         """The private half of a key; None of one that was retired, or that there is not."""
         ...
 
-    def rotate(self, now_ms: int) -> str:
-        """Sign with the next key from now on, and make another next one; returns the kid that signs now."""
+    def rotate(self, now_ms: int, apart_ms: int) -> str:
+        """Sign with the next key from now on, and make another next one; returns the kid that signs now.
+
+        Raises InvalidCommand within `apart_ms` of the last rotation: not everybody who verifies knows the next key.
+        """
         ...
 
     def retire(self, kid: str, now_ms: int, held_ms: int) -> None:
@@ -254,8 +277,34 @@ class Keys(Protocol):
         """
         ...
 
+    def roots(self) -> Sequence[RootKey]:
+        """Every root key that was ever made, oldest first. There is always one that is current: the last one."""
+        ...
+
     def root(self) -> tuple[str, bytes]:
-        """The key that names and other secrets are derived from, the same for ever: its kid, and its 32 bytes."""
+        """The root key that is current: its kid, and its 32 bytes."""
+        ...
+
+    def root_of(self, kid: str) -> bytes | None:
+        """A root key; None of one that was retired, or that there is not."""
+        ...
+
+    def rotate_root(self, now_ms: int) -> str:
+        """Make another root key, from which all that is new follows; returns its kid.
+
+        Raises InvalidCommand when there are as many as may be at a time.
+        """
+        ...
+
+    def retire_root(self, kid: str, now_ms: int) -> None:
+        """Destroy a former root key, under which nothing lives. Raises NotFound, or InvalidCommand for the current."""
+        ...
+
+    def names(self) -> bytes:
+        """The key, of 32 bytes, that follows from the first root key and stays when that is retired.
+
+        What is made of it is found by being made again and stands nowhere else, so it can never change.
+        """
         ...
 
     def close(self) -> None:

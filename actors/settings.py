@@ -151,9 +151,10 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     link_ttl_ms_max: int = 30 * 86_400_000
     link_rules_max: int = 100
     link_publishes_month_max: int = 100
-    # After how long what nobody heard goes to the inbox; after how long a webhook's try is lost, and the one port of
-    # 127.0.0.1 that is told without TLS (0: none).
+    # After how long what nobody heard goes to the inbox; how many endpoints for webhooks a program may have, after how
+    # long a try is lost, and the one port of 127.0.0.1 that is told without TLS (0: none).
     notify_unheard_ms: int = 10_000
+    webhook_endpoints_max: int = 16
     webhook_lost_ms: int = 60_000
     webhook_local_port: int = 0
 

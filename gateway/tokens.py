@@ -28,6 +28,8 @@ AHEAD_S_MAX = 60
 """How far the clock of the machine that signed may be ahead of ours."""
 FRESH_MS = 1_000
 """A key that was retired, and a person who was erased, is believed for so long at most."""
+ROTATED_APART_MS = 2 * FRESH_MS
+"""So far apart are rotations of signing keys, that every gateway knows a key before it signs."""
 KEPT_MAX = 100_000
 LIFE_S: Mapping[Role, int] = {
     Role.PERSON: 7_200,

@@ -7,48 +7,57 @@ timer, and followed by the next.
 
 import base64
 import hashlib
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import msgspec
-import uuid_utils
 from msgspec import Struct
 
+from actors.adapters.telling import tell
+from actors.adapters.turns import Turns
 from actors.adapters.webhooks import Outcome, Sender, secret_of, signed
 from actors.clocks import wall_ms
-from actors.domain.identity.person import FOLLOWER
 from actors.domain.webhook.delivery import BODY_BYTES_MAX, DELIVERY, NOTE_CHARS_MAX, Begin, Tried, Trying
 from actors.domain.webhook.endpoint import OWED
-from actors.entity import Owed, Ref
+from actors.entity import Owed
 from actors.errors import PlatformError
 from actors.kernel.action import EventRecord
-from actors.kernel.record import Invoke, Slice, encode_frame, encode_record
-from actors.kernel.routing import partition_of
 from actors.ports import Change, Log, Put, Rows
-from actors.projections.endpoints import TABLE
+from actors.projections.endpoints import TABLE, name_of
 from actors.projections.reading import Projection
 from actors.registry import Registry
 from actors.sealing import veiled
 from actors.settings import ClusterSettings
 from actors.shape import structs_of, tag_of
 
-AT_ONCE = 8
-WAITING_MAX = 256
-FRAME_RECORDS = 40
-"""Of bodies as long as they may be, so many fit a frame."""
-ENDPOINTS_MAX = 1_000_000
-"""More than there are: one that is left out is told nothing, and nobody hears of it."""
+AT_ONCE_MAX = 32
+OF_ONE_MAX = 8
+WAITING_MAX = 1_024
+"""So many tries are made at a time, in all and for one program; so many wait for their turn, of all programs."""
+CLOSING_S_MAX = 20.0
+CHANGES_MAX = 1_000_000
+"""More than there are: an endpoint whose changes are left out is told nothing, and nobody hears of it."""
+CHANGES_KEPT = 64
+"""Of an endpoint so many of its latest changes are known; what happened before them is told to it no more."""
 
 
 class _Endpoint(NamedTuple):
+    """An endpoint as it stood from some moment of the log's time on, until its next change."""
+
+    from_ms: int
     state: str
     url: str
     events: frozenset[str]
     version: int
     both_until_ms: int
-    since_ms: int
+
+
+class _Try(NamedTuple):
+    """A try, of the delivery of this name, and when it is given up as lost."""
+
+    delivery: str
+    trying: Trying
+    lost_at_ms: int
 
 
 class _Told(Struct, frozen=True):
@@ -71,14 +80,18 @@ _delivery_event = msgspec.msgpack.Decoder(DELIVERY.event).decode
 
 
 class Webhooks:
-    """The errand. `root` reads the keyring's root, when there is something to sign."""
+    """The errand. `roots` reads the keyring's root keys in use, when there is something to sign: each of them signs.
+
+    An event is told to the endpoints that were active, and named it, at the event's own time on the log. So their
+    changes must be known before it is judged: see `Follower`.
+    """
 
     def __init__(
         self,
         log: Log,
         cluster: ClusterSettings,
         registry: Registry,
-        root: Callable[[], bytes],
+        roots: Callable[[], Sequence[bytes]],
         sender: Sender,
         lost_ms: int,
         report: Callable[[str, dict[str, object]], None],
@@ -86,7 +99,7 @@ class Webhooks:
         self._log = log
         self._cluster = cluster
         self._registry = registry
-        self._root = root
+        self._roots = roots
         self._sender = sender
         self._lost_ms = lost_ms
         self._report = report
@@ -99,15 +112,15 @@ class Webhooks:
         kinds = [kind for kind, entity in registry.entities.items() if entity.program in registry.programs]
         self.hearing = Projection("", (), (*kinds, DELIVERY.kind), "", self._hear)
         self._heard: list[EventRecord] = []
-        self._endpoints: dict[str, dict[str, _Endpoint]] = {}
-        """By their program, and by their names in full, since every event asks for those of its program."""
-        self._room = threading.Semaphore(WAITING_MAX)
-        self._pool = ThreadPoolExecutor(AT_ONCE, "webhook")
+        self._endpoints: dict[str, dict[str, tuple[_Endpoint, ...]]] = {}
+        """Their changes, by their program, and by their names in full: every event asks for those of its program."""
+        self._turns = Turns(self._send, AT_ONCE_MAX, OF_ONE_MAX, WAITING_MAX)
 
     def begin(self, rows: Rows) -> None:
         self._heard.clear()
-        for name, *values in rows.find(TABLE, {}, ENDPOINTS_MAX):
-            self._learn(str(name), values)
+        self._endpoints.clear()
+        for key, *values in rows.find(TABLE, {}, CHANGES_MAX):
+            self._learn(str(key), values)
 
     def act(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -123,24 +136,27 @@ class Webhooks:
         self._ask(begins)
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._turns.close(CLOSING_S_MAX)
 
     def _hear(self, event: EventRecord) -> tuple[Put, ...]:
         self._heard.append(event)
         return ()
 
-    def _learn(self, name: str, values: Sequence[Any]) -> None:
-        state, url, events, *rest = values
+    def _learn(self, key: str, values: Sequence[Any]) -> None:
+        """An endpoint changed: said in the order of its changes."""
+        from_ms, state, url, events, *rest = values
+        name = name_of(key)
         of_program = self._endpoints.setdefault(name.partition("/")[0], {})
-        of_program[name] = _Endpoint(state, url, frozenset(events.split()), *rest)
+        changed = _Endpoint(from_ms, state, url, frozenset(events.split()), *rest)
+        of_program[name] = (*of_program.get(name, ()), changed)[-CHANGES_KEPT:]
 
     def _begins(self, event: EventRecord) -> Iterable[tuple[str, Begin]]:
-        """The deliveries that an event begins, one for each endpoint that names it."""
+        """The deliveries that an event begins, one for each endpoint that named it when it happened."""
         program = event.entity.partition("/")[0].partition(".")[0]
         told = [
             (name, endpoint)
-            for name, endpoint in self._endpoints.get(program, {}).items()
-            if endpoint.state == "active" and event.stamp_ms >= endpoint.since_ms
+            for name, changes in self._endpoints.get(program, {}).items()
+            if (endpoint := _as_of(changes, event.stamp_ms)) is not None and endpoint.state == "active"
         ]
         tag = _tag(event.payload).type if told else ""
         for name, endpoint in told:
@@ -157,59 +173,44 @@ class Webhooks:
         return body if len(body) <= BODY_BYTES_MAX else msgspec.json.encode(msgspec.structs.replace(told, data=None))
 
     def _try(self, event: EventRecord) -> None:
-        """Send what is to be sent now. What has been given up as lost, since it was read late, is not."""
+        """Send what is to be sent now, in its turn."""
         said: object = _delivery_event(event.payload)
-        late_ms = wall_ms() - event.stamp_ms
-        if isinstance(said, Trying) and late_ms < self._lost_ms:
-            if self._room.acquire(blocking=False):
-                self._pool.submit(self._send, event.entity.partition("/")[2], said)
-            else:
-                self._report("a webhook's try is lost", {"why": "too many wait", "delivery": event.entity})
+        if isinstance(said, Trying):
+            name = event.entity.partition("/")[2]
+            lost = self._turns.add(name.partition("/")[0], _Try(name, said, event.stamp_ms + self._lost_ms))
+            if lost is not None:
+                self._report("a webhook's try is lost", {"why": "too many wait", "delivery": lost.delivery})
 
-    def _send(self, delivery: str, trying: Trying) -> None:
+    def _send(self, one: _Try) -> None:
+        """What has been given up as lost, since it was read late or has waited for long, is not sent."""
+        if wall_ms() >= one.lost_at_ms:
+            return
         try:
-            outcome = self._sent(delivery.partition("/")[2], trying)
-            self._ask([(delivery, Tried(trying.attempt, outcome.status, outcome.note[:NOTE_CHARS_MAX]))])
+            outcome = self._sent(one.delivery.partition("/")[2], one.trying)
+            tried = Tried(one.trying.attempt, outcome.status, outcome.note[:NOTE_CHARS_MAX])
+            self._ask([(one.delivery, tried)])
         except PlatformError as error:
-            self._report("a webhook's try is lost", {"why": str(error), "delivery": delivery})
-        finally:
-            self._room.release()
+            self._report("a webhook's try is lost", {"why": str(error), "delivery": one.delivery})
 
     def _sent(self, name: str, trying: Trying) -> Outcome:
-        endpoint = self._endpoints.get(trying.endpoint.partition("/")[0], {}).get(trying.endpoint)
-        if endpoint is None or endpoint.state != "active":
-            return Outcome(0, f"the endpoint is {endpoint.state if endpoint else 'unknown'}")
+        changes = self._endpoints.get(trying.endpoint.partition("/")[0], {}).get(trying.endpoint)
+        if changes is None or changes[-1].state != "active":
+            return Outcome(0, f"the endpoint is {changes[-1].state if changes else 'unknown'}")
+        endpoint = changes[-1]
         now_ms = wall_ms()
         versions = [endpoint.version, *([endpoint.version - 1] if now_ms < endpoint.both_until_ms else [])]
-        secrets = [secret_of(self._root(), trying.endpoint, version) for version in versions]
-        return self._sender.post(endpoint.url, signed(name, now_ms // 1_000, trying.body, secrets), trying.body)
+        roots = self._roots()
+        secrets = [secret_of(root, trying.endpoint, version) for version in versions for root in roots]
+        headers = signed(name, now_ms // 1_000, trying.body, secrets)
+        return self._sender.post(trying.endpoint.partition("/")[0], endpoint.url, headers, trying.body)
 
     def _ask(self, asked: Sequence[tuple[str, Begin | Tried]]) -> None:
         tell(self._log, self._cluster, [(DELIVERY.at(delivery), command) for delivery, command in asked])
 
 
-def tell(log: Log, cluster: ClusterSettings, asked: Sequence[tuple[Ref[Any], Struct]]) -> None:
-    """Write these commands to platform entities, whose routing key is their id.
-
-    Raises Unavailable when the log did not take all of them.
-    """
-    records: dict[int, list[bytes]] = {}
-    for to, command in asked:
-        partition = partition_of(to.id, cluster.partitions, cluster.groups)
-        invoke = Invoke(str(to), msgspec.msgpack.encode(command), uuid_utils.uuid7().bytes, FOLLOWER)
-        records.setdefault(partition, []).append(encode_record(invoke))
-    topic = cluster.commands_topic
-    frames = [
-        (partition, some[begin : begin + FRAME_RECORDS])
-        for partition, some in records.items()
-        for begin in range(0, len(some), FRAME_RECORDS)
-    ]
-    appends = [
-        log.append(Slice(topic, partition), encode_frame(topic, partition, FOLLOWER, 0, "", some))
-        for partition, some in frames
-    ]
-    for append in appends:
-        append.result()
+def _as_of(changes: Sequence[_Endpoint], stamp_ms: int) -> _Endpoint | None:
+    """How an endpoint stood then; None before what is known of it."""
+    return next((one for one in reversed(changes) if one.from_ms <= stamp_ms), None)
 
 
 def _delivery_of(endpoint: str, event: EventRecord) -> str:

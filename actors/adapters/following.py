@@ -1,7 +1,7 @@
 """The follower: reads events topics and keeps read models of them. A file of read models has one follower at a time."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from actors.clocks import wall_ms
@@ -34,7 +34,11 @@ class Errand(Protocol):
 
 
 class Follower:
-    """Folds the events of these slices into rows until it is stopped. `report` tells an operator what is not well."""
+    """Folds the events of these slices into rows until it is stopped. `report` tells an operator what is not well.
+
+    The slices of `first` are read to their end before any other, whenever it begins: what is said there is known then,
+    however long nobody has followed.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Follower:
         report: Callable[[str, dict[str, object]], None],
         errands: Sequence[Errand] = (),
         chores: Sequence[Callable[[], None]] = (),
+        first: Sequence[Slice] = (),
     ) -> None:
         """`chores` are done every few seconds, whatever happens. They may raise Unavailable: then it is tried again."""
         self._log = log
@@ -54,6 +59,7 @@ class Follower:
         self._chores = chores
         self._folded = (*projections, *(errand.hearing for errand in errands))
         self._slices = slices
+        self._first = first
         self._sensor = sensor
         self._report = report
         self._reader = log.reader()
@@ -87,15 +93,26 @@ class Follower:
                 errand.begin(self._rows)
         except Corrupt as error:
             places = self._again(error)
-        starts = self._log.spans(self._slices)
+        spans = self._log.spans(self._slices)
+        begins = {one: max(spans[one].start, places.get(one, Place()).next_offset) for one in self._slices}
         self._reader.assign({})  # what is not read any more begins anew, at what the rows say and not where it was
-        self._reader.assign({one: max(starts[one].start, places.get(one, Place()).next_offset) for one in self._slices})
+        self._reader.assign({one: begins[one] for one in self._first})
+        ends = {one: spans[one].end for one in self._first if begins[one] < spans[one].end}
+        if self._read(places, ends):
+            self._reader.assign(begins | {one: places[one].next_offset for one in ends})
+            self._read(places)
+
+    def _read(self, places: dict[Slice, Place], ends: Mapping[Slice, int] | None = None) -> bool:
+        """Take what comes, up to these ends or until it is stopped; False when all begins anew."""
         while not self._stopping.is_set():
             for chore in self._chores:
                 chore()
+            if ends is not None and all(places.get(one, Place()).next_offset >= end for one, end in ends.items()):
+                return True
             frames = self._reader.poll(POLL_MS)
             if frames and not self._take(frames, places):
-                return
+                return False
+        return False
 
     def _known(self) -> dict[Slice, Place]:
         try:

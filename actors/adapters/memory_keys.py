@@ -4,10 +4,20 @@ import secrets
 import threading
 from collections.abc import Sequence
 
-from actors.adapters.keyring import Pair, after_retiring, after_rotation, made, new_root
+from actors.adapters.keyring import (
+    Pair,
+    Root,
+    after_retiring,
+    after_root_retiring,
+    after_root_rotation,
+    after_rotation,
+    made,
+    names_of,
+    new_root,
+)
 from actors.adapters.subjects import KEY_BYTES
 from actors.errors import Overloaded
-from actors.ports import TALLIES_MAX, KeyState, SigningKey
+from actors.ports import TALLIES_MAX, KeyState, RootKey, SigningKey
 from actors.sealing import NOBODY
 
 
@@ -18,7 +28,9 @@ class MemoryKeys:
         self._pairs = {
             pair.key.kid: pair for pair in (made(state, now_ms) for state in (KeyState.SIGNING, KeyState.NEXT))
         }
-        self._root = new_root()
+        first = new_root(now_ms)
+        self._roots = {first.key.kid: first}
+        self._names = names_of(first.secret)
 
     def signing_keys(self) -> Sequence[SigningKey]:
         return [pair.key for pair in self._pairs.values()]
@@ -31,8 +43,8 @@ class MemoryKeys:
         pair = self._pairs.get(kid)
         return pair.private or None if pair is not None else None
 
-    def rotate(self, now_ms: int) -> str:
-        for key in after_rotation(self.signing_keys(), now_ms):
+    def rotate(self, now_ms: int, apart_ms: int) -> str:
+        for key in after_rotation(self.signing_keys(), now_ms, apart_ms):
             self._pairs[key.kid] = self._pairs[key.kid]._replace(key=key)
         following = made(KeyState.NEXT, now_ms)
         self._pairs[following.key.kid] = following
@@ -41,8 +53,29 @@ class MemoryKeys:
     def retire(self, kid: str, now_ms: int, held_ms: int) -> None:
         self._pairs[kid] = Pair(after_retiring(self.signing_keys(), kid, now_ms, held_ms), b"")
 
+    def roots(self) -> Sequence[RootKey]:
+        return [root.key for root in self._roots.values()]
+
     def root(self) -> tuple[str, bytes]:
-        return self._root
+        key, secret = list(self._roots.values())[-1]
+        return key.kid, secret
+
+    def root_of(self, kid: str) -> bytes | None:
+        root = self._roots.get(kid)
+        return root.secret or None if root is not None else None
+
+    def names(self) -> bytes:
+        return self._names
+
+    def rotate_root(self, now_ms: int) -> str:
+        for key in after_root_rotation(self.roots(), now_ms):
+            self._roots[key.kid] = self._roots[key.kid]._replace(key=key)
+        root = new_root(now_ms)
+        self._roots[root.key.kid] = root
+        return root.key.kid
+
+    def retire_root(self, kid: str, now_ms: int) -> None:
+        self._roots[kid] = Root(after_root_retiring(self.roots(), kid, now_ms), b"")
 
     def close(self) -> None:
         pass

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from actors.adapters.errands import tell
+from actors.adapters.telling import tell
 from actors.clocks import wall_ms
 from actors.domain.identity.person import PERSON, ErasureAsked, Shredded
 from actors.kernel.action import EventRecord

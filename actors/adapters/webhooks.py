@@ -2,13 +2,16 @@
 
 import base64
 import contextlib
+import errno
 import hashlib
 import hmac
 import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError, Future
 from functools import cache
 from typing import NamedTuple
 
@@ -16,11 +19,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from actors.adapters.outward import PORTS, Target, address_of, target_of
+from actors.adapters.turns import Turns
 from actors.errors import InvalidCommand
 
 DEADLINE_S = 5.0
+LEFT_S_MIN = 0.01
 ANSWER_BYTES_MAX = 4_096
 SECRET_BYTES = 32
+RESOLVING_MAX = 64
+RESOLVING_OF_ONE_MAX = 8
+"""So many names are asked for at a time, in all and for one program. A name server that is slow keeps its place."""
 _FAIL = b"FAIL"
 
 
@@ -60,8 +68,16 @@ def resolved(name: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
 
 
+class _Question(NamedTuple):
+    """A name and a port, and whoever waits for the addresses."""
+
+    name: str
+    port: int
+    asked: "Future[Sequence[str]]"
+
+
 class Sender:
-    """Sends requests, each within 5 s of its connection's begin. It follows no redirect."""
+    """Sends requests, each within 5 s in all. It follows no redirect."""
 
     def __init__(
         self,
@@ -72,21 +88,23 @@ class Sender:
         self._local_port = local_port
         self._resolve = resolve
         self._connect = connect
+        self._names = Turns(self._ask, RESOLVING_MAX, RESOLVING_OF_ONE_MAX, RESOLVING_MAX)
         self._tls = cache(ssl.create_default_context)
         """Made for the first request: it reads every authority's certificate."""
 
-    def post(self, url: str, headers: dict[str, str], body: bytes) -> Outcome:
-        """Send this, and say what became of it. Raises nothing: what a server may do wrong is an outcome."""
+    def post(self, program: str, url: str, headers: dict[str, str], body: bytes) -> Outcome:
+        """Send this for a program, and say what became of it. Raises nothing: what a server may do is an outcome."""
+        until = time.monotonic() + DEADLINE_S
         try:
             target = target_of(url, self._local_port)
-            answers = self._resolve(target.name, target.port) if target.secure else ()
+            answers = self._resolved(program, target, until) if target.secure else ()
             # The address that was checked is connected to; the name is not asked about again.
-            connection = self._connect((address_of(target, answers), target.port), DEADLINE_S)
+            connection = self._connect((address_of(target, answers), target.port), _left(until))
         except InvalidCommand as error:
             return Outcome(0, str(error))
         except OSError as error:
             return Outcome(0, f"it cannot be reached: {error.strerror or type(error).__name__}")
-        with contextlib.closing(connection), _cut_after(connection, DEADLINE_S):
+        with contextlib.closing(connection), _cut_after(connection, _left(until)):
             try:
                 if target.secure:  # the certificate must be of the name that was asked for
                     connection = self._tls().wrap_socket(connection, server_hostname=target.name)
@@ -94,6 +112,30 @@ class Sender:
                     return _exchanged(connection, target, headers, body)
             except (OSError, http.client.HTTPException) as error:
                 return Outcome(0, f"it gave no answer: {type(error).__name__}")
+
+    def _resolved(self, program: str, target: Target, until: float) -> Sequence[str]:
+        """The addresses of a name. Raises OSError, also when the system, which keeps to no deadline, is late."""
+        question = _Question(target.name, target.port, Future())
+        lost = self._names.add(program, question)
+        if lost is not None:
+            lost.asked.cancel()
+        try:
+            return question.asked.result(_left(until))
+        except (TimeoutError, CancelledError) as error:
+            question.asked.cancel()
+            raise OSError(errno.ETIMEDOUT, "its name was not found in time") from error
+
+    def _ask(self, question: _Question) -> None:
+        if not question.asked.set_running_or_notify_cancel():
+            return  # nobody waits any more
+        try:
+            question.asked.set_result(self._resolve(question.name, question.port))
+        except OSError as error:
+            question.asked.set_exception(error)
+
+
+def _left(until: float) -> float:
+    return max(until - time.monotonic(), LEFT_S_MIN)
 
 
 @contextlib.contextmanager

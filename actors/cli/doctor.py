@@ -8,13 +8,15 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from actors.cli import output, running, wiring
 from actors.cli.options import PORT_DEFAULT
+from actors.cli.standing import standing_in
+from actors.clocks import wall_ms
 from actors.errors import PlatformError
 from actors.settings import read_cluster
 
@@ -25,6 +27,13 @@ DISK_BYTES_BAD = 256 << 20
 DISK_BYTES_MIN = 2 << 30
 MEMORY_BYTES_MIN = 2 << 30
 PARTITIONS_WARN = 64
+KEYRING_FRAMES_MAX = 10_000
+KEYRING_BACK = f"stop the platform and bring its own keyring back from a copy ({wiring.KEYS_FOLDER}/ or ${wiring.KEYS})"
+KEYRING_LOST = {
+    "root": "without it sessions end and secrets that followed from it are good no more: persons log in again, "
+    "secrets are renewed, and persons are known to programs that are new to them by other names",
+    "signing": "without it tokens that it signed are refused: whoever asks with a secret gets another",
+}
 MEASURED = (
     "one producer with 3,200 commands in flight appends 932 k/s at 16 partitions, 448 k/s at 64, 103 k/s at 256, "
     "13 k/s at 1,024"
@@ -181,6 +190,44 @@ def settings(folder: Path) -> Iterator[Finding]:
         yield Finding("partitions", "good", str(cluster.partitions))
 
 
+def keyring(folder: Path) -> Iterator[Finding]:
+    """Whether the keyring has the keys that the log names, in the latest frames of it."""
+    if not folder.is_dir() or running.read_run(folder) is None:
+        if wiring.has_keys(folder):
+            yield Finding("keyring", "look", "it was not compared with the log", "ask again while the platform runs")
+        return
+    now_ms = wall_ms()
+    try:
+        standing = standing_in(folder, KEYRING_FRAMES_MAX)
+        named = {"root": standing.root_kids(now_ms), "signing": standing.signing_kids(now_ms)}
+        yield from compared(named, _known_keys(folder))
+    except PlatformError as error:
+        yield Finding("keyring", "bad", f"it cannot be compared with the log: {error}", "`hutong status` says more")
+
+
+def compared(named: Mapping[str, Collection[str]], known: Collection[str]) -> Iterator[Finding]:
+    """The keys that the log names, by what they are for, beside all that the keyring ever had."""
+    missing = {what: gone for what, kids in named.items() if (gone := sorted(kid for kid in kids if kid not in known))}
+    total, lost = sum(map(len, named.values())), sum(map(len, missing.values()))
+    if not lost:
+        yield Finding("keyring", "good", f"it has every key that the log names: {total}")
+    whose = "it is another log's, for it has no key that this log names" if lost == total else "it lacks keys"
+    for what, kids in missing.items():
+        found = f"{whose}: the log names the {what} {'key' if len(kids) == 1 else 'keys'} {', '.join(kids)}"
+        yield Finding(f"keyring, {what} keys", "bad", found, f"{KEYRING_BACK}; {KEYRING_LOST[what]}")
+
+
+def _known_keys(folder: Path) -> set[str]:
+    """Every key that the folder's keyring ever had; none where there is no keyring, which is not made here."""
+    if not wiring.has_keys(folder):
+        return set()
+    keys = wiring.keys_of(folder)
+    try:
+        return {*(key.kid for key in keys.signing_keys()), *(key.kid for key in keys.roots())}
+    finally:
+        keys.close()
+
+
 LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
     python,
     ray,
@@ -189,4 +236,5 @@ LOOKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (
     disk,
     platform,
     settings,
+    keyring,
 )

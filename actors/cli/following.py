@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -33,6 +33,7 @@ from actors.settings import ClusterSettings, ProcessSettings
 FILE = "readmodels.db"
 CURRENT_S_MAX = 5.0
 LOOK_S = 0.02
+ROOTS_FRESH_S = 1.0
 
 
 class FollowerPlan(Struct, frozen=True, kw_only=True):
@@ -83,6 +84,22 @@ class Following:
             self._failed(error)
 
 
+class _Roots:
+    """The root keys in use, read again when they are not fresh. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._read: tuple[float, list[bytes]] | None = None
+
+    def __call__(self) -> list[bytes]:
+        with self._lock:
+            now = time.monotonic()
+            if self._read is None or now - self._read[0] > ROOTS_FRESH_S:
+                self._read = (now, wiring.roots_of(self._folder))
+            return self._read[1]
+
+
 def following_of(
     folder: Path,
     log: Log,
@@ -94,8 +111,8 @@ def following_of(
 ) -> Following:
     """Begin to follow. Raises Unavailable when the file of the rows or the log cannot be used."""
     projections = projections_of(registry)
-    root, sender = cache(partial(wiring.root_of, folder)), Sender(process.webhook_local_port)
-    webhooks = Webhooks(log, cluster, registry, root, sender, process.webhook_lost_ms, wiring.report)
+    roots, sender = _Roots(folder), Sender(process.webhook_local_port)
+    webhooks = Webhooks(log, cluster, registry, roots, sender, process.webhook_lost_ms, wiring.report)
     shredding = Shredding(log, cluster, wiring.subjects_of(folder), process.unnamed_kept_ms)
     slices = slices_of((*projections, webhooks.hearing, shredding.hearing), cluster)
     ids = {log.topic_id(one.topic) for one in slices}
@@ -103,8 +120,8 @@ def following_of(
     rollout = Rollout(
         log, cluster, wiring.objects_of(folder), wiring.token_of(folder), registry.programs, wiring.report
     )
-    errands, chores = (webhooks, shredding, rollout), (shredding.tend,)
-    follower = Follower(log, rows, projections, slices, sensor, wiring.report, errands, chores)
+    errands, chores, first = (webhooks, shredding, rollout), (shredding.tend,), slices_of((ENDPOINTS,), cluster)
+    follower = Follower(log, rows, projections, slices, sensor, wiring.report, errands, chores, first)
     return Following(follower, failed)
 
 

@@ -11,7 +11,7 @@ from actors.cli.archive import open_archive
 from actors.cli.calling import ask, change, found_by
 from actors.cli.following import current_rows
 from actors.cli.showing import Facts, time_of
-from actors.cli.wiring import root_of
+from actors.cli.wiring import roots_of
 from actors.projections.deliveries import COLUMNS, TABLE
 from gateway.v1 import webhooks_pb2 as pb
 from gateway.v1.webhooks_pb2_grpc import WebhookServiceStub
@@ -30,7 +30,7 @@ def set_webhook(folder: Path, endpoint: str, url: str, events: Sequence[str], as
             WebhookServiceStub, "GetEndpoint", pb.EndpointRequest(program=program, endpoint=name)
         ),
     )
-    secret = secret_text(secret_of(root_of(folder), endpoint, found.version))
+    secret = secret_text(secret_of(roots_of(folder)[0], endpoint, found.version))
     output.result({"endpoint": endpoint, "secret": secret, **facts}, as_json, secret)
     output.say(f"hutong webhooks log {endpoint} --dir {shlex.quote(str(folder))}")
 

@@ -1,46 +1,75 @@
-"""`hutong keys`: the signing keys of a folder, and tokens for whoever may read it."""
+"""`hutong keys`: the signing keys and root keys of a folder, and tokens for whoever may read it."""
 
 from pathlib import Path
 
 from actors.cli import output
-from actors.cli.showing import time_of
+from actors.cli.showing import Facts, time_of
+from actors.cli.standing import standing_in
 from actors.cli.wiring import keys_of
 from actors.clocks import wall_ms
 from actors.errors import InvalidCommand
+from actors.ports import RootKey, RootState, SigningKey
 from actors.principal import parse
-from gateway.tokens import LIFE_S_MAX, sign
+from gateway.tokens import LIFE_S_MAX, ROTATED_APART_MS, sign
 
 
 def list_keys(folder: Path, as_json: bool) -> None:
-    """Every key, oldest first."""
+    """Every key, oldest first: those that sign, and the root keys that names and secrets follow from."""
     keys = keys_of(folder)
-    shown = [
-        {"kid": key.kid, "state": key.state.value, "made": time_of(key.made_ms), "changed": time_of(key.changed_ms)}
-        for key in keys.signing_keys()
-    ]
+    signing, roots = ([_facts(key) for key in some] for some in (keys.signing_keys(), keys.roots()))
     keys.close()
     if as_json:
-        output.result({"keys": shown}, as_json)
+        output.result({"keys": signing, "roots": roots}, as_json)
         return
-    output.table("Signing keys", ("kid", "state", "made", "since"), [tuple(key.values()) for key in shown])
+    for title, shown in (("Signing keys", signing), ("Root keys", roots)):
+        output.table(title, ("kid", "state", "made", "since"), [tuple(key.values()) for key in shown])
 
 
-def rotate_keys(folder: Path, as_json: bool) -> None:
-    """Sign with the next key from now on."""
+def _facts(key: SigningKey | RootKey) -> Facts:
+    return {"kid": key.kid, "state": key.state.value, "made": time_of(key.made_ms), "changed": time_of(key.changed_ms)}
+
+
+def rotate_keys(folder: Path, is_root: bool, as_json: bool) -> None:
+    """Sign with the next key from now on; or have all that is new follow from another root key."""
     keys = keys_of(folder)
-    kid = keys.rotate(wall_ms())
-    keys.close()
-    output.result({"signing": kid}, as_json, f"{kid} signs from now on; what the former key signed stays good")
+    try:
+        kid = keys.rotate_root(wall_ms()) if is_root else keys.rotate(wall_ms(), ROTATED_APART_MS)
+    finally:
+        keys.close()
+    if is_root:
+        said = f"what is new follows from {kid} from now on; what followed from the former root keys stays good"
+        output.result({"current": kid}, as_json, said)
+    else:
+        output.result({"signing": kid}, as_json, f"{kid} signs from now on; what the former key signed stays good")
 
 
 def retire_key(folder: Path, kid: str, at_once: bool, as_json: bool) -> None:
-    """Destroy a key whose tokens have all expired, or at once."""
+    """Destroy a key whose tokens have all expired, or at once; a root key once nothing lives under it."""
     keys = keys_of(folder)
     try:
-        keys.retire(kid, wall_ms(), 0 if at_once else LIFE_S_MAX * 1_000)
+        root = next((key for key in keys.roots() if key.kid == kid), None)
+        if root is None:
+            keys.retire(kid, wall_ms(), 0 if at_once else LIFE_S_MAX * 1_000)
+        else:
+            if root.state is RootState.FORMER:
+                _check_nothing_lives(folder, root)
+            keys.retire_root(kid, wall_ms())
     finally:
         keys.close()
-    output.result({"retired": kid}, as_json, f"{kid} is destroyed, and nothing that it signed is good any more")
+    said = "and nothing that it signed is good any more" if root is None else "under which nothing lived any more"
+    output.result({"retired": kid}, as_json, f"{kid} is destroyed, {said}")
+
+
+def _check_nothing_lives(folder: Path, root: RootKey) -> None:
+    """Raises InvalidCommand, SetupError when no platform runs, Unavailable."""
+    living = standing_in(folder).under(root.kid, root.changed_ms, wall_ms())
+    if living:
+        found = ", ".join(f"{number:,} {what}" for what, number in living.items())
+        message = (
+            f"there live under the root key {root.kid}: {found}. Sessions, codes and sign-ins end by themselves; "
+            "renew the secrets of credentials (`hutong credentials renew`) and of webhooks (RotateSecret)"
+        )
+        raise InvalidCommand(message, field="kid", reason="ROOT_KEY_IN_USE")
 
 
 def issue_token(folder: Path, principal: str, seconds: int | None, as_json: bool) -> None:

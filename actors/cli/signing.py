@@ -7,7 +7,7 @@ import typer
 from actors.cli import running
 from actors.cli.options import Folder, Json
 
-keys = typer.Typer(help="The keys that tokens are signed with, and tokens.", no_args_is_help=True)
+keys = typer.Typer(help="The keys that tokens, names and secrets follow from, and tokens.", no_args_is_help=True)
 
 
 @keys.command("list")
@@ -19,21 +19,25 @@ def list_keys(folder: Folder = None, json: Json = False) -> None:
 
 
 @keys.command("rotate")
-def rotate_keys(folder: Folder = None, json: Json = False) -> None:
-    """Sign with the next key from now on; tokens of the former stay good."""
+def rotate_keys(
+    root: Annotated[bool, typer.Option("--root", help="The root key, which names and secrets follow from.")] = False,
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Sign with the next key from now on; what followed from the former stays good."""
     from actors.cli.keys import rotate_keys
 
-    rotate_keys(running.folder_of(folder), json)
+    rotate_keys(running.folder_of(folder), root, json)
 
 
 @keys.command("retire")
 def retire_key(
     kid: Annotated[str, typer.Argument(metavar="KEY", help="The key's id; see `hutong keys list`.")],
-    now: Annotated[bool, typer.Option("--now", help="Also while tokens that it signed may be good.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="A signing key: also while its tokens may be good.")] = False,
     folder: Folder = None,
     json: Json = False,
 ) -> None:
-    """Destroy a key that signs no more."""
+    """Destroy a key that signs no more; a root key once nothing lives under it, which a running platform's log says."""
     from actors.cli.keys import retire_key
 
     retire_key(running.folder_of(folder), kid, now, json)

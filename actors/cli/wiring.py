@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.adapters.hosting import HostConfig, Hosting, Parts
+from actors.adapters.keyring import FILE as KEYRING_FILE
 from actors.adapters.keyring import FileKeys
 from actors.adapters.logging import get_logger, set_up_logging
 from actors.adapters.logs import open_log
@@ -191,15 +192,21 @@ def tallies_of(folder: Path) -> Tallies:
     return FileTallies(_keys_in(folder))
 
 
+def has_keys(folder: Path) -> bool:
+    """Whether this folder has a keyring already."""
+    return (_keys_in(folder) / KEYRING_FILE).exists()
+
+
 def _keys_in(folder: Path) -> Path:
     return Path(os.environ.get(KEYS) or folder / KEYS_FOLDER)
 
 
-def root_of(folder: Path) -> bytes:
-    """The key of this folder's keyring that secrets are derived from. Raises SetupError."""
+def roots_of(folder: Path) -> list[bytes]:
+    """The root keys of this folder's keyring that are in use, the current one first. Raises SetupError, Unavailable."""
     keys = keys_of(folder)
     try:
-        return keys.root()[1]
+        in_use = (keys.root_of(key.kid) for key in reversed(keys.roots()))
+        return [secret for secret in in_use if secret is not None]
     finally:
         keys.close()
 

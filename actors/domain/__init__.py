@@ -27,6 +27,7 @@ from actors.domain.ways.rules import RULES
 from actors.domain.ways.share import SHARE
 from actors.domain.webhook.delivery import DELIVERY
 from actors.domain.webhook.endpoint import ENDPOINT
+from actors.domain.webhook.roster import ROSTER
 
 ENTITIES = (
     *(
@@ -48,6 +49,6 @@ ENTITIES = (
         QUOTA,
     ),
     *(PERSON, IDENTITY, LOGIN, CREDENTIAL),
-    *(ENDPOINT, DELIVERY),
+    *(ENDPOINT, ROSTER, DELIVERY),
     *(TEMPLATE, GRANTS, BOX, INBOX, PAGE, WINDOW),
 )

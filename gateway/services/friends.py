@@ -17,6 +17,7 @@ from actors.registry import PREFIX
 from gateway.answering import Context
 from gateway.authority import denied
 from gateway.services.belonging import check_runs
+from gateway.services.persons import openid_of
 from gateway.services.vault import KeyedService
 from gateway.steps import Steps, stamped
 from gateway.v1 import friends_pb2 as pb
@@ -82,26 +83,27 @@ class FriendsService(KeyedService, friends_pb2_grpc.FriendsServiceServicer):
             person = steps.person
             friends = (await steps.look(FRIENDS.at(person), "friends", _Friends)).friends
             people = (person, *friends[:BOARD_FRIENDS_MAX])
-            entities = [self._shown(request, one) for one in people]
             shown: list[object] = []
-            for at in range(0, len(entities), ASKED_AT_ONCE):
-                some = entities[at : at + ASKED_AT_ONCE]
-                shown += await asyncio.gather(*(steps.shown(entity, request.view) for entity in some))
+            for at in range(0, len(people), ASKED_AT_ONCE):
+                some = people[at : at + ASKED_AT_ONCE]
+                shown += await asyncio.gather(*(self._seen(steps, request, one) for one in some))
             rows = _ranked(dict(zip(people, shown, strict=True)), request.by)
             return pb.ListBoardResponse(rows=rows, more=len(friends) > BOARD_FRIENDS_MAX)
 
         return await self.answer(context, "ListBoard", self._own(context), "", work)
 
-    def _shown(self, request: pb.ListBoardRequest, person: str) -> Ref[Any]:
-        """The person's entity, if friends may see this of it. Raises NotFound, PermissionDenied, InvalidCommand."""
-        who = person if self.vault is None else self.vault.derived.openid(request.program, person)
+    async def _seen(self, steps: Steps, request: pb.ListBoardRequest, person: str) -> object:
+        """What the person's entity shows, if friends may see it. Raises NotFound, PermissionDenied, InvalidCommand."""
+        who = person
+        if self.vault is not None:
+            who = await openid_of(steps, self.vault.derived, request.program, person)
         path = "/".join(part for part in (request.collection, who, request.under) if part)
         route = self._routes.to(f"{PREFIX}/{request.program}/{path}")
         entity_id = route.entity.partition("/")[2]
         whose = route.kind.owner.get(Role.PERSON)
         if request.view not in route.kind.friends_see or whose is None or whose(entity_id) != who:
             raise denied()
-        return route.kind.at(entity_id)
+        return await steps.shown(route.kind.at(entity_id), request.view)
 
     async def _change(
         self,

@@ -28,7 +28,7 @@ from gateway.ingress import Ingress
 from gateway.oidc import Issuer
 from gateway.routes import Routes
 from gateway.services.belonging import check_of_program, check_runs
-from gateway.services.persons import good_person, use
+from gateway.services.persons import good_person, openid_of, use
 from gateway.services.vault import KeyedService
 from gateway.steps import Answer, Steps, stamped
 from gateway.tokens import Why, refusal
@@ -37,6 +37,8 @@ from gateway.v1 import identity_pb2_grpc
 
 _WORD_CHARS_MAX = 256
 _LOGIN_CHARS = 16
+_ABOUT_CHARS = 32
+"""What a code begins with is another for every code."""
 
 
 class _Issued(Struct):
@@ -177,9 +179,8 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
         async def work(steps: Steps) -> pb.IssueCodeResponse:
             vault, person = self.open(steps), steps.person
             check_runs(self._routes, request.program)
-            at = IDENTITY.at(f"{request.program}/{vault.derived.openid(request.program, person)}")
-            await use(steps, person, at.id, 1)
-            quotas = self.process
+            openid = await use(steps, vault.derived, request.program, person, 1)
+            at, quotas = IDENTITY.at(f"{request.program}/{openid}"), self.process
             issue = IssueCode(quotas.login_code_ms, quotas.login_codes_minute_max, quotas.login_codes_open_max)
             answer = await steps.ask(at, issue)
             issued = answer.reply(_Issued)
@@ -192,32 +193,43 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
 
     async def ExchangeCode(self, request: pb.ExchangeCodeRequest, context: Context) -> pb.ExchangeCodeResponse:
         """A code that is not ours, or of another program, is refused before the log."""
-        program = request.program
-        login = None if self.vault is None else self.vault.derived.shown(request.code)
-        about = PERSON.at("" if login is None else login.person)
+        program, about = request.program, IDENTITY.at(request.code[:_ABOUT_CHARS])
 
         async def work(steps: Steps) -> pb.ExchangeCodeResponse:
             vault = self.open(steps)
             await check_of_program(steps, program)
+            login = vault.derived.shown(request.code)
             if login is None:
                 raise InvalidCommand("this is no login code of this platform", field="code", reason="INVALID_CODE")
             if login.program != program:
                 raise Reject("code_of_other_program")
             await good_person(steps, login.person)
             unionid = await _unionid(steps, vault.derived, program, login.person)
-            openid = vault.derived.openid(program, login.person)
-            redeem = Redeem(login.n, vault.derived.kid, self.process.session_key_ms)
-            answer = await steps.ask(IDENTITY.at(f"{program}/{openid}"), redeem)
+            openid = await openid_of(steps, vault.derived, program, login.person)
+            kid, answer = await self._redeemed(steps, vault.derived, f"{program}/{openid}", login.n)
             opened = answer.reply(_Opened)
             response = pb.ExchangeCodeResponse(
                 openid=openid,
                 unionid=unionid,
-                session=vault.derived.session(program, openid, opened.version),
+                session=vault.derived.session(kid, program, openid, opened.version),
                 until_ms=opened.until_ms,
             )
             return stamped(response, answer)
 
         return await self.answer(context, "ExchangeCode", about, request.request_id, work)
+
+    async def _redeemed(self, steps: Steps, derived: Derived, link: str, n: int) -> tuple[str, Answer]:
+        """The code is used: by which root key. A retry is the call that it was, though the keys were rotated since."""
+        former: InvalidCommand | None = None
+        for kid in derived.kids():
+            try:
+                return kid, await steps.ask(IDENTITY.at(link), Redeem(n, kid, self.process.session_key_ms))
+            except InvalidCommand as error:
+                if error.reason != "REQUEST_ID_REUSED":
+                    raise
+                former = former or error
+        assert former is not None, "a keyring has a root key"
+        raise former
 
     async def CheckSession(self, request: pb.CheckSessionRequest, context: Context) -> pb.CheckSessionResponse:
         """One that is past half of its time lives on from now; only that is written."""
@@ -257,8 +269,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
         async def work(steps: Steps) -> pb.GetPersonTokenResponse:
             vault, person = self.open(steps), steps.person
             check_runs(self._routes, request.program)
-            openid = vault.derived.openid(request.program, person)
-            await use(steps, person, f"{request.program}/{openid}", 1)
+            openid = await use(steps, vault.derived, request.program, person, 1)
             token = vault.token(Principal(Role.PERSON, request.program, openid))
             return pb.GetPersonTokenResponse(openid=openid, token=token)
 

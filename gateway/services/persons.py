@@ -1,9 +1,16 @@
 """What services ask of a person's account before anything is done, or kept, for the person."""
 
+from msgspec import Struct
+
 from actors.domain.identity import person as people
 from actors.domain.identity.person import PERSON
 from actors.errors import NotFound, Reject
+from gateway.deriving import Derived
 from gateway.steps import Steps
+
+
+class _Used(Struct):
+    link: str
 
 
 async def good_person(steps: Steps, person: str) -> people.Person:
@@ -18,10 +25,19 @@ async def good_person(steps: Steps, person: str) -> people.Person:
     return found
 
 
-async def use(steps: Steps, person: str, link: str, n: int) -> None:
-    """The person is to be known to have this link, before anything is kept under it: so it can be erased.
+async def openid_of(steps: Steps, derived: Derived, program: str, person: str) -> str:
+    """By which name the program knows the person: the one that it was given, or the one that it would be given now."""
+    link = await steps.look(PERSON.at(person), "link", str, program=program)
+    return link.partition("/")[2] or derived.openid(program, person)
 
-    The call's n-th step is kept for it. Raises what `good_person` raises.
+
+async def use(steps: Steps, derived: Derived, program: str, person: str, n: int) -> str:
+    """The person is to be known to be known to this program, before anything is kept there: so it can be erased.
+
+    Returns by which name. The call's n-th step is kept for it. Raises what `good_person` raises.
     """
-    if link not in (await good_person(steps, person)).links:
-        await steps.ask(PERSON.at(person), people.Use(link), n)
+    link = people.link_of(await good_person(steps, person), program)
+    if not link:
+        wanted = people.Use(f"{program}/{derived.openid(program, person)}")
+        link = (await steps.ask(PERSON.at(person), wanted, n)).reply(_Used).link
+    return link.partition("/")[2]

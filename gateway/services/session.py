@@ -22,7 +22,7 @@ from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.belonging import check_page
 from gateway.services.opening import Openings, opener, write_opened
-from gateway.services.persons import use
+from gateway.services.persons import openid_of, use
 from gateway.services.shown import Catalogue
 from gateway.services.vault import KeyedService
 from gateway.steps import Answer, Steps, stamped
@@ -65,11 +65,12 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
         program = request.program
 
         async def work(steps: Steps) -> pb.OpenResponse:
-            openid, person = self._opener(steps, program, request.openid)
+            openid, person = await self._opener(steps, program, request.openid)
             await self._catalogue.learn(program, steps.until_ms)
             at, command = self._openings().opening(request, openid)
-            if person and steps.principal is not None:
-                await use(steps, person, at.id, 2)
+            if person and steps.principal is not None and self.vault is not None:
+                openid = await use(steps, self.vault.derived, program, person, 2)
+                at, command = self._openings().opening(request, openid)
             answer = await steps.ask(at, command)
             response = stamped(pb.OpenResponse(), answer)
             write_opened(response, answer.payload)
@@ -133,14 +134,14 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
 
         return await self.answer(context, method, _addressed(request.session), request.request_id, work)
 
-    def _opener(self, steps: Steps, program: str, asked: str) -> tuple[str, str]:
+    async def _opener(self, steps: Steps, program: str, asked: str) -> tuple[str, str]:
         """Who opens: as the program knows it, and as the platform does, "" where only the program does.
 
         Raises PermissionDenied, InvalidCommand.
         """
         principal = steps.principal
         if principal is not None and principal.role is Role.ACCOUNT and self.vault is not None:
-            openid = self.vault.derived.openid(program, principal.subject)
+            openid = await openid_of(steps, self.vault.derived, program, principal.subject)
             if asked not in ("", openid):
                 raise denied()
             return openid, principal.subject

@@ -46,7 +46,8 @@ class WebhookService(TypedService, webhooks_pb2_grpc.WebhookServiceServicer):
             await check_of_program(steps, request.program, _TEAM)
             check_runs(self._routes, request.program)
             target_of(request.url, self.process.webhook_local_port)
-            return _change(await steps.ask(at, Set(request.url, tuple(request.events))))
+            wanted = Set(request.url, tuple(request.events), self.process.webhook_endpoints_max)
+            return _change(await steps.ask(at, wanted))
 
         return await self.answer(context, "SetEndpoint", at, request.request_id, work)
 

@@ -82,7 +82,8 @@ class WebhookServiceServicer:
     """
 
     def SetEndpoint(self, request, context):
-        """Tell an address of events from now on, or change which. WEBHOOK_ADDRESS says what an address may not be.
+        """Tell an address of events from now on, or change which. WEBHOOK_ADDRESS says what an address may not be;
+        too_many_endpoints that the program has as many as it may: remove one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -20,9 +20,10 @@ from actors.cli.history import explained
 from actors.cli.packing import key_of
 from actors.cli.releasing import release_all
 from actors.clocks import wall_ms
-from actors.errors import Unavailable
+from actors.errors import InvalidCommand, Unavailable
 from actors.registry import shipped_programs
 from gateway.client import Client
+from gateway.tokens import ROTATED_APART_MS
 from gateway.v1 import webhooks_pb2
 from gateway.v1.webhooks_pb2_grpc import WebhookServiceStub
 from loadtests.city.audit import audit
@@ -182,17 +183,22 @@ def _hold_keyring(platform: Platform, counts: Counts) -> None:
 
 
 def _rotate(platform: Platform, counts: Counts) -> None:
-    """The next key signs from now on."""
+    """The next key signs from now on, and what is new follows from another root key."""
     keys = wiring.keys_of(platform.folder)
+    rotations: dict[str, Callable[[int], str]] = {
+        "keys rotated": lambda now_ms: keys.rotate(now_ms, ROTATED_APART_MS),
+        "root key rotated": keys.rotate_root,
+    }
+    for kind, rotate in rotations.items():
 
-    def is_rotated() -> bool:
-        with contextlib.suppress(Unavailable):
-            return keys.rotate(wall_ms()) != ""
-        return False
+        def is_rotated(rotate: Callable[[int], str] = rotate) -> bool:
+            with contextlib.suppress(Unavailable, InvalidCommand):  # the keyring is held, or they were just rotated
+                return rotate(wall_ms()) != ""
+            return False
 
-    until(is_rotated, BACK_S_MAX, "the keys are rotated")
+        until(is_rotated, BACK_S_MAX, kind)
+        counts.fault(kind)
     keys.close()
-    counts.fault("keys rotated")
 
 
 # -- afterwards -------------------------------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from actors.adapters.keyring import FileKeys
+from actors.cli import doctor
 from actors.cli.wiring import keys_of
 from actors.clocks import wall_ms
+from actors.errors import InvalidCommand
 from gateway.tokens import Verifier
 from tests.cli.running import Said, dev, hutong
 
@@ -66,6 +68,49 @@ def test_a_platform_that_requires_identity_does_what_a_token_proves_and_no_more(
             asks("person/bike/bob", ann, "bike.return", '{"station": "north"}').error["reason"] == "PERMISSION_DENIED"
         )
         assert '"caller":"person/bike/ann"' in platform("why", hired["request_id"]).out.replace(" ", "")
+
+
+def test_root_keys_are_listed_and_rotated_and_the_current_one_is_not_retired(tmp_path: Path) -> None:
+    def roots() -> list[tuple[str, str]]:
+        listed = hutong("keys", "list", "--dir", tmp_path, "--json").value["roots"]
+        return [(key["kid"], key["state"]) for key in listed]
+
+    ((first, state),) = roots()
+    assert state == "current"
+    assert hutong("keys", "retire", first, "--dir", tmp_path, "--json").error["reason"] == "ROOT_KEY_IN_USE"
+    second = hutong("keys", "rotate", "--root", "--dir", tmp_path, "--json").value["current"]
+    assert roots() == [(first, "former"), (second, "current")]
+    refused = hutong("keys", "retire", first, "--dir", tmp_path, "--json").error
+    assert refused["reason"] == "NOT_RUNNING", "what lives under it, a running platform's log says"
+    assert roots() == [(first, "former"), (second, "current")]
+    assert second in hutong("keys", "list", "--dir", tmp_path).out
+
+
+def test_a_second_rotation_at_once_is_refused(tmp_path: Path) -> None:
+    now_ms = wall_ms()
+    keys_of(tmp_path).rotate(now_ms + 3_600_000, 0)
+    assert hutong("keys", "rotate", "--dir", tmp_path, "--json").status == 0, "by a clock that was set back"
+    keys_of(tmp_path).rotate(wall_ms() + 60_000, 0)
+    before = hutong("keys", "list", "--dir", tmp_path, "--json").value
+    with pytest.raises(InvalidCommand, match="rotated less than"):
+        keys_of(tmp_path).rotate(wall_ms() + 60_000, 50_000)
+    assert hutong("keys", "list", "--dir", tmp_path, "--json").value == before
+
+
+def test_the_doctor_names_the_keys_that_a_keyring_lacks_and_one_that_is_another_logs() -> None:
+    named = {"root": {"r1", "r2"}, "signing": {"s1"}}
+    (good,) = doctor.compared(named, {"r1", "r2", "s1", "s2"})
+    assert (good.verdict, good.found) == ("good", "it has every key that the log names: 3")
+    (lacks,) = doctor.compared(named, {"r1", "s1"})
+    assert (lacks.what, lacks.verdict) == ("keyring, root keys", "bad")
+    assert lacks.found == "it lacks keys: the log names the root key r2"
+    assert "bring its own keyring back" in lacks.then
+    others = list(doctor.compared(named, {"x"}))
+    assert [one.verdict for one in others] == ["bad", "bad"]
+    assert all("another log's" in one.found for one in others)
+    assert ["r1, r2" in others[0].found, "s1" in others[1].found] == [True, True]
+    (nothing,) = doctor.compared({"root": set(), "signing": set()}, set())
+    assert nothing.verdict == "good"
 
 
 @pytest.mark.parametrize("principal", ["ann", "person/bike", "root/x", "person/bike/a b"])

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from actors.cli import doctor
 from actors.cli.running import dialled
 from tests.cli.running import Platform, dev
 from tests.gateway.certificates import Authority
@@ -79,6 +81,37 @@ def test_a_server_gets_its_token_for_a_secret_until_its_credential_is_disabled(
     assert closed("why", disabled["request_id"]).value["calls"]
     assert closed("credentials token").error["reason"] == "credential_disabled"
     assert closed("credentials renew", "bike").error["reason"] == "INVALID_CREDENTIAL"
+
+
+@cluster
+def test_a_root_key_is_retired_once_nothing_lives_under_it_and_the_doctor_compares_keyring_and_log(
+    closed: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looks(named: int) -> dict[str, doctor.Finding]:
+        until = time.monotonic() + 60
+        while True:  # events come to their topic behind the answers
+            found = {finding.what: finding for finding in doctor.keyring(closed.folder)}
+            if time.monotonic() > until or ("keyring" in found and found["keyring"].found.endswith(f" {named}")):
+                return found
+
+    second = closed("keys rotate", "--root").value["current"]
+    third = closed("keys rotate", "--root").value["current"]
+    assert closed("keys retire", second).value == {"retired": second}
+    monkeypatch.setenv("HUTONG_SECRET", closed.text("credentials renew", "merchant/m1").strip())
+    closed("credentials token")
+    assert "1" in looks(1)["keyring"].found
+    closed("keys rotate", "--root")
+    refused = closed("keys retire", third).error
+    assert refused["reason"] == "ROOT_KEY_IN_USE"
+    assert "credentials' secrets" in refused["message"]
+    assert closed("credentials token").status == 0, "a secret of a former root key is good"
+    states = [key["state"] for key in closed("keys list").value["roots"]][-3:]
+    assert states == ["retired", "former", "current"]
+    monkeypatch.setenv("HUTONG_KEYS", str(tmp_path / "another"))
+    lacks = {finding.what: finding for finding in doctor.keyring(closed.folder)}["keyring, signing keys"]
+    assert lacks.verdict == "bad"
+    assert "another log's" in lacks.found
+    assert not (tmp_path / "another").exists(), "the doctor makes no keyring"
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,30 @@
 """The follower's errand over a log: events become deliveries of one name each, tries requests, outcomes commands."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
-from msgspec import Struct, json, msgpack
+from msgspec import Struct, json, msgpack, structs
 
-from actors.adapters.errands import Webhooks
+from actors.adapters.errands import WAITING_MAX, Webhooks
+from actors.adapters.following import Follower
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryRows
+from actors.adapters.telling import TELLINGS
+from actors.adapters.telling import tell as tell_them
 from actors.adapters.webhooks import Outcome, Sender
 from actors.clocks import wall_ms
-from actors.domain.identity.person import FOLLOWER
+from actors.domain.identity.person import FOLLOWER, PERSON, Erase
 from actors.domain.webhook.delivery import Begin, Tried, Trying
-from actors.domain.webhook.endpoint import Changed, Endpoint
+from actors.domain.webhook.endpoint import ENDPOINT, Changed, Endpoint, Remove
+from actors.errors import Unavailable
 from actors.kernel.action import EventRecord
-from actors.kernel.record import Invoke, Slice, decode_frame
+from actors.kernel.record import Invoke, Slice, decode_frame, encode_frame
+from actors.kernel.routing import partition_of
+from actors.ports import Change, Fetched, Place, Reader
 from actors.projections.endpoints import ENDPOINTS, fold
 from actors.registry import Registry, load_programs, shipped_programs
+from actors.sensor import Sensor
 from actors.settings import ClusterSettings
 
 CLUSTER = ClusterSettings(partitions=2)
@@ -33,7 +41,8 @@ class Posted(Sender):
         super().__init__()
         self.posts: list[tuple[str, dict[str, str], bytes]] = []
 
-    def post(self, url: str, headers: dict[str, str], body: bytes) -> Outcome:
+    def post(self, program: str, url: str, headers: dict[str, str], body: bytes) -> Outcome:
+        assert program == "bike"
         self.posts.append((url, headers, body))
         return Outcome(204, "good")
 
@@ -52,7 +61,7 @@ def registry() -> Registry:
 
 
 def webhooks(log: MemoryLog, registry: Registry, sender: Sender) -> Webhooks:
-    return Webhooks(log, CLUSTER, registry, lambda: b"root", sender, DAY_MS, lambda _what, _facts: None)
+    return Webhooks(log, CLUSTER, registry, lambda: (b"root",), sender, DAY_MS, lambda _what, _facts: None)
 
 
 def event(entity: str, said: Struct, n: int = 1, stamp_ms: int = NOW_MS) -> EventRecord:
@@ -69,14 +78,11 @@ def asked(log: MemoryLog) -> list[tuple[str, Begin | Tried]]:
     found: list[tuple[str, Begin | Tried]] = []
     for partition in range(CLUSTER.partitions):
         slice_ = Slice(CLUSTER.commands_topic, partition)
-        reader = log.reader()
-        reader.assign({slice_: 0})
-        for fetched in reader.poll(0):
+        for fetched in log.fetch(slice_, 0, 1 << 30):
             for record in decode_frame(*slice_, fetched.offset, fetched.frame).records:
                 assert isinstance(record, Invoke)
                 assert record.caller == FOLLOWER
                 found.append((record.entity, msgpack.decode(record.command, type=Begin | Tried)))
-        reader.close()
     return found
 
 
@@ -189,6 +195,68 @@ def test_a_try_to_an_endpoint_that_was_removed_fails_unsent(log: MemoryLog, regi
     assert (sender.posts, told) == ([], [("webhook.delivery/bike/d1", Tried(1, 0, "the endpoint is removed"))])
 
 
+def test_every_entity_that_an_errand_tells_is_told_where_it_is(log: MemoryLog) -> None:
+    for telling in TELLINGS:
+        for command in telling.commands:
+            made = {field.name: b"x" if field.name == "body" else 1 for field in structs.fields(command)}
+            names = [f"bike/n{n}" for n in range(8)]
+            tell_them(log, CLUSTER, [(telling.to.at(name), command(**made)) for name in names])
+            for partition in range(CLUSTER.partitions):
+                slice_ = Slice(CLUSTER.commands_topic, partition)
+                for fetched in log.fetch(slice_, 0, 1 << 30):
+                    for record in decode_frame(*slice_, fetched.offset, fetched.frame).records:
+                        assert isinstance(record, Invoke)
+                        key = telling.to.routing(record.entity.partition("/")[2])
+                        assert partition == partition_of(key, CLUSTER.partitions, CLUSTER.groups)
+
+
+def test_what_no_errand_tells_is_not_written(log: MemoryLog) -> None:
+    for to, command in ((ENDPOINT.at("bike/main"), Remove()), (PERSON.at("ann"), Erase())):
+        with pytest.raises(AssertionError, match="no errand tells"):
+            tell_them(log, CLUSTER, [(to, command)])
+    assert all(log.span(Slice(CLUSTER.commands_topic, partition)).end == 0 for partition in range(CLUSTER.partitions))
+
+
+class Slow(Sender):
+    """One program's server never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_over = threading.Event()
+
+    def post(self, program: str, url: str, headers: dict[str, str], body: bytes) -> Outcome:
+        del url, headers, body
+        if program == "bike":
+            self.is_over.wait(60)
+        return Outcome(204, program)
+
+
+def test_slow_endpoints_of_one_program_do_not_make_anothers_tries_late(log: MemoryLog, registry: Registry) -> None:
+    sender = Slow()
+    errand = webhooks(log, registry, sender)
+    tell(errand, endpoint("owed"), endpoint("owed", name="taxi/main"))
+    for n in range(3 * WAITING_MAX):
+        tell(errand, event(f"webhook.delivery/bike/d{n}", Trying(1, 0, "bike/main", b"{}"), n))
+    tell(errand, event("webhook.delivery/taxi/e1", Trying(1, 0, "taxi/main", b"{}")))
+    told = outcome(log)
+    sender.is_over.set()
+    errand.close()
+    assert told == [("webhook.delivery/taxi/e1", Tried(1, 204, "taxi"))]
+
+
+def test_a_try_that_waited_until_it_was_given_up_as_lost_is_not_sent(log: MemoryLog, registry: Registry) -> None:
+    sender = Posted()
+    errand = webhooks(log, registry, sender)
+    now_ms = wall_ms()
+    tell(errand, endpoint("owed"))
+    tell(errand, event("webhook.delivery/bike/d1", Trying(1, 0, "bike/main", b"{}"), 1, now_ms - 2 * DAY_MS))
+    tell(errand, event("webhook.delivery/bike/d2", Trying(1, 0, "bike/main", b"{}"), 2, now_ms))
+    told = outcome(log)
+    errand.close()
+    assert [entity for entity, _ in told] == ["webhook.delivery/bike/d2"]
+    assert len(sender.posts) == 1
+
+
 def test_endpoints_are_known_from_the_rows(log: MemoryLog, registry: Registry) -> None:
     rows = MemoryRows([ENDPOINTS])
     rows.write(fold(endpoint("bike.ride-ended")), {})
@@ -197,6 +265,100 @@ def test_endpoints_are_known_from_the_rows(log: MemoryLog, registry: Registry) -
     tell(errand, ride())
     errand.close()
     assert len(asked(log)) == 1
+
+
+LIFE = ((1_000, "active"), (3_000, "paused"), (4_000, "active"), (6_000, "removed"))
+"""How an endpoint stands from some moment of the log's time on."""
+RIDES_MS = (500, 1_000, 2_000, 3_500, 5_000, 7_000)
+TOLD_MS = [1_000, 2_000, 5_000]
+
+
+class OneByOne(MemoryLog):
+    """Gives a reader one frame at a time, of the slices in this order."""
+
+    def __init__(self, order: Sequence[Slice]) -> None:
+        super().__init__(lambda: NOW_MS)
+        self._order = order
+
+    def reader(self) -> Reader:
+        return _OneByOne(super().reader(), self._order)
+
+
+class _OneByOne:
+    def __init__(self, reader: Reader, order: Sequence[Slice]) -> None:
+        self._reader, self._order = reader, order
+        self._held: list[Fetched] = []
+        self.wake, self.close = reader.wake, reader.close
+
+    def assign(self, positions: Mapping[Slice, int]) -> None:
+        self._reader.assign(positions)
+        self._held = [one for one in self._held if one.slice in positions]
+
+    def poll(self, timeout_ms: int) -> Sequence[Fetched]:
+        more = self._reader.poll(0 if self._held else timeout_ms)
+        self._held = sorted((*self._held, *more), key=lambda one: (self._order.index(one.slice), one.offset))
+        held, self._held = self._held[:1], self._held[1:]
+        return held
+
+
+class Failing(MemoryRows):
+    """The write of this number fails once, as it does on a full disk: the follower begins again at its rows."""
+
+    def __init__(self, fails_at: int) -> None:
+        super().__init__([ENDPOINTS])
+        self._left = fails_at
+
+    def write(self, changes: Sequence[Change], places: Mapping[Slice, Place]) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise Unavailable("the disk is full", outcome="NOT_APPENDED")
+        super().write(changes, places)
+
+
+def frame_of(slice_: Slice, events: Sequence[EventRecord]) -> bytes:
+    return encode_frame(*slice_, "h1", 0, "", [msgpack.encode(one) for one in events])
+
+
+@pytest.mark.parametrize("fails_at", [0, 2, len(LIFE), len(LIFE) + 3])
+@pytest.mark.parametrize("is_endpoint_last", [False, True])
+def test_an_event_is_told_by_how_its_endpoint_stood_at_its_own_time_in_whatever_order_topics_are_read(
+    registry: Registry, fails_at: int, is_endpoint_last: bool
+) -> None:
+    changes, rides = (Slice(CLUSTER.events_topic_of(kind), 0) for kind in ("webhook.endpoint", "bike.rider"))
+    slices = [rides, changes] if is_endpoint_last else [changes, rides]
+    log = OneByOne(slices)
+    log.create(CLUSTER.topics(("webhook.endpoint", "bike.rider")))
+    for n, (from_ms, state) in enumerate(LIFE):
+        changed = Changed(Endpoint(state, "https://shop.com/in", ("bike.ride-ended",), 1, 0, 0))
+        said = structs.replace(event("webhook.endpoint/bike/main", changed, n, from_ms), partition=0)
+        log.append(changes, frame_of(changes, [said])).result()
+    for n, stamp_ms in enumerate(RIDES_MS):
+        log.append(rides, frame_of(rides, [ride(n, stamp_ms)])).result()
+    errand, heard = webhooks(log, registry, Posted()), Heard(len(LIFE) + len(RIDES_MS))
+    follower = Follower(
+        log, Failing(fails_at), [ENDPOINTS], slices, heard, lambda _what, _facts: None, [errand], first=[changes]
+    )
+    thread = threading.Thread(target=follower.run)
+    thread.start()
+    assert heard.all.wait(60)
+    follower.stop()
+    thread.join()
+    begun = {entity: json.decode(begin.body) for entity, begin in asked(log) if isinstance(begin, Begin)}
+    assert sorted(one["stamp_ms"] for one in begun.values()) == TOLD_MS
+
+
+class Heard(Sensor):
+    """Knows when so many events were followed."""
+
+    def __init__(self, events: int) -> None:
+        self._left = events
+        self.all = threading.Event()
+
+    def events_followed(self, events: int, seconds: float) -> None:
+        del seconds
+        self._left -= events
+        if self._left <= 0:
+            self.all.set()
 
 
 def test_the_endpoints_of_one_program_leave_room_for_those_of_another(log: MemoryLog, registry: Registry) -> None:

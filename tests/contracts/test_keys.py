@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.adapters.keyfile import MASTER_FILE
-from actors.adapters.keyring import FileKeys
+from actors.adapters.keyring import ROOTS_MAX, FileKeys
 from actors.adapters.memory_keys import MemoryKeys
 from actors.errors import InvalidCommand, NotFound, SetupError
-from actors.ports import Keys, KeyState
+from actors.ports import Keys, KeyState, RootState
 
 HELD_MS = 1_000
 
@@ -47,7 +47,7 @@ class KeysContract(ABC):
 
     def test_a_private_half_is_there_until_its_key_is_retired(self, keys: Keys) -> None:
         kid, private = keys.signer()
-        keys.rotate(1)
+        keys.rotate(1, 0)
         assert keys.private(kid) == private != keys.private(keys.signer()[0])
         keys.retire(kid, 2, 0)
         assert keys.private(kid) is None
@@ -55,16 +55,66 @@ class KeysContract(ABC):
 
     def test_a_rotation_signs_with_what_was_next_and_makes_another(self, keys: Keys) -> None:
         first, following = keys.signer()[0], kid_in(keys, KeyState.NEXT)
-        assert keys.rotate(5) == following == keys.signer()[0]
+        assert keys.rotate(5, 0) == following == keys.signer()[0]
         assert kid_in(keys, KeyState.VERIFYING) == first
         assert kid_in(keys, KeyState.NEXT) not in (first, following)
         assert [key.changed_ms for key in keys.signing_keys()] == [5, 5, 5]
 
-    def test_there_is_one_root_key_which_no_rotation_changes(self, keys: Keys) -> None:
+    def test_a_second_rotation_before_everybody_knows_the_next_key_is_refused_and_changes_nothing(
+        self, keys: Keys
+    ) -> None:
+        keys.rotate(5_000, 1_000)
+        before = keys.signing_keys()
+        for now_ms in (5_000, 5_999):
+            with pytest.raises(InvalidCommand, match="not every gateway knows") as refused:
+                keys.rotate(now_ms, 1_000)
+            assert refused.value.reason == "KEYS_JUST_ROTATED"
+        assert keys.signing_keys() == before
+        following = kid_in(keys, KeyState.NEXT)
+        assert keys.rotate(6_000, 1_000) == following
+        assert keys.rotate(10, 1_000) == keys.signer()[0], "a clock that was set back keeps nobody from it for ever"
+
+    def test_a_new_keyring_has_one_root_key_which_a_rotation_of_signing_keys_does_not_change(self, keys: Keys) -> None:
         kid, root = keys.root()
         assert (len(kid), len(root)) == (16, 32)
-        keys.rotate(5)
-        assert keys.root() == (kid, root)
+        keys.rotate(5, 0)
+        assert (keys.root(), [key.state for key in keys.roots()]) == ((kid, root), [RootState.CURRENT])
+
+    def test_a_rotation_makes_another_root_key_and_the_former_stays(self, keys: Keys) -> None:
+        (first, secret), names = keys.root(), keys.names()
+        second = keys.rotate_root(7)
+        assert (keys.root()[0], keys.root_of(first)) == (second, secret)
+        assert [(key.kid, key.state) for key in keys.roots()] == [
+            (first, RootState.FORMER),
+            (second, RootState.CURRENT),
+        ]
+        assert [key.changed_ms for key in keys.roots()] == [7, 7]
+        assert keys.root_of(second) == keys.root()[1] != secret
+        assert keys.names() == names
+
+    def test_a_retired_root_key_is_gone_and_what_names_follow_from_stays(self, keys: Keys) -> None:
+        first, names = keys.root()[0], keys.names()
+        with pytest.raises(InvalidCommand, match="rotate first") as refused:
+            keys.retire_root(first, 6)
+        assert refused.value.reason == "ROOT_KEY_IN_USE"
+        second = keys.rotate_root(7)
+        for now_ms in (8, 9):
+            keys.retire_root(first, now_ms)
+        assert [(key.state, key.changed_ms) for key in keys.roots()] == [(RootState.RETIRED, 8), (RootState.CURRENT, 7)]
+        assert (keys.root_of(first), keys.root()[0], keys.names()) == (None, second, names)
+        for kid in ("no-such", ""):
+            with pytest.raises(NotFound, match="there is no key"):
+                keys.retire_root(kid, 9)
+
+    def test_so_many_root_keys_are_in_use_at_a_time(self, keys: Keys) -> None:
+        for now_ms in range(1, ROOTS_MAX):
+            keys.rotate_root(now_ms)
+        before = keys.roots()
+        with pytest.raises(InvalidCommand, match="retire one of them") as refused:
+            keys.rotate_root(50)
+        assert (refused.value.reason, keys.roots()) == ("ROOT_KEYS_MAX", before)
+        keys.retire_root(before[3].kid, 51)
+        keys.rotate_root(52)
 
     def test_a_key_that_signs_or_is_next_cannot_be_retired(self, keys: Keys) -> None:
         before = keys.signing_keys()
@@ -76,7 +126,7 @@ class KeysContract(ABC):
 
     def test_a_key_is_held_as_long_as_what_it_signed_may_be_good(self, keys: Keys) -> None:
         former = keys.signer()[0]
-        keys.rotate(5_000)
+        keys.rotate(5_000, 0)
         with pytest.raises(InvalidCommand, match="may be good") as refused:
             keys.retire(former, 5_000 + HELD_MS - 1, HELD_MS)
         assert refused.value.reason == "KEY_IN_USE"
@@ -85,7 +135,7 @@ class KeysContract(ABC):
 
     def test_retiring_again_changes_nothing(self, keys: Keys) -> None:
         former = keys.signer()[0]
-        keys.rotate(1)
+        keys.rotate(1, 0)
         keys.retire(former, 2, 0)
         before = keys.signing_keys()
         keys.retire(former, 9, 0)
@@ -101,7 +151,7 @@ class KeysContract(ABC):
         for number, step in enumerate(steps):
             former = [key.kid for key in keys.signing_keys() if key.state is KeyState.VERIFYING]
             if step == "1" or not former:
-                keys.rotate(number)
+                keys.rotate(number, 0)
             else:
                 keys.retire(former[0], number, 0)
             states = [key.state for key in keys.signing_keys()]
@@ -122,8 +172,10 @@ class TestFileKeys(KeysContract):
     def test_it_is_as_it_was_after_it_was_opened_again_and_by_two_at_once(self, tmp_path: Path) -> None:
         first, second = FileKeys(tmp_path), FileKeys(tmp_path)
         assert (first.signer(), first.root()) == (second.signer(), second.root())
-        first.rotate(7)
-        assert second.signer() == first.signer()
+        first.rotate(7, 0)
+        first.rotate_root(7)
+        assert (second.signer(), second.root()) == (first.signer(), first.root())
+        assert (second.roots(), second.names()) == (first.roots(), first.names())
         assert second.signing_keys() == first.signing_keys()
         first.close()
         assert FileKeys(tmp_path).signer() == second.signer()
@@ -136,14 +188,16 @@ class TestFileKeys(KeysContract):
 
     def test_files_are_for_their_owners_eyes_and_hold_no_private_half_in_the_clear(self, tmp_path: Path) -> None:
         keys = FileKeys(tmp_path)
-        private, root = keys.signer()[1], keys.root()[1]
-        keys.rotate(1)
+        private, root, names = keys.signer()[1], keys.root()[1], keys.names()
+        keys.rotate(1, 0)
+        keys.rotate_root(1)
         files = list(tmp_path.iterdir())
         assert {MASTER_FILE, "keys.db"} <= {file.name for file in files}
         for file in files:
             assert not file.stat().st_mode & 0o077, file.name
             assert private not in file.read_bytes(), file.name
             assert root not in file.read_bytes(), file.name
+            assert names not in file.read_bytes(), file.name
 
     def test_a_retired_private_half_is_gone_from_the_files_wrapped_or_not(self, tmp_path: Path) -> None:
         keys = FileKeys(tmp_path)
@@ -152,14 +206,26 @@ class TestFileKeys(KeysContract):
         ((wrapped,),) = list(database.execute("SELECT private FROM signing WHERE kid = ?", (kid,)))
         database.close()
         assert any(wrapped in file.read_bytes() for file in tmp_path.iterdir())
-        keys.rotate(1)
+        keys.rotate(1, 0)
         keys.retire(kid, 2, 0)
+        assert not [file.name for file in tmp_path.iterdir() if wrapped in file.read_bytes()]
+
+    def test_a_retired_root_key_is_gone_from_the_files_wrapped_or_not(self, tmp_path: Path) -> None:
+        keys = FileKeys(tmp_path)
+        kid = keys.root()[0]
+        database: Any = apsw.Connection(str(tmp_path / "keys.db"))
+        ((wrapped,),) = list(database.execute("SELECT secret FROM roots WHERE kid = ?", (kid,)))
+        database.close()
+        assert any(wrapped in file.read_bytes() for file in tmp_path.iterdir())
+        keys.rotate_root(1)
+        keys.retire_root(kid, 2)
         assert not [file.name for file in tmp_path.iterdir() if wrapped in file.read_bytes()]
 
     def test_one_that_was_made_without_a_root_key_is_given_one(self, tmp_path: Path) -> None:
         FileKeys(tmp_path).close()
         database: Any = apsw.Connection(str(tmp_path / "keys.db"))
         database.execute("DROP TABLE roots")
+        database.execute("DROP TABLE names")
         database.close()
         keys = FileKeys(tmp_path)
         assert len(keys.root()[1]) == 32

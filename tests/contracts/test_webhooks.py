@@ -84,27 +84,27 @@ def test_a_secret_is_one_endpoints_and_one_versions_and_is_written_as_the_standa
 @pytest.mark.parametrize("status", [200, 204, 404, 503])
 def test_a_servers_status_is_the_outcome(status: int) -> None:
     with server(status) as (port, got):
-        assert Sender(port).post(f"http://127.0.0.1:{port}/in?a=b", {}, BODY) == Outcome(status)
+        assert Sender(port).post("bike", f"http://127.0.0.1:{port}/in?a=b", {}, BODY) == Outcome(status)
     assert got == [("/in?a=b", BODY)]
 
 
 def test_a_redirect_is_not_followed() -> None:
     with server(200) as (other, never):
         with server(302, Location=f"http://127.0.0.1:{other}/") as (port, got):
-            assert Sender(port).post(f"http://127.0.0.1:{port}/", {}, BODY).status == 302
+            assert Sender(port).post("bike", f"http://127.0.0.1:{port}/", {}, BODY).status == 302
         assert (len(got), never) == (1, [])
 
 
 def test_an_answer_that_says_fail_is_a_warning_and_what_is_long_is_not_read() -> None:
     for answer, note in ((b"FAIL", "it was taken, and the answer says FAIL"), (b"x" * 5_000 + b"FAIL", "")):
         with server(200, answer) as (port, _):
-            assert Sender(port).post(f"http://127.0.0.1:{port}/", {}, BODY) == Outcome(200, note)
+            assert Sender(port).post("bike", f"http://127.0.0.1:{port}/", {}, BODY) == Outcome(200, note)
 
 
 def test_a_port_of_this_machine_that_is_not_allowed_gets_nothing() -> None:
     with server(200) as (port, got):
         for allowed in (0, port + 1):
-            outcome = Sender(allowed).post(f"http://127.0.0.1:{port}/", {}, BODY)
+            outcome = Sender(allowed).post("bike", f"http://127.0.0.1:{port}/", {}, BODY)
             assert (outcome.status, outcome.note[:40]) == (0, "a webhook does not go to this address: i")
     assert got == []
 
@@ -124,9 +124,9 @@ def test_the_checked_address_is_connected_to_though_the_name_says_another_the_ne
         raise ConnectionRefusedError(111, "refused")
 
     sender = Sender(0, resolve, connect)
-    assert sender.post("https://hooks.shop.com/", {}, BODY) == Outcome(0, "it cannot be reached: refused")
+    assert sender.post("bike", "https://hooks.shop.com/", {}, BODY) == Outcome(0, "it cannot be reached: refused")
     assert (asked, reached) == (["hooks.shop.com"], [("93.184.216.34", 443)])
-    second = sender.post("https://hooks.shop.com/", {}, BODY)
+    second = sender.post("bike", "https://hooks.shop.com/", {}, BODY)
     assert "none of the public network" in second.note
     assert len(reached) == 1, "a name that turned to an address within is not connected to"
 
@@ -135,7 +135,46 @@ def test_a_server_that_never_ends_its_answer_is_cut(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(webhooks, "DEADLINE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        assert Sender(port).post(f"http://127.0.0.1:{port}/", {}, BODY).status == 0
+        assert Sender(port).post("bike", f"http://127.0.0.1:{port}/", {}, BODY).status == 0
+
+
+def test_a_name_server_that_never_answers_holds_up_no_try_for_long_and_no_other_programs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(webhooks, "DEADLINE_S", 0.05)
+    is_over = threading.Event()
+    reached: list[tuple[str, int]] = []
+
+    def resolve(name: str, _port: int) -> list[str]:
+        if name == "never.shop.com":
+            is_over.wait(60)
+        return ["93.184.216.34"]
+
+    def connect(address: tuple[str, int], _seconds: float) -> socket.socket:
+        reached.append(address)
+        raise ConnectionRefusedError(111, "refused")
+
+    sender = Sender(0, resolve, connect)
+    try:
+        for _ in range(2 * webhooks.RESOLVING_OF_ONE_MAX):
+            late = sender.post("shop", "https://never.shop.com/", {}, BODY)
+            assert late == Outcome(0, "it cannot be reached: its name was not found in time")
+        monkeypatch.setattr(webhooks, "DEADLINE_S", 60.0)
+        assert sender.post("bike", "https://hooks.bike.com/", {}, BODY).note == "it cannot be reached: refused"
+        assert reached == [("93.184.216.34", 443)]
+    finally:
+        is_over.set()
+
+
+def test_the_time_that_a_name_took_is_part_of_the_trys() -> None:
+    left: list[float] = []
+
+    def connect(_address: tuple[str, int], seconds: float) -> socket.socket:
+        left.append(seconds)
+        raise ConnectionRefusedError(111, "refused")
+
+    Sender(0, lambda _name, _port: ["93.184.216.34"], connect).post("bike", "https://hooks.bike.com/", {}, BODY)
+    assert 0 < left[0] < webhooks.DEADLINE_S
 
 
 def test_a_server_without_tls_is_not_told() -> None:
@@ -144,6 +183,6 @@ def test_a_server_without_tls_is_not_told() -> None:
         def connect(_address: tuple[str, int], seconds: float) -> socket.socket:
             return socket.create_connection(("127.0.0.1", port), seconds)
 
-        outcome = Sender(0, lambda _name, _port: ["8.8.8.8"], connect).post("https://hooks.shop.com/", {}, BODY)
+        outcome = Sender(0, lambda _name, _port: ["8.8.8.8"], connect).post("bike", "https://hooks.shop.com/", {}, BODY)
         assert outcome == Outcome(0, "it gave no answer: SSLError")
     assert got == []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from actors import Reject
 from actors.domain.webhook import delivery as d
 from actors.domain.webhook import endpoint as e
+from actors.domain.webhook import roster
 from actors.domain.webhook.delivery import (
     DELIVERY,
     LOST_MS,
@@ -21,6 +22,8 @@ from actors.domain.webhook.delivery import (
     Trying,
 )
 from actors.domain.webhook.endpoint import ENDPOINT, Changed, Endpoint, Pause, Remove, Resume, Rotate, Set
+from actors.domain.webhook.roster import ROSTER
+from actors.entity import Send
 from actors.testing import NOW_MS, Scenario
 
 URL = "https://hooks.shop.com/in"
@@ -44,6 +47,28 @@ def test_an_endpoint_is_set_changed_and_set_again_to_no_effect() -> None:
     changed = scenario.when(Set(URL, ("owed",))).state
     assert (changed.events, changed.since_ms) == (("owed",), NOW_MS)
     assert scenario.view("endpoint")["url"] == URL
+
+
+def test_an_endpoint_enters_the_roster_when_it_is_set_first_and_leaves_it_when_it_is_removed() -> None:
+    scenario = endpoint()
+    assert scenario.when(Set(URL, ("owed",), 3)).actions == (Send(ROSTER.at("bike"), roster.Enter("main", 3)),)
+    assert [scenario.when(one).actions for one in (SET, Rotate(), Pause(), Resume())] == [()] * 4
+    assert scenario.when(Remove()).actions == (Send(ROSTER.at("bike"), roster.Leave("main")),)
+    assert scenario.when(Remove()).actions == ()
+
+
+def test_a_roster_has_no_more_than_it_may_and_room_again_once_one_has_left() -> None:
+    scenario = Scenario(ROSTER, entity_id="bike")
+    by = "webhook.endpoint/bike/a"
+    for name in ("a", "b", "a"):
+        scenario.when(roster.Enter(name, 2), sender=by)
+    with pytest.raises(Reject, match="too_many_endpoints"):
+        scenario.when(roster.Enter("c", 2), sender=by)
+    for name in ("a", "a"):
+        scenario.when(roster.Leave(name), sender=by)
+    assert scenario.when(roster.Enter("c", 2), sender=by).state.endpoints == ("b", "c")
+    with pytest.raises(Reject, match="not_for_clients"):
+        scenario.when(roster.Enter("d", 9))
 
 
 def test_a_rotation_keeps_the_former_secret_for_a_while() -> None:

@@ -117,7 +117,7 @@ def test_a_token_stays_the_same_over_a_rotation_of_keys_and_a_destroyed_key_ends
     async def act(street: Counter) -> None:
         secret, former = await street.secret(), street.keys.signer()[0]
         first = await street.issue(secret)
-        street.keys.rotate(wall_ms())
+        street.keys.rotate(wall_ms(), 0)
         stream = await street.follows(first.token)
         assert (await street.issue(secret, at=1)).token == first.token, "what the former key signed is signed again"
         street.keys.retire(former, wall_ms(), 0)
@@ -157,7 +157,7 @@ def test_keys_are_rotated_and_destroyed_under_calls_and_each_goes_on_by_the_toke
 
         async def keys() -> None:
             for _ in range(6):
-                counter.keys.rotate(wall_ms())
+                counter.keys.rotate(wall_ms(), 0)
                 for key in counter.keys.signing_keys():
                     if key.state is KeyState.VERIFYING:
                         counter.keys.retire(key.kid, wall_ms(), 0)

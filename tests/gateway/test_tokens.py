@@ -6,10 +6,10 @@ import json
 import pytest
 
 from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
-from actors.errors import Unauthenticated
+from actors.errors import InvalidCommand, Unauthenticated
 from actors.ports import SigningKey
 from actors.principal import Principal, Role, parse
-from gateway.tokens import AHEAD_S_MAX, FRESH_MS, LIFE_S, SAYS, Verifier, Why, sign
+from gateway.tokens import AHEAD_S_MAX, FRESH_MS, LIFE_S, ROTATED_APART_MS, SAYS, Verifier, Why, sign
 from tests.gateway import tokens
 from tests.gateway.tokens import KEYS, NOW_MS, NOW_S, bad_tokens, good
 
@@ -88,11 +88,23 @@ def test_the_next_key_is_believed_before_it_signs_and_the_former_after() -> None
     verifier = Verifier(keys)
     before = sign(keys, ANN, NOW_MS)
     assert verifier.verify(before, NOW_MS).principal == ANN
-    keys.rotate(NOW_MS)
+    keys.rotate(NOW_MS, 0)
     after = sign(keys, ANN, NOW_MS)
     assert after != before
     assert verifier.verify(after, NOW_MS).principal == ANN, "at once, though the keys were read before the rotation"
     assert verifier.verify(before, NOW_MS + FRESH_MS).principal == ANN
+
+
+def test_a_second_rotation_before_every_gateway_knows_the_next_key_is_refused_and_breaks_no_token() -> None:
+    keys = MemoryKeys()
+    verifier = Verifier(keys)
+    verifier.verify(sign(keys, ANN, NOW_MS), NOW_MS)
+    keys.rotate(NOW_MS + 1, ROTATED_APART_MS)
+    with pytest.raises(InvalidCommand, match="not every gateway"):
+        keys.rotate(NOW_MS + FRESH_MS - 1, ROTATED_APART_MS)
+    assert verifier.verify(sign(keys, ANN, NOW_MS), NOW_MS + FRESH_MS - 1).principal == ANN
+    keys.rotate(NOW_MS + 1 + ROTATED_APART_MS, ROTATED_APART_MS)
+    assert verifier.verify(sign(keys, ANN, NOW_MS), NOW_MS + 1 + ROTATED_APART_MS).principal == ANN
 
 
 def test_what_a_retired_key_signed_is_refused_within_a_second_though_it_was_remembered() -> None:
@@ -100,7 +112,7 @@ def test_what_a_retired_key_signed_is_refused_within_a_second_though_it_was_reme
     verifier = Verifier(keys)
     token, kid = sign(keys, ANN, NOW_MS), keys.signer()[0]
     verifier.verify(token, NOW_MS)
-    keys.rotate(NOW_MS)
+    keys.rotate(NOW_MS, 0)
     keys.retire(kid, NOW_MS, 0)
     assert verifier.verify(token, NOW_MS + FRESH_MS - 1).principal == ANN
     assert reason(verifier, token, NOW_MS + FRESH_MS) == "TOKEN_KEY_UNKNOWN"

@@ -47,6 +47,21 @@ def test_an_endpoint_is_set_paused_resumed_rotated_and_removed() -> None:
     in_town(act)
 
 
+def test_a_program_has_no_more_endpoints_than_it_may_and_its_neighbour_as_many() -> None:
+    async def act(town: Town) -> None:
+        for name in ("a", "b"):
+            await town.stub.SetEndpoint(pb.SetEndpointRequest(program="bike", endpoint=name, url=URL, events=["owed"]))
+        code, status = await refused(town.stub.SetEndpoint(SET))
+        assert (code, reason_of(status)) == (WRONG, "too_many_endpoints")
+        code, status = await refused(town.stub.GetEndpoint(MAIN))
+        assert (code, reason_of(status)) == (ABSENT, "NO_SUCH_ENDPOINT"), "a refusal changes nothing"
+        await town.stub.SetEndpoint(pb.SetEndpointRequest(program="shop", endpoint="a", url=URL, events=["owed"]))
+        await town.stub.RemoveEndpoint(pb.EndpointRequest(program="bike", endpoint="a"))
+        await town.stub.SetEndpoint(SET)
+
+    in_town(act, ProcessSettings(webhook_endpoints_max=2))
+
+
 def test_a_repeated_change_is_one() -> None:
     async def act(town: Town) -> None:
         await town.stub.SetEndpoint(SET)

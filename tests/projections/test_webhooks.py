@@ -1,6 +1,6 @@
 """What the follower knows of webhooks: endpoints as they were last set, deliveries as they stand."""
 
-from msgspec import Struct, msgpack
+from msgspec import Struct, msgpack, structs
 
 from actors.domain.webhook.delivery import Begun, Delivered, TryFailed, Trying
 from actors.domain.webhook.endpoint import Changed, Endpoint
@@ -12,11 +12,17 @@ def event(entity: str, said: Struct) -> EventRecord:
     return EventRecord(0, 0, 1, 0, 0, 1_000, entity, msgpack.encode(said))
 
 
-def test_an_endpoint_is_the_row_of_its_latest_change() -> None:
+def test_each_change_of_an_endpoint_is_a_row_and_rows_are_in_the_order_of_changes() -> None:
     changed = Changed(Endpoint("paused", "https://shop.com/", ("bike.a", "owed"), 2, 9, 7))
-    (put,) = endpoints.fold(event("webhook.endpoint/bike/main", changed))
-    assert (put.table, put.key) == ("endpoints", "bike/main")
-    assert put.values == ("paused", "https://shop.com/", "bike.a owed", 2, 9, 7)
+    first = event("webhook.endpoint/bike/main", changed)
+    places = [(0, 1, 0, 0), (0, 1, 0, 1), (0, 1, 2, 0), (0, 1, 10, 0), (0, 20, 0, 0), (3, 0, 0, 0)]
+    rows = [
+        endpoints.fold(structs.replace(first, incarnation=life, offset=offset, index=index, n=n))[0]
+        for life, offset, index, n in places
+    ]
+    assert [row.key for row in rows] == sorted({row.key for row in rows})
+    assert {(row.table, endpoints.name_of(row.key)) for row in rows} == {("endpoints", "bike/main")}
+    assert {row.values for row in rows} == {(1_000, "paused", "https://shop.com/", "bike.a owed", 2, 9)}
 
 
 def test_a_delivery_is_the_row_of_its_latest_try() -> None:

@@ -7,9 +7,11 @@ from actors.kernel.rules import Rules
 from tests.simulation.evening import Area, Asking
 from tests.simulation.forgetting import GOODBYES
 from tests.simulation.games import FORTUNES, LEAPS
+from tests.simulation.handing import CODES, SHARED_CARDS
 from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
 from tests.simulation.publishing import CLOTHES, LINKS, REGISTRY, REVIEWS
 from tests.simulation.roads import LOTS, ROADS
+from tests.simulation.servers import CREDENTIALS, WEBHOOKS
 from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
 from tests.simulation.workload import BAD, SHOPS, Work, spoilt
 
@@ -18,6 +20,7 @@ AREAS = (
     *(BIKES, EVENINGS, DROPS, TAXIS, MEALS, STORES),
     *(REGISTRY, REVIEWS, LINKS, CLOTHES, GOODBYES),
     *(LOTS, ROADS, LEAPS, FORTUNES),
+    *(WEBHOOKS, CREDENTIALS, CODES, SHARED_CARDS),
 )
 RULES = Rules([kind for area in AREAS for kind in area.kinds])
 AREAS_AT_ONCE = 3

@@ -66,10 +66,14 @@ class Evening:
 
     def accepted(self, kind: Entity[Any, C, Any]) -> list[tuple[str, C]]:
         """Every command of a client that an entity of this kind has accepted: the entity's id, and the command."""
+        return [(entity_id, command) for entity_id, command, _ in self.replies(kind)]
+
+    def replies(self, kind: Entity[Any, C, Any]) -> list[tuple[str, C, bytes]]:
+        """The same, and what the entity said to it beside its yes, as JSON."""
         decode = msgspec.msgpack.Decoder[Any](kind.command).decode
         prefix = f"{kind.kind}/"
         return [
-            (record.entity.removeprefix(prefix), decode(record.command))
+            (record.entity.removeprefix(prefix), decode(record.command), reply.payload)
             for replayed in self._replays
             for record, reply in replayed.first.values()
             if record.entity.startswith(prefix) and reply.code == Code.OK

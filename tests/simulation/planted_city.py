@@ -10,10 +10,13 @@ from actors.domain import friends, session, visit
 from actors.domain.catalog import program as catalog
 from actors.domain.catalog import review
 from actors.domain.friends import Hear
-from actors.domain.identity import link
+from actors.domain.identity import credential, link
 from actors.domain.notify import grants, inbox
+from actors.domain.ways import code as codes
 from actors.domain.ways import link as links
-from actors.entity import Context, Decision, Send, accept
+from actors.domain.ways import share as shares
+from actors.domain.webhook import delivery, roster
+from actors.entity import Context, Decision, Send, SetTimer, accept
 from actors.programs.bike import program as bike
 from actors.programs.civic import program as civic
 from actors.programs.drops import program as drops
@@ -28,9 +31,11 @@ from tests.simulation.city import RULES
 from tests.simulation.evening import Area
 from tests.simulation.forgetting import GOODBYES
 from tests.simulation.games import FORTUNES, LEAPS
+from tests.simulation.handing import CODES, SHARED_CARDS
 from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
 from tests.simulation.publishing import CLOTHES, LINKS, REGISTRY, REVIEWS
 from tests.simulation.roads import LOTS, ROADS
+from tests.simulation.servers import CREDENTIALS, WEBHOOKS
 from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
 
 Decide = Callable[[Any, Any, Context], Decision[Any]]
@@ -85,6 +90,39 @@ def _deaf_to(*commands: type) -> Callable[[Decide], Decide]:
     return lambda decide: (
         lambda state, command, ctx: accept() if isinstance(command, commands) else decide(state, command, ctx)
     )
+
+
+def _setting_no(timer: str) -> Callable[[Decide], Decide]:
+    """It forgets to wait for this."""
+
+    def forgetful(decide: Decide) -> Decide:
+        def forgets(state: Any, command: Any, ctx: Context) -> Decision[Any]:
+            decision = decide(state, command, ctx)
+            kept = (one for one in decision.actions if not (isinstance(one, SetTimer) and one.name == timer))
+            return accept(*decision.events, reply=decision.reply, actions=tuple(kept))
+
+        return forgets
+
+    return forgetful
+
+
+def _over_nobody(decide: Decide) -> Decide:
+    """It forgets over whom a card came."""
+    return lambda state, command, ctx: decide(
+        state, replace(command, before=()) if isinstance(command, shares.Share) else command, ctx
+    )
+
+
+def _undelivered(one: delivery.Delivery) -> delivery.Delivery:
+    return replace(one, state="dead") if one.state == "delivered" else one
+
+
+def _reopened(one: credential.Credential) -> credential.Credential:
+    return replace(one, state="active") if one.state == "disabled" else one
+
+
+def _unminted(code: codes.Code) -> codes.Code:
+    return codes.Code() if code.state == "revoked" else code
 
 
 def _unused(state: link.Link) -> link.Link:
@@ -155,6 +193,26 @@ PLANTED_IN_CITIES: dict[str, CityPlant] = {
     "a player's former best stays on the board": (LEAPS, "jump.player", _seeing(lambda one: replace(one, best=-1))),
     "a leaf's word is lost on its way to the board": (LEAPS, "jump.leaf", _sending_no(jump.AddToBranch)),
     "a lot is drawn again": (FORTUNES, "fortune.lot", _seeing(lambda lot: replace(lot, number=0))),
+    "a try of which nobody tells is not given up": (WEBHOOKS, "webhook.delivery", _setting_no("lost")),
+    "what was delivered is delivered once more": (WEBHOOKS, "webhook.delivery", _seeing(_undelivered)),
+    "a program has more endpoints than it may": (
+        WEBHOOKS,
+        "webhook.roster",
+        _seeing(lambda one: roster.Roster(one.endpoints[:1])),
+    ),
+    "whoever asks gets a new token": (
+        CREDENTIALS,
+        "identity.credential",
+        _seeing(lambda one: replace(one, tokens=())),
+    ),
+    "tokens are forced as often as anybody likes": (
+        CREDENTIALS,
+        "identity.credential",
+        _seeing(lambda one: replace(one, forced_ms=())),
+    ),
+    "a disabled credential has tokens": (CREDENTIALS, "identity.credential", _seeing(_reopened)),
+    "a revoked code is minted anew": (CODES, "ways.code", _seeing(_unminted)),
+    "a card forgets over whom it came": (SHARED_CARDS, "ways.share", _over_nobody),
     "a garment that comes back is not on the shelf": (CLOTHES, "wear.order", _sending_no(wear.ShopReturn)),
 }
 """What a city's worlds must find, by what is broken."""

@@ -4,7 +4,7 @@ It is erased in two steps: everything that is kept of it is told to forget, and 
 personal data is sealed by. What stands on the log then can be folded as ever, and read by nobody.
 """
 
-from typing import Annotated, TypeAlias, assert_never
+from typing import Annotated, Any, TypeAlias, assert_never, cast
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -41,7 +41,7 @@ class Unblock(Struct, frozen=True, tag="identity.person.unblock"):
 
 
 class Use(Struct, frozen=True, tag="identity.person.use"):
-    """A program knows the person by this link, `program/openid`, from now on."""
+    """A program knows the person by this link, `program/openid`, from now on; unless it does by another already."""
 
     link: Annotated[str, Meta(min_length=1, max_length=160)]
 
@@ -107,11 +107,11 @@ def decide(person: Person, command: Command, ctx: Context) -> Decision[Event]:
             return accept() if person.state == "active" else accept(Unblocked(ctx.caller, ctx.now_ms))
         case Use(link):
             _check_good(person)
-            if link in person.links:
-                return accept()
+            if known := link_of(person, link.partition("/")[0]):
+                return accept(reply={"link": known})
             if person.state == "none" or len(person.links) >= LINKS_MAX:
                 raise Reject("too_many_programs", programs_max=str(LINKS_MAX))
-            return accept(ProgramUsed(link))
+            return accept(ProgramUsed(link), reply={"link": link})
         case Erase():
             reply = {"state": after(LIFE, person.state, "erase")}
             if person.state in ("erasing", "erased"):
@@ -125,6 +125,11 @@ def decide(person: Person, command: Command, ctx: Context) -> Decision[Event]:
             return accept() if person.state == "erased" else accept(Erased(ctx.now_ms))
         case _:
             assert_never(command)
+
+
+def link_of(person: Person, program: str) -> str:
+    """The link by which this program knows the person; "" when it does not."""
+    return next((link for link in person.links if link.partition("/")[0] == program), "")
 
 
 def _check_good(person: Person) -> None:
@@ -167,6 +172,11 @@ def view_person(person: Person, _: object) -> object:
     return person
 
 
+def view_link(person: Person, args: object) -> object:
+    """The link by which a program knows the person; "" when it does not."""
+    return link_of(person, str(cast("dict[str, Any]", args).get("program")))
+
+
 PERSON = Entity(
     "identity.person",
     Person(),
@@ -174,7 +184,7 @@ PERSON = Entity(
     Event,
     decide,
     evolve,
-    views={"person": view_person},
+    views={"person": view_person, "link": view_link},
     life={"person": LIFE},
     timers_max=0,
 )

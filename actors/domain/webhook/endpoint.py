@@ -5,7 +5,8 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import Context, Decision, Entity, Stage, accept, after
+from actors.domain.webhook.roster import ENDPOINTS_MAX, ROSTER, Enter, Leave
+from actors.entity import Action, Context, Decision, Entity, Send, Stage, accept, after
 
 _ENDS = {"remove": "removed"}
 LIFE = {
@@ -28,6 +29,7 @@ class Set(Struct, frozen=True, tag="webhook.endpoint.set"):
 
     url: Annotated[str, Meta(min_length=1, max_length=URL_CHARS_MAX)]
     events: Annotated[tuple[EventName, ...], Meta(min_length=1, max_length=EVENTS_MAX)]
+    endpoints_max: Annotated[int, Meta(ge=1, le=ENDPOINTS_MAX)] = ENDPOINTS_MAX
 
 
 class Rotate(Struct, frozen=True, tag="webhook.endpoint.rotate"):
@@ -73,20 +75,26 @@ class Changed(Struct, frozen=True, tag="webhook.endpoint.changed"):
 
 def decide(endpoint: Endpoint, command: Command, ctx: Context) -> Decision[Changed]:
     state = after(LIFE, endpoint.state, type(command).__name__.lower())
+    program, _, name = ctx.entity_id.partition("/")
+    told: tuple[Action, ...] = ()
     match command:
-        case Set(url, events):
-            since_ms = ctx.now_ms if endpoint.state == "none" else endpoint.since_ms
+        case Set(url, events, endpoints_max):
+            since_ms = endpoint.since_ms
+            if endpoint.state == "none":
+                since_ms, told = ctx.now_ms, (Send(ROSTER.at(program), Enter(name, endpoints_max)),)
             changed = replace(endpoint, state=state, url=url, events=events, since_ms=since_ms)
         case Rotate(overlap_ms):
             changed = replace(endpoint, version=endpoint.version + 1, both_until_ms=ctx.now_ms + overlap_ms)
         case Resume() if endpoint.state == "paused":
             changed = replace(endpoint, state=state, since_ms=ctx.now_ms)
-        case Pause() | Resume() | Remove():
+        case Remove():
+            changed, told = replace(endpoint, state=state), (Send(ROSTER.at(program), Leave(name)),)
+        case Pause() | Resume():
             changed = replace(endpoint, state=state)
         case _:
             assert_never(command)
     reply = {"version": changed.version}
-    return accept(reply=reply) if changed == endpoint else accept(Changed(changed), reply=reply)
+    return accept(reply=reply) if changed == endpoint else accept(Changed(changed), reply=reply, actions=told)
 
 
 def evolve(_: Endpoint, event: Changed) -> Endpoint:
