@@ -10,7 +10,7 @@ from actors.errors import DeadlineExceeded, Outcome, Overloaded, PlatformError, 
 from gateway.shedding import HOLD_MS
 from gateway.status import STATUS_METADATA, error_of
 
-COME_BACK = ("OVERLOADED", "KEY_SHARE", "CALLER_LIMIT")
+COME_BACK = ("OVERLOADED", "KEY_SHARE", "CALLER_LIMIT", "TENANT_LIMIT")
 """Reasons of an Overloaded that pass with time."""
 UNKNOWN: Outcome = "OUTCOME_UNKNOWN"
 

@@ -189,3 +189,13 @@ def test_a_question_below_the_line_that_calls_have_drawn_is_turned_away_and_one_
         assert "hutong-level" in dict(errors[0].trailing_metadata() or ())
 
     play(act)
+
+
+def test_our_client_asks_again_when_its_tenant_has_too_many_questions_in_flight() -> None:
+    async def act(scene: Scene) -> None:
+        await scene.served(ProcessSettings(queries_per_tenant_max=1))
+        async with Client(f"127.0.0.1:{scene.gateways[0].port}", "many") as client:
+            seen = await asyncio.gather(*(client.query(jar_on(0), "look") for _ in range(20)))
+        assert len({str(one.value) for one in seen}) == 1
+
+    play(act)
