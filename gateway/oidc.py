@@ -10,6 +10,7 @@ import hashlib
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -125,7 +126,7 @@ class Issuer:
         try:
             self._keys = await asyncio.to_thread(_fetched, self.url, time.monotonic() + FETCH_S_MAX)
             self._fetched_s, self._is_away = time.monotonic(), False
-        except (OSError, ValueError, msgspec.MsgspecError):
+        except (OSError, HTTPException, ValueError, msgspec.MsgspecError):
             self._is_away = True
         finally:
             self._asked_s = time.monotonic()
@@ -148,7 +149,7 @@ def _refusal(error: Exception) -> Unauthenticated:
 
 
 def _fetched(url: str, until_s: float) -> dict[str, Any]:
-    """The issuer's keys by their ids, by then. Raises OSError, ValueError, MsgspecError."""
+    """The issuer's keys by their ids, by then. Raises OSError, HTTPException, ValueError, MsgspecError."""
     from jwt import PyJWKSet
     from jwt.exceptions import PyJWKSetError
 

@@ -80,6 +80,9 @@ def issuer() -> Generator[Elsewhere]:
             elsewhere.answers.wait(60)
             elsewhere.at_once -= 1
             body = elsewhere.answer(self.path)
+            if body.startswith(b"raw"):
+                self.wfile.write(body)
+                return
             self.send_response(302 if body.startswith(b"http") else 200)
             self.send_header("Location", body.decode() if body.startswith(b"http") else "")
             self.end_headers()
@@ -304,6 +307,7 @@ def test_an_id_token_is_good_for_signing_in_and_for_nothing_else() -> None:
         ("/.well-known/openid-configuration", b"http://127.0.0.1:1/elsewhere"),
         ("/keys", b'{"keys": []}'),
         ("/keys", b"[" * 300_000),
+        ("/keys", b"raw: no HTTP at all\r\n\r\n"),
         ("/keys", b"http://127.0.0.1:1/elsewhere"),
     ],
 )
