@@ -68,8 +68,7 @@ def board(
     """Count everybody's score on one board, and time its top and ranks meanwhile and after, in some minutes."""
     from loadtests.city.board import Load, run
 
-    if log not in ("embedded", "kafka"):
-        raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
+    _check_log(log)
     if leaves.bit_count() != 1:
         raise typer.BadParameter(f"{leaves} is no power of two", param_hint="--leaves")
     run(Load(players, leaves, log, hosts, per_s), as_json=json)
@@ -87,8 +86,7 @@ def opens(
     """Time cold opens: a code is resolved, a session launched, the first page answered."""
     from loadtests.city.opens import run
 
-    if log not in ("embedded", "kafka"):
-        raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
+    _check_log(log)
     run(opens, log, as_json=json)
 
 
@@ -104,6 +102,35 @@ def search(
     from loadtests.city.search import run
 
     run(programs, queries, as_json=json)
+
+
+@app.command()
+def costs(
+    log: Annotated[str, typer.Option(help="embedded or kafka: the log of the platform.")] = "embedded",
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+) -> None:
+    """Measure what every kind of call costs, in some minutes, and keep it for `hutong load plan`."""
+    from loadtests.plan.command import run_costs
+
+    _check_log(log)
+    run_costs(log, as_json=json)
+
+
+@app.command()
+def validate(
+    log: Annotated[str, typer.Option(help="embedded or kafka: the log of the platforms.")] = "embedded",
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+) -> None:
+    """Make short load runs, some ten minutes in all, and say how well `hutong load plan` predicts them."""
+    from loadtests.plan.command import run_validate
+
+    _check_log(log)
+    run_validate(log, as_json=json)
+
+
+def _check_log(log: str) -> None:
+    if log not in ("embedded", "kafka"):
+        raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
 
 
 if __name__ == "__main__":

@@ -171,6 +171,13 @@ class Population:
         found: Numbers = np.minimum(starts + chance.ranks(drawn, counts), self.world.merchants - 1)
         return found
 
+    def first_merchants_city(self, merchants: Numbers) -> Numbers:
+        """The index of the city whose first merchant this is; -1 for all others."""
+        cities = np.searchsorted(self._shops, merchants, side="right")
+        starts = np.concatenate((np.zeros(1, np.int64), self._shops))
+        found: Numbers = np.where(merchants == starts[cities], cities, -1)
+        return found
+
     # -- friends ---------------------------------------------------------------------------------------------------
 
     def friends_of(self, n: int) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -28,23 +28,34 @@ async def relayed_per_s(address: str, program: str, opens: int) -> float:
 
     Raises SetupError when one is refused, unless it is to come back later.
     """
+    openings = [
+        pb.OpenRequest(program=program, openid=f"p{n}", source="scan", via=f"codes/{program}/{n}", device="phone")
+        for n in range(opens)
+    ]
+    began = time.perf_counter()
+    await relayed(address, openings)
+    return opens / (time.perf_counter() - began)
+
+
+async def relayed(address: str, openings: Sequence[pb.OpenRequest]) -> list[str]:
+    """The sessions of these openings, in their order; each is named when it is sent. Raises SetupError as above."""
+    sessions = [""] * len(openings)
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = session_pb2_grpc.SessionServiceStub(channel)
-        batches = iter(range(0, opens, BATCH))
-        began = time.perf_counter()
-        await asyncio.gather(*(_relay(stub, program, batches, opens) for _ in range(STREAMS)))
-        return opens / (time.perf_counter() - began)
+        batches = iter(range(0, len(openings), BATCH))
+        await asyncio.gather(*(_relay(stub, openings, batches, sessions) for _ in range(STREAMS)))
+    return sessions
 
 
-async def _relay(stub: Any, program: str, batches: Iterator[int], opens: int) -> None:
+async def _relay(stub: Any, openings: Sequence[pb.OpenRequest], batches: Iterator[int], sessions: list[str]) -> None:
     """One stream, which takes the next openings as long as there are any."""
     stream = stub.OpenStream(metadata=CALLER)
     for first in batches:
         now_ms = wall_ms()
-        left = {uuid7(now_ms): n for n in range(first, min(first + BATCH, opens))}
+        left = {uuid7(now_ms): n for n in range(first, min(first + BATCH, len(openings)))}
         for _ in range(TRIES_MAX):
-            await stream.write(_openings(program, left))
-            left = await _not_opened(stream, left)
+            await stream.write(_batch(openings, left))
+            left = await _not_opened(stream, left, sessions)
             if not left:
                 break
             await asyncio.sleep(AGAIN_S)
@@ -53,7 +64,7 @@ async def _relay(stub: Any, program: str, batches: Iterator[int], opens: int) ->
     await stream.done_writing()
 
 
-async def _not_opened(stream: Any, asked: Mapping[str, int]) -> dict[str, int]:
+async def _not_opened(stream: Any, asked: Mapping[str, int], sessions: list[str]) -> dict[str, int]:
     """Read a result for each; returns those that come back later."""
     left: dict[str, int] = {}
     answered = 0
@@ -66,13 +77,15 @@ async def _not_opened(stream: Any, asked: Mapping[str, int]) -> dict[str, int]:
                 if error.reason not in COME_BACK:
                     raise SetupError(f"an opening was refused: {error}")
                 left[result.request_id] = asked[result.request_id]
+            else:
+                sessions[asked[result.request_id]] = result.response.session
     return left
 
 
-def _openings(program: str, persons: Mapping[str, int]) -> pb.OpenBatch:
-    """An opening of each person, by a code of their own."""
+def _batch(openings: Sequence[pb.OpenRequest], asked: Mapping[str, int]) -> pb.OpenBatch:
     batch = pb.OpenBatch()
-    for name, n in persons.items():
-        via = f"codes/{program}/{n}"
-        batch.opens.add(program=program, openid=f"p{n}", source="scan", via=via, device="phone", request_id=name)
+    for name, n in asked.items():
+        opening = batch.opens.add()
+        opening.CopyFrom(openings[n])
+        opening.request_id = name
     return batch

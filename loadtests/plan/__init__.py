@@ -1,0 +1,1 @@
+"""How many machines a day needs, from what was measured."""

@@ -1,0 +1,80 @@
+"""What a call costs: processor time by process, bytes, memory. `python -m loadtests costs` measures it, nobody writes
+it by hand; the table of the last measurement is kept beside this file, with its date and its machine.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from actors.errors import SetupError
+
+COSTS_FILE = Path(__file__).parent / "costs.json"
+ROLES = ("gateway", "host", "log", "rest")
+"""The processes of a platform: the log is its owner or Kafka's broker, the rest Ray's, the controller's and others."""
+
+
+class CallCost(Struct, frozen=True, kw_only=True):
+    """One kind of call, the commands that it sends on included. `path` is `stream` or `unary`."""
+
+    kind: str
+    path: str
+    calls: int
+    per_s: float
+    cpu_us: Mapping[str, float]
+    disk_bytes: float
+    """What the log and the stores grow by."""
+    wire_bytes: float
+    """What the client sends and is sent, without headers."""
+
+
+class Costs(Struct, frozen=True, kw_only=True):
+    """All of one measurement. Times are of the processors of the machine that is named."""
+
+    taken_at: str
+    command: str
+    machine: Mapping[str, str]
+    log: str
+    partitions: int
+    calls: tuple[CallCost, ...]
+    frame_us: Mapping[str, float]
+    """What a call costs more that is alone in its frame."""
+    idle_cores: Mapping[str, float]
+    rss_bytes: Mapping[str, int]
+    """Of each role, after it all."""
+    session_bytes: float
+    """Memory of a host for a resident session."""
+    replay_per_s: float
+    tls_us_a_kb: float
+    """Of processor time, for a thousand bytes that are sealed or opened."""
+    recovers_s: float
+    """From a host's end until all of its partitions answer."""
+
+    def of(self, kind: str, path: str = "stream") -> CallCost:
+        """One kind's; by the other path if this one was not measured. Raises SetupError for what was not measured."""
+        found = [cost for cost in self.calls if cost.kind == kind]
+        if not found:
+            raise SetupError(f"what {kind!r} costs was not measured; python -m loadtests costs does")
+        return next((cost for cost in found if cost.path == path), found[0])
+
+
+def read_costs(log: str, path: Path = COSTS_FILE) -> Costs:
+    """The last measurement on this kind of log. Raises SetupError when there is none."""
+    tables = all_costs(path)
+    if log not in tables:
+        raise SetupError(f"nothing was measured on the {log} log; python -m loadtests costs --log {log} does")
+    return tables[log]
+
+
+def all_costs(path: Path = COSTS_FILE) -> dict[str, Costs]:
+    """The last measurement on each kind of log."""
+    if not path.exists():
+        return {}
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Costs])
+
+
+def keep_costs(costs: Costs, path: Path = COSTS_FILE) -> None:
+    """Put it in the place of the last measurement on this kind of log."""
+    tables = all_costs(path) | {costs.log: costs}
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(tables), indent=1) + b"\n")

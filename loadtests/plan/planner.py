@@ -1,0 +1,407 @@
+"""A day and what calls cost become machines: how many gateways, hosts, partitions, brokers, and why so many. Pure."""
+
+import math
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.errors import SetupError
+from actors.settings import PARTITIONS_MAX, ProcessSettings
+from loadtests.plan.costs import Costs
+from loadtests.plan.model import Fit, Load, call_cores, cores, frames_s, took_ms
+from loadtests.wholeday.simulate import Outcome
+
+GIB = 2**30
+HOURS_A_MONTH = 730
+PARTITIONS_MIN = 16
+PARTITIONS_A_HOST = 4
+"""So that what a lost host had is spread over several others."""
+HOSTS_A_CONTROLLER = 8
+"""What Ray and the controller use is measured with one host, and taken to grow from so many on."""
+ROUNDS = 40
+FOLLOWER = 0.5
+"""What a replica costs a broker against the first copy, which clients write and read: assumed; one is measured."""
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """A machine as it is hired; its price is an example and is said with the plan."""
+
+    cores: int = 16
+    memory_gib: float = 64.0
+    disk_tb: float = 3.8
+    network_gbit: float = 10.0
+    price_h: float = 0.80
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What the platform must bear, and with how much to spare."""
+
+    peak: float = 10.0
+    """The busiest minute against the day's mean."""
+    headroom: float = 0.4
+    """The part of every processor that is free at the peak."""
+    p99_ms: float = 500.0
+    failures: int = 1
+    """So many machines of each kind may be lost at the peak."""
+    path: str = "stream"
+    replicas: int = 3
+    tls: bool = False
+    gather_ms: float = 20.0
+    kept_days: float = 3.0
+    """So long the log is kept."""
+    machine: Machine = Machine()
+
+    def __post_init__(self) -> None:
+        for name, value, least, most in (
+            ("peak", self.peak, 1, 1_000),
+            ("headroom", self.headroom, 0, 0.95),
+            ("failures", self.failures, 0, 100),
+            ("replicas", self.replicas, 1, 9),
+            ("gather_ms", self.gather_ms, 0.1, 10_000),
+            ("kept_days", self.kept_days, 0.01, 10_000),
+        ):
+            if not least <= value <= most:
+                raise SetupError(f"{name} must be {least} to {most}, not {value:g}")
+        if self.gather_ms * 2 > self.p99_ms:
+            raise SetupError(
+                f"calls that are gathered for {self.gather_ms:g} ms are not answered within {self.p99_ms:g} ms: allow "
+                "more, or gather for less"
+            )
+        if self.path not in ("stream", "unary"):
+            raise SetupError(f"{self.path!r} is no path; there are stream and unary")
+
+
+class Row(Struct, frozen=True):
+    """One line of the plan."""
+
+    what: str
+    count: str
+    each: str
+    because: str
+
+
+class Limit(Struct, frozen=True):
+    """Something that ends before machines do: how much of it the peak takes."""
+
+    what: str
+    share: float
+    says: str
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The machines, and what they were computed from."""
+
+    persons: int
+    day: str
+    wish: Wish
+    calls_peak_s: float
+    commands_peak_s: float
+    partitions: int
+    gateways: int
+    hosts: int
+    brokers: int
+    machines: int
+    cores: float
+    """What is used at the peak."""
+    money_month: float
+    rows: tuple[Row, ...]
+    limits: tuple[Limit, ...]
+    costs: str
+    """When and where the costs were measured."""
+
+
+class _Sized(Struct, frozen=True, kw_only=True):
+    load: Load
+    used: Mapping[str, float]
+    busy: float
+
+
+def plan(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> Plan:
+    """The plan. Raises SetupError for what no number of machines gives."""
+    sized, machine = _sized(outcome, costs, fit, wish), wish.machine
+    logs = _log(outcome, costs, wish, sized)
+    memory_gib = _host_gib(outcome, costs, sized)
+    host_machines = max(
+        math.ceil(sized.load.hosts / machine.cores),
+        math.ceil(memory_gib * sized.load.hosts / (machine.memory_gib * 0.8)),
+    )
+    gateway_machines = math.ceil(sized.load.senders / machine.cores)
+    machines = logs.brokers + host_machines + gateway_machines + 2 * wish.failures
+    rest = sized.used["rest"] * max(sized.load.hosts / HOSTS_A_CONTROLLER, 1)
+    rows = (
+        *_process_rows(outcome, sized, memory_gib),
+        *_log_rows(wish, logs),
+        Row("Ray, controller", "3", "a process, 2 cores", f"{rest:,.1f} cores"),
+        *_machine_rows(outcome, costs, wish, machines, memory_gib),
+    )
+    return Plan(
+        persons=outcome.persons,
+        day=outcome.day,
+        wish=wish,
+        calls_peak_s=sized.load.total_s,
+        commands_peak_s=outcome.commands / outcome.calls * sized.load.total_s,
+        partitions=sized.load.partitions,
+        gateways=sized.load.senders,
+        hosts=sized.load.hosts,
+        brokers=logs.brokers,
+        machines=machines,
+        cores=sized.used["gateway"] + sized.used["host"] + logs.cores + rest,
+        money_month=_money(wish, machines),
+        rows=rows,
+        limits=_limits(outcome, costs, sized),
+        costs=f"{costs.taken_at}, {costs.command}, {costs.machine.get('cpu', '')}",
+    )
+
+
+class _Log(Struct, frozen=True, kw_only=True):
+    cores: float
+    day_tb: float
+    disk_tb: float
+    brokers: int
+    by: str
+
+
+def _log(outcome: Outcome, costs: Costs, wish: Wish, sized: _Sized) -> _Log:
+    """Brokers, by whatever asks for most of them."""
+    machine = wish.machine
+    log_cores = sized.used["log"] * (1 + FOLLOWER * (wish.replicas - 1))
+    bytes_s = _per_s(outcome, costs, wish, "disk_bytes")
+    day_tb = bytes_s * 86_400 / 1e12
+    disk_tb = day_tb * wish.kept_days * wish.replicas
+    wanted = {
+        "cores": math.ceil(log_cores / (machine.cores * sized.busy)),
+        "disk": math.ceil(disk_tb / (machine.disk_tb * 0.8)),
+        "network": math.ceil(bytes_s * wish.peak * 8 / 1e9 * wish.replicas / (machine.network_gbit * 0.6)),
+        "replicas": wish.replicas,
+    }
+    by = max(wanted, key=lambda reason: wanted[reason])
+    return _Log(cores=log_cores, day_tb=day_tb, disk_tb=disk_tb, brokers=wanted[by] + wish.failures, by=by)
+
+
+def _money(wish: Wish, machines: int) -> float:
+    return machines * wish.machine.price_h * HOURS_A_MONTH
+
+
+def _process_rows(outcome: Outcome, sized: _Sized, memory_gib: float) -> tuple[Row, ...]:
+    load = sized.load
+    sessions = outcome.sessions_peak * load.total_s / outcome.calls_peak_s
+    return (
+        Row(
+            "gateways",
+            f"{sized.load.senders:,}",
+            "a process, 1 core",
+            f"{sized.used['gateway']:,.1f} cores for {load.total_s:,.0f}/s by {load.path}, {1 - sized.busy:.0%} free",
+        ),
+        Row(
+            "hosts",
+            f"{sized.load.hosts:,}",
+            f"a process, 1 core, {memory_gib:,.1f} GiB",
+            f"{sized.used['host']:,.1f} cores; {sessions:,.0f} sessions are open",
+        ),
+        Row(
+            "partitions",
+            f"{sized.load.partitions:,}",
+            f"{load.total_s / sized.load.partitions:,.0f} commands/s",
+            f"at least {PARTITIONS_A_HOST} a host; {load.total_s / frames_s(load):,.1f} calls a frame",
+        ),
+    )
+
+
+def _log_rows(wish: Wish, logs: _Log) -> tuple[Row, ...]:
+    days = f"{wish.kept_days:g} days"
+    return (
+        Row("brokers", f"{logs.brokers:,}", "a machine", f"{logs.cores:,.1f} cores; so many for its {logs.by}"),
+        Row(
+            "disk",
+            f"{logs.disk_tb:,.1f} TB",
+            f"{logs.day_tb:,.2f} TB a day",
+            f"log and stores; {wish.replicas} replicas, {days}",
+        ),
+    )
+
+
+def _machine_rows(outcome: Outcome, costs: Costs, wish: Wish, machines: int, memory_gib: float) -> tuple[Row, ...]:
+    machine = wish.machine
+    wire_gbit = _per_s(outcome, costs, wish, "wire_bytes") * wish.peak * 8 / 1e9
+    return (
+        Row(
+            "machines",
+            f"{machines:,}",
+            f"{machine.cores} cores, {machine.memory_gib:g} GiB, {machine.disk_tb:g} TB",
+            f"{wish.failures} of each kind to spare",
+        ),
+        Row("memory", f"{machines * machine.memory_gib:,.0f} GiB", f"{memory_gib:,.1f} GiB a host", _visits(outcome)),
+        Row("network", f"{wire_gbit:,.1f} Gbit/s", "clients", "calls and answers at the peak, without headers"),
+        Row("a lost host", f"{costs.recovers_s:,.1f} s", "until all answers", _replayed(costs)),
+        Row(
+            "money",
+            f"{_money(wish, machines):,.0f} a month",
+            f"{machine.price_h:g} an hour",
+            "at the price given, day and night",
+        ),
+    )
+
+
+def _sized(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> _Sized:
+    """Gateways, hosts and partitions hang on each other by the frames: tried again until nothing changes."""
+    busy = _busy(fit, wish)
+    rates = {kind.name: kind.mean_s * wish.peak for kind in outcome.kinds if kind.day > 0}
+    kb_s = _per_s(outcome, costs, wish, "wire_bytes") * wish.peak / 1_000
+    tls_cores = kb_s * costs.tls_us_a_kb / 1e6 if wish.tls else 0.0
+    load = Load(calls_s=rates, path=wish.path, gather_ms=wish.gather_ms, partitions=PARTITIONS_MIN, hosts=1)
+    used: dict[str, float] = {}
+    for _ in range(ROUNDS):
+        used = cores(costs, fit, load)
+        used["gateway"] += tls_cores
+        gateways = math.ceil(used["gateway"] / busy) + wish.failures
+        hosts = math.ceil(used["host"] / busy) + wish.failures
+        partitions = max(PARTITIONS_MIN, 1 << math.ceil(math.log2(hosts * PARTITIONS_A_HOST)))
+        if partitions > PARTITIONS_MAX:
+            raise SetupError(
+                f"{hosts:,} hosts need {partitions:,} partitions, and a platform has at most {PARTITIONS_MAX:,}: ask "
+                "for less, or for several platforms"
+            )
+        if gateways <= load.senders and hosts <= load.hosts and partitions <= load.partitions:
+            break
+        load = replace(
+            load,
+            senders=max(gateways, load.senders),
+            hosts=max(hosts, load.hosts),
+            partitions=max(partitions, load.partitions),
+        )
+    return _Sized(load=load, used=used, busy=busy)
+
+
+def _busy(fit: Fit, wish: Wish) -> float:
+    """How busy a processor may be: what is asked to be free is, and 99 of 100 calls are answered in time."""
+    most = 1 - wish.headroom
+    for hundredth in range(round(most * 100), 0, -1):
+        if took_ms(fit.p99_ms, hundredth / 100) + wish.gather_ms <= wish.p99_ms:
+            return hundredth / 100
+    least = took_ms(fit.p99_ms, 0.01) + wish.gather_ms
+    raise SetupError(
+        f"99 of 100 calls take {least:,.0f} ms on an idle platform: no number of machines makes it {wish.p99_ms:g} ms"
+    )
+
+
+def _per_s(outcome: Outcome, costs: Costs, wish: Wish, what: str) -> float:
+    """Bytes a second in the mean of the day."""
+    return sum(kind.mean_s * float(getattr(costs.of(kind.name, wish.path), what)) for kind in outcome.kinds)
+
+
+def _host_gib(outcome: Outcome, costs: Costs, sized: _Sized) -> float:
+    """What a host takes with its part of the sessions, of which only so many are in memory."""
+    sessions = min(outcome.sessions_peak / sized.load.hosts, float(ProcessSettings().resident_max))
+    return (costs.rss_bytes["host"] + sessions * costs.session_bytes) / GIB
+
+
+def _visits(outcome: Outcome) -> str:
+    kept = ProcessSettings().resident_max
+    return f"{outcome.visits:,} visits have a state by the evening; a host keeps {kept:,} in memory"
+
+
+def _replayed(costs: Costs) -> str:
+    records = ProcessSettings().snapshot_records
+    return f"measured; at most {records:,} records are replayed, {costs.replay_per_s:,.0f}/s"
+
+
+def _limits(outcome: Outcome, costs: Costs, sized: _Sized) -> tuple[Limit, ...]:
+    """What ends first, the nearest to its end at the top."""
+    load, settings = sized.load, ProcessSettings()
+    scale = load.total_s / outcome.calls_peak_s
+    a_command_s = call_cores(costs, load, "host") / load.total_s
+    hottest = {one.what: one for one in outcome.hottest}
+    entity, partition = hottest["entity (commands)"], hottest["partition"]
+    sessions = outcome.sessions_peak * scale / sized.load.hosts
+    uneven = partition.peak_s / max(outcome.partition_mean_s, 1e-9)
+    found = (
+        Limit(
+            f"one entity: {entity.name}",
+            entity.peak_s * scale * a_command_s,
+            f"{entity.peak_s * scale:,.0f} commands/s; one host can do {1 / a_command_s:,.0f}, and no machine more",
+        ),
+        Limit(
+            "the hottest partition",
+            load.total_s / load.partitions * uneven * a_command_s,
+            f"{uneven:.2f} times the mean; it cannot be on two hosts",
+        ),
+        Limit(
+            "frames",
+            sum(sized.used[role] for role in ("gateway", "host", "log"))
+            and frames_s(load) * sum(costs.frame_us.values()) / 1e6 / sum(sized.used.values()),
+            f"{frames_s(load):,.0f}/s of {load.total_s / frames_s(load):,.1f} calls: this part of all time",
+        ),
+        Limit(
+            "sessions in a host's memory",
+            sessions / settings.resident_max,
+            f"{sessions:,.0f} at most; beyond {settings.resident_max:,} they are read from the store",
+        ),
+        Limit("partitions", sized.load.partitions / PARTITIONS_MAX, f"{PARTITIONS_MAX:,} at most, fixed for ever"),
+    )
+    return tuple(sorted(found, key=lambda limit: -limit.share))
+
+
+# -- what if -------------------------------------------------------------------------------------------------------
+
+
+class WhatIf(Struct, frozen=True):
+    """Another wish or another day, and what it comes to."""
+
+    what: str
+    machines: int
+    cores: float
+    money_month: float
+    says: str
+
+
+def sensitivity(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> tuple[WhatIf, ...]:
+    """The plan as asked for, and what changes it most."""
+    third = giants(outcome, 1 / 3)
+    cases: tuple[tuple[str, Outcome, Costs, Wish], ...] = (
+        ("as planned", outcome, costs, wish),
+        ("a third of all openings are of one game", third, costs, wish),
+        ("calls come one by one", outcome, costs, replace(wish, path="unary")),
+        ("without TLS" if wish.tls else "over TLS", outcome, costs, replace(wish, tls=not wish.tls)),
+        ("one replica", outcome, costs, replace(wish, replicas=1)),
+        ("five replicas", outcome, costs, replace(wish, replicas=5)),
+        ("the peak is 3 times the mean", outcome, costs, replace(wish, peak=3.0)),
+        ("gathered for half as long", outcome, costs, replace(wish, gather_ms=wish.gather_ms / 2)),
+        ("nothing to spare", outcome, costs, replace(wish, headroom=0.1, failures=0)),
+        ("a call costs a fifth more", outcome, dearer(costs, 1.2), wish),
+    )
+    return tuple(_what_if(*case, fit) for case in cases)
+
+
+def _what_if(what: str, outcome: Outcome, costs: Costs, wish: Wish, fit: Fit) -> WhatIf:
+    try:
+        found = plan(outcome, costs, fit, wish)
+    except SetupError as error:
+        return WhatIf(what, 0, 0.0, 0.0, str(error))
+    first = found.limits[0]
+    return WhatIf(what, found.machines, found.cores, found.money_month, f"first: {first.what}, {first.share:.0%}")
+
+
+def giants(outcome: Outcome, share: float) -> Outcome:
+    """The same day, had the giant this share of all openings: games as many more, all else as much less."""
+    games, others = share / outcome.giant_share, (1 - share) / (1 - outcome.giant_share)
+    played = ("start a game", "finish a game", "query")
+    kinds = tuple(
+        replace(kind, day=kind.day * part, mean_s=kind.mean_s * part, peak_s=kind.peak_s * part)
+        if (part := games if kind.name in played else others if kind.name in _ELSEWHERE else 1.0)
+        else kind
+        for kind in outcome.kinds
+    )
+    hottest = tuple(
+        replace(one, peak_s=one.peak_s * games) if one.name.startswith("a leaf") else one for one in outcome.hottest
+    )
+    return replace(outcome, kinds=kinds, hottest=hottest, giant_share=share)
+
+
+_ELSEWHERE = ("hire", "bring back")
+
+
+def dearer(costs: Costs, times: float) -> Costs:
+    """The same costs, each processor time so many times as much."""
+    calls = tuple(replace(call, cpu_us={role: us * times for role, us in call.cpu_us.items()}) for call in costs.calls)
+    return replace(costs, calls=calls, frame_us={role: us * times for role, us in costs.frame_us.items()})

@@ -1,0 +1,179 @@
+"""`python -m loadtests validate`: short runs of the load driver, and what the planner says of most of them."""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from loadtests.bench.effort import Tell
+from loadtests.driver.command import Asked, alone, order_of
+from loadtests.driver.coordinator import Coordinator
+from loadtests.driver.result import ALL, Run
+from loadtests.driver.target import own
+from loadtests.habits import DAY_S, DAYS, Habits
+from loadtests.plan.cases import FITTED, PREDICTED, RUN_S, Case
+from loadtests.plan.costs import ROLES, Costs
+from loadtests.plan.model import GENERATOR, Fit, Load, Seen, cores, fitted, took_ms
+from loadtests.population import WORLD_2020, Population, of_size
+from loadtests.wholeday.footprint import footprint
+from loadtests.wholeday.simulate import calls_by_minute
+from loadtests.wholeday.tally import tally
+
+VALIDATION_FILE = Path(__file__).parent / "validation.json"
+BAR = 0.20
+FLAT = 1.02
+"""The busiest minute against the mean: a run that is nearly the same all the time."""
+STEADY = slice(4, RUN_S - 1)
+"""The seconds that are looked at: who thinks has begun to, and nobody has gone yet."""
+TICK_MS = 10.0
+"""How long a generator of the driver gathers."""
+_RECORDED = {"log": "log", "kafka": "log", "gateway": "gateway", "host": "host", "generator": GENERATOR}
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One run: what was predicted of it and what was measured."""
+
+    name: str
+    fitted: bool
+    valid: bool
+    thousands_s: float
+    partitions: int
+    hosts: int
+    day: str
+    predicted: Mapping[str, float]
+    measured: Mapping[str, float]
+
+    def off(self, figure: str) -> float:
+        """By how much of what was measured the prediction is off."""
+        measured = self.measured[figure]
+        return abs(self.predicted[figure] - measured) / measured if measured else 0.0
+
+
+FIGURES = ("per_s", "cpu_cores", "p50_ms", "p99_ms")
+
+
+class Validation(Struct, frozen=True, kw_only=True):
+    """Every run of one validation, and the fit."""
+
+    taken_at: str
+    log: str
+    machine: Mapping[str, str]
+    fit: Fit
+    runs: tuple[Told, ...]
+
+
+def validate(
+    costs: Costs, tell: Tell, *, fitting: Sequence[Case] = FITTED, others: Sequence[Case] = PREDICTED
+) -> Validation:
+    """Run them all, fit on the first, predict the others. Raises SetupError when a run could not begin."""
+    seen: list[tuple[Case, Run, Seen]] = []
+    with alone():
+        for case in (*fitting, *others):
+            run = played(case, costs.log)
+            one = seen_of(case, run)
+            tell(f"{case.name}: {sum(one.cores.values()):.2f} cores, p50 {one.p50_ms:.0f} ms, p99 {one.p99_ms:.0f} ms")
+            seen.append((case, run, one))
+    fit = fitted(costs, [one for _, _, one in seen[: len(fitting)]])
+    runs = tuple(told(costs, fit, case, run, one, n < len(fitting)) for n, (case, run, one) in enumerate(seen))
+    taken_at = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    return Validation(taken_at=taken_at, log=costs.log, machine=seen[0][1].machine, fit=fit, runs=runs)
+
+
+def played(case: Case, log: str) -> Run:
+    """One run, on a platform of its own that ends with it."""
+    with tempfile.TemporaryDirectory(prefix="hutong-validate-", ignore_cleanup_errors=True) as name:
+        out = Path(name) / "run"
+        out.mkdir()
+        asked = Asked(scenario="day", users=case.users, compress=f"24h:{RUN_S}s", seed=case.seed, generators=1, log=log)
+        order = order_of(asked, out)
+        play = replace(order.play, day=case.day, busiest=FLAT * DAYS[case.day].volume, asks=case.asks)
+        order = replace(order, play=play, settings={})
+        sized = ("up", "--log", log, "--hosts", str(case.hosts), "--partitions", str(case.partitions))
+        with own(Path(name) / "platform", *sized) as target:
+            return asyncio.run(Coordinator(order, target, lambda _: None, lambda _: None).run())
+
+
+def rates_of(case: Case) -> dict[str, float]:
+    """Calls a second by kind, of the persons that are played: nothing of the run is looked at."""
+    world = replace(of_size(WORLD_2020, case.users), seed=case.seed)
+    habits = Habits(Population(world), replace(DAYS[case.day], busiest=FLAT * DAYS[case.day].volume))
+    made = footprint()
+    by_minute = calls_by_minute(tally(habits, 0, case.users, case.partitions), made, case.asks)
+    compress = DAY_S / RUN_S
+    return {
+        kind: float(total) * compress / DAY_S
+        for kind, total in zip(made.kinds, by_minute.sum(axis=0), strict=True)
+        if total
+    }
+
+
+def load_of(case: Case) -> Load:
+    """What a case asks of the platform: one generator gathers its calls for a tick."""
+    return Load(calls_s=rates_of(case), gather_ms=TICK_MS, partitions=case.partitions, hosts=case.hosts)
+
+
+def seen_of(case: Case, run: Run) -> Seen:
+    """What a run was seen to use while it was steady."""
+    used: dict[str, float] = dict.fromkeys((*ROLES, GENERATOR), 0.0)
+    for process in run.processes:
+        used[_RECORDED.get(process.role, "rest")] += statistics.fmean(process.cpu_s[STEADY] or (0.0,))
+    all_ = run.latency[ALL]
+    return Seen(
+        load=load_of(case),
+        cores=used,
+        p50_ms=all_.p50_ms,
+        p99_ms=all_.p99_ms,
+        machine_cores=int(run.machine["cores"]),
+    )
+
+
+def told(costs: Costs, fit: Fit, case: Case, run: Run, one: Seen, is_fitted: bool) -> Told:
+    """Both sides of a run."""
+    used = cores(costs, fit, one.load)
+    busy = sum(used.values()) / one.machine_cores
+    steady = [second.served for second in run.seconds[STEADY]]
+    predicted = {
+        "per_s": one.load.total_s,
+        "cpu_cores": sum(used.values()),
+        "p50_ms": took_ms(fit.p50_ms, busy),
+        "p99_ms": took_ms(fit.p99_ms, busy),
+    }
+    measured = {
+        "per_s": float(np.mean(steady)) if steady else 0.0,
+        "cpu_cores": sum(one.cores.values()),
+        "p50_ms": one.p50_ms,
+        "p99_ms": one.p99_ms,
+    }
+    predicted |= {f"{role}_cores": used[role] for role in ROLES}
+    measured |= {f"{role}_cores": one.cores[role] for role in ROLES}
+    return Told(
+        name=case.name,
+        fitted=is_fitted,
+        valid=run.valid,
+        thousands_s=case.thousands_s,
+        partitions=case.partitions,
+        hosts=case.hosts,
+        day=case.day,
+        predicted=predicted,
+        measured=measured,
+    )
+
+
+def all_validations(path: Path = VALIDATION_FILE) -> dict[str, Validation]:
+    """The last validation on each kind of log."""
+    if not path.exists():
+        return {}
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Validation])
+
+
+def keep_validation(validation: Validation, path: Path = VALIDATION_FILE) -> None:
+    """Put it in the place of the last one on this kind of log."""
+    kept = all_validations(path) | {validation.log: validation}
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")

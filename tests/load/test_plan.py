@@ -1,0 +1,215 @@
+"""The planner's model adds up, its fit finds what made the runs, and more is never planned with fewer machines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from actors.errors import SetupError
+from loadtests.habits import DAYS, Habits
+from loadtests.plan import costs as table
+from loadtests.plan.cases import FITTED, PREDICTED, Case
+from loadtests.plan.command import limits_table, plan_table, what_if_table
+from loadtests.plan.costs import ROLES, CallCost, Costs
+from loadtests.plan.model import GENERATOR, Fit, Load, Seen, cores, fitted, frames_s, took_ms, unfitted
+from loadtests.plan.planner import Wish, plan, sensitivity
+from loadtests.population import WORLD_2020, Population, of_size
+from loadtests.wholeday.footprint import footprint
+from loadtests.wholeday.simulate import outcome_of
+from loadtests.wholeday.tally import tally
+
+SMALL = of_size(WORLD_2020, 60_000)
+HABITS = Habits(Population(SMALL), DAYS["workday"])
+PLAYED = outcome_of(tally(HABITS, 0, SMALL.persons, 16), HABITS, 16, 0.05)
+TIMES = 5_000
+"""The small day is planned for so many times as many persons."""
+DAY = replace(
+    PLAYED,
+    calls_mean_s=PLAYED.calls_mean_s * TIMES,
+    calls_peak_s=PLAYED.calls_peak_s * TIMES,
+    kinds=tuple(
+        replace(kind, day=kind.day * TIMES, mean_s=kind.mean_s * TIMES, peak_s=kind.peak_s * TIMES)
+        for kind in PLAYED.kinds
+    ),
+)
+
+
+def _cost(kind: str, path: str, us: float) -> CallCost:
+    used = {"gateway": us, "host": us, "log": us / 4, "rest": 0.0}
+    return CallCost(kind=kind, path=path, calls=1_000, per_s=1.0, cpu_us=used, disk_bytes=900.0, wire_bytes=300.0)
+
+
+COSTS = Costs(
+    taken_at="2026-01-01 00:00",
+    command="a test",
+    machine={},
+    log="embedded",
+    partitions=16,
+    calls=tuple(
+        _cost(kind, path, us) for kind in footprint().kinds for path, us in (("stream", 15.0), ("unary", 250.0))
+    ),
+    frame_us={"gateway": 40.0, "host": 60.0, "log": 30.0, "rest": 0.0},
+    idle_cores={"gateway": 0.01, "host": 0.01, "log": 0.01, "rest": 0.03},
+    rss_bytes=dict.fromkeys(ROLES, 100 << 20),
+    session_bytes=4_000.0,
+    replay_per_s=50_000.0,
+    tls_us_a_kb=0.5,
+    recovers_s=1.5,
+)
+FIT = replace(unfitted(COSTS), p50_ms=(5.0, 10.0), p99_ms=(20.0, 100.0))
+
+
+def _load(total_s: float, partitions: int = 8, hosts: int = 1, kinds: Mapping[str, float] | None = None) -> Load:
+    shares = kinds or {"page": 0.6, "open": 0.3, "buy": 0.1}
+    return Load(calls_s={kind: part * total_s for kind, part in shares.items()}, partitions=partitions, hosts=hosts)
+
+
+def test_there_are_no_more_frames_than_calls_nor_than_lanes_gather() -> None:
+    for total_s in (1.0, 100.0, 10_000.0, 1e6):
+        for partitions in (1, 16, 1_024):
+            found = frames_s(_load(total_s, partitions))
+            assert 0 < found <= min(total_s, partitions * 100.0) * (1 + 1e-9)
+
+
+def test_more_partitions_make_more_frames_of_the_same_calls() -> None:
+    found = [frames_s(_load(5_000.0, partitions)) for partitions in (1, 4, 16, 64, 256)]
+    assert found == sorted(found)
+    assert found[-1] > 10 * found[0]
+
+
+def test_the_fit_finds_the_corrections_that_made_the_runs() -> None:
+    made = Fit(
+        call={"gateway": 1.3, "host": 0.8, "log": 1.1, "rest": 0.0, GENERATOR: 30.0},
+        frame={"gateway": 0.5, "host": 2.0, "log": 1.0, "rest": 0.0, GENERATOR: 0.0},
+        there_cores={"gateway": 0.02, "host": 0.03, "log": 0.01, "rest": 0.1, GENERATOR: 0.05},
+        p50_ms=(3.0, 20.0),
+        p99_ms=(10.0, 200.0),
+    )
+    loads = [_load(1_000), _load(6_000), _load(3_000, 32, 2), _load(4_000, 8, 2, {"page": 0.5, "finish a game": 0.5})]
+    seen: list[Seen] = []
+    for load in loads:
+        used = cores(COSTS, made, load)
+        busy = sum(used.values()) / 4
+        p50_ms, p99_ms = took_ms(made.p50_ms, busy), took_ms(made.p99_ms, busy)
+        seen.append(Seen(load=load, cores=used, p50_ms=p50_ms, p99_ms=p99_ms, machine_cores=4))
+    found = fitted(COSTS, seen)
+    another = _load(9_000, 64, 3)
+    assert cores(COSTS, found, another) == pytest.approx(cores(COSTS, made, another), rel=0.02)
+    assert found.p50_ms == pytest.approx(made.p50_ms, rel=1e-3)
+    assert found.p99_ms == pytest.approx(made.p99_ms, rel=1e-3)
+
+
+def test_no_correction_is_below_nothing() -> None:
+    seen = [
+        Seen(load=_load(1_000.0 * n), cores=dict.fromkeys(ROLES, 1.0 / n), p50_ms=9.0 / n, p99_ms=1.0, machine_cores=2)
+        for n in range(1, 5)
+    ]
+    found = fitted(COSTS, seen)
+    assert min(*found.call.values(), *found.frame.values(), *found.there_cores.values(), *found.p50_ms) >= 0
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        (Wish(peak=3), Wish(peak=10)),
+        (Wish(headroom=0.2), Wish(headroom=0.6)),
+        (Wish(failures=0), Wish(failures=2)),
+        (Wish(replicas=1), Wish(replicas=3)),
+        (Wish(), Wish(path="unary", headroom=0.1)),
+        (Wish(kept_days=1), Wish(kept_days=30)),
+    ],
+)
+def test_more_is_never_had_with_fewer_machines(less: Wish, more: Wish) -> None:
+    one, other = plan(DAY, COSTS, FIT, less), plan(DAY, COSTS, FIT, more)
+    assert one.machines <= other.machines
+    assert one.money_month <= other.money_month
+
+
+def test_a_plan_bears_its_peak_with_what_was_to_be_free() -> None:
+    wish = Wish(peak=10, headroom=0.4, failures=1)
+    found = plan(DAY, COSTS, FIT, wish)
+    load = Load(
+        calls_s={kind.name: kind.mean_s * 10 for kind in DAY.kinds},
+        senders=found.gateways,
+        gather_ms=wish.gather_ms,
+        partitions=found.partitions,
+        hosts=found.hosts,
+    )
+    used = cores(COSTS, FIT, load)
+    assert used["gateway"] <= (found.gateways - 1) * 0.6 * 1.02
+    assert used["host"] <= (found.hosts - 1) * 0.6 * 1.02
+    assert found.partitions >= 4 * found.hosts / 2
+    assert found.calls_peak_s == pytest.approx(10 * DAY.calls_mean_s)
+
+
+def test_less_time_for_a_call_leaves_more_of_each_processor_free() -> None:
+    slow, quick = (plan(DAY, COSTS, FIT, Wish(headroom=0.1, p99_ms=ms)) for ms in (900.0, 120.0))
+    assert quick.hosts > slow.hosts
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        ({"p99_ms": 30.0, "gather_ms": 10.0}, "no number of machines"),
+        ({"p99_ms": 10.0}, "gathered for"),
+        ({"peak": 0.5}, "peak must be"),
+        ({"headroom": 1.0}, "headroom must be"),
+        ({"replicas": 0}, "replicas must be"),
+        ({"path": "pigeon"}, "is no path"),
+        ({"peak": 900.0, "path": "unary"}, "several platforms"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(wish: dict[str, float | str], says: str) -> None:
+    with pytest.raises(SetupError, match=says):
+        plan(DAY, COSTS, FIT, replace(Wish(), **wish))
+
+
+def test_what_if_begins_with_the_plan_and_says_what_each_change_does() -> None:
+    base, *others = sensitivity(DAY, COSTS, FIT, Wish())
+    assert base.machines == plan(DAY, COSTS, FIT, Wish()).machines
+    by_name = {one.what: one for one in others}
+    assert by_name["calls come one by one"].cores > 3 * base.cores
+    assert by_name["over TLS"].cores > base.cores
+    assert by_name["the peak is 3 times the mean"].cores < base.cores
+    assert len(by_name) == len(others)
+
+
+def test_the_tables_hold_every_line() -> None:
+    found = plan(DAY, COSTS, FIT, Wish())
+    others = sensitivity(DAY, COSTS, FIT, Wish())
+    assert plan_table(found).row_count == len(found.rows)
+    assert limits_table(found).row_count == len(found.limits)
+    assert what_if_table(others).row_count == len(others)
+    shares = [limit.share for limit in found.limits]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_costs_are_kept_by_log_and_a_kind_that_was_not_measured_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    table.keep_costs(COSTS, path)
+    table.keep_costs(replace(COSTS, log="kafka", replay_per_s=7.0), path)
+    assert table.read_costs("embedded", path) == COSTS
+    assert table.read_costs("kafka", path).replay_per_s == 7.0
+    with pytest.raises(SetupError, match="nothing was measured on the paper log"):
+        table.read_costs("paper", path)
+    with pytest.raises(SetupError, match="'fly' costs"):
+        COSTS.of("fly")
+    assert COSTS.of("page", "unary").cpu_us["host"] == 250.0
+
+
+def test_every_kind_of_call_of_a_day_has_a_measured_cost() -> None:
+    for log, costs in table.all_costs().items():
+        missing = [kind for kind in footprint().kinds if kind not in {cost.kind for cost in costs.calls}]
+        assert not missing, f"{log}: python -m loadtests costs --log {log} measures {missing}"
+
+
+def test_the_runs_that_judge_differ_from_those_that_are_fitted() -> None:
+    def differs(one: Case, other: Case) -> bool:
+        rates = sorted((one.thousands_s, other.thousands_s))
+        mix = (one.day, one.asks) != (other.day, other.asks)
+        return rates[1] >= 2 * rates[0] or mix or (one.partitions, one.hosts) != (other.partitions, other.hosts)
+
+    assert len(FITTED) <= 4
+    assert len(PREDICTED) >= 12
+    assert all(differs(one, other) for one in PREDICTED for other in FITTED)

@@ -1,0 +1,113 @@
+"""A whole day is counted to the last opening, whatever the pieces; what it comes to agrees with what it is made of."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from actors.errors import SetupError
+from loadtests.habits import DAYS, JOURNEYS, Habits
+from loadtests.population import WORLD_2020, Population, of_size
+from loadtests.wholeday import simulate as wholeday
+from loadtests.wholeday.command import tables
+from loadtests.wholeday.footprint import LATER, footprint
+from loadtests.wholeday.simulate import Outcome, outcome_of
+from loadtests.wholeday.tally import tally
+
+PARTITIONS = 16
+SMALL = of_size(WORLD_2020, 150_000)
+HABITS = Habits(Population(SMALL), DAYS["workday"])
+COUNTED = tally(HABITS, 0, SMALL.persons, PARTITIONS)
+OUTCOME = outcome_of(COUNTED, HABITS, PARTITIONS, 0.05)
+
+
+def _simulated(persons: int, processes: int) -> Outcome:
+    heard: list[int] = []
+    outcome = wholeday.simulate(
+        of_size(WORLD_2020, persons),
+        DAYS["flash-sale"],
+        partitions=PARTITIONS,
+        asks=0.05,
+        processes=processes,
+        told=heard.append,
+    )
+    assert sum(heard) == persons
+    return outcome
+
+
+@pytest.mark.parametrize("cuts", [(1,), (70_000,), (10, 20_011, 149_999)])
+def test_pieces_add_up_to_the_whole_day(cuts: tuple[int, ...]) -> None:
+    ends = (0, *cuts, SMALL.persons)
+    pieces = [tally(HABITS, first, end, PARTITIONS) for first, end in pairwise(ends)]
+    found = pieces[0]
+    for piece in pieces[1:]:
+        found = found.plus(piece)
+    for name in COUNTED._fields:
+        assert np.array_equal(getattr(found, name), getattr(COUNTED, name)), name
+
+
+def test_partitions_programs_and_tiers_add_up_to_all_openings() -> None:
+    opens = COUNTED.opens.sum()
+    assert opens == COUNTED.programs.sum() == COUNTED.tiers.sum() == COUNTED.ways.sum()
+    assert COUNTED.partitions.sum() == OUTCOME.pages
+    assert COUNTED.persons[0] == SMALL.persons
+    orders = [COUNTED.opens[:, JOURNEYS.index(name)].sum() for name in ("buy", "return")]
+    assert COUNTED.merchants.sum() == sum(orders)
+
+
+def test_the_day_has_the_published_figures() -> None:
+    assert OUTCOME.opens / OUTCOME.persons == pytest.approx(2.57, rel=0.01)
+    assert OUTCOME.pages / OUTCOME.persons == pytest.approx(8.51, rel=0.01)
+    assert OUTCOME.players / OUTCOME.persons == pytest.approx(1 / 3, abs=0.01)
+    assert OUTCOME.calls_peak_s / OUTCOME.calls_mean_s == pytest.approx(3.0, rel=0.05)
+
+
+def test_calls_by_kind_and_by_hour_are_all_calls() -> None:
+    assert sum(kind.day for kind in OUTCOME.kinds) == pytest.approx(OUTCOME.calls)
+    assert sum(OUTCOME.calls_by_hour_s) * 3_600 == pytest.approx(OUTCOME.calls)
+    by_name = {kind.name: kind.day for kind in OUTCOME.kinds}
+    assert by_name["open"] == pytest.approx(OUTCOME.opens)
+    assert by_name["buy"] == pytest.approx(COUNTED.merchants.sum())
+    assert by_name["bring back"] == pytest.approx(by_name["hire"])
+
+
+def test_partitions_are_evenly_busy_and_the_hottest_is_named() -> None:
+    hottest = {one.what: one for one in OUTCOME.hottest}
+    assert hottest["program (openings)"].name == "the giant"
+    assert hottest["partition"].day == pytest.approx(OUTCOME.commands / PARTITIONS, rel=0.1)
+    assert "Shanghai" in hottest["merchant (orders)"].name
+
+
+def test_an_opening_comes_to_the_calls_of_its_journey() -> None:
+    made = footprint()
+    calls = made.of_opening()
+    for journey, kind in (("browse", "open"), ("buy", "buy"), ("play", "finish a game"), ("return", "give back")):
+        assert calls[JOURNEYS.index(journey), :, made.kinds.index(kind)] == pytest.approx(1.0), journey
+    turned = calls[0, 4, made.kinds.index("page")]
+    assert turned == pytest.approx(4.0)  # five pages: the first comes with the opening
+    assert made.stays.shape[2] == LATER
+    assert (np.diff(made.stays, axis=2) <= 1e-9).all()
+
+
+def test_a_process_more_changes_no_figure() -> None:
+    one, two = _simulated(100_000, 1), _simulated(100_000, 2)
+    assert all(
+        getattr(one, name) == getattr(two, name)
+        for name in Outcome.__struct_fields__
+        if name not in ("seconds", "rss_bytes_max")
+    )
+    assert two.hottest[3].name == "a merchant's shop"  # a flash sale has one
+
+
+def test_the_tables_say_what_is_exact_and_what_is_drawn() -> None:
+    told = [cell for table in tables(OUTCOME) for column in table.columns for cell in column.cells]
+    assert OUTCOME.exact in told
+    assert OUTCOME.drawn in told
+
+
+@pytest.mark.parametrize(("partitions", "asks", "processes"), [(0, 0.1, 1), (16, 1.5, 1), (16, 0.1, 0)])
+def test_numbers_that_cannot_be_are_refused(partitions: int, asks: float, processes: int) -> None:
+    with pytest.raises(SetupError, match="must be"):
+        wholeday.simulate(
+            SMALL, DAYS["workday"], partitions=partitions, asks=asks, processes=processes, told=lambda _: None
+        )
