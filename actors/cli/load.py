@@ -84,6 +84,86 @@ def play(
         raise SystemExit(1)
 
 
+@load.command()
+def simulate(
+    users: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, max=10_000_000_000, help="So many persons of a day.")
+    ] = 300_000_000,
+    world: Annotated[str, typer.Option(help="2018 or 2020: whose habits.")] = "2020",
+    day: Annotated[
+        str, typer.Option(metavar="NAME", help="workday, weekend, new-year, flash-sale or viral-game.")
+    ] = "workday",
+    partitions: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=1_024)] = 256,
+    asks: Annotated[
+        float, typer.Option(metavar="SHARE", min=0, max=1, help="Of openings: who ask the platform for the way.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed is the same day.")] = 1,
+    processes: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="0: one for each core.")] = 0,
+    json: Json = False,
+) -> None:
+    """Count a whole day, person by person, in minutes: calls by kind, what is hottest. Nothing is played."""
+    check_libraries()
+    from loadtests.wholeday.command import run
+
+    run(
+        users=users,
+        world=world,
+        day=day,
+        partitions=partitions,
+        asks=asks,
+        seed=seed,
+        processes=processes,
+        as_json=json,
+    )
+
+
+@load.command()
+def plan(
+    users: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, max=10_000_000_000, help="So many persons of a day.")
+    ] = 300_000_000,
+    peak: Annotated[float, typer.Option(metavar="TIMES", help="The busiest minute against the day's mean.")] = 10.0,
+    headroom: Annotated[
+        float, typer.Option(metavar="SHARE", help="What is free of every processor at the peak.")
+    ] = 0.4,
+    p99_ms: Annotated[float, typer.Option(metavar="MS", help="99 of 100 calls take no longer.")] = 500.0,
+    failures: Annotated[int, typer.Option(metavar="NUMBER", help="Machines of each kind that may be lost.")] = 1,
+    path: Annotated[str, typer.Option(help="stream or unary: how calls come.")] = "stream",
+    replicas: Annotated[int, typer.Option(metavar="NUMBER", help="Copies of the log.")] = 3,
+    tls: Annotated[bool, typer.Option(help="Clients speak TLS.")] = True,
+    gather_ms: Annotated[float, typer.Option(metavar="MS", help="So long calls wait for others to come.")] = 20.0,
+    kept_days: Annotated[float, typer.Option(metavar="DAYS", help="So long the log is kept.")] = 3.0,
+    cores: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of a machine.")] = 16,
+    price_h: Annotated[float, typer.Option(metavar="MONEY", min=0, help="What a machine costs an hour.")] = 0.80,
+    log: Annotated[str, typer.Option(help="kafka or embedded: whose measured costs.")] = "kafka",
+    world: Annotated[str, typer.Option(help="2018 or 2020: whose habits.")] = "2020",
+    day: Annotated[
+        str, typer.Option(metavar="NAME", help="workday, weekend, new-year, flash-sale or viral-game.")
+    ] = "workday",
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed is the same day.")] = 1,
+    what_if: Annotated[bool, typer.Option(help="What changes the plan, as well.")] = True,
+    json: Json = False,
+) -> None:
+    """The machines that such a day needs, and why: from the day, counted, and from what calls were measured to cost."""
+    check_libraries()
+    from loadtests.plan.command import run_plan
+    from loadtests.plan.planner import Machine, Wish
+
+    wish = Wish(
+        peak=peak,
+        headroom=headroom,
+        p99_ms=p99_ms,
+        failures=failures,
+        path=path,
+        replicas=replicas,
+        tls=tls,
+        gather_ms=gather_ms,
+        kept_days=kept_days,
+        machine=Machine(cores=cores, memory_gib=4.0 * cores, price_h=price_h),
+    )
+    run_plan(users=users, world=world, day=day, log=log, wish=wish, seed=seed, what_if=what_if, as_json=json)
+
+
 def _token(folder: Path) -> str:
     """An operator's token by the folder's own key, which whoever may read the folder may sign by."""
     import time

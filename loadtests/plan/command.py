@@ -98,15 +98,23 @@ def run_costs(log: str, *, as_json: bool) -> None:
 def costs_table(costs: Costs) -> Table:
     """What each kind of call costs."""
     table = Table(
-        "call", "path", "calls", "a second", *(f"{role} µs" for role in ROLES), "disk", "wire", title=_title(costs)
+        "call",
+        "path",
+        "calls",
+        "a second",
+        *(f"{role} µs" for role in ROLES),
+        "log",
+        "store",
+        "wire",
+        title=_title(costs),
     )
     for cost in costs.calls:
         used = (f"{cost.cpu_us[role]:.1f}" for role in ROLES)
-        sizes = f"{cost.disk_bytes:,.0f} B", f"{cost.wire_bytes:,.0f} B"
+        sizes = (f"{size:,.0f} B" for size in (cost.log_bytes, cost.store_bytes, cost.wire_bytes))
         table.add_row(cost.kind, cost.path, f"{cost.calls:,}", f"{cost.per_s:,.0f}", *used, *sizes)
-    table.add_row("a frame of its own", "", "", "", *(f"{costs.frame_us[role]:.1f}" for role in ROLES), "", "")
-    table.add_row("idle, of a core", "", "", "", *(f"{costs.idle_cores[role]:.3f}" for role in ROLES), "", "")
-    table.add_row("memory, MiB", "", "", "", *(f"{costs.rss_bytes[role] / 2**20:,.0f}" for role in ROLES), "", "")
+    table.add_row("a frame of its own", "", "", "", *(f"{costs.frame_us[role]:.1f}" for role in ROLES), "", "", "")
+    table.add_row("idle, of a core", "", "", "", *(f"{costs.idle_cores[role]:.3f}" for role in ROLES), "", "", "")
+    table.add_row("memory, MiB", "", "", "", *(f"{costs.rss_bytes[role] / 2**20:,.0f}" for role in ROLES), "", "", "")
     for column in table.columns[2:]:
         column.justify = "right"
     return table

@@ -23,8 +23,10 @@ class CallCost(Struct, frozen=True, kw_only=True):
     calls: int
     per_s: float
     cpu_us: Mapping[str, float]
-    disk_bytes: float
-    """What the log and the stores grow by."""
+    log_bytes: float
+    """What the log grows by, one copy of it."""
+    store_bytes: float
+    """What the hosts' stores of states grow by."""
     wire_bytes: float
     """What the client sends and is sent, without headers."""
 

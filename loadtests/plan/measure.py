@@ -38,6 +38,7 @@ UNARY = 3_000
 THIN_ROUNDS = 400
 ACCOUNTS = 20_000
 REPLAYED = 60_000
+STATES = "states"
 IDLE_S = 4.0
 SETTLES_S = 0.3
 SETTLES_S_MAX = 8.0
@@ -47,10 +48,11 @@ RECORDED = {"log": "log", "kafka": "log", "gateway": "gateway", "host": "host"}
 
 
 class Used(NamedTuple):
-    """What a platform has used so far, by role, and what it takes on the disk."""
+    """What a platform has used so far, by role, and what its log and its stores take on the disk."""
 
     cpu_s: Mapping[str, float]
-    disk_bytes: int
+    log_bytes: int
+    store_bytes: int
 
 
 class Meter:
@@ -75,7 +77,8 @@ class Meter:
     def read(self) -> Used:
         """As of now."""
         cpu_s = {role: sum(processes.cpu_of_s(pids).values()) for role, pids in self.pids().items()}
-        return Used(cpu_s, size_bytes(self._platform.folder))
+        whole, store = (size_bytes(folder) for folder in (self._platform.folder, self._platform.folder / STATES))
+        return Used(cpu_s, whole - store, store)
 
     def rss_bytes(self) -> dict[str, int]:
         """By role, as of now."""
@@ -108,7 +111,8 @@ class Sums:
         self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._wire: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._disk: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._log: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._store: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._cpu_s: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(lambda: dict.fromkeys(ROLES, 0.0))
 
     async def take(self, kind: str, path: str, calls: int, making: "asyncio.Future[int]") -> None:
@@ -120,7 +124,8 @@ class Sums:
         await asyncio.to_thread(self._meter.settle)
         after, took_s = self._meter.read(), time.monotonic() - began
         self._calls[key] += calls
-        self._disk[key] += max(after.disk_bytes - before.disk_bytes, 0)
+        self._log[key] += after.log_bytes - before.log_bytes
+        self._store[key] += after.store_bytes - before.store_bytes
         for role in ROLES:
             used = after.cpu_s[role] - before.cpu_s[role] - self._meter.idle[role] * took_s
             self._cpu_s[key][role] += used
@@ -134,7 +139,8 @@ class Sums:
                 calls=calls,
                 per_s=calls / self._seconds[kind, path],
                 cpu_us={role: max(1e6 * used / calls, 0.0) for role, used in self._cpu_s[kind, path].items()},
-                disk_bytes=self._disk[kind, path] / calls,
+                log_bytes=max(self._log[kind, path] / calls, 0.0),
+                store_bytes=max(self._store[kind, path] / calls, 0.0),
                 wire_bytes=self._wire[kind, path] / calls,
             )
             for (kind, path), calls in sorted(self._calls.items())

@@ -166,7 +166,7 @@ def _log(outcome: Outcome, costs: Costs, wish: Wish, sized: _Sized) -> _Log:
     """Brokers, by whatever asks for most of them."""
     machine = wish.machine
     log_cores = sized.used["log"] * (1 + FOLLOWER * (wish.replicas - 1))
-    bytes_s = _per_s(outcome, costs, wish, "disk_bytes")
+    bytes_s = _per_s(outcome, costs, wish, "log_bytes")
     day_tb = bytes_s * 86_400 / 1e12
     disk_tb = day_tb * wish.kept_days * wish.replicas
     wanted = {
@@ -216,13 +216,14 @@ def _log_rows(wish: Wish, logs: _Log) -> tuple[Row, ...]:
             "disk",
             f"{logs.disk_tb:,.1f} TB",
             f"{logs.day_tb:,.2f} TB a day",
-            f"log and stores; {wish.replicas} replicas, {days}",
+            f"of log; {wish.replicas} replicas, {days}",
         ),
     )
 
 
 def _machine_rows(outcome: Outcome, costs: Costs, wish: Wish, machines: int, memory_gib: float) -> tuple[Row, ...]:
     machine = wish.machine
+    store_tb = _per_s(outcome, costs, wish, "store_bytes") * 86_400 / 1e12
     wire_gbit = _per_s(outcome, costs, wish, "wire_bytes") * wish.peak * 8 / 1e9
     return (
         Row(
@@ -230,6 +231,12 @@ def _machine_rows(outcome: Outcome, costs: Costs, wish: Wish, machines: int, mem
             f"{machines:,}",
             f"{machine.cores} cores, {machine.memory_gib:g} GiB, {machine.disk_tb:g} TB",
             f"{wish.failures} of each kind to spare",
+        ),
+        Row(
+            "stores",
+            f"{store_tb:,.2f} TB",
+            "a day, at most",
+            "states, on the hosts' disks: what is written again is not more",
         ),
         Row("memory", f"{machines * machine.memory_gib:,.0f} GiB", f"{memory_gib:,.1f} GiB a host", _visits(outcome)),
         Row("network", f"{wire_gbit:,.1f} Gbit/s", "clients", "calls and answers at the peak, without headers"),

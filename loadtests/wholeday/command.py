@@ -9,6 +9,7 @@ from rich.table import Table
 
 from actors.errors import SetupError
 from loadtests.habits import MINUTE_S, day_named
+from loadtests.plan.costs import all_costs
 from loadtests.population import WORLDS, of_size
 from loadtests.wholeday.simulate import Outcome, simulate
 
@@ -82,8 +83,25 @@ def _figures(outcome: Outcome) -> list[tuple[str, str]]:
         ("openings by way", " ".join(f"{way} {share:.0%}" for way, share in outcome.ways.items())),
         ("exact", outcome.exact),
         ("drawn", outcome.drawn),
+        *_bytes(outcome),
         ("took; memory at most", f"{outcome.seconds:,.0f} s; {outcome.rss_bytes_max / 2**30:.1f} GiB"),
     ]
+
+
+def _bytes(outcome: Outcome) -> list[tuple[str, str]]:
+    """By what calls were measured to take, if they were."""
+    found: list[tuple[str, str]] = []
+    for log, costs in all_costs().items():
+        a_day = {
+            what: sum(
+                kind.day * float(getattr(costs.of(kind.name), f"{what}_bytes")) for kind in outcome.kinds if kind.day
+            )
+            for what in ("log", "store", "wire")
+        }
+        peak_gbit = a_day["wire"] / outcome.calls * outcome.calls_peak_s * 8 / 1e9
+        words = f"{a_day['log'] / 1e12:,.2f} TB a copy; {a_day['store'] / 1e12:,.2f} TB; {peak_gbit:,.2f} Gbit/s"
+        found.append((f"log; stores; network at the peak ({log}, as measured {costs.taken_at})", words))
+    return found
 
 
 def clock(minute: int) -> str:

@@ -37,7 +37,9 @@ DAY = replace(
 
 def _cost(kind: str, path: str, us: float) -> CallCost:
     used = {"gateway": us, "host": us, "log": us / 4, "rest": 0.0}
-    return CallCost(kind=kind, path=path, calls=1_000, per_s=1.0, cpu_us=used, disk_bytes=900.0, wire_bytes=300.0)
+    return CallCost(
+        kind=kind, path=path, calls=1_000, per_s=1.0, cpu_us=used, log_bytes=700.0, store_bytes=200.0, wire_bytes=300.0
+    )
 
 
 COSTS = Costs(
