@@ -6,6 +6,7 @@ import fcntl
 import math
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ from loadtests.scenarios import CALLS_OF_A_USER, Scenario, check_users, scenario
 from loadtests.schedule import Window, window_of
 
 GENERATORS_MAX = 64
+DIAL_S_MAX = 5.0
 CALLS_OF_A_GENERATOR = 12_000
 """Calls a second that one generator makes without being late."""
 
@@ -155,10 +157,23 @@ def alone() -> Generator[None]:
         held.truncate(0)
 
 
+def check_address(address: str) -> None:
+    """Raises SetupError unless somebody listens at HOST:PORT."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise SetupError(f"--target is HOST:PORT, such as 127.0.0.1:7400, not {address!r}", reason="NO_GATEWAY")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), DIAL_S_MAX).close()
+    except OSError as error:
+        message = f"nobody answers at {address} ({error.strerror or error}): is the platform up, and the address right?"
+        raise SetupError(message, reason="NO_GATEWAY") from error
+
+
 @contextmanager
 def _target(asked: Asked, scenario: Scenario) -> Generator[Target]:
     """The platform that was named, or one of the run's own, in a folder that goes with it."""
     if asked.target:
+        check_address(asked.target)
         yield Target(gateway=asked.target, identity=bool(os.environ.get("HUTONG_TOKEN")))
     elif asked.folder:
         yield known(asked.folder)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -50,7 +50,7 @@ def arriving(found: Arrivals, habits: Habits, town: Town, asks: float) -> Iterat
         asking = (chance.unit(chance.bits(asks_by, number)) < asks).tolist()
         where = population.cities_of(some.person.astype(np.int64)).tolist()
         columns: list[list[Any]] = [column.tolist() for column in some]
-        rows: Iterable[tuple[Any, ...]] = zip(*columns, strict=True)
+        rows = cast("Iterable[tuple[Any, ...]]", zip(*columns, strict=True))
         for row, draw, ask, city in zip(rows, drawn, asking, where, strict=True):
             at_s, person, program, merchant, way, journey, pages = row
             visit = Visit(
