@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import json
 import math
 import os
 import shutil
@@ -10,24 +11,28 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
+from rich.console import Console
 
 from actors.errors import SetupError
 from loadtests.driver.coordinator import Coordinator, Order
 from loadtests.driver.live import Progress
 from loadtests.driver.messages import Play
-from loadtests.driver.result import ALL, Run, write_run
+from loadtests.driver.result import Run, write_run
 from loadtests.driver.target import Target, known, own
+from loadtests.report.page import page
+from loadtests.report.summary import summary
+from loadtests.report.table import print_run
 from loadtests.scenarios import CALLS_OF_A_USER, Scenario, check_users, scenario_of, thresholds_of
 from loadtests.schedule import Window, window_of
 
 GENERATORS_MAX = 64
 DIAL_S_MAX = 5.0
+REPORT_FILE = "report.html"
 CALLS_OF_A_GENERATOR = 12_000
 """Calls a second that one generator makes without being late."""
 
@@ -189,32 +194,18 @@ def _target(asked: Asked, scenario: Scenario) -> Generator[Target]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def summary(found: Run) -> dict[str, object]:
-    """The run in few words, for programs: the whole is in its folder."""
-    all_ = found.latency.get(ALL)
-    took: Mapping[str, object] = (
-        {}
-        if all_ is None
-        else {name: round(getattr(all_, name), 3) for name in ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")}
-    )
-    return {
-        "scenario": found.scenario,
-        "users": found.users,
-        "passed": found.passed,
-        "valid": found.valid,
-        "invalid_because": list(found.invalid_because),
-        "ended": found.ended,
-        "offered": found.offered,
-        "served": found.served,
-        "errors": dict(found.errors),
-        "lost": found.lost,
-        "doubled": found.doubled,
-        **took,
-        "thresholds": [msgspec.to_builtins(threshold) for threshold in found.thresholds],
-    }
-
-
 def tell(found: Run, out: Path, *, as_json: bool) -> None:
-    """The report beside the run, and the summary on stdout."""
+    """The report beside the run; tables on stdout, or one JSON object on one line."""
+    report = out / REPORT_FILE
+    report.write_text(page(found))
     if as_json:
-        print(msgspec.json.encode(summary(found) | {"folder": str(out)}).decode(), flush=True)
+        facts = {
+            "passed": found.passed,
+            "ended": found.ended,
+            "invalid_because": found.invalid_because,
+            "report": str(report),
+        }
+        print(json.dumps(summary(found) | facts), flush=True)
+    else:
+        print_run(found, Console())
+        print(f"the whole report: {report}", flush=True)

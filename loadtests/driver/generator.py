@@ -33,7 +33,6 @@ from loadtests.schedule import Arrivals, arrivals
 
 GROUND_S = 5.0
 """After the last arrival's time people still finish what they are at for so long; who thinks longer goes away."""
-_SOURCES = tuple(WAYS)
 
 
 def arriving(found: Arrivals, habits: Habits, town: Town, asks: float) -> Iterator[Due]:
@@ -41,14 +40,16 @@ def arriving(found: Arrivals, habits: Habits, town: Town, asks: float) -> Iterat
     population = habits.population
     cities = [city.name for city in population.cities]
     drawn_by, asks_by = population.key("journey"), population.key("asks")
-    makers = [JOURNEYS[name] for name in NAMES]
+    names: list[str] = list(NAMES)
+    sources: list[str] = list(WAYS)
+    makers = [JOURNEYS[name] for name in names]
     last_s = float(found.at_s[-1]) if len(found.at_s) else -1.0
     for second in range(int(last_s) + 1):
         some = found.between(second, second + 1)
         number = (some.person.astype(np.int64) << 24) ^ (some.at_s * 1e6).astype(np.int64)
         drawn = chance.bits(drawn_by, number).tolist()
         asking = (chance.unit(chance.bits(asks_by, number)) < asks).tolist()
-        where = population.cities_of(some.person.astype(np.int64)).tolist()
+        where: list[int] = population.cities_of(some.person.astype(np.int64)).tolist()
         columns: list[list[Any]] = [column.tolist() for column in some]
         rows = cast("Iterable[tuple[Any, ...]]", zip(*columns, strict=True))
         for row, draw, ask, city in zip(rows, drawn, asking, where, strict=True):
@@ -56,15 +57,15 @@ def arriving(found: Arrivals, habits: Habits, town: Town, asks: float) -> Iterat
             visit = Visit(
                 town,
                 f"{town.mark}-{person}-{program}",
-                program_of(NAMES[journey], program),
+                program_of(names[int(journey)], program),
                 cities[city],
-                _SOURCES[way],
+                sources[int(way)],
                 merchant,
                 pages,
                 draw,
             )
             visit.asks = ask
-            yield at_s, makers[journey](visit)
+            yield at_s, makers[int(journey)](visit)
 
 
 def needed(found: Arrivals, habits: Habits) -> tuple[list[int], list[str]]:

@@ -8,6 +8,8 @@ from loadtests.driver.result import ALL, Fault, Quantiles, Second, Threshold
 
 LATE_SHARE_MAX = 0.01
 """A run whose generators made a greater part of the calls late measured the generators."""
+NEVER = 1e12
+"""What is told of a figure that there is none of: it keeps no bound. JSON has no infinity."""
 CALM_MS = 100.0
 """Calls that take no longer than this, or twice as long as before, take as long as before."""
 BEFORE_S, CALM_S = 5, 2
@@ -56,16 +58,15 @@ def thresholds(
     bounds: Mapping[str, float], latency: Mapping[str, Quantiles], facts: Facts, faults: Sequence[Fault]
 ) -> tuple[Threshold, ...]:
     """Every bound with what was measured. What was not measured keeps no bound."""
-    never = float("inf")
     all_ = latency.get(ALL)
     ended = facts.served + facts.errors
-    recovered = [never if fault.recovered_s is None else fault.recovered_s for fault in faults]
+    recovered = [NEVER if fault.recovered_s is None else fault.recovered_s for fault in faults]
     measured = {
-        "p50_ms": all_.p50_ms if all_ else never,
-        "p99_ms": all_.p99_ms if all_ else never,
-        "p999_ms": all_.p999_ms if all_ else never,
-        "errors_share": facts.errors / ended if ended else never,
-        "recovered_s": max(recovered, default=never),
+        "p50_ms": all_.p50_ms if all_ else NEVER,
+        "p99_ms": all_.p99_ms if all_ else NEVER,
+        "p999_ms": all_.p999_ms if all_ else NEVER,
+        "errors_share": facts.errors / ended if ended else NEVER,
+        "recovered_s": max(recovered, default=NEVER),
     }
     return tuple(
         Threshold(name=name, bound=bound, measured=measured[name], met=measured[name] <= bound)
