@@ -46,6 +46,9 @@ def play(
         typer.Option(metavar="NAME=BOUND", help="p50_ms, p99_ms, p999_ms, errors_share, recovered_s; may be repeated."),
     ] = [],  # noqa: B006 - typer copies it
     generators: Annotated[int, typer.Option(metavar="NUMBER", help="Processes that play; 0: as many as needed.")] = 0,
+    ray_address: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Run the generators on this Ray cluster's machines.")
+    ] = "",
     unary: Annotated[bool, typer.Option(help="Call one by one, and not over streams.")] = False,
     log: Annotated[str, typer.Option(help="embedded or kafka: of a platform that is brought up.")] = "embedded",
     hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=64, help="Its hosts.")] = 2,
@@ -73,6 +76,7 @@ def play(
         thresholds=tuple(threshold),
         generators=generators,
         unary=unary,
+        ray_address=ray_address,
         log=log,
         hosts=hosts,
         partitions=partitions,

@@ -19,6 +19,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from actors.errors import SetupError
+from loadtests.driver.cluster import join
 from loadtests.driver.coordinator import Coordinator, Order
 from loadtests.driver.live import Progress
 from loadtests.driver.messages import Play
@@ -52,6 +53,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     log: str = "embedded"
     hosts: int = 2
     partitions: int = 8
+    ray_address: str = ""
     out: Path | None = None
 
 
@@ -88,6 +90,7 @@ def order_of(asked: Asked, out: Path) -> Order:
         folder=out,
         generators=generators,
         unary=asked.unary,
+        on_cluster=bool(asked.ray_address),
         settings=_settings(asked, scenario, generators),
     )
 
@@ -104,7 +107,7 @@ def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, st
     place = asked.target or (str(asked.folder) if asked.folder else of_its_own)
     return {
         "platform": "of its own: dev, one process" if place == of_its_own and scenario.mode == "dev" else place,
-        "generators": str(generators),
+        "generators": f"{generators}{f' on the Ray cluster {asked.ray_address}' if asked.ray_address else ''}",
         "calls": "one by one" if asked.unary else "over streams",
         "busiest minute": f"{scenario.busiest:g} times the mean" if scenario.busiest else "as the day says",
         "ask the platform for the way": f"{scenario.asks:.0%} of openings",
@@ -118,6 +121,8 @@ def run(asked: Asked, *, as_json: bool) -> Run:
     order = order_of(asked, out)
     with alone(), _folder(out), _target(asked, order.scenario) as target:
         title = f"{order.scenario.name}: {order.play.users:,} persons, {order.compress}"
+        if asked.ray_address:
+            join(asked.ray_address)
         with Progress(title, order.play.window.run_s) as progress:
             found = asyncio.run(Coordinator(order, target, progress.tell, progress.see).run())
         write_run(found, out)

@@ -19,7 +19,7 @@ from loadtests.driver.ledger import read
 from loadtests.driver.messages import Done, Play, Task
 from loadtests.driver.outcome import Told, run_of
 from loadtests.driver.prepare import founded
-from loadtests.driver.reports import Child, Seconds
+from loadtests.driver.reports import Child, Playing, Seconds
 from loadtests.driver.result import Run, Second
 from loadtests.driver.target import Lag, Target
 from loadtests.journeys.steps import Town
@@ -45,6 +45,8 @@ class Order(Struct, frozen=True, kw_only=True):
     folder: Path
     generators: int
     unary: bool = False
+    on_cluster: bool = False
+    """Whether generators run on the Ray cluster that was joined."""
     settings: Mapping[str, str] = {}
 
 
@@ -64,7 +66,7 @@ class Coordinator:
         self._target = target
         self._tell = tell
         self._mark = f"{time.time_ns() // 1_000_000:x}"
-        self._children: list[Child] = []
+        self._children: list[Playing] = []
         self._seconds = Seconds(order.generators, see)
         self._killed: list[tuple[float, str]] = []
         self._trouble: list[str] = []
@@ -156,11 +158,11 @@ class Coordinator:
         order = self._order
         self._tell(f"{order.generators} generators look up who does what …")
         for part in range(order.generators):
-            self._children.append(await Child.start(part, self._task(town, part)))
+            self._children.append(await self._started(part, self._task(town, part)))
         ready = [await child.ready() for child in self._children]
         planned = sum(each.arrivals for each in ready)
         self._tell(f"{planned:,} openings of {order.play.users:,} persons in {order.play.window.run_s:g} s")
-        others = {child.pid: "generator" for child in self._children} | {os.getpid(): "coordinator"}
+        others = {child.pid: "generator" for child in self._children if child.pid} | {os.getpid(): "coordinator"}
         watch = watching.Watch(self._target, others)
         at_ns = time.time_ns() + int(BEGINS_S * 1e9)
         for child in self._children:
@@ -175,6 +177,13 @@ class Coordinator:
         lost = tuple(end for end in ends if isinstance(end, str))
         done = [end for end in ends if isinstance(end, Done)]
         return at_ns // 1_000_000, Ended(done, lost, planned), watch
+
+    async def _started(self, part: int, task: Task) -> Playing:
+        if not self._order.on_cluster:
+            return await Child.start(part, task)
+        from loadtests.driver.cluster import FarChild
+
+        return await FarChild.start(part, task)
 
     async def _watched(self, watch: watching.Watch, at_ns: int) -> None:
         """Once a second: who uses what, how far behind the partitions are, whether there is room."""

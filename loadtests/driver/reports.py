@@ -7,7 +7,7 @@ import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +22,39 @@ LINE_BYTES_MAX = 1 << 26
 READY_S_MAX = 600.0
 END_S_MAX = 10.0
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder(Report).decode
+
+
+class Playing(Protocol):
+    """One generator, wherever it runs."""
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0 when it is none of this machine."""
+        ...
+
+    async def ready(self) -> Ready:
+        """Wait until it can begin. Raises SetupError when it never will."""
+        ...
+
+    def go(self, at_ns: int) -> None:
+        """Let it begin then."""
+        ...
+
+    def cut(self) -> None:
+        """Have it end early."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+    async def played(self, take: Callable[[Part], None]) -> Done | str:
+        """Hand its parts of each second on until it is done; or why it ended before."""
+        ...
+
+    async def end(self) -> None:
+        """See that it is gone."""
+        ...
 
 
 class Child:

@@ -169,7 +169,8 @@ def imports_point_down(file: File) -> list[str]:
 _ADAPTED = ("kafka", "apsw", "rocksdict", "obstore", "prometheus_client")
 HOMES = {
     **dict.fromkeys(_ADAPTED, ("actors.adapters",)),
-    "ray": ("actors.adapters", "loadtests.bench"),  # the bench measures bare Ray calls beside ours
+    # The bench measures bare Ray calls beside ours; the driver's generators run on whatever cluster there is.
+    "ray": ("actors.adapters", "loadtests.bench", "loadtests.driver"),
     "grpc": ("gateway", "actors.adapters", "loadtests.bench", "loadtests.city", "loadtests.driver"),
     "jwt": ("gateway",),
     "cryptography": ("gateway", "actors.adapters"),

@@ -1,0 +1,166 @@
+"""Generators on the machines of a Ray cluster: what `reports.py` does with a process here, done with an actor there.
+
+The machines need the project at the same place, clocks that agree to some milliseconds, and the gateway within reach.
+"""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.errors import PlatformError, SetupError
+from gateway.client import TOKEN
+from loadtests.driver.generator import Generator
+from loadtests.driver.messages import Done, Failed, Ready, Report, Task, Told
+from loadtests.driver.tally import Part
+
+LOOK_S = 0.5
+READY_S_MAX = 600.0
+_encode = msgspec.json.encode
+_decode: Callable[[bytes], Any] = msgspec.json.Decoder(Report).decode
+
+
+def join(address: str) -> None:
+    """Join the cluster. Raises SetupError when it cannot be."""
+    import ray
+
+    untyped: Any = ray
+    try:
+        untyped.init(address=address, log_to_driver=True, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise SetupError(f"no Ray cluster answers at {address}: {error}", reason="NO_CLUSTER") from error
+
+
+class Remote:
+    """What runs over there. Everything crosses as bytes."""
+
+    def __init__(self, task: bytes, token: str) -> None:
+        if token:
+            os.environ[TOKEN] = token
+        self._said: list[bytes] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="hutong-load-")
+        self._generator: Generator | None = None
+        self._task = replace(msgspec.json.decode(task, type=Task), folder=self._folder.name)
+
+    async def prepare(self) -> None:
+        """Look up who does what, and fill shelves."""
+        try:
+            self._generator = Generator(self._task, self._say)
+            await self._generator.prepare()
+        except (PlatformError, OSError) as error:
+            self._say(Failed(f"{type(error).__name__}: {error}"))
+
+    async def play(self, at_ns: int) -> None:
+        """Play from this time on."""
+        assert self._generator is not None
+        await self._generator.play(at_ns)
+
+    async def cut(self) -> None:
+        """End early."""
+        if self._generator is not None:
+            self._generator.cut()
+
+    async def said(self) -> list[bytes]:
+        """What was reported since the last time."""
+        said, self._said = self._said, []
+        return said
+
+    async def ledger(self, name: str) -> bytes:
+        """One of the ledger's files."""
+        return (Path(self._folder.name) / name).read_bytes()
+
+    def _say(self, report: Report) -> None:
+        self._said.append(_encode(report))
+
+
+class FarChild:
+    """One generator on a machine of the cluster; see `reports.Child`, whose place it takes."""
+
+    def __init__(self, part: int, actor: Any, folder: Path) -> None:
+        self._part = part
+        self._actor = actor
+        self._folder = folder
+        self._waiting: list[bytes] = []
+        self._playing: Any = None
+
+    @classmethod
+    async def start(cls, part: int, task: Task) -> Self:
+        """Start it, and say what it is to do."""
+        import ray
+
+        remote: Any = ray.remote(Remote)
+        actor = remote.options(num_cpus=1, scheduling_strategy="SPREAD").remote(
+            _encode(task), os.environ.get(TOKEN, "")
+        )
+        actor.prepare.remote()
+        return cls(part, actor, Path(task.folder))
+
+    @property
+    def pid(self) -> int:
+        """It is no process of this machine."""
+        return 0
+
+    async def ready(self) -> Ready:
+        """Wait until it can begin. Raises SetupError when it never will."""
+        try:
+            said = await asyncio.wait_for(self._report(), READY_S_MAX)
+        except TimeoutError:
+            raise SetupError(f"generator {self._part} was not ready in {READY_S_MAX:g} s", reason="GENERATOR") from None
+        if isinstance(said, Ready):
+            return said
+        why = said.why if isinstance(said, Failed) else "its machine is gone"
+        raise SetupError(f"generator {self._part} cannot begin: {why}", reason="GENERATOR")
+
+    def go(self, at_ns: int) -> None:
+        """Let it begin then."""
+        self._playing = self._actor.play.remote(at_ns)
+
+    def cut(self) -> None:
+        """Have it end early."""
+        self._actor.cut.remote()
+
+    def kill(self) -> None:
+        """End it at once."""
+        import ray
+
+        untyped: Any = ray
+        untyped.kill(self._actor)
+
+    async def played(self, take: Callable[[Part], None]) -> Done | str:
+        """Hand its parts of each second on until it is done; or why it ended before."""
+        while True:
+            match await self._report():
+                case Told(part):
+                    take(part)
+                case Done() as done:
+                    for name in done.ledger:
+                        (self._folder / name).write_bytes(await self._actor.ledger.remote(name))
+                    return done
+                case Failed(why):
+                    return f"generator {self._part}: {why}"
+                case _:
+                    return f"generator {self._part} ended: its machine is gone"
+
+    async def end(self) -> None:
+        """See that it is gone."""
+        with contextlib.suppress(Exception):  # whatever Ray says of an actor that is gone already
+            self.kill()
+
+    async def _report(self) -> Report | None:
+        import ray.exceptions
+
+        while not self._waiting:
+            try:
+                self._waiting = await self._actor.said.remote()
+            except ray.exceptions.RayError:
+                return None
+            if not self._waiting:
+                await asyncio.sleep(LOOK_S)
+        report: Report = _decode(self._waiting.pop(0))
+        return report
