@@ -82,9 +82,10 @@ def play(
         partitions=partitions,
         out=out,
     )
-    if folder is not None and not target and running.running(folder).identity:
-        os.environ.setdefault(TOKEN, _token(folder))
-    if not run(asked, as_json=json).passed:
+    token = os.environ.get(TOKEN, "")
+    if not token and folder is not None and not target and running.running(folder).identity:
+        token = _token(folder)
+    if not run(asked, token, as_json=json).passed:
         raise SystemExit(1)
 
 

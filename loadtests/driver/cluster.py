@@ -90,14 +90,12 @@ class FarChild:
         self._playing: Any = None
 
     @classmethod
-    async def start(cls, part: int, task: Task) -> Self:
+    async def start(cls, part: int, task: Task, token: str) -> Self:
         """Start it, and say what it is to do."""
         import ray
 
         remote: Any = ray.remote(Remote)
-        actor = remote.options(num_cpus=1, scheduling_strategy="SPREAD").remote(
-            _encode(task), os.environ.get(TOKEN, "")
-        )
+        actor = remote.options(num_cpus=1, scheduling_strategy="SPREAD").remote(_encode(task), token)
         actor.prepare.remote()
         return cls(part, actor, Path(task.folder))
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 
 from actors.errors import SetupError
@@ -115,11 +116,14 @@ def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, st
     }
 
 
-def run(asked: Asked, *, as_json: bool) -> Run:
-    """Play it and tell it. Raises SetupError when it could not begin; OSError when it could not be kept."""
+def run(asked: Asked, token: str = "", *, as_json: bool = False) -> Run:
+    """Play it, by this token if callers must prove who they are, and tell it.
+
+    Raises SetupError when it could not begin, OSError when it could not be kept.
+    """
     out = asked.out or Path("hutong-load") / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
     order = order_of(asked, out)
-    with alone(), _folder(out), _target(asked, order.scenario) as target:
+    with alone(), _folder(out), _target(asked, order.scenario, token) as target:
         title = f"{order.scenario.name}: {order.play.users:,} persons, {order.compress}"
         if asked.ray_address:
             join(asked.ray_address)
@@ -180,13 +184,13 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def _target(asked: Asked, scenario: Scenario) -> Generator[Target]:
+def _target(asked: Asked, scenario: Scenario, token: str) -> Generator[Target]:
     """The platform that was named, or one of the run's own, in a folder that goes with it."""
     if asked.target:
         check_address(asked.target)
-        yield Target(gateway=asked.target, identity=bool(os.environ.get("HUTONG_TOKEN")))
+        yield Target(gateway=asked.target, identity=bool(token), token=token)
     elif asked.folder:
-        yield known(asked.folder)
+        yield replace(known(asked.folder), token=token)
     else:
         folder = Path(tempfile.mkdtemp(prefix="hutong-load-"))
         sized = ("--log", asked.log, "--hosts", str(asked.hosts), "--partitions", str(asked.partitions))

@@ -180,10 +180,10 @@ class Coordinator:
 
     async def _started(self, part: int, task: Task) -> Playing:
         if not self._order.on_cluster:
-            return await Child.start(part, task)
+            return await Child.start(part, task, self._target.token)
         from loadtests.driver.cluster import FarChild
 
-        return await FarChild.start(part, task)
+        return await FarChild.start(part, task, self._target.token)
 
     async def _watched(self, watch: watching.Watch, at_ns: int) -> None:
         """Once a second: who uses what, how far behind the partitions are, whether there is room."""
@@ -264,7 +264,7 @@ class Coordinator:
 
     def _client(self, what: str) -> Client:
         tls = pinned(Path(self._target.tls_cert)) if self._target.tls_cert else None
-        return Client(self._target.gateway, f"load-{self._mark}-{what}", tls=tls)
+        return Client(self._target.gateway, f"load-{self._mark}-{what}", token=self._target.token, tls=tls)
 
     def _audit(self, ended: Ended, otherwise: int) -> Found:
         names = [name for each in ended.done for name in each.ledger]

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.errors import SetupError
+from gateway.client import TOKEN
 from loadtests.driver import latency
 from loadtests.driver.messages import Cut, Done, Failed, Go, Order, Ready, Report, Task, Told
 from loadtests.driver.result import Second
@@ -65,8 +66,8 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, part: int, task: Task) -> Self:
-        """Start it, and say what it is to do."""
+    async def start(cls, part: int, task: Task, token: str) -> Self:
+        """Start it, and say what it is to do. A token is nothing for command lines and pipes."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -75,6 +76,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
             limit=LINE_BYTES_MAX,
+            env={**os.environ, TOKEN: token},
         )
         child = cls(part, process)
         child._say(task)

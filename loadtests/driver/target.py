@@ -42,6 +42,8 @@ class Target(Struct, frozen=True, kw_only=True):
     processes: tuple[Process, ...] = ()
     identity: bool = False
     tls_cert: str = ""
+    token: str = ""
+    """What proves who plays, where callers must prove it."""
 
     @property
     def root(self) -> int:

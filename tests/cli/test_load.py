@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.client import TOKEN
 from loadtests.driver import watching
 from loadtests.driver.command import alone
 from loadtests.driver.result import read_run
-from tests.cli.running import Platform, Said, hutong
+from tests.cli.running import Platform, Said, dev, hutong
 
 SHORT = ("--users", 40, "--compress", "24h:2s")
 
@@ -29,7 +30,7 @@ def load(platform: Platform, out: Path, *arguments: object) -> Said:
     return hutong("load", "--dir", platform.folder, "--out", out, "--json", *arguments)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_run_in_seconds_loses_and_doubles_nothing_and_is_kept(platform: Platform, tmp_path: Path) -> None:
     said = load(platform, tmp_path / "run", *SHORT, "--generators", 2, "--threshold", "p99_ms=60000")
     run = read_run(tmp_path / "run" / "run.json")
@@ -77,6 +78,22 @@ def test_what_cannot_be_is_refused_before_anything_is_started(
     assert list(tmp_path.glob("**/*.json")) == []
 
 
+@pytest.mark.timeout(900)
+def test_where_callers_prove_who_they_are_the_folder_signs_or_it_is_said_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(TOKEN, raising=False)
+    with dev(tmp_path / "dev", HUTONG_IDENTITY_REQUIRED="true") as proving:
+        bare = hutong("load", "--target", proving.run["gateway"], "--out", tmp_path / "bare", "--json", *SHORT)
+        assert bare.error["reason"] == "NO_TOKEN"
+        assert "hutong keys issue operator/load" in bare.error["message"]
+        said = load(proving, tmp_path / "run", *SHORT)
+    run = read_run(tmp_path / "run" / "run.json")
+    assert (run.lost, run.doubled, dict(run.errors)) == (0, 0, {}), said.err
+    assert run.served == run.offered > 100
+    assert "Share" in run.settings["left out for want of a person's token"]
+
+
 def test_two_runs_at_once_are_one_too_many(platform: Platform, tmp_path: Path) -> None:
     with alone():
         said = load(platform, tmp_path / "run", *SHORT)
@@ -85,7 +102,7 @@ def test_two_runs_at_once_are_one_too_many(platform: Platform, tmp_path: Path) -
     assert not (tmp_path / "run" / "run.json").exists()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_ctrl_c_ends_it_early_with_a_report_that_says_so(platform: Platform, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ("load", "--dir", str(platform.folder), "--out", str(out), "--json", "--users", "40")
@@ -109,7 +126,7 @@ def test_ctrl_c_ends_it_early_with_a_report_that_says_so(platform: Platform, tmp
     assert any("ended early" in why for why in run.invalid_because)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_disk_that_fills_ends_the_run_and_never_makes_it_a_good_one(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
