@@ -1,6 +1,7 @@
 """`python -m loadtests`: the load tests' command line."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,6 +51,26 @@ def instructions(
     from loadtests.compare import instructions
 
     instructions.run(compare, commands, seed, as_json=json)
+
+
+@app.command()
+def bars(
+    only: Annotated[list[str] | None, typer.Option(help="This row alone, such as T12; may be given again.")] = None,
+    bench: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What `bench --json` printed; without it the bench is run.")
+    ] = None,
+    proof: Annotated[Path, typer.Option(metavar="FILE", help="The proof's report.")] = Path(".proof/proof.json"),
+    peers: Annotated[Path, typer.Option(metavar="FILE", help="The peers' report.")] = Path(".peers/report.json"),
+    log: Annotated[str, typer.Option(help="embedded or kafka: the log of the bench's calls, if it is run.")] = "kafka",
+    quick: Annotated[bool, typer.Option(help="One short round of each: to see that it works, not how fast.")] = False,
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+) -> None:
+    """Print every bar that speed is held to: what must be, what is aimed at, what was measured, whether it is met."""
+    from loadtests.bars.command import Asked, Reports, run
+
+    if log not in ("embedded", "kafka"):
+        raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
+    run(Asked(tuple(only or ()), Reports(bench, proof, peers), log == "kafka", quick), as_json=json)
 
 
 @app.command()

@@ -44,8 +44,8 @@ def _report(event: str, facts: Mapping[str, object]) -> None:
     print(event, dict(facts), file=sys.stderr)
 
 
-def make(log_url: str, token: str, folder: Path) -> HostThread:
-    """A host over this log, with its states in this folder."""
+def make(log_url: str, token: str, folder: Path, sensor: Sensor) -> HostThread:
+    """A host over this log, with its states in this folder, that tells this sensor."""
     config = HostConfig(name="bench", log_url=log_url, token=token, data_dir=str(folder))
     registry = load_programs(())
     rules = Rules(registry.entities.values(), digest=registry.digest)
@@ -53,7 +53,7 @@ def make(log_url: str, token: str, folder: Path) -> HostThread:
     def hosting() -> Hosting:
         log = open_log(log_url, config.process, token)
         log.create(config.cluster.topics(tuple(rules.kinds)))
-        return Hosting(config, Parts(log, RocksStates(), open_objects(config.objects_url), rules, Sensor()), _report)
+        return Hosting(config, Parts(log, RocksStates(), open_objects(config.objects_url), rules, sensor), _report)
 
     return HostThread(hosting)
 
@@ -61,7 +61,7 @@ def make(log_url: str, token: str, folder: Path) -> HostThread:
 def main() -> None:
     """Own every partition; say how it stands when asked."""
     pauses = Pauses()
-    host = make(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    host = make(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Sensor())
     host.start()
     host.assign(dict.fromkeys(range(ClusterSettings().partitions), (1, 1)))
     end = keep_pauses_short()

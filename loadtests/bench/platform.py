@@ -4,6 +4,7 @@ import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -45,8 +46,13 @@ class Run(Struct, frozen=True):
 class Platform:
     """`hutong up` or `hutong dev` in a subprocess."""
 
-    def __init__(self, folder: Path, *arguments: str, tree: Path | None = None) -> None:
-        """`arguments` begin with `up` or `dev`. Returns at once; `wait_ready` waits. `tree` has its code, if any."""
+    def __init__(
+        self, folder: Path, *arguments: str, tree: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        """`arguments` begin with `up` or `dev`. Returns at once; `wait_ready` waits.
+
+        `tree` has its code, `env` its settings; without them both are this process's own.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._began = time.monotonic()
@@ -59,7 +65,7 @@ class Platform:
                 stdout=said,
                 stderr=said,
                 cwd=tree,
-                env=processes.environment(tree),
+                env={**processes.environment(tree), **(env or {})},
             )
 
     def __enter__(self) -> Self:
@@ -86,6 +92,10 @@ class Platform:
     def cpu_s(self) -> float:
         """The CPU time of all processes of the platform, those of Ray and Kafka included."""
         return sum(processes.cpu_of_s(processes.tree(self._process.pid)).values())
+
+    def pids(self) -> list[int]:
+        """All processes of the platform."""
+        return processes.tree(self._process.pid)
 
     def hosts(self) -> list[int]:
         """The host processes that are running: actors of Ray, which names their processes."""

@@ -35,7 +35,7 @@ class AsyncEcho:
         return payload
 
 
-def _start(folder: Path) -> Any:
+def start(folder: Path) -> Any:
     """A session of Ray of its own, with token authentication, and one actor in it."""
     token = folder / "token"
     token.write_text(secrets.token_hex(32))
@@ -78,7 +78,7 @@ def _calls(ray: Any, actor: Any, seconds: float) -> Answer:
 def main() -> None:
     """Serve until stdin ends."""
     folder = Path(tempfile.mkdtemp(prefix="hutong-bench-ray-"))
-    ray = _start(folder)
+    ray = start(folder)
     try:
         actors = {"sync": ray.remote(num_cpus=0)(Echo).remote(), "async": ray.remote(num_cpus=0)(AsyncEcho).remote()}
         ray.get([actor.echo.remote(PAYLOAD) for actor in actors.values()])

@@ -5,7 +5,7 @@ from rich.table import Table
 
 from loadtests.bench.rows import ROWS, Figures, Row
 
-_STYLES = {"met": "green", "aim met": "bold green", "short": "bold red", "not measured": "dim"}
+STYLES = {"met": "green", "aim met": "bold green", "short": "bold red", "not measured": "dim"}
 
 
 def print_table(figures: Figures, console: Console) -> None:
@@ -17,7 +17,7 @@ def print_table(figures: Figures, console: Console) -> None:
         value = figures.get(row.key)
         verdict = row.verdict(value)
         shown = "–" if value is None else f"{number(value)} {row.unit}"
-        table.add_row(row.text, shown, _bar(row, row.must), _bar(row, row.aim), f"[{_STYLES[verdict]}]{verdict}[/]")
+        table.add_row(row.text, shown, bound(row, row.must), bound(row, row.aim), f"[{STYLES[verdict]}]{verdict}[/]")
     console.print(table)
     plain = Table(show_header=False)
     keys = {row.key for row in ROWS}
@@ -27,7 +27,8 @@ def print_table(figures: Figures, console: Console) -> None:
     console.print(plain)
 
 
-def _bar(row: Row, bar: float | None) -> str:
+def bound(row: Row, bar: float | None) -> str:
+    """A bar as it is told: nothing where there is none."""
     return "" if bar is None else f"{'≥' if row.more else '≤'} {number(bar)}"
 
 

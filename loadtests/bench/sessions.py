@@ -32,7 +32,7 @@ def measure(folder: Path, sessions: int) -> Answer:
     log_folder = folder / "log"
     owner = subprocess.Popen([sys.executable, "-m", "loadtests.bench.owner", str(log_folder), token])
     try:
-        address = _address(log_folder)
+        address = address_of(log_folder)
         url = f"embedded://{address}"
         log = open_log(url, ProcessSettings(), token)
         try:
@@ -41,7 +41,7 @@ def measure(folder: Path, sessions: int) -> Answer:
                 before = processes.rss_bytes(host.pid)
                 for start in range(0, sessions, FED_AT_ONCE):
                     # No more on their way than one gateway may have.
-                    fed = _feed(log, cluster, range(start, min(start + FED_AT_ONCE, sessions)))
+                    fed = feed(log, cluster, range(start, min(start + FED_AT_ONCE, sessions)))
                     _wait(host, "applied", fed - FED_AT_ONCE)
                 _wait(host, "applied", sessions)
                 return _settled(host, before)
@@ -67,7 +67,7 @@ def _settled(host: Worker, before: int) -> Answer:
     }
 
 
-def _address(folder: Path) -> str:
+def address_of(folder: Path) -> str:
     path = folder / ADDRESS_NAME
     until = time.monotonic() + WAIT_S_MAX
     while not path.exists():
@@ -84,7 +84,7 @@ def _wait(host: Worker, what: str, at_least: int) -> None:
             raise SetupError(f"the host did not get to {at_least} {what} within {WAIT_S_MAX:.0f} s")
 
 
-def _feed(log: Log, cluster: ClusterSettings, sessions: range) -> int:
+def feed(log: Log, cluster: ClusterSettings, sessions: range) -> int:
     """Append an opening for each of these sessions, as a gateway would; returns how many there are by now."""
     topic = cluster.commands_topic
     command = msgspec.msgpack.encode({"type": "session.open", "program": "shop", "path": "pages/index", "scene": 1001})

@@ -26,24 +26,25 @@ def _uuid7(n: int) -> bytes:
     return STAMP_MS.to_bytes(6) + b"\x70\x00" + (n | 1 << 63).to_bytes(8)
 
 
-def _call(n: int, account: int, amount: int) -> Invoke:
+def call(n: int, account: int, amount: int) -> Invoke:
+    """The n-th call: so much is added to an account."""
     command = msgspec.msgpack.encode({"type": "account.add", "amount": amount})
     return Invoke(f"account/{account}", command, _uuid7(n), f"caller-{account % 7}")
 
 
 def accepted(count: int, chance: random.Random) -> list[Invoke]:
     """Each changes a balance and emits an event."""
-    return [_call(n, chance.randrange(ACCOUNTS), chance.randrange(1, 1_000)) for n in range(count)]
+    return [call(n, chance.randrange(ACCOUNTS), chance.randrange(1, 1_000)) for n in range(count)]
 
 
 def refused(count: int, chance: random.Random) -> list[Invoke]:
     """Each is told no by the entity's rule."""
-    return [_call(n, chance.randrange(ACCOUNTS), 0) for n in range(count)]
+    return [call(n, chance.randrange(ACCOUNTS), 0) for n in range(count)]
 
 
 def repeated(count: int, chance: random.Random) -> list[Invoke]:
     """Every other is the one before once more, which the window knows."""
-    return [call for call in accepted(count // 2, chance) for _ in range(2)]
+    return [one for one in accepted(count // 2, chance) for _ in range(2)]
 
 
 WORKS: dict[str, Callable[[int, random.Random], list[Invoke]]] = {
@@ -81,6 +82,15 @@ class Kernel:
             assert not isinstance(outcome, NeedState | NeedPackage)
             self.replies += len(outcome) > 0
         partition.end(0)
+
+    def settle(self) -> None:
+        """The store has everything: what was kept for want of that is freed."""
+        self._partition.wrote(self._partition.meta.watermark)
+        self._partition.settled()
+
+    def state_bytes(self, entity: str) -> int:
+        """How long an entity's state is, packed."""
+        return len(msgspec.msgpack.encode(self._partition.residents[entity].state))
 
 
 def main(work: str, prepared: int, applied: int, seed: int) -> int:

@@ -20,6 +20,8 @@ def kill(stand: Stand, broker: int, *, alone: bool) -> None:
     if alone:
         stand.cluster.restart(broker)
     _flows_again(stand, began, "SIGKILL of the broker" if alone else "SIGKILL of a leader", away)
+    if alone:
+        _figure(stand, "broker restart, s until appends go on, max", time.monotonic() - began)
     if not alone:
         if stand.load.silence_s_max > UNAVAILABLE_S_MAX:
             stand.counts.short.append(f"{stand.load.silence_s_max:.1f} s without an answer after a leader was lost")

@@ -1,0 +1,1 @@
+"""What the platform must reach, row by row, and how each stands."""
