@@ -172,6 +172,7 @@ def difference(before: object, after: object, path: str = "") -> list[Facts]:
 def plain(value: object) -> object:
     """A value in terms of JSON; structs by the names of their fields, however they are stored, their tag as `type`.
 
+    A field that is not set is left out, as it is where the struct is stored.
     What is sealed is shown as `<sealed>`: whoever may read the log may not read that.
     """
     if isinstance(value, Personal):
@@ -179,7 +180,8 @@ def plain(value: object) -> object:
     if isinstance(value, Struct):
         tag = value.__struct_config__.tag
         named = {} if tag is None else {"type": tag}
-        return {**named, **{field: plain(getattr(value, field)) for field in value.__struct_fields__}}
+        said = ((field, getattr(value, field)) for field in value.__struct_fields__)
+        return {**named, **{field: plain(item) for field, item in said if item is not msgspec.UNSET}}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, list | tuple):

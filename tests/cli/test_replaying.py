@@ -18,6 +18,7 @@ from actors.cli.history import tell_history
 from actors.cli.running import Run
 from actors.cli.showing import plain
 from actors.cli.tracing import trace
+from actors.domain.catalog.recent import Programs as Recents
 from actors.errors import NotFound, SetupError
 from actors.history import first_at, read_slice
 from actors.kernel import layout
@@ -75,6 +76,11 @@ def test_a_step_tells_copies_and_what_was_raised() -> None:
     steps = _replayed(*FRAMES)
     assert [step.copy for step in steps] == [False] * 6 + [True, False]
     assert [step.raised.partition(":")[0] for step in steps if step.raised] == ["ValueError"]
+
+
+def test_what_is_not_set_is_not_shown() -> None:
+    assert plain(Recents()) == {"recent": {}, "favourites": {}}
+    assert plain(Recents(erased=True)) == {"recent": {}, "favourites": {}, "erased": True}
 
 
 def test_a_replay_stops_before_the_record_it_is_told_to() -> None:
