@@ -12,5 +12,8 @@ compile() {
 compile pyproject.toml --extra load --group dev --output-file infra/requirements-dev.txt "$@"
 compile pyproject.toml --extra load --constraints infra/requirements-dev.txt --output-file infra/requirements-load.txt
 compile pyproject.toml --constraints infra/requirements-dev.txt --output-file infra/requirements.txt
+for peer in infra/peers/*.in; do
+    compile "$peer" --output-file "${peer%.in}.txt" "$@"
+done
 printf '%s\n' uv hatchling editables | compile - --constraints infra/requirements-dev.txt \
     --output-file infra/requirements-build.txt "${@}"

@@ -154,6 +154,20 @@ def _check_log(log: str) -> None:
         raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
 
 
+@app.command()
+def peers(
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="This contestant alone; may be repeated.")
+    ] = None,
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+    quick: Annotated[bool, typer.Option(help="One short round and two kills: to see that it works.")] = False,
+) -> None:
+    """Measure the platform beside its peers, in at most thirty minutes; `infra/peers.sh` makes what they need."""
+    from loadtests.peers.command import run
+
+    run(only or (), as_json=json, quick=quick)
+
+
 if __name__ == "__main__":
     try:
         app()

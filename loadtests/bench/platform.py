@@ -74,6 +74,11 @@ class Platform:
     def __exit__(self, *_: object) -> None:
         processes.end(self._process, END_S_MAX)
 
+    @property
+    def pid(self) -> int:
+        """The process that started all the others."""
+        return self._process.pid
+
     def run(self) -> Run:
         """What it says of itself now. Raises SetupError if it does not run."""
         until = time.monotonic() + READY_S_MAX
@@ -91,7 +96,7 @@ class Platform:
 
     def cpu_s(self) -> float:
         """The CPU time of all processes of the platform, those of Ray and Kafka included."""
-        return sum(processes.cpu_of_s(processes.tree(self._process.pid)).values())
+        return sum(processes.cpu_of_s(processes.tree(self.pid)).values())
 
     def pids(self) -> list[int]:
         """All processes of the platform."""
@@ -99,4 +104,4 @@ class Platform:
 
     def hosts(self) -> list[int]:
         """The host processes that are running: actors of Ray, which names their processes."""
-        return [pid for pid in processes.tree(self._process.pid) if processes.name(pid).startswith(HOST_NAME)]
+        return [pid for pid in processes.tree(self.pid) if processes.name(pid).startswith(HOST_NAME)]

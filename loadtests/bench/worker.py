@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeAlias, cast
 
@@ -21,10 +21,12 @@ END_S_MAX = 10.0
 class Worker:
     """A running worker process; use it as a context."""
 
-    def __init__(self, module: str, *arguments: str, tree: Path | None = None) -> None:
-        """`module` is one that calls `serve`; it and all it imports are of `tree`, if there is one."""
+    def __init__(
+        self, module: str, *arguments: str, tree: Path | None = None, python: Sequence[str] = (sys.executable,)
+    ) -> None:
+        """`module` is one that calls `serve`; it and all it imports are of `tree`, if there is one; `python` runs it."""
         self._module = module
-        command = [sys.executable, "-m", module, *arguments]
+        command = [*python, "-m", module, *arguments]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tree, env=processes.environment(tree)
         )

@@ -166,12 +166,13 @@ def imports_point_down(file: File) -> list[str]:
     return found
 
 
-_ADAPTED = ("kafka", "apsw", "rocksdict", "obstore", "prometheus_client")
+_ADAPTED = ("apsw", "rocksdict", "obstore", "prometheus_client")
 HOMES = {
     **dict.fromkeys(_ADAPTED, ("actors.adapters",)),
-    # The bench measures bare Ray calls beside ours; the driver's generators run on whatever cluster there is.
-    "ray": ("actors.adapters", "loadtests.bench", "loadtests.driver"),
-    "grpc": ("gateway", "actors.adapters", "loadtests.bench", "loadtests.city", "loadtests.driver"),
+    "kafka": ("actors.adapters", "loadtests.peers"),  # stream processors, measured beside ours, are fed from it
+    # The bench and the peers measure bare Ray beside ours; the driver's generators run on whatever cluster there is.
+    "ray": ("actors.adapters", "loadtests.bench", "loadtests.driver", "loadtests.peers"),
+    "grpc": ("gateway", "actors.adapters", *(f"loadtests.{part}" for part in ("bench", "city", "driver", "peers"))),
     "jwt": ("gateway",),
     "cryptography": ("gateway", "actors.adapters"),
     "segno": ("actors.adapters",),

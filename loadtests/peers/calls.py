@@ -1,0 +1,65 @@
+"""Our own client's process: calls the platform, and the bare echo that answers as it does. Run as a worker."""
+
+import asyncio
+
+from actors.errors import PlatformError
+from gateway.client import Client
+from loadtests.bench import worker
+from loadtests.bench.worker import Answer, Question
+from loadtests.peers.pace import closed_loop
+
+COMMAND = "account.add"
+PAYLOAD = b'{"amount":1}'
+STREAM_BATCH = 600
+READY_MS_MAX = 60_000
+STEP = 7_919
+
+
+def account(key: str) -> str:
+    """The entity of a key."""
+    return f"programs/account/accounts/{key}"
+
+
+def spread(n: int, keys: int) -> str:
+    """The key of the n-th call: all over the keys, in the same order in every run."""
+    return account(f"k{n * STEP % keys}")
+
+
+async def _first(question: Question) -> Answer:
+    async with Client(str(question["address"])) as client:
+        await client.invoke(account("first"), COMMAND, PAYLOAD, retry_for_ms=READY_MS_MAX)
+    return {}
+
+
+async def _unary(question: Question) -> Answer:
+    keys = int(question["keys"])
+    async with Client(str(question["address"])) as client:
+
+        async def call(n: int) -> None:
+            await client.invoke(spread(n, keys), COMMAND, PAYLOAD)
+
+        return await closed_loop(call, int(question["in_flight"]), float(question["seconds"]))
+
+
+async def _streamed(question: Question) -> Answer:
+    """So many streams, each of which sends its next calls once the last are answered."""
+    keys = int(question["keys"])
+    async with Client(str(question["address"])) as client:
+
+        async def batch(n: int) -> None:
+            calls = [(spread(n * STREAM_BATCH + i, keys), COMMAND, PAYLOAD) for i in range(STREAM_BATCH)]
+            for outcome in await client.invoke_many(calls):
+                if isinstance(outcome, PlatformError):
+                    raise outcome
+
+        return await closed_loop(batch, int(question["in_flight"]), float(question["seconds"]), STREAM_BATCH)
+
+
+if __name__ == "__main__":
+    worker.serve(
+        {
+            "first": lambda question: asyncio.run(_first(question)),
+            "unary": lambda question: asyncio.run(_unary(question)),
+            "streamed": lambda question: asyncio.run(_streamed(question)),
+        }
+    )
