@@ -24,7 +24,7 @@ class Worker:
     def __init__(
         self, module: str, *arguments: str, tree: Path | None = None, python: Sequence[str] = (sys.executable,)
     ) -> None:
-        """`module` is one that calls `serve`; it and all it imports are of `tree`, if there is one; `python` runs it."""
+        """`module` is one that calls `serve`, run by `python`; it and all it imports are of `tree`, if there is one."""
         self._module = module
         command = [*python, "-m", module, *arguments]
         self._process = subprocess.Popen(
