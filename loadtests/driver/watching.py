@@ -68,7 +68,7 @@ class Watch:
 def role_of(said: str, name: str) -> str:
     """A process's role by what the platform says of it, or by its command line."""
     if said:
-        return said.rstrip("0123456789").rstrip("-")
+        return said.partition("-")[0]  # a gateway is named `gateway-0`, a host `host-1-18c2f`
     for begins, role in _NAMES.items():
         if name.startswith(begins):
             return role

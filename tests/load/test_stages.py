@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from loadtests.driver.watching import role_of
 from loadtests.journeys import table
 from loadtests.journeys.steps import Invoke, Open, Step, Town, Visit
 from loadtests.plan import tls
@@ -62,3 +65,19 @@ def test_everybody_who_begins_a_ride_ends_it() -> None:
 
 def test_tls_costs_something_for_each_byte() -> None:
     assert 0 < tls.us_a_kb() < 100
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "role"),
+    [
+        ("gateway-0", "python -m actors.cli.children gateway", "gateway"),
+        ("host-1-18c2fa03", "ray::HostActor", "host"),
+        ("", "ray::HostActor.run", "host"),
+        ("kafka", "java", "kafka"),
+        ("", "java kafka.Kafka server.properties", "kafka"),
+        ("", "/opt/raylet", "ray"),
+        ("", "bash", "other"),
+    ],
+)
+def test_a_process_has_a_role_whatever_its_number_is(said: str, name: str, role: str) -> None:
+    assert role_of(said, name) == role
