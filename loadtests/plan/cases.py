@@ -4,7 +4,7 @@ from msgspec import Struct
 
 PERSONS_S = 80
 """So many persons in a second are some thousand calls."""
-RUN_S = 20
+RUN_S = 12
 
 
 class Case(Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ VALIDATION_FILE = Path(__file__).parent / "validation.json"
 BAR = 0.20
 FLAT = 1.02
 """The busiest minute against the mean: a run that is nearly the same all the time."""
-STEADY = slice(4, RUN_S - 1)
+STEADY = slice(3, RUN_S - 1)
 """The seconds that are looked at: who thinks has begun to, and nobody has gone yet."""
 TICK_MS = 10.0
 """How long a generator of the driver gathers."""

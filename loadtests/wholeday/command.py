@@ -66,7 +66,7 @@ def tables(outcome: Outcome) -> list[Table]:
 
 
 def _figures(outcome: Outcome) -> list[tuple[str, str]]:
-    busiest = max(outcome.calls_by_hour_s)
+    busiest, gib = max(outcome.calls_by_hour_s), outcome.rss_bytes_max / 2**30
     curve = "".join(BLOCKS[round(8 * rate / busiest)] for rate in outcome.calls_by_hour_s)
     return [
         ("opens; pages", f"{outcome.opens:,}; {outcome.pages:,}"),
@@ -84,7 +84,7 @@ def _figures(outcome: Outcome) -> list[tuple[str, str]]:
         ("exact", outcome.exact),
         ("drawn", outcome.drawn),
         *_bytes(outcome),
-        ("took; memory at most", f"{outcome.seconds:,.0f} s; {outcome.rss_bytes_max / 2**30:.1f} GiB"),
+        ("took; processor time; memory at most", f"{outcome.seconds:,.0f} s; {outcome.cpu_s:,.0f} s; {gib:.1f} GiB"),
     ]
 
 

@@ -3,6 +3,7 @@ is hottest, how many sessions there are.
 """
 
 import multiprocessing
+import os
 import time
 import zlib
 from collections.abc import Callable
@@ -91,6 +92,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     exact: str = EXACT
     drawn: str = DRAWN
     seconds: float = 0.0
+    cpu_s: float = 0.0
+    """Processor time of all processes that counted."""
     rss_bytes_max: int = 0
 
 
@@ -106,10 +109,10 @@ def simulate(
     ):
         if not least <= value <= most:
             raise SetupError(f"{name} must be {least} to {most}, not {value}")
-    began = time.monotonic()
+    began, used_s = time.monotonic(), _cpu_s()
     counted, rss = _counted(world, day, partitions, processes, told)
     outcome = outcome_of(counted, Habits(Population(world), day), partitions, asks)
-    return replace(outcome, seconds=time.monotonic() - began, rss_bytes_max=rss)
+    return replace(outcome, seconds=time.monotonic() - began, cpu_s=_cpu_s() - used_s, rss_bytes_max=rss)
 
 
 def _counted(world: World, day: Day, partitions: int, processes: int, told: Callable[[int], None]) -> tuple[Tally, int]:
@@ -162,6 +165,12 @@ def _part(up: Connection, world: World, day: Day, first: int, end: int, partitio
     counted = tally(Habits(Population(world), day), first, end, partitions, up.send)
     up.send((counted, _rss_bytes_max()))
     up.close()
+
+
+def _cpu_s() -> float:
+    """What this process and those that it has ended have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _rss_bytes_max() -> int:
