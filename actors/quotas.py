@@ -13,7 +13,7 @@ from actors.domain.identity import credential, login
 from actors.domain.identity import link as links
 from actors.domain.notify import grants, window
 from actors.domain.ways import link, quota, rules
-from actors.domain.webhook import delivery
+from actors.domain.webhook import delivery, endpoint
 from actors.errors import SetupError
 from actors.settings import ProcessSettings
 
@@ -52,6 +52,7 @@ TRAVELS: Mapping[str, tuple[Field, ...]] = {
     "link_rules_max": (Field(rules.Add, "rules_max"),),
     "link_publishes_month_max": (Field(rules.Publish, "publishes_month_max"),),
     "notify_unheard_ms": (Field(grants.Use, "unheard_ms"), Field(window.Reply, "unheard_ms")),
+    "webhook_endpoints_max": (Field(endpoint.Set, "endpoints_max"),),
     "webhook_lost_ms": (Field(delivery.Begin, "lost_ms"),),
 }
 

@@ -6,12 +6,12 @@ import msgspec
 
 from actors.domain import friends as social
 from actors.domain import visit
-from actors.domain.catalog.recent import RECENT
+from actors.domain.catalog import recent
 from actors.domain.friends import FRIENDS
 from actors.domain.identity import link, person
 from actors.domain.identity.link import IDENTITY
 from actors.domain.identity.person import PERSON
-from actors.domain.notify.window import WINDOW
+from actors.domain.notify import grants, window
 from actors.domain.session import SESSION
 from tests.simulation.broken import require
 from tests.simulation.evening import Area, Asking, Evening
@@ -44,6 +44,9 @@ def live_or_leave(chance: Random) -> Asking:
             Asking(f"identity.link/{at}", encode(link.Redeem(1, "k1", 60_000))),
             Asking(f"visit/{at}", encode(visit.Open("pages/map/index", "scan", "phone"))),
             Asking(f"social.friends/{who}", encode(friend)),
+            Asking(f"catalog.recent/{who}", encode(recent.Used(program))),
+            Asking(f"notify.window/{at}", encode(window.Note("message"))),
+            Asking(f"notify.grants/{at}", encode(grants.Answer({"ready": grants.Given("accept")}))),
         )
     )
 
@@ -52,7 +55,8 @@ def nothing_is_kept(evening: Evening) -> None:
     """Of whoever is erased there is no code, key, visit or friend any more, whatever crossed the erasure."""
     states = evening.states(PERSON)
     links, visits, sessions = evening.states(IDENTITY), evening.states(visit.VISIT), evening.states(SESSION)
-    ties = evening.states(FRIENDS)
+    ties, recents = evening.states(FRIENDS), evening.states(recent.RECENT)
+    windows, granted = evening.states(window.WINDOW), evening.states(grants.GRANTS)
     gone = {
         who for who, events in evening.events(PERSON).items() if any(isinstance(e, person.ErasureAsked) for e in events)
     }
@@ -62,11 +66,16 @@ def nothing_is_kept(evening: Evening) -> None:
         friends = ties.get(who, social.Friends())
         tied = [other for other, tie in friends.ties.items() if tie.state not in ("none", "blocked")]
         require(friends.erased and not tied, f"{who} has {tied}")
+        require(recents[who] == recent.Programs(erased=True), f"{who} has used {recents[who]}")
         for at in states[who].links:
+            kept = (windows[at], granted[at])
+            require(kept == (window.Windows(erased=True), grants.Grants(erased=True)), f"{at} has {kept}")
             require(links[at].erased and not links[at].codes and links[at].state != "active", f"{at}: {links[at]}")
             require(visits[at].state == "erased", f"{at}: {visits[at]}")
             open_ = [name for name, one in sessions.items() if name.startswith(f"{at}/") and one.state != "unloaded"]
             require(not open_, f"{open_} are open")
 
 
-GOODBYES = Area((PERSON, RECENT, WINDOW), register, live_or_leave, nothing_is_kept, ("identity.person/eve", "person"))
+GOODBYES = Area(
+    (PERSON, recent.RECENT, window.WINDOW), register, live_or_leave, nothing_is_kept, ("identity.person/eve", "person")
+)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from actors.domain import friends, session, visit
@@ -182,6 +183,11 @@ PLANTED_IN_CITIES: dict[str, CityPlant] = {
     "a link is whoever's opens it": (LINKS, "ways.link", _seeing(_unbound)),
     "whoever is erased stays logged in": (GOODBYES, "identity.person", _sending_no(link.Erase)),
     "whoever is erased keeps their friends": (GOODBYES, "social.friends", _deaf_to(friends.Erase)),
+    "whoever is erased goes on using programs": (
+        GOODBYES,
+        "catalog.recent",
+        _seeing(lambda one: replace(one, erased=UNSET)),
+    ),
     "a car leaves and its place stays taken": (LOTS, "parking.lot", _without(parking.Exited)),
     "one more car is let in than there are places": (
         LOTS,
