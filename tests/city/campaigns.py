@@ -30,6 +30,7 @@ from loadtests.city.audit import audit
 from loadtests.city.citizen import asked
 from loadtests.city.day import Day, Step
 from loadtests.city.town import Town
+from tests.city.rush import rush
 from tests.cluster.hearing import Heard, server
 from tests.cluster.stage import Platform, until
 from tests.linearizability.checker import check
@@ -99,7 +100,8 @@ async def _play(platform: Platform, counts: Counts, size: Size, port: int) -> li
         def is_enough() -> bool:
             return troubles.done() and len(played) >= size.days
 
-        await asyncio.gather(*(_days(town, names, is_enough, played) for _ in range(size.at_once)))
+        playing = (_days(town, names, is_enough, played) for _ in range(size.at_once))
+        await asyncio.gather(rush(town, counts, is_enough), *playing)
         await troubles
         _count(counts, played)
         if not counts.findings:

@@ -1,5 +1,6 @@
 """The checkers are checked: what is linearizable they accept, what is planted they find, and they never differ."""
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from tests.linearizability.checker import check
 from tests.linearizability.history import FOREVER, Op
 from tests.linearizability.judging import Away, build, judge
+from tests.linearizability.seats import LIES, Wish, history_of, with_lies
 from tests.linearizability.simulated import PLANTED, disturbed, honest
 
 SEEDS = range(300)
@@ -104,3 +106,19 @@ def test_porcupine_says_the_same(tmp_path: Path, options: tuple[str, ...]) -> No
     said = {entity: "Illegal" if check(ops) else "Ok" for entity, ops in histories.items()}
     assert {entity: one.verdict for entity, one in verdicts.items()} == said
     assert {said[kind] for kind in PLANTED} == {"Illegal"}
+
+
+def seat(chance: random.Random, nth: int) -> list[Wish]:
+    """A seat that somebody gets at some moment of asking; whoever had asked before then waits to be refused."""
+    wishes = [(began_ns, began_ns + chance.randrange(1, 50)) for began_ns in chance.sample(range(1_000), 5)]
+    first = min(range(5), key=lambda n: wishes[n][1])
+    taken_ns = wishes[first][0]
+    return [Wish(f"s{nth}", n, began, max(ended, taken_ns + 1), n == first) for n, (began, ended) in enumerate(wishes)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_seats_that_one_person_got_are_in_order_and_every_lie_about_one_is_found(seed: int) -> None:
+    chance = random.Random(seed)
+    history = history_of(wish for nth in range(10) for wish in seat(chance, nth))
+    found = check([*history, *with_lies(history)])
+    assert {(violation.entity, violation.kind) for violation in found} == {(kind, kind) for kind in LIES}
