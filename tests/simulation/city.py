@@ -8,8 +8,10 @@ from tests.simulation.evening import Area, Asking
 from tests.simulation.forgetting import GOODBYES
 from tests.simulation.games import FORTUNES, LEAPS
 from tests.simulation.handing import CODES, SHARED_CARDS
+from tests.simulation.packages import PURSE_PROGRAM
 from tests.simulation.people import CARDS, CIRCLE, NOTICES, SIGN_IN, VISITS
 from tests.simulation.publishing import CLOTHES, LINKS, REGISTRY, REVIEWS
+from tests.simulation.releasing import RELEASES
 from tests.simulation.roads import LOTS, ROADS
 from tests.simulation.servers import CREDENTIALS, WEBHOOKS
 from tests.simulation.streets import BIKES, DROPS, EVENINGS, MEALS, STORES, TAXIS
@@ -19,10 +21,10 @@ AREAS = (
     *(SIGN_IN, VISITS, NOTICES, CIRCLE, CARDS),
     *(BIKES, EVENINGS, DROPS, TAXIS, MEALS, STORES),
     *(REGISTRY, REVIEWS, LINKS, CLOTHES, GOODBYES),
-    *(LOTS, ROADS, LEAPS, FORTUNES),
+    *(LOTS, ROADS, LEAPS, FORTUNES, RELEASES),
     *(WEBHOOKS, CREDENTIALS, CODES, SHARED_CARDS),
 )
-RULES = Rules([kind for area in AREAS for kind in area.kinds])
+RULES = Rules(list({kind.kind: kind for area in AREAS for kind in area.kinds}.values()))
 AREAS_AT_ONCE = 3
 CITY_EVERY = 4
 """Of so many worlds one is a city's."""
@@ -48,4 +50,6 @@ def city_of(*areas: Area) -> Work:
             good = chance.choice(areas).ask(chance)
             yield spoilt(chance, good) if chance.random() < BAD else good
 
-    return Work(RULES, areas, opening, calls, tuple(area.look for area in areas), TIMERS_MS)
+    packages = {name: kinds for area in areas for name, kinds in area.packages.items()}
+    follows = PURSE_PROGRAM if packages else ""
+    return Work(RULES, areas, opening, calls, tuple(area.look for area in areas), TIMERS_MS, packages, follows)

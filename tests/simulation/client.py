@@ -182,7 +182,7 @@ class SimClient:
         self.known[partition] = max(self.known.get(partition, -1), reply.offset)
         self._call = None
         if call.then is not None and reply.code == Code.OK:
-            for asking in call.then(msgspec.json.decode(reply.payload)):
+            for asking in call.then(msgspec.json.decode(reply.payload or b"null")):
                 self._follows += 1
                 due_ms = self._clock.elapsed_ms + asking.after_ms
                 heapq.heappush(self._later, (due_ms, self._follows, asking))

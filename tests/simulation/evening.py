@@ -1,6 +1,6 @@
 """What a settled world came to, as its log tells it: states, events and answers, for the checks of single programs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -32,13 +32,13 @@ class Evening:
     """A world's log, folded from 0."""
 
     def __init__(self, replays: Sequence[Replayed]) -> None:
-        self._replays = replays
+        self.replays = replays
 
     def states(self, kind: Entity[S, Any, Any]) -> dict[str, S]:
         """Every entity of this kind that is stored, by its id."""
         prefix = layout.entity_key(f"{kind.kind}/")
         found: dict[str, Any] = {}
-        for replayed in self._replays:
+        for replayed in self.replays:
             for key in replayed.stored:
                 if key.startswith(prefix):
                     entity_id = key.removeprefix(prefix).decode()
@@ -47,14 +47,19 @@ class Evening:
 
     def events(self, kind: Entity[Any, Any, E]) -> dict[str, list[E]]:
         """What came of each entity of this kind, in order."""
-        decode = msgspec.msgpack.Decoder[Any](kind.event).decode
         found: dict[str, list[Any]] = {}
-        for replayed in self._replays:
+        for record, event in self.recorded(kind):
+            found.setdefault(record.entity.removeprefix(f"{kind.kind}/"), []).append(event)
+        return found
+
+    def recorded(self, kind: Entity[Any, Any, E]) -> Iterator[tuple[EventRecord, E]]:
+        """Each event of this kind, and what it was recorded with; those of one entity are in order."""
+        decode = msgspec.msgpack.Decoder[Any](kind.event).decode
+        for replayed in self.replays:
             for name, encoded in replayed.events:
                 if name == kind.kind:
                     record = _record(encoded)
-                    found.setdefault(record.entity.removeprefix(f"{name}/"), []).append(decode(record.payload))
-        return found
+                    yield record, decode(record.payload)
 
     def owed(self, kind: AnyEntity) -> dict[str, list[int]]:
         """What entities of this kind have stated as owed."""
@@ -74,7 +79,7 @@ class Evening:
         prefix = f"{kind.kind}/"
         return [
             (record.entity.removeprefix(prefix), decode(record.command), reply.payload)
-            for replayed in self._replays
+            for replayed in self.replays
             for record, reply in replayed.first.values()
             if record.entity.startswith(prefix) and reply.code == Code.OK
         ]
@@ -89,3 +94,5 @@ class Area(NamedTuple):
     check: Callable[[Evening], None]
     look: tuple[str, str]
     """An entity and a view of it."""
+    packages: Mapping[str, Sequence[AnyEntity]] = {}
+    """Those of the one program that is released meanwhile, by what the catalogue calls them."""

@@ -44,10 +44,14 @@ def _named(package: str) -> Callable[[Purse, Any, Context], Decision[Event]]:
     return decided
 
 
-PACKAGES: Mapping[str, Sequence[AnyEntity]] = {
-    OLD: (replace_field(PURSE, decide=_named(OLD)),),
-    NEW: (replace_field(PURSE, decide=_named(NEW), evolve=_evolve, initial=NewPurse()),),
-}
+def package(name: str, *, is_new: bool) -> Sequence[AnyEntity]:
+    """Purses that say by which package they were decided."""
+    if is_new:
+        return (replace_field(PURSE, decide=_named(name), evolve=_evolve, initial=NewPurse()),)
+    return (replace_field(PURSE, decide=_named(name)),)
+
+
+PACKAGES: Mapping[str, Sequence[AnyEntity]] = {OLD: package(OLD, is_new=False), NEW: package(NEW, is_new=True)}
 
 
 def choice(chance: Random, generation: int) -> Programs:
@@ -63,12 +67,11 @@ def packages_decided_as_chosen(replays: list[Replayed]) -> None:
         for key, (record, reply) in replayed.first.items():
             if record.entity.startswith(f"{PURSE_PROGRAM}/") and reply.code == Code.OK:
                 by = msgspec.json.decode(reply.payload).get("by", "")
-                should = _chosen(replayed.choices.get(key), record.entity.partition("/")[2])
+                should = decided_by(replayed.choices.get(key), record.entity.partition("/")[2])
                 require(by == should, f"{record.entity} was decided by {by!r}, not {should!r}")
 
 
-def _chosen(programs: Programs | None, key: str) -> str:
-    if programs is None or not programs.shares:
-        return ""
-    new = programs.shares[0]
-    return NEW if bucket_of(PURSE_PROGRAM, new.code, key) < new.upto else OLD
+def decided_by(programs: Programs | None, key: str) -> str:
+    """The package that decides this routing key by the choice; "" is for the platform's own rules."""
+    shares = () if programs is None else programs.shares
+    return next((one.hash for one in shares if bucket_of(PURSE_PROGRAM, one.code, key) < one.upto), "")

@@ -18,6 +18,9 @@ from actors.domain.ways import link as links
 from actors.domain.ways import share as shares
 from actors.domain.webhook import delivery, roster
 from actors.entity import Context, Decision, Send, SetTimer, accept
+from actors.kernel.action import EventRecord
+from actors.kernel.partition import Partition
+from actors.kernel.record import Position, Programs, Share
 from actors.programs.bike import program as bike
 from actors.programs.civic import program as civic
 from actors.programs.drops import program as drops
@@ -28,6 +31,7 @@ from actors.programs.store import program as store
 from actors.programs.taxi import program as taxi
 from actors.programs.tickets import program as tickets
 from actors.programs.wear import program as wear
+from actors.projections import switches
 from tests.simulation.city import RULES
 from tests.simulation.evening import Area
 from tests.simulation.forgetting import GOODBYES
@@ -222,6 +226,41 @@ PLANTED_IN_CITIES: dict[str, CityPlant] = {
     "a garment that comes back is not on the shelf": (CLOTHES, "wear.order", _sending_no(wear.ShopReturn)),
 }
 """What a city's worlds must find, by what is broken."""
+
+
+def a_part_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Only what all are shown is brought to partitions."""
+    shares_of = switches.shares_of
+
+    def of_all(live: switches.Switch, _: switches.Switch, hashes: dict[int, str]) -> tuple[Share, ...]:
+        return shares_of(live, switches.Switch(), hashes)
+
+    patch.setattr(switches, "shares_of", of_all)
+
+
+def switches_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    """Whichever a partition hears of first stays."""
+
+    def first(_: EventRecord) -> int:
+        return 0
+
+    patch.setattr(switches, "generation_of", first)
+
+
+def a_former_choice_wins(patch: pytest.MonkeyPatch) -> None:
+    """A partition goes by what it reads last, and what came late stands last."""
+    switch: Any = vars(Partition)["_switch"]
+
+    def goes_by(partition: Partition, position: Position, record: Programs) -> object:
+        before = partition.programs.get(record.program)
+        later = record.generation if before is None else max(record.generation, before.generation + 1)
+        return switch(partition, position, replace(record, generation=later))
+
+    patch.setattr(Partition, "_switch", goes_by)
+
+
+PLANTED_IN_RELEASES = (a_part_is_forgotten, switches_are_not_counted, a_former_choice_wins)
+"""What a world with two releases must find."""
 
 
 def plant(patch: pytest.MonkeyPatch, kind: str, broken: Callable[[Decide], Decide]) -> None:

@@ -15,7 +15,8 @@ from tests.disk.power import Content
 from tests.simulation.city import city_of
 from tests.simulation.conftest import Tally
 from tests.simulation.planted import ALSO_PLANTED, MIXTURES, PLANTED, Plant
-from tests.simulation.planted_city import PLANTED_IN_CITIES, plant
+from tests.simulation.planted_city import PLANTED_IN_CITIES, PLANTED_IN_RELEASES, plant
+from tests.simulation.releasing import RELEASES
 from tests.simulation.running import failure, kind_of
 from tests.simulation.test_worlds import digests
 from tests.simulation.world import World
@@ -63,6 +64,15 @@ def test_a_bug_in_a_program_is_found_by_a_city(bug: str, monkeypatch: pytest.Mon
     worlds = (World(seed, work=city_of(area)) for seed in range(SEEDS_MAX) if time.monotonic() < until)
     wrong = (kind_of(error) for error in map(failure, worlds) if error is not None)
     assert area.check.__name__ in wrong
+
+
+@pytest.mark.parametrize("bug", PLANTED_IN_RELEASES, ids=lambda bug: bug.__name__)
+def test_a_bug_in_what_a_release_is_is_found_where_people_use_two(bug: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    until = time.monotonic() + FOUND_S_MAX
+    bug(monkeypatch)
+    worlds = (World(seed, work=city_of(RELEASES)) for seed in range(SEEDS_MAX) if time.monotonic() < until)
+    wrong = (kind_of(error) for error in map(failure, worlds) if error is not None)
+    assert RELEASES.check.__name__ in wrong
 
 
 def test_set_iteration_in_a_handler_is_found_by_two_processes(tally: Tally) -> None:

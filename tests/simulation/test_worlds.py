@@ -15,7 +15,7 @@ from tests.simulation.world import World
 
 ROOT = Path(__file__).parents[2]
 BY_KIND_OF_WORK = {"crash_at_work"}
-BY_ITSELF = {"snapshot_overtaken"}
+BY_ITSELF = {"snapshot_overtaken", "follower_ends"}
 WORLDS_ENOUGH = 100
 
 

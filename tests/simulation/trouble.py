@@ -174,7 +174,15 @@ def leaps(world: "World") -> None:
 
 
 def switches(world: "World") -> None:
-    """Other packages decide from here on, in one partition after the other; not in all, where an append is lost."""
+    """Other packages decide from here on, in one partition after the other; not in all, where an append is lost.
+
+    Where the catalogue says which, it is the follower that ends in the midst of it.
+    """
+    if world.follower is not None:
+        world.strike("follower_ends", "the follower ends")
+        world.felt("follower_ends")
+        world.follower.begin_again()
+        return
     world.generation += 1
     record = choice(world.fate, world.generation)
     for partition in range(world.scale.partitions) if world.work.packages else ():

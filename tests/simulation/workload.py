@@ -51,6 +51,8 @@ class Work(NamedTuple):
     """A world has settled when no timer is due within this time."""
     packages: Mapping[str, Sequence[AnyEntity]] = {}
     """What may be loaded beside the rules."""
+    follows: str = ""
+    """The program whose packages a follower brings to partitions, as the catalogue says; else they switch by chance."""
 
     def new_rules(self, *, loaded: bool) -> Rules:
         """Rules of one's own, with every package or with none."""

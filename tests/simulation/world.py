@@ -20,6 +20,7 @@ from tests.simulation.clock import Clock
 from tests.simulation.counts import Counts
 from tests.simulation.disk import Disk
 from tests.simulation.faults import Faults, draw
+from tests.simulation.following import SimFollower
 from tests.simulation.gateway import SimGateway
 from tests.simulation.host import SimHost
 from tests.simulation.log import SimLog
@@ -110,6 +111,7 @@ class World:
         self._chiefs = [self.chief]
         for _ in range(GATEWAYS):
             self._start_gateway()
+        self.follower = SimFollower(self, self.work.follows) if self.work.follows else None
         self.clients = self._clients()
         for name in self.drawn.events:
             self.clock.after(self.fate.randint(100, STORM_MS), partial(self._event, name))
@@ -141,6 +143,8 @@ class World:
     def unsettled(self) -> list[str]:
         """What is still going on, although nothing goes wrong any more."""
         found = [f"{client.name} waits for {client.waits_for}" for client in self.clients if not client.done]
+        if self.follower is not None and not self.follower.is_done:
+            found.append("the follower has not brought all partitions what the catalogue says")
         for partition in range(self.scale.partitions):
             host = self.owner_of(partition)
             ownership = host.core.owned.get(partition) if host is not None else None
