@@ -28,7 +28,9 @@ class Ticket(NamedTuple):
 async def rush(town: Town, counts: Counts, is_over: Callable[[], bool]) -> None:
     """One hall after the other is sold out, until it is over; then every seat's history is checked."""
     chance = random.Random(counts.seed)
-    visitors = [await town.citizen(f"a fan, the {n}th,").at("tickets") for n in range(PERSONS)]
+    fans = [town.citizen(f"fan {n}") for n in range(PERSONS)]
+    await asyncio.gather(*(fan.sign_in() for fan in fans))
+    visitors = [await fan.at("tickets") for fan in fans]
     wishes: list[Wish] = []
     for nth in range(ROUNDS_MAX):
         hall = f"arena-{town.mark}-{nth}"
@@ -36,8 +38,8 @@ async def rush(town: Town, counts: Counts, is_over: Callable[[], bool]) -> None:
         owed_to = {"merchant": town.merchant, "currency": CURRENCY}
         await called(town.by("server/tickets"), f"tickets/halls/{hall}", "tickets.hall.open", opening | owed_to)
         seats = [f"{chr(ord('A') + row)}{n + 1}" for row in range(ROWS) for n in range(ROW_SEATS)]
-        fans = [_want(who, n, hall, chance.sample(seats, len(seats)), wishes) for n, who in enumerate(visitors)]
-        tickets = [ticket for some in await asyncio.gather(*fans) for ticket in some]
+        wanting = (_want(who, n, hall, chance.sample(seats, len(seats)), wishes) for n, who in enumerate(visitors))
+        tickets = [ticket for some in await asyncio.gather(*wanting) for ticket in some]
         booked = await asyncio.gather(*map(_book, tickets))
         sold = (await until(town.by("server/tickets"), f"tickets/halls/{hall}", "seats", _is_sold_out))["sold"]
         if sorted(sold) != sorted(ticket.seat for ticket in tickets) or set(booked) != {"booked"}:
