@@ -103,10 +103,10 @@ class DeadlineExceeded(PlatformError):
 
 
 class Poisoned(PlatformError):
-    """An author's code raised; the rejection is recorded at `position` and the state is untouched."""
+    """An author's code raised, or reads no state; the rejection is recorded at `position`, the state is untouched."""
 
-    def __init__(self, message: str, *, position: str) -> None:
-        super().__init__(message, reason="POISONED")
+    def __init__(self, message: str, *, position: str, reason: str = "POISONED") -> None:
+        super().__init__(message, reason=reason)
         self.position = position
 
 

@@ -15,6 +15,7 @@ from actors.kernel.action import Action, CancelTimer, Event, EventRecord, NeedPa
 from actors.kernel.inbox import ENTRIES_MAX, Changes
 from actors.kernel.partition import Partition
 from actors.kernel.record import Fire, Frame, Invoke, Position, Programs, Read, Record, Sent, decode_frame
+from actors.kernel.resident import resident_of
 from actors.kernel.rules import Rules
 from actors.ports import Fetched, Packages
 
@@ -152,8 +153,8 @@ class Replay:
         if found is None:
             return None
         kind, _ = found
-        stored = self._kept.get(layout.entity_key(entity))
-        return kind.initial() if stored is None else kind.decode_state(layout.decode_stored(stored).state)
+        shared = kind.entity.program in self._partition.programs
+        return resident_of(kind, self._kept.get(layout.entity_key(entity)), None, shared=shared).state
 
     def _load(self, need: NeedPackage) -> None:
         if self._packages is None:

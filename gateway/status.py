@@ -126,6 +126,13 @@ def refusal_of(reply: Reply, partition: int) -> PlatformError:
             if reason == "SKIPPED":
                 message = f"an operator gave this call up at {position}: it was never applied; see `hutong why`"
                 return Poisoned(message, position=position)
+            if reason == "STATE_UNREADABLE":
+                entity = refusal.details["entity"]
+                message = (
+                    f"the version that decides {entity} now does not read its state, which another version wrote and "
+                    "which stays as it is: the program's team releases one that reads it; then call with a new id"
+                )
+                return Poisoned(message, position=position, reason=reason)
             raised = refusal.details.get("error", reason)
             return Poisoned(f"the program's code raised {raised} at {position}; see `hutong why`", position=position)
         case Code.REQUEST_ID_REUSED:
@@ -178,7 +185,7 @@ def _made(
         case grpc.StatusCode.PERMISSION_DENIED:
             return PermissionDenied(message)
         case grpc.StatusCode.INTERNAL if position:
-            return Poisoned(message, position=position)
+            return Poisoned(message, position=position, reason=reason)
         case grpc.StatusCode.UNAVAILABLE if position:
             return Corrupt(message, position=position)
         case grpc.StatusCode.UNAVAILABLE:

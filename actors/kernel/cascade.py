@@ -17,7 +17,7 @@ from actors.kernel import layout
 from actors.kernel.action import Code, NeedState
 from actors.kernel.layout import Meta, Timer
 from actors.kernel.record import Position
-from actors.kernel.resident import Resident
+from actors.kernel.resident import UNREADABLE, Resident
 from actors.kernel.rules import Kind
 from actors.raised import WrongValue, note_of, place_of
 
@@ -73,6 +73,12 @@ class Refused(NamedTuple):
 def refuse(code: Code, reason: str, details: dict[str, str] | None = None, note: str = "") -> Refused:
     """A refusal with its JSON payload."""
     return Refused(code, reason, _encode_json({"reason": reason, "details": details or {}}), note)
+
+
+def unreadable(entity: str) -> Refused:
+    """The refusal of whatever asks an entity whose state what decides now does not read."""
+    note = f"the package that decides {entity} does not read its state, which another wrote"
+    return refuse(Code.POISONED, "STATE_UNREADABLE", {"entity": entity}, note)
 
 
 class Cascade(Struct, gc=False):
@@ -134,6 +140,8 @@ class Cascade(Struct, gc=False):
             resident = self._residents.get(entity)
             if resident is None:
                 return NeedState((layout.entity_key(entity),))
+            if resident.state is UNREADABLE:
+                return unreadable(entity)
             staged = self.staged[entity] = Staged(resident, resident.state, resident.timers)
         kind: Kind = staged.resident.kind
         meta = self._meta

@@ -25,7 +25,7 @@ from actors.kernel.action import (
     Send,
     SetTimer,
 )
-from actors.kernel.cascade import Cascade, Refused, Remote, Task, refuse
+from actors.kernel.cascade import Cascade, Refused, Remote, Task, refuse, unreadable
 from actors.kernel.inbox import REPLY_BYTES_MAX, Changes, Sources, Window
 from actors.kernel.layout import Entry, Meta, Owner, Timer
 from actors.kernel.record import (
@@ -44,7 +44,7 @@ from actors.kernel.record import (
     body_sum,
     encode_record,
 )
-from actors.kernel.resident import Resident
+from actors.kernel.resident import UNREADABLE, Resident, resident_of
 from actors.kernel.rules import Kind, Rules
 from actors.raised import note_of
 
@@ -126,7 +126,8 @@ class Partition:
     def admit(self, values: Mapping[bytes, bytes | None]) -> None:
         """Take in what the store holds under the keys that were asked for. What is in memory already stays.
 
-        Raises Corrupt when that is not what a partition writes, or the author's state does not take it.
+        Raises Corrupt when that is not what a partition writes, or the author's state does not take it and no package
+        can have written it.
         """
         for key, value in values.items():
             try:
@@ -141,7 +142,9 @@ class Partition:
         entity = layout.entity_of(key)
         found = self.of(entity)
         if found is not None and entity not in self.residents:
-            self.residents[entity] = _resident(found[0], value, self._withdrawn.pop(entity, None))
+            kind, withdrawn = found[0], self._withdrawn.pop(entity, None)
+            shared = kind.entity.program in self.programs
+            self.residents[entity] = resident_of(kind, value, withdrawn, shared=shared)
 
     # -- a frame --------------------------------------------------------------------------------------------------
 
@@ -347,6 +350,8 @@ class Partition:
             return NeedState((layout.entity_key(entity),)) if self.of(entity) else []
         timer = resident.timers.get(record.timer)
         owned = self._frame.producer == self.meta.owner.host
+        if resident.state is UNREADABLE:
+            return []  # it is left to whoever can read the state; until then it is fired again and again
         if timer is None or timer.generation != record.generation or self.meta.now_ms < timer.due_ms or not owned:
             return []
         outcome = self._decide(position, Task(entity, timer.command, entity, True), "", record.timer)
@@ -468,6 +473,8 @@ class Partition:
         if resident is None:
             return NeedState((layout.entity_key(entity),))
         resident.used_ms = self.meta.now_ms
+        if resident.state is UNREADABLE:
+            return Code.POISONED, unreadable(entity).payload
         try:
             answer = _encode_json(function(resident.state, _decode_json(args) if args else {}))
         except BaseException as error:  # noqa: BLE001 - an author's view may raise anything; nothing is folded from it
@@ -478,18 +485,6 @@ class Partition:
             bound = {"bytes_max": str(ANSWER_BYTES_MAX)}
             return Code.BOUND_PASSED, refuse(Code.BOUND_PASSED, "ANSWER_TOO_LONG", bound).payload
         return Code.OK, answer
-
-
-def _resident(kind: Kind, value: bytes | None, withdrawn: Resident | None) -> Resident:
-    """An entity by what the store has of it, or by what it has not yet."""
-    if withdrawn is not None:
-        resident = Resident(kind, kind.decode_state(withdrawn.raw), withdrawn.timers)
-        resident.changed, resident.raw = withdrawn.changed, withdrawn.raw
-        return resident
-    if value is None:
-        return Resident(kind, kind.initial(), {})
-    stored = layout.decode_stored(value)
-    return Resident(kind, kind.decode_state(stored.state), stored.timers)
 
 
 def _remembered(entry: Entry, body: int, producer: str, caller: str, request_id: bytes, *, duplicate: bool) -> Reply:

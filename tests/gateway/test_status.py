@@ -7,6 +7,7 @@ from google.rpc import error_details_pb2 as details
 from actors import errors
 from actors.errors import PlatformError
 from actors.kernel.action import Code, Reply
+from actors.kernel.cascade import refuse
 from gateway.status import CODES, code_of, error_of, message_of, refusal_of, status_of
 from tests.gateway.scene import detail
 
@@ -26,6 +27,7 @@ EVERY = [
     errors.Unavailable("away", outcome="OUTCOME_UNKNOWN"),
     errors.DeadlineExceeded("late", outcome="OUTCOME_UNKNOWN"),
     errors.Poisoned("KeyError", position="1/2/3"),
+    errors.Poisoned("its state is not read", position="1/2/3", reason="STATE_UNREADABLE"),
     errors.Corrupt("damaged", position="1/2/3"),
 ]
 
@@ -85,3 +87,11 @@ def test_every_code_of_a_host_is_an_error_of_ours(code: Code) -> None:
     assert type(error) in CODES
     if code is Code.POISONED:
         assert names(error)["position"] == "1/7/2"
+
+
+def test_who_must_act_is_told_where_no_version_reads_a_state() -> None:
+    payload = refuse(Code.POISONED, "STATE_UNREADABLE", {"entity": "cafe.counter/a"}).payload
+    error = refusal_of(Reply("g", "ann", b"", Code.POISONED, payload, 7, 2, False), 1)
+    assert (error.reason, names(error)["position"]) == ("STATE_UNREADABLE", "1/7/2")
+    assert "cafe.counter/a" in str(error)
+    assert "the program's team releases one that reads it" in str(error)

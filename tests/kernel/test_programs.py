@@ -3,19 +3,22 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Struct
 
 from actors import Context, Decision, accept
 from actors.entity import AnyEntity
+from actors.errors import Corrupt
 from actors.kernel import layout
-from actors.kernel.action import Code, Event, NeedPackage
+from actors.kernel.action import Action, Code, Event, NeedPackage, Send
 from actors.kernel.cascade import refuse
-from actors.kernel.record import Frame, Position, Programs, Share
+from actors.kernel.record import Epoch, Fire, Frame, Position, Programs, Read, Record, Share
 from actors.kernel.rules import Rules
+from actors.ports import Batch
 from actors.shares import WHOLE, bucket_of
-from tests.kernel.box import BOX, GUEST, SLOT, Do, Done, Sending
-from tests.kernel.folding import START_MS, Fold, call, only, reason, replied, send
+from tests.kernel.box import BOX, GUEST, SLOT, Arming, Do, Done, Sending
+from tests.kernel.folding import START_MS, Fold, call, decode_sent, id_on, only, reason, replied, send, uuid7
 
 NAMES = [f"b{n}" for n in range(40)]
 IDS = [name for name in NAMES if bucket_of("box", 2, name) < WHOLE // 2]
@@ -38,6 +41,10 @@ def _decide(box: Box2, command: Do, ctx: Context) -> Decision[Done]:
 
 def _evolve(box: Box2, event: Done) -> Box2:
     return Box2(box.total + event.add, box.count + 1, box.pad, box.decided + 1)
+
+
+_BOX: AnyEntity = BOX
+_SLOT: AnyEntity = SLOT
 
 
 def _second(entity: AnyEntity) -> AnyEntity:
@@ -221,3 +228,121 @@ def test_a_refusal_for_a_sender_that_is_no_kind_any_more_is_a_dead_letter() -> N
     alone = Fold(rules=Rules([GUEST]), route=lambda _: 0)
     refused = send(1, 0, "guest/a", Do(fail="reject"), on_reject=Do(add=1))
     assert only(Event, alone.frame(refused)).kind == "dead-letter"
+
+
+class Wide(Struct, frozen=True):
+    """A box that came to hold halves, which the first version does not read."""
+
+    total: float = 0
+    count: int = 0
+    pad: str = ""
+
+
+def _halves(box: Wide, event: Done) -> Wide:
+    return Wide(box.total + event.add + 0.5, box.count + 1, box.pad)
+
+
+WIDE = tuple(replace(entity, initial=Wide(), evolve=_halves) for entity in (_BOX, _SLOT))
+
+
+class Deep(Struct, frozen=True):
+    """Where there is less stack, this is not read."""
+
+    total: int = 0
+    count: int = 0
+    pad: str = ""
+
+    def __post_init__(self) -> None:
+        if self.total:
+            raise RecursionError
+
+
+HALF, WHOLE_ONE, BESIDE = f"box/{NAMES[0]}", f"box/{NAMES[1]}", f"box.slot/{NAMES[0]}:1"
+RING = Arming("ring", START_MS + 5, Do(add=100))
+
+
+def taken_back(fold: Fold, *, write: bool, reopen: bool) -> dict[str, list[Action]]:
+    """A version that writes halves decides for a while, is taken back, and comes again; what was said in each frame."""
+    fold.packages |= {"wide": WIDE}
+    answer = call(HALF, Do(add=1, answer=""), 5)
+    both = Do(add=1, sends=(Sending(HALF, Do(add=1)),))
+    frames: dict[str, tuple[Record, ...]] = {
+        "owner": (Epoch(1, 1, "h1"),),
+        "before": (call(HALF, Do(add=1), 1), call(WHOLE_ONE, Do(add=1), 2)),
+        "wide": (to(1, whole("wide")), call(HALF, Do(add=1, arm=(RING,)), 3)),
+        "back": (to(2, whole("first", 1)),),
+        "refused": (answer,),
+        "others": (call(WHOLE_ONE, Do(add=1), 6),),
+        "sent": (send(1, 0, HALF, Do(add=1), on_reject=Do(add=7)),),
+        "local": (call(BESIDE, both, 7),),
+        "fired": (Fire(HALF, "ring", 1, START_MS + 5),),
+        "read": (Read(HALF, "look", b"", uuid7(8), "ann"),),
+        "still": (to(3, whole("second")), call(HALF, Do(add=1), 9)),
+        "again": (to(4, whole("wide")), Fire(HALF, "ring", 1, START_MS + 5), call(HALF, Do(add=1, answer=""), 10)),
+        "copy": (answer,),
+    }
+    said: dict[str, list[Action]] = {}
+    for name, records in frames.items():
+        if reopen:
+            fold.reopen()
+            while (need := fold.partition.missing()) is not None:
+                fold.rules.add(need.hashes[0], fold.packages[need.hashes[0]])
+        said[name] = fold.frame(*records, after_ms=1, producer="h1", write=write)
+    fold.write()
+    return said
+
+
+@pytest.mark.parametrize(("write", "reopen"), [(True, False), (True, True), (False, False)])
+def test_a_state_that_an_older_version_cannot_read_is_refused_and_everything_else_is_served(
+    fold: Fold, write: bool, reopen: bool
+) -> None:
+    said = taken_back(fold, write=write, reopen=reopen)
+    for name in ("refused", "still", "read"):
+        reply = replied(said[name])
+        assert (reply.code, reason(reply)) == (Code.POISONED, "STATE_UNREADABLE"), name
+        assert HALF.encode() in reply.payload, "it is told which entity it is"
+    assert replied(said["others"]).code == Code.OK
+    assert decode_sent(only(Send, said["sent"])).entity == f"box/{id_on(1)}", "who sent is told"
+    assert reason(replied(said["local"])) == "STATE_UNREADABLE"
+    assert said["fired"] == [], "a timer waits for who can read the state"
+
+
+@pytest.mark.parametrize(("write", "reopen"), [(True, False), (True, True), (False, False)])
+def test_a_state_that_an_older_version_could_not_read_is_unharmed_once_the_newer_one_is_back(
+    fold: Fold, write: bool, reopen: bool
+) -> None:
+    said = taken_back(fold, write=write, reopen=reopen)
+    assert total(fold, HALF) == 1 + 1.5 + 100.5 + 1.5
+    assert replied(said["again"]).code == Code.OK
+    assert (total(fold, WHOLE_ONE), total(fold, BESIDE)) == (2, 0), "what would have changed it is undone as a whole"
+    copy = replied(said["copy"])
+    assert (copy.duplicate, reason(copy)) == (True, "STATE_UNREADABLE")
+
+
+def test_whoever_replays_what_an_older_version_could_not_read_comes_to_the_same(fold: Fold) -> None:
+    folds = [Fold(rules=Rules([BOX, SLOT, GUEST]), route=lambda _: 0) for _ in range(2)]
+    for other in folds:
+        other.packages = dict(fold.packages)
+    taken_back(fold, write=False, reopen=False)
+    taken_back(folds[0], write=True, reopen=False)
+    taken_back(folds[1], write=True, reopen=True)
+    assert [other.partition.meta.chain for other in folds] == [fold.partition.meta.chain] * 2
+    assert [other.stored() for other in folds] == [fold.stored()] * 2
+
+
+def test_without_packages_a_state_that_cannot_be_read_is_a_damaged_store(fold: Fold) -> None:
+    fold.frame(call("box/a", Do(add=1), 1))
+    key = layout.entity_key("box/a")
+    fold.store.write(Batch({key: layout.encode_stored(1, msgspec.msgpack.encode({"total": 1.5}), {})}))
+    fold.reopen()
+    with pytest.raises(Corrupt):
+        fold.frame(call("box/a", Do(add=1), 2))
+
+
+def test_what_depends_on_the_machine_halts_also_where_other_packages_wrote(fold: Fold) -> None:
+    deep: AnyEntity = replace(_BOX, initial=Deep())
+    fold.packages["deep"] = (deep,)
+    fold.frame(call("box/a", Do(add=1), 1), to(1, whole("first", 1)))
+    fold.frame(to(2, whole("deep")))
+    with pytest.raises(Corrupt):
+        fold.frame(call("box/a", Do(add=1), 2))
