@@ -50,8 +50,9 @@ class Size(Struct, frozen=True, array_like=True, tag=5):
 class Packaged(Struct, frozen=True, array_like=True, tag=6):
     """These packages decide the program, if `generation` is above the last: gateways read its calls by their types.
 
-    A word that is not `is_done` goes before partitions follow, when gateways must not know more than they will; `why`
-    says of packages that could not be loaded anywhere, so that the former shares stand here.
+    A word that is not `is_done` goes before partitions follow, when gateways must not know more than they will, and has
+    the `former` shares, which all go back to if they cannot follow; `why` says of packages that could not be loaded
+    anywhere, so that the former shares stand here.
     """
 
     program: str
@@ -59,6 +60,7 @@ class Packaged(Struct, frozen=True, array_like=True, tag=6):
     shares: tuple[Share, ...]
     is_done: bool = True
     why: str = ""
+    former: tuple[Share, ...] = ()
 
 
 Placement: TypeAlias = Term | Placed | Release | Move | Size | Packaged

@@ -7,16 +7,18 @@ first. What is done twice changes nothing, since records and words count by thei
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+from zlib import crc32
 
 from actors.adapters.hosting.asking import ask_host
 from actors.adapters.shelf import program_on
 from actors.domain.identity.person import FOLLOWER
-from actors.errors import InvalidCommand, NotFound, PlatformError, SetupError, Unavailable
+from actors.errors import PlatformError, Unavailable
 from actors.history import read_slice
+from actors.host import PartitionStatus
 from actors.kernel.record import Position, Programs, Share, Slice, encode_frame, encode_record, frame_records
-from actors.placement import Packaged, Placed, Placement, Term, decode_placement, encode_placement, placement_key
+from actors.placement import Packaged, Placed, Term, decode_placement, encode_placement, placement_key
 from actors.ports import Change, Log, Objects, Put, Rows
 from actors.projections.reading import Projection
 from actors.projections.switches import GRAY, HASHES_TABLE, LIVE, SWITCHES_TABLE, Switch, shares_of
@@ -34,6 +36,18 @@ PLACED_S = 1.0
 
 RETRY_S = 1.0
 WHY = "its package cannot be loaded, and was taken back"
+
+T = TypeVar("T")
+Waits: TypeAlias = Generator[None, None, T]
+"""What goes on a step at a time: at each yield it waits for something, and others go on meanwhile."""
+
+
+class _Known(NamedTuple):
+    """What was said last of each program, and who owns what, as it was read at this time."""
+
+    at: float
+    said: dict[str, Packaged]
+    placed: dict[int, Placed]
 
 
 class Rollout:
@@ -58,6 +72,9 @@ class Rollout:
         self._hashes: dict[str, dict[int, str]] = {}
         self._switches: dict[str, dict[str, Switch]] = {}
         self._wanted: dict[str, Programs] = {}
+        self._known: _Known | None = None
+        self._stands: dict[str, list[PartitionStatus]] = {}
+        """What each host said in this round."""
         self._news = threading.Condition()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rollout", daemon=True)
@@ -102,41 +119,62 @@ class Rollout:
     # -- in a thread of its own -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """All programs side by side: none waits for another one's hosts, package or log."""
+        rolls: dict[str, tuple[Programs, Waits[None]]] = {}
         while not self._is_over.is_set():
             with self._news:
                 self._news.wait_for(lambda: self._wanted or self._is_over.is_set())
                 wanted = list(self._wanted.values())
+            self._stands.clear()
             for record in wanted:
+                if record.program not in rolls:
+                    rolls[record.program] = record, self._rolled(record)
+            for program, (record, roll) in list(rolls.items()):
                 try:
-                    self._roll(record)
-                except PlatformError as error:
-                    self._report("a program's packages wait", {"program": record.program, "why": str(error)})
-                    self._is_over.wait(RETRY_S)
-                else:
+                    next(roll)
+                except StopIteration:
+                    del rolls[program]
                     self._done(record)
+            if rolls:
+                self._is_over.wait(LOOK_S)
 
     def _done(self, record: Programs) -> None:
         with self._news:
             if self._wanted.get(record.program) == record:
                 del self._wanted[record.program]
 
-    def _roll(self, record: Programs) -> None:
-        """Bring one program to what is wanted. Raises Unavailable when that has to be tried again."""
-        said, _ = self._placed()
-        before = said.get(record.program, Packaged(record.program, -1, ()))
+    def _rolled(self, record: Programs) -> Waits[None]:
+        """Bring one program to what is wanted, however often that must be tried, until something else is wanted."""
+        while self._wanted.get(record.program) == record:
+            try:
+                yield from self._roll(record)
+            except PlatformError as error:
+                self._known = None
+                self._report("a program's packages wait", {"program": record.program, "why": str(error)})
+                until = time.monotonic() + RETRY_S
+                while time.monotonic() < until:
+                    yield
+            else:
+                return
+
+    def _roll(self, record: Programs) -> Waits[None]:
+        """One try. Raises Unavailable when it has to be made again."""
+        before = self._read().said.get(record.program, Packaged(record.program, -1, ()))
         if before.generation > record.generation and not before.is_done:
             self._take_back(before)  # that was begun, and not brought to its end
             return
         if before.generation > record.generation or (before.generation == record.generation and before.is_done):
             return
+        former = before.shares if before.is_done else before.former
         why = self._unloadable(record.shares)
         if not why:
-            if _newest(record.shares) < _newest(before.shares):
-                self._say(Packaged(record.program, record.generation, record.shares, is_done=False))
-            why = self._switch(record)
+            if before.generation < record.generation and _newest(record.shares) < _newest(before.shares):
+                self._say(Packaged(record.program, record.generation, record.shares, is_done=False, former=former))
+            why = yield from self._switch(record)
         if why:
             self._report("a program's package cannot be loaded", {"program": record.program, "why": why})
-            self._take_back(Packaged(record.program, record.generation + 1, before.shares, is_done=False, why=why))
+            generation = record.generation + 1
+            self._take_back(Packaged(record.program, generation, former, is_done=False, why=why, former=former))
         else:
             self._say(Packaged(record.program, record.generation, record.shares))
 
@@ -155,48 +193,69 @@ class Rollout:
         for share in shares:
             try:
                 program_on(self._objects, share.hash)
-            except (NotFound, SetupError, InvalidCommand) as error:
+            except Unavailable:
+                raise
+            except PlatformError as error:
                 return str(error)
+            except Exception as error:  # noqa: BLE001 - its code has run, and may raise anything: others go on
+                return f"{type(error).__name__} while it was loaded"
         return ""
 
-    def _switch(self, record: Programs) -> str:
+    def _switch(self, record: Programs) -> Waits[str]:
         """One partition first, then the others; why one of them could not, or ""."""
-        first = self._append(0, record)
-        why = self._loaded([first], FIRST_S_MAX)
+        first = self._first(record.program)
+        why = yield from self._loaded([self._append(first, record)], FIRST_S_MAX)
         if why is None:
-            raise Unavailable("the first partition has not loaded it yet", outcome="OUTCOME_UNKNOWN")
+            raise Unavailable(f"partition {first} has not loaded it yet", outcome="OUTCOME_UNKNOWN")
         if why:
             return why
-        rest = [self._append(partition, record) for partition in range(1, self._cluster.partitions)]
-        return self._loaded(rest, REST_S_MAX) or ""
+        rest = [self._append(each, record) for each in range(self._cluster.partitions) if each != first]
+        return (yield from self._loaded(rest, REST_S_MAX)) or ""
+
+    def _first(self, program: str) -> int:
+        """Where a package is tried: elsewhere for other programs, since what waits for it there waits with it.
+
+        It is a partition that is served, if one is: who has halted for a reason of its own says nothing of a package.
+        """
+        begin, count = crc32(program.encode()), self._cluster.partitions
+        around = [(begin + n) % count for n in range(count)]
+        served = {status.partition for status in self._asked(set(around)) if not status.halted}
+        return next((each for each in around if each in served), around[0])
 
     def _append(self, partition: int, record: Programs) -> Position:
         slice_ = Slice(self._cluster.commands_topic, partition)
         frame = encode_frame(*slice_, FOLLOWER, 0, "", [encode_record(record)])
         return Position(partition, self._log.append(slice_, frame).result().offset, 0)
 
-    def _loaded(self, positions: Sequence[Position], seconds_max: float) -> str | None:
+    def _loaded(self, positions: Sequence[Position], seconds_max: float) -> Waits[str | None]:
         """Wait until these are applied: "", or why one cannot be, which is then skipped; None after too long."""
         until, waiting, why = time.monotonic() + seconds_max, list(positions), ""
-        placed, placed_at = self._placed()[1], time.monotonic()
-        while waiting:
-            if time.monotonic() > placed_at + PLACED_S:
-                placed, placed_at = self._placed()[1], time.monotonic()
-            for address in sorted({placed[one.partition].address for one in waiting if one.partition in placed}):
-                stands = ask_host(address, self._token)
-                for status in () if isinstance(stands, str) else stands:
-                    here = next((one for one in waiting if one.partition == status.partition), None)
-                    if here is None:
-                        continue
-                    if status.halted.startswith(f"halted at {here}:"):
-                        self._skip(here)
-                        why = why or status.halted
-                    elif status.watermark < here.offset:
-                        continue
-                    waiting.remove(here)
-            if waiting and (time.monotonic() > until or self._is_over.wait(LOOK_S)):
+        while True:
+            for status in self._asked({one.partition for one in waiting}):
+                here = next((one for one in waiting if one.partition == status.partition), None)
+                if here is None:
+                    continue
+                if status.halted.startswith(f"halted at {here}:"):
+                    self._skip(here)
+                    why = why or status.halted
+                elif status.watermark < here.offset:
+                    continue
+                waiting.remove(here)
+            if not waiting:
+                return why
+            if time.monotonic() > until:
                 return why or None
-        return why
+            yield
+
+    def _asked(self, partitions: set[int]) -> list[PartitionStatus]:
+        """How the owners of these say that they stand; each host is asked once, and all programs hear it."""
+        placed = self._read().placed
+        addresses = sorted({placed[partition].address for partition in partitions if partition in placed})
+        for address in addresses:
+            if address not in self._stands:
+                said = ask_host(address, self._token)
+                self._stands[address] = [] if isinstance(said, str) else said
+        return [status for address in addresses for status in self._stands[address]]
 
     def _skip(self, position: Position) -> None:
         """The partition goes on by what decided before."""
@@ -204,14 +263,17 @@ class Rollout:
         key, frame = encode_verdict(control.topic, Verdict(position, "skip", WHY))
         self._log.append(control, frame, key).result()
 
-    def _say(self, placement: Placement) -> None:
+    def _say(self, placement: Packaged) -> None:
         topic = Slice(self._cluster.placement_topic, 0)
         frame = encode_frame(*topic, FOLLOWER, 0, "", [encode_placement(placement)])
+        self._known = None
         self._log.append(topic, frame, placement_key(placement)).result()
 
-    def _placed(self) -> tuple[dict[str, Packaged], dict[int, Placed]]:
-        """What was said last of each program, and who owns what."""
-        topic, term = Slice(self._cluster.placement_topic, 0), -1
+    def _read(self) -> _Known:
+        """What stands on the placement topic, as of a second ago at most, and as we said it ourselves."""
+        if self._known is not None and time.monotonic() < self._known.at + PLACED_S:
+            return self._known
+        topic, term, at = Slice(self._cluster.placement_topic, 0), -1, time.monotonic()
         said: dict[str, Packaged] = {}
         placed: dict[int, Placed] = {}
         for fetched in read_slice(self._log, topic):
@@ -225,7 +287,8 @@ class Rollout:
                         placed[partition] = one
                     case _:
                         pass
-        return said, placed
+        self._known = _Known(at, said, placed)
+        return self._known
 
 
 def _newest(shares: Sequence[Share]) -> int:

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from zlib import crc32
 
+import msgspec
 import pytest
 
 from actors.adapters import rollout
@@ -17,8 +19,9 @@ from actors.host import PartitionStatus
 from actors.kernel.record import Position, Programs, Share, Slice, decode_frame, encode_frame, frame_records
 from actors.packages import hash_of, place_of
 from actors.placement import Packaged, Placed, decode_placement, encode_placement, placement_key
-from actors.ports import Appended, Put
+from actors.ports import Appended, Objects, Put
 from actors.projections.switches import GRAY, HASHES, HASHES_TABLE, LIVE, SWITCHES, SWITCHES_TABLE, Switch
+from actors.registry import Program
 from actors.settings import ClusterSettings
 from actors.shares import WHOLE
 from actors.verdicts import decode_verdicts
@@ -29,6 +32,8 @@ PLACEMENT, CONTROL = Slice(CLUSTER.placement_topic, 0), Slice(CLUSTER.control_to
 COMMANDS = [Slice(CLUSTER.commands_topic, partition) for partition in range(CLUSTER.partitions)]
 ARCHIVES = {code: archive_of(code) for code in (1, 2, 3)}
 HASHES_OF = {code: hash_of(archive) for code, archive in ARCHIVES.items()}
+BARS = archive_of(1, app_id="bar")
+FIRST = crc32(b"cafe") % 3
 
 
 class NotedLog(MemoryLog):
@@ -63,12 +68,16 @@ class Stand:
         self.log = NotedLog()
         self.log.create(CLUSTER.topics(()))
         self.objects = MemoryObjects()
-        for archive in ARCHIVES.values():
+        for archive in (*ARCHIVES.values(), BARS):
             self.objects.put(place_of(hash_of(archive)), archive)
         self.rows = MemoryRows((HASHES, SWITCHES))
         self.lacking: dict[int, str] = {}
         """The partitions whose host cannot load the package with this hash."""
         self.reports: list[str] = []
+        self.is_silent = False
+        """Whether hosts say nothing of themselves."""
+        self.stuck: set[str] = set()
+        """The packages that hosts go on loading without an end: what stands behind waits, too."""
         for partition in range(CLUSTER.partitions):
             placed = Placed(partition, 0, 1, "h", "127.0.0.1:1", 1)
             frame = encode_frame(*PLACEMENT, "c", 0, "", [encode_placement(placed)])
@@ -93,18 +102,21 @@ class Stand:
     def ask_host(self, address: str, token: str) -> list[PartitionStatus]:
         """How the partitions stand: halted at a record that names what they lack, until it is skipped."""
         assert (address, token) == ("127.0.0.1:1", "t")
-        return [self._status(slice_) for slice_ in COMMANDS]
+        return [] if self.is_silent else [self._status(slice_) for slice_ in COMMANDS]
 
     def _status(self, slice_: Slice) -> PartitionStatus:
         number, lacking, skipped = slice_.partition, self.lacking.get(slice_.partition), self.skipped()
-        halted, generation = "", -1
+        halted, stuck, generation = "", -1, -1
         for position, record in self.records(slice_):
             if halted or position in skipped or record.generation <= generation:
                 continue
             if lacking in [share.hash for share in record.shares]:
                 halted = f"halted at {position}: it cannot be loaded"
+            if self.stuck.intersection(share.hash for share in record.shares):
+                stuck = position.offset
+                break
             generation = record.generation
-        watermark = -1 if halted else self.log.spans([slice_])[slice_].end - 1
+        watermark = -1 if halted else stuck - 1 if stuck >= 0 else self.log.spans([slice_])[slice_].end - 1
         return PartitionStatus(number, "serving", 1, watermark, 0, 0, 0, 0, 0, 0, halted)
 
     @contextmanager
@@ -167,7 +179,7 @@ def test_a_newer_version_is_said_to_gateways_after_every_partition_and_an_older_
         stand.until(lambda: len(stand.log.words) == 3)
     assert stand.log.words == [
         Packaged("cafe", 2, whole(2)),
-        Packaged("cafe", 4, whole(1), is_done=False),
+        Packaged("cafe", 4, whole(1), is_done=False, former=whole(2)),
         Packaged("cafe", 4, whole(1)),
     ]
     assert stand.log.stood == [[1, 1, 1], [1, 1, 1], [2, 2, 2]]
@@ -204,16 +216,12 @@ def test_what_was_taken_back_stays_so_when_the_log_is_away_for_the_word_of_it(st
 
 
 def test_the_first_partition_that_cannot_load_it_keeps_it_from_the_others(stand: Stand) -> None:
-    stand.lacking = {0: HASHES_OF[1]}
+    stand.lacking = {FIRST: HASHES_OF[1]}
     with stand.errand() as errand:
         tell(stand, errand, [*uploaded(), *live(1, 2)])
         stand.until(lambda: len(stand.log.words) == 2)
     assert [word.shares for word in stand.log.words] == [(), ()]
-    assert generations(stand) == [
-        [2, 3],
-        [3],
-        [3],
-    ]
+    assert generations(stand) == [[2, 3] if partition == FIRST else [3] for partition in range(CLUSTER.partitions)]
 
 
 def test_an_errand_that_begins_again_finishes_what_was_begun_and_repeats_nothing(stand: Stand) -> None:
@@ -234,3 +242,80 @@ def test_what_runs_from_a_folder_is_left_alone(stand: Stand) -> None:
     with stand.errand("cafe") as errand:
         tell(stand, errand, [*uploaded(), *live(1, 2)])
     assert (stand.log.words, stand.records(COMMANDS[0])) == ([], [])
+
+
+def test_a_try_again_after_a_rollbacks_first_word_takes_nobody_to_the_package_that_cannot_be_loaded(
+    stand: Stand,
+) -> None:
+    with stand.errand() as errand:
+        tell(stand, errand, [*uploaded(), *live(2, 2)])
+        stand.until(lambda: len(stand.log.words) == 1)
+        stand.is_silent = True
+        tell(stand, errand, live(1, 4))
+        stand.until(lambda: len(stand.log.words) == 2)
+    stand.is_silent, stand.lacking = False, dict.fromkeys(range(CLUSTER.partitions), HASHES_OF[1])
+    with stand.errand():
+        stand.until(lambda: len(stand.log.words) >= 4)
+    begun, *_, last = stand.log.words[1:]
+    assert (begun.shares, begun.former, begun.is_done) == (whole(1), whole(2), False)
+    assert (last.shares, last.is_done) == (whole(2), True)
+    assert {told[-1].shares for told in ([record for _, record in stand.records(one)] for one in COMMANDS)} == {
+        whole(2)
+    }
+
+
+def bar() -> list[Put]:
+    """The first version of another program is shown to everybody."""
+    return [
+        Put(HASHES_TABLE, "bar/1", (hash_of(BARS),)),
+        Put(SWITCHES_TABLE, f"bar/{LIVE}", Switch(1, WHOLE, 2)),
+        Put(SWITCHES_TABLE, f"bar/{GRAY}", Switch(0, 0, 2)),
+    ]
+
+
+def test_a_program_whose_package_loads_without_an_end_keeps_no_other_waiting(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "REST_S_MAX", 0.0)
+    assert crc32(b"bar") % 3 != FIRST
+    stand.stuck = {HASHES_OF[1]}
+    with stand.errand() as errand:
+        tell(stand, errand, [*uploaded(), *live(1, 2)])
+        stand.until(lambda: generations(stand)[FIRST] == [2])
+        tell(stand, errand, bar())
+        stand.until(lambda: len(stand.log.words) == 1)
+        assert stand.log.words[0].program == "bar"
+        stand.stuck = set()
+        stand.until(lambda: len(stand.log.words) == 2)
+    assert [word.is_done for word in stand.log.words] == [True, True]
+
+
+def test_a_package_is_tried_where_a_partition_is_served(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask_host(address: str, token: str) -> list[PartitionStatus]:
+        said = stand.ask_host(address, token)
+        return [
+            msgspec.structs.replace(one, halted="halted at 9/9/9: x") if one.partition == FIRST else one for one in said
+        ]
+
+    monkeypatch.setattr(rollout, "ask_host", ask_host)
+    with stand.errand() as errand:
+        tell(stand, errand, [*uploaded(), *live(1, 2)])
+        stand.until(lambda: generations(stand)[(FIRST + 1) % 3] == [2])
+
+
+def test_a_package_that_raises_whatever_while_it_is_loaded_keeps_no_other_waiting(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = rollout.program_on
+
+    def program_on(objects: Objects, hash: str) -> Program:
+        if hash == HASHES_OF[1]:
+            raise ZeroDivisionError
+        return load(objects, hash)
+
+    monkeypatch.setattr(rollout, "program_on", program_on)
+    with stand.errand() as errand:
+        tell(stand, errand, [*uploaded(), *live(1, 2), *bar()])
+        stand.until(lambda: len(stand.log.words) == 3)
+    found = {word.program: (word.shares != (), word.why) for word in stand.log.words}
+    assert found == {"cafe": (False, "ZeroDivisionError while it was loaded"), "bar": (True, "")}
