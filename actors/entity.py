@@ -44,6 +44,8 @@ E_co = TypeVar("E_co", covariant=True)
 PASSIVATE_AFTER_MS_DEFAULT = 60_000
 KEY_BYTES_MAX = 256
 STATE_BYTES_MAX_DEFAULT = 256 * 1024
+FILLED = "~filled"
+"""Under this name a command of the platform lists those of its fields that gateways fill in, and no caller says."""
 TIMERS_MAX_DEFAULT = 16
 
 

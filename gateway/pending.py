@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from actors.errors import InvalidCommand, Outcome, Overloaded, PlatformError
 from actors.kernel.action import Reply
-from actors.kernel.record import FRAME_BYTES_MAX, RECORDS_MAX
+from actors.kernel.record import FRAME_BYTES_MAX, RECORDS_MAX, is_same_call
 
 HOLD_MS = 10
 RETRY_MS = 50
@@ -125,13 +125,13 @@ class PendingTable:
     # -- from clients ---------------------------------------------------------------------------------------------
 
     def submit(self, call: Call) -> None:
-        """Take a call in. One of the same key and bytes joins the one that is on its way.
+        """Take a call in. One of the same key and body joins the one that is on its way.
 
         Raises Overloaded at a bound, and InvalidCommand when the key is on its way with another body.
         """
         same = self._calls.get(call.key)
         if same is not None:
-            if same.record != call.record:
+            if not is_same_call(same.record, call.record):
                 message = "this request id is on its way with another command or payload"
                 raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_REUSED")
             same.waiters += call.waiters

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.domain import session
 from actors.domain.ways.sources import SCENES, Source
-from actors.entity import Context, Decision, Entity, Reject, Send, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Reject, Send, Stage, accept, after
 
 LIFE = {
     "none": Stage({"open": "open", "erase": "erased"}),
@@ -26,10 +26,11 @@ DEVICES_MAX = 8
 Text: TypeAlias = Annotated[str, Meta(max_length=64)]
 
 
-class Open(Struct, frozen=True, tag="visit.open"):
+class Open(Struct, frozen=True, tag="visit.open", rename={"filled": FILLED}):
     """`via` names what was scanned, tapped or shared. What is opened `merge_ms` after the last opening is a new visit.
 
     Of a device one session is open at a time, and at most `devices_max` in all: the oldest is closed for a new one.
+    `asked` is the page that the person named; "" for the first one, which `path` has as it is by now.
     """
 
     path: session.Path
@@ -40,6 +41,8 @@ class Open(Struct, frozen=True, tag="visit.open"):
     city: Text = ""
     merge_ms: Annotated[int, Meta(ge=0)] = MERGE_MS
     devices_max: Annotated[int, Meta(ge=1, le=64)] = DEVICES_MAX
+    asked: Annotated[str, Meta(max_length=512)] = ""
+    filled: tuple[str, ...] = ("path", "version", "merge_ms", "devices_max")
 
 
 class Close(Struct, frozen=True, tag="visit.close"):

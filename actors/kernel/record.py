@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from actors.entity import FILLED
 from actors.errors import Corrupt
 
 RECORDS_MAX = 4_096
@@ -153,6 +154,9 @@ class _Parts(Struct, frozen=True, array_like=True):
 _encoder = msgspec.msgpack.Encoder()
 _decode_record = msgspec.msgpack.Decoder(Record).decode
 _decode_frame = msgspec.msgpack.Decoder(Frame).decode
+_decode_fields = msgspec.msgpack.Decoder(dict[str, Raw]).decode
+_decode_names = msgspec.msgpack.Decoder(tuple[str, ...]).decode
+_FILLED = msgspec.msgpack.encode(FILLED)
 _decode_parts = msgspec.msgpack.Decoder(_Parts).decode
 
 
@@ -162,14 +166,33 @@ def encode_record(record: Record) -> bytes:
 
 
 def body_sum(call: Invoke) -> int:
-    """What tells one body of a request id from another, in the window and in a pending list."""
-    return zlib.crc32(call.command, zlib.crc32(call.entity.encode()))
+    """What tells one body of a request id from another, in the window and in a pending list.
+
+    What a gateway has filled in does not count: a retry may come with other values, and is the same call.
+    """
+    command = call.command if _FILLED not in call.command else _asked(call.command)
+    return zlib.crc32(command, zlib.crc32(call.entity.encode()))
+
+
+def _asked(command: bytes) -> bytes:
+    """A command without the fields that it says were filled in; the command itself if it only looks so."""
+    try:
+        fields = _decode_fields(command)
+        filled = _decode_names(fields[FILLED])
+    except (msgspec.DecodeError, KeyError):
+        return command
+    return _encoder.encode({name: value for name, value in fields.items() if name not in filled})
 
 
 def body_sum_of(record: bytes) -> int:
     """The sum of an encoded call's body; -1 for what is no call, which no window remembers."""
     decoded = _decode_record(record)
     return body_sum(decoded) if isinstance(decoded, Invoke) else -1
+
+
+def is_same_call(record: bytes, other: bytes) -> bool:
+    """Whether these, made with one request id, are one call: the same bytes but for what a gateway has filled in."""
+    return record == other or 0 <= body_sum_of(record) == body_sum_of(other)
 
 
 def encode_frame(topic: str, partition: int, producer: str, release: int, digest: str, records: list[bytes]) -> bytes:

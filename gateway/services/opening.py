@@ -107,7 +107,7 @@ class Openings:
         version = self._catalogue.version(program, Person(openid, call.city, tuple(call.cohorts)))
         source: Any = call.source or "other"  # whatever is no source is refused when the command is checked
         quotas = (process.visit_merge_ms, process.visit_devices_max)
-        command = visit.Open(path, source, call.device, call.via, version, call.city, *quotas)
+        command = visit.Open(path, source, call.device, call.via, version, call.city, *quotas, call.path)
         return VISIT.at(f"{program}/{openid}"), command
 
     def results(self) -> pb.OpenResultBatch:

@@ -92,7 +92,7 @@ class SessionServiceServicer:
         NOT_RELEASED for a program of the catalogue that shows the person no version yet.
 
         Which version the person is shown is decided when the call is first asked for, by what the catalogue said at most a
-        second before, and stands on record. A retry that comes after another was released is REQUEST_ID_REUSED.
+        second before, and stands on record. A retry is told the version of the first try.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -209,8 +209,14 @@ def test_a_retry_is_told_the_version_of_the_first_try(monkeypatch: pytest.Monkey
         first = await sessions(street).Open(request, metadata=by)
         assert (await sessions(street).Open(request, metadata=by)).version == first.version == "1.1"
         await release(street, 2)
-        _, status = await refused(sessions(street).Open(request, metadata=by))
-        assert reason_of(status) == "REQUEST_ID_REUSED", "it was opened, as another version"
+        again = await sessions(street).Open(request, metadata=by)
+        assert (again.duplicate, again.session, again.version, again.path) == (True, first.session, "1.1", first.path)
+        (streamed,) = await over_stream(street, [request], by)
+        assert (streamed.response.session, streamed.response.version) == (first.session, "1.1")
+        for other in ({"source": "scan"}, {"path": PAGE}, {"device": "watch"}):
+            reused = pb.OpenRequest(program="bike", request_id=request.request_id, **other)
+            _, status = await refused(sessions(street).Open(reused, metadata=by))
+            assert reason_of(status) == "REQUEST_ID_REUSED", other
 
     in_street(act)
 

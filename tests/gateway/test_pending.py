@@ -1,9 +1,10 @@
 """The pending table: each of its rules by an example."""
 
+import msgspec
 import pytest
 
 from actors.errors import InvalidCommand, Overloaded
-from actors.kernel.record import FRAME_BYTES_MAX, RECORDS_MAX, encode_frame
+from actors.kernel.record import FRAME_BYTES_MAX, RECORDS_MAX, Invoke, Read, encode_frame, encode_record
 from gateway.pending import HOLD_MS, RETRY_MS, Call, Stuck
 from tests.gateway.pendings import (
     DEADLINE_MS,
@@ -154,12 +155,30 @@ def test_concurrent_callers_of_one_id_share_one_record_and_are_all_answered() ->
     assert (first.times, second.times) == (1, 1)
 
 
+def asking(told: Told, command: dict[str, object], *, read: bool = False) -> Call:
+    """The first call, with this command; or a read of the same id."""
+    _, request_id = key_of(1)
+    packed = msgspec.msgpack.encode(command)
+    call = Read("box/a", "look", packed, request_id, "ann") if read else Invoke("box/a", packed, request_id, "ann")
+    return Call(key_of(1), 0, encode_record(call), [told], DEADLINE_MS, streamed=True)
+
+
 def test_one_id_with_another_body_is_refused_while_the_first_is_on_its_way() -> None:
     table, told = table_of(), Told()
-    table.submit(call_of(1, told))
-    with pytest.raises(InvalidCommand) as refused:
-        table.submit(call_of(1, told, size=5))
-    assert (refused.value.field, refused.value.reason) == ("request_id", "REQUEST_ID_REUSED")
+    table.submit(asking(told, {"add": 1}))
+    for other in (asking(told, {"add": 2}), asking(told, {"add": 1}, read=True)):
+        with pytest.raises(InvalidCommand) as refused:
+            table.submit(other)
+        assert (refused.value.field, refused.value.reason) == ("request_id", "REQUEST_ID_REUSED")
+
+
+def test_one_id_with_other_values_in_what_a_gateway_filled_in_joins_the_first_on_its_way() -> None:
+    table, first, second = table_of(), Told(), Told()
+    for told, version in ((first, "1.1"), (second, "1.2")):
+        table.submit(asking(told, {"add": 1, "version": version, "~filled": ["version"]}))
+    assert [len(frame.records) for frame in table.take(0)] == [1]
+    tell(table.replied(0, [reply_to(key_of(1))]))
+    assert (first.times, second.times) == (1, 1)
 
 
 def test_replies_that_nobody_waits_for_are_dropped() -> None:
