@@ -111,6 +111,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     account_programs_max: int = 50
     name_hold_ms: int = 3_600_000
     rollback_versions_max: int = 5
+    upload_bytes_day_max: int = 512 << 20
     submits_month_max: int = 20
     withdrawals_day_max: int = 1
     withdrawals_month_max: int = 10

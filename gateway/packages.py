@@ -1,7 +1,8 @@
 """What a gateway does with packages: takes one in, keeps it, and looks into what was kept, beside the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from actors.adapters.shelf import program_on
 from actors.adapters.signatures import is_signed
@@ -11,6 +12,8 @@ from actors.packages import PACKAGE_BYTES_MAX, Package, hash_of, read_package
 from actors.ports import Objects
 from actors.registry import Program, check_package
 from gateway.v1 import catalog_pb2 as pb
+
+T = TypeVar("T")
 
 AT_ONCE = 2
 """So many archives are in memory at a time; who brings another comes back."""
@@ -27,43 +30,34 @@ class Packages:
         self._inside = 0
 
     async def take(
-        self, head: pb.UploadPackageRequest, rest: AsyncIterator[pb.UploadPackageRequest], key: bytes, left_s: float
-    ) -> Package:
-        """Keep the package that a client brings, and return it. `rest` follows upon `head`.
+        self,
+        head: pb.UploadPackageRequest,
+        rest: AsyncIterator[pb.UploadPackageRequest],
+        key: bytes,
+        left_s: float,
+        accept: Callable[[Package, int], Awaitable[T]],
+    ) -> T:
+        """Keep the package that a client brings, once `accept` has taken it, and return what that says of it.
 
-        Raises what is wrong with it, and nothing is kept: an archive that was not signed is not even looked into.
+        `rest` follows upon `head`; `accept` is told the package and its bytes. Raises what is wrong with it, and
+        nothing is kept: an archive that was not signed is not even looked into. Whoever does not know whether it was
+        taken brings it again: it is the same version, and is kept then.
         """
         if self._inside == AT_ONCE:
             raise Overloaded(f"{AT_ONCE} packages are on their way to this gateway", retry_after_ms=RETRY_MS)
         self._inside += 1
         try:
-            async with asyncio.timeout(left_s):
-                archive = await _whole(head, rest)
-            return await asyncio.to_thread(self._keep, archive, head.program, key, head.signature)
-        except TimeoutError as error:
-            message = "the deadline passed before the whole package was here"
-            raise DeadlineExceeded(message, outcome="NOT_APPENDED") from error
+            archive = await _in_time(_whole(head, rest), left_s)
+            package = await asyncio.to_thread(_checked, archive, head.program, key, head.signature)
+            taken = await accept(package, len(archive))
+            await asyncio.to_thread(self._objects.put, package.place, archive)
+            return taken
         finally:
             self._inside -= 1
 
     async def check_reads(self, newer: str, former: Sequence[str]) -> None:
         """Raises InvalidCommand unless the package with this hash reads all that the former ones wrote."""
         await asyncio.to_thread(self._check_reads, newer, former)
-
-    def _keep(self, archive: bytes, program: str, key: bytes, signature: bytes) -> Package:
-        if not is_signed(key, signature, hash_of(archive)):
-            message = "the signature is not one of this package by the account's key"
-            raise InvalidCommand(message, field="signature", reason="SIGNATURE")
-        package = read_package(archive)
-        if package.manifest.app_id != program:
-            message = f"this is a package of {package.manifest.app_id!r}, not of {program!r} - at `$.app_id`"
-            raise InvalidCommand(message, field="$.app_id", reason="OTHER_PROGRAM")
-        try:
-            check_package(package)
-        except SetupError as error:
-            raise _wrong(error) from error
-        self._objects.put(package.place, archive)
-        return package
 
     def _check_reads(self, newer: str, former: Sequence[str]) -> None:
         made = self._load(newer).entities
@@ -77,6 +71,31 @@ class Packages:
             raise NotFound(f"the package {hash} is not kept here", reason="NO_SUCH_PACKAGE") from error
         except SetupError as error:
             raise _wrong(error) from error
+
+
+def _checked(archive: bytes, program: str, key: bytes, signature: bytes) -> Package:
+    """The package of this archive. Raises what is wrong with it."""
+    if not is_signed(key, signature, hash_of(archive)):
+        message = "the signature is not one of this package by the account's key"
+        raise InvalidCommand(message, field="signature", reason="SIGNATURE")
+    package = read_package(archive)
+    if package.manifest.app_id != program:
+        message = f"this is a package of {package.manifest.app_id!r}, not of {program!r} - at `$.app_id`"
+        raise InvalidCommand(message, field="$.app_id", reason="OTHER_PROGRAM")
+    try:
+        check_package(package)
+    except SetupError as error:
+        raise _wrong(error) from error
+    return package
+
+
+async def _in_time(whole: Awaitable[bytes], left_s: float) -> bytes:
+    try:
+        async with asyncio.timeout(left_s):
+            return await whole
+    except TimeoutError as error:
+        message = "the deadline passed before the whole package was here"
+        raise DeadlineExceeded(message, outcome="NOT_APPENDED") from error
 
 
 async def _whole(head: pb.UploadPackageRequest, rest: AsyncIterator[pb.UploadPackageRequest]) -> bytes:

@@ -6,6 +6,7 @@ from actors.domain.catalog.name import NAME
 from actors.domain.catalog.program import PROGRAM
 from actors.domain.catalog.recent import RECENT
 from actors.domain.catalog.review import REVIEW
+from actors.domain.catalog.uploads import UPLOADS
 from actors.domain.developer import ACCOUNT
 from actors.domain.friends import FRIENDS
 from actors.domain.identity.credential import CREDENTIAL
@@ -38,6 +39,7 @@ ENTITIES = (
         NAME,
         PROGRAM,
         REVIEW,
+        UPLOADS,
         LISTING,
         RECENT,
         FRIENDS,

@@ -16,6 +16,7 @@ from actors.domain.catalog.versions import Rule, Version
 from actors.domain.developer import ACCOUNT, Accept, Account, Grant, Invite, Open, Remove, Team
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound, Reject
+from actors.packages import Package
 from actors.payload import checked
 from actors.ports import Objects
 from actors.principal import Principal, Role
@@ -161,10 +162,13 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             key = await steps.look(KEY.at(account), "key", Key)
             if not key.key:
                 raise Reject("no_package_key", account=account)
-            package = await self._packages.take(head, request_iterator, key.key, steps.left_s)
-            version = package.manifest.version
-            answer = await steps.ask(to, Upload(version.code, version.name, package.hash))
-            return stamped(pb.UploadPackageResponse(hash=package.hash, code=version.code), answer)
+
+            async def accept(package: Package, size: int) -> pb.UploadPackageResponse:
+                version, most = package.manifest.version, self.process.upload_bytes_day_max
+                answer = await steps.ask(to, Upload(version.code, version.name, package.hash, size, most))
+                return stamped(pb.UploadPackageResponse(hash=package.hash, code=version.code), answer)
+
+            return await self._packages.take(head, request_iterator, key.key, steps.left_s, accept)
 
         return await self.answer(context, "UploadPackage", NAME.at(head.program), head.request_id, work)
 

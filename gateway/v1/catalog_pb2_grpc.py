@@ -204,7 +204,8 @@ class CatalogServiceServicer:
     def UploadPackage(self, request_iterator, context):
         """Add a version: its package, in parts. The package is a zip archive with manifest.json and program.py at its top; it is kept
         under its SHA-256. The version's code and name are the manifest's; its code is greater than every one before. What the
-        archive must not be, and the manifest, is refused with a reason and a path of its own; nothing in it is run.
+        archive must not be, and the manifest, is refused with a reason and a path of its own; nothing in it is run, and nothing kept.
+        What an account uploads on a day has a bound: `too_much_uploaded`, with the time until the next day begins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -12,6 +12,7 @@ from actors.domain.catalog import program as p
 from actors.domain.catalog import review, versions
 from actors.domain.catalog.name import NAME
 from actors.domain.catalog.program import Judge, Release, Rollback, SetGray, Submit, Upload, Withdraw
+from actors.domain.catalog.uploads import UPLOADS, Take
 from actors.domain.catalog.versions import Person, Rule, Version
 from actors.domain.counting import DAY_MS, MONTH_MS
 from actors.domain.developer import ACCOUNT, Open
@@ -28,7 +29,7 @@ def hash_of(code: int) -> str:
 
 def registered(*codes: int) -> Ensemble:
     """A program of an open account, with these versions uploaded."""
-    there = Ensemble((ACCOUNT, NAME, p.PROGRAM, review.REVIEW))
+    there = Ensemble((ACCOUNT, NAME, p.PROGRAM, UPLOADS, review.REVIEW))
     there.when(ACCOUNT.at("acme"), Open("Acme", "ann"))
     there.when(CAFE, p.Register("Café", "food"))
     for code in codes:
@@ -97,6 +98,27 @@ def test_a_program_is_registered_once_and_its_account_counts_it_in_the_same_reco
     assert there.state(ACCOUNT, "acme").programs == ("cafe",)
     assert there.when(CAFE, p.Register("Café", "food")).events == ()
     assert there.sent == []
+
+
+def test_an_account_uploads_so_many_bytes_on_a_day_and_all_its_programs_count_together() -> None:
+    there, begins_ms = registered(), 20_000 * DAY_MS
+    tea = p.PROGRAM.at("acme/tea")
+    there.when(tea, p.Register("Tea", "food"))
+    there.when(CAFE, Upload(1, "1", hash_of(1), 60, 100), now_ms=begins_ms)
+    assert there.when(CAFE, Upload(1, "1", hash_of(1), 60, 100)).events == (), "the same version again is no more"
+    with pytest.raises(Reject, match="too_much_uploaded") as refused:
+        there.when(tea, Upload(1, "1", hash_of(2), 41, 100), now_ms=begins_ms + 1)
+    assert refused.value.details == {"day_bytes_max": "100", "resets_ms": str(DAY_MS - 1)}
+    assert there.state(p.PROGRAM, "acme/tea").versions == (), "the version and its bytes are one record"
+    there.when(tea, Upload(1, "1", hash_of(2), 40, 100), now_ms=begins_ms + 2)
+    there.when(CAFE, Upload(2, "2", hash_of(3), 100, 100), now_ms=begins_ms + DAY_MS)
+    assert there.sent == []
+    assert there.view(UPLOADS.at("acme"), "uploads") == {"day": 20_001, "bytes": 100}
+
+
+def test_clients_do_not_say_what_an_account_has_uploaded() -> None:
+    with pytest.raises(Reject, match="not_for_clients"):
+        Scenario(UPLOADS, entity_id="acme").when(Take(1, 100))
 
 
 def test_a_program_of_no_open_account_is_not_registered() -> None:

@@ -14,10 +14,11 @@ from actors.adapters.rollout import Rollout
 from actors.cli.following import slices_of
 from actors.projections.switches import HASHES, SWITCHES
 from actors.sensor import Sensor
+from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
 from tests.gateway.packing import archive_of, key_of, messages_of
-from tests.gateway.scene import CLUSTER, TOKEN, Scene, play, request, running
+from tests.gateway.scene import CLUSTER, PROCESS, TOKEN, Scene, play, request, running
 
 LOOKS_MAX = 20_000
 
@@ -29,9 +30,9 @@ class Shop:
         self.scene = scene
         self.reports: list[dict[str, object]] = []
 
-    async def opens(self, *, is_keyed: bool = True) -> None:
+    async def opens(self, *, is_keyed: bool = True, process: ProcessSettings = PROCESS) -> None:
         """Everything starts."""
-        self.program: Any = await self.scene.served()
+        self.program: Any = await self.scene.served(process)
         self.stub: Any = catalog_pb2_grpc.CatalogServiceStub(self.scene.channels[-1])
         await self.stub.OpenAccount(pb.OpenAccountRequest(account="acme", name="Acme", admin="ann"))
         cafe = pb.RegisterProgramRequest(account="acme", program="cafe", title="Café", category="food")

@@ -8,11 +8,12 @@ from google.rpc import error_details_pb2 as details
 
 from actors.adapters.signatures import new_key
 from actors.packages import hash_of, pack, place_of
+from actors.settings import ProcessSettings
 from gateway.packages import AT_ONCE, CHUNK_BYTES_MAX
 from gateway.v1 import catalog_pb2 as pb
 from tests.gateway.packing import PROGRAM, archive_of, messages_of, program_of
-from tests.gateway.scene import detail, new_id, reason_of, refused
-from tests.gateway.shop import Shop, in_shop, version
+from tests.gateway.scene import Scene, detail, new_id, play, reason_of, refused
+from tests.gateway.shop import Shop, in_shop, states, version
 
 
 async def refusal(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, str]:
@@ -88,11 +89,44 @@ def test_without_a_key_and_for_a_program_that_is_not_there_nothing_is_taken() ->
 def test_a_version_that_does_not_grow_is_refused_by_the_program() -> None:
     async def act(shop: Shop) -> None:
         await shop.upload(archive_of(2))
+        kept = shop.scene.objects.list("packages/")
         for archive in (archive_of(1), archive_of(2, program_of(7))):
             code, reason, _ = await refusal(shop.upload(archive))
             assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "version_not_growing")
+        assert shop.scene.objects.list("packages/") == kept == [place_of(hash_of(archive_of(2)))]
 
     in_shop(act)
+
+
+def test_what_was_taken_and_not_kept_is_kept_when_it_is_brought_again() -> None:
+    async def act(shop: Shop) -> None:
+        first = await shop.upload(archive_of(1))
+        shop.scene.objects.delete(place_of(first.hash))
+        await shop.upload(archive_of(1))
+        assert shop.scene.objects.get(place_of(first.hash)) == archive_of(1)
+
+    in_shop(act)
+
+
+def test_an_account_uploads_only_so_much_on_a_day_and_nothing_stays_of_what_is_over_it() -> None:
+    first, second = archive_of(1), archive_of(2)
+
+    async def run(scene: Scene) -> None:
+        shop = Shop(scene)
+        most = len(first) + len(second) - 1
+        await shop.opens(process=ProcessSettings(upload_bytes_day_max=most))
+        await shop.upload(first)
+        await shop.upload(first)
+        before = shop.scene.objects.list("packages/")
+        code, status = await refused(shop.upload(second))
+        assert (code, reason_of(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "too_much_uploaded")
+        info = detail(status, details.ErrorInfo)
+        assert info is not None
+        assert info.metadata["day_bytes_max"] == str(most)
+        assert shop.scene.objects.list("packages/") == before
+        assert states(await shop.found()) == {1: "uploaded"}
+
+    play(run)
 
 
 def test_only_so_many_packages_are_on_their_way_and_a_slow_one_ends_with_its_deadline() -> None:

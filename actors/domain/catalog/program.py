@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from actors.domain.catalog import versions
 from actors.domain.catalog.review import LANES, Enter, Leave, Taken
+from actors.domain.catalog.uploads import UPLOADS, Take
 from actors.domain.catalog.versions import UNDER_REVIEW, Person, Rule, Version, check_wider, shows
 from actors.domain.counting import DAY_MS, MONTH_MS, Count, counted, is_full
 from actors.domain.developer import ACCOUNT, AddProgram, check_id
@@ -35,11 +36,16 @@ class Register(Struct, frozen=True, tag="catalog.program.register"):
 
 
 class Upload(Struct, frozen=True, tag="catalog.program.upload"):
-    """`hash` is the SHA-256 of the package, in hex; `code` grows from version to version."""
+    """`hash` is the SHA-256 of the package, in hex; `code` grows from version to version.
+
+    The package has so many `bytes`, and on a day the account may upload so many; where that is 0 they are not counted.
+    """
 
     code: Code
     name: Title
     hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Meta(ge=0)] = 0
+    day_bytes_max: Annotated[int, Meta(ge=0)] = 0
 
 
 class Submit(Struct, frozen=True, tag="catalog.program.submit"):
@@ -157,8 +163,8 @@ def decide(program: Program, command: Command, ctx: Context) -> Decision[Event]:
     if program.state == "none":
         raise Reject("not_registered")
     match command:
-        case Upload(code, name, hash):
-            return _uploaded(program, Uploaded(code, name, hash))
+        case Upload():
+            return _uploaded(program, command, ctx)
         case Submit() | Withdraw() | NotQueued() | Taken() | Judge():
             return _reviewed(program, command, ctx)
         case SetGray(code, rule):
@@ -190,13 +196,17 @@ def _registered(program: Program, command: Register, ctx: Context) -> Decision[E
     return accept(Registered(name, command.title, command.category), actions=(counted,))
 
 
-def _uploaded(program: Program, event: Uploaded) -> Decision[Event]:
+def _uploaded(program: Program, upload: Upload, ctx: Context) -> Decision[Event]:
+    event = Uploaded(upload.code, upload.name, upload.hash)
     known = next((one for one in program.versions if one.code == event.code), None)
     if known is not None and (known.name, known.hash) == (event.name, event.hash):
         return accept()
     if event.code <= program.newest:
         raise Reject("version_not_growing", newest=str(program.newest))
-    return accept(event)
+    if not upload.day_bytes_max:
+        return accept(event)
+    account = _account_of(ctx.entity_id)
+    return accept(event, actions=(Send(UPLOADS.at(account), Take(upload.bytes, upload.day_bytes_max)),))
 
 
 def _reviewed(
