@@ -9,6 +9,7 @@ from msgspec.inspect import IntType, type_info
 from actors.domain import developer, visit
 from actors.domain.catalog import name as names
 from actors.domain.catalog import program as programs
+from actors.domain.catalog import uploads
 from actors.domain.identity import credential, login
 from actors.domain.identity import link as links
 from actors.domain.notify import grants, window
@@ -30,6 +31,7 @@ TRAVELS: Mapping[str, tuple[Field, ...]] = {
     "account_programs_max": (Field(programs.Register, "programs_max"),),
     "name_hold_ms": (Field(names.Claim, "hold_ms"),),
     "rollback_versions_max": (Field(programs.Rollback, "last_max"),),
+    "upload_bytes_day_max": (Field(uploads.Take, "day_bytes_max"),),
     "submits_month_max": (Field(programs.Submit, "month_max"),),
     "withdrawals_day_max": (Field(programs.Withdraw, "day_max"),),
     "withdrawals_month_max": (Field(programs.Withdraw, "month_max"),),

@@ -19,16 +19,16 @@ from actors.adapters.webhooks import Outcome, Sender, secret_of, signed
 from actors.clocks import wall_ms
 from actors.domain.webhook.delivery import BODY_BYTES_MAX, DELIVERY, NOTE_CHARS_MAX, Begin, Tried, Trying
 from actors.domain.webhook.endpoint import OWED
-from actors.entity import Owed
-from actors.errors import PlatformError
+from actors.errors import InvalidCommand, NotFound, PlatformError, SetupError
 from actors.kernel.action import EventRecord
-from actors.ports import Change, Log, Put, Rows
+from actors.ports import Change, Log, Packages, Put, Rows
 from actors.projections.endpoints import TABLE, name_of
-from actors.projections.reading import Projection
-from actors.registry import Registry
+from actors.projections.owed import debt_of
+from actors.projections.reading import ANY, Projection
+from actors.projections.switches import HASHES_TABLE, SWITCHES_TABLE
+from actors.registry import PREFIX, Registry
 from actors.sealing import veiled
 from actors.settings import ClusterSettings
-from actors.shape import structs_of, tag_of
 
 AT_ONCE_MAX = 32
 OF_ONE_MAX = 8
@@ -79,6 +79,48 @@ _fields = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _delivery_event = msgspec.msgpack.Decoder(DELIVERY.event).decode
 
 
+class Names:
+    """The resource names of entities, also of programs that have come as packages since."""
+
+    def __init__(self, registry: Registry, packages: Packages) -> None:
+        self._registry = registry
+        self._packages = packages
+        self._hashes: dict[str, str] = {}
+        self._shown: dict[str, dict[int, None]] = {}
+        self._collections: dict[str, str] = {}
+
+    def learn(self, put: Put) -> None:
+        """What a row says of a program's packages, if it is of any."""
+        if put.table == HASHES_TABLE:
+            self._hashes[put.key] = str(put.values[0])
+        elif put.table == SWITCHES_TABLE and put.values[0]:
+            self._shown.setdefault(put.key.partition("/")[0], {})[int(put.values[0])] = None
+
+    def of(self, entity: str) -> str:
+        """The name of the entity that the log calls `kind/id`; that itself where no package has the kind.
+
+        Raises Unavailable while the packages are away.
+        """
+        kind, _, entity_id = entity.partition("/")
+        if kind in self._registry.entities:
+            return self._registry.name_of(entity)
+        if kind not in self._collections:
+            self._load(kind)
+        return f"{self._collections.get(kind, kind)}/{entity_id}"
+
+    def _load(self, kind: str) -> None:
+        """Look for the kind in what was shown, the newest first, which has all kinds of those before it."""
+        program = kind.partition(".")[0]
+        for code in sorted(self._shown.get(program, {}), reverse=True):
+            try:
+                entities = self._packages(self._hashes.get(f"{program}/{code}", ""))
+            except (NotFound, SetupError, InvalidCommand):
+                continue  # it cannot be loaded, so no partition had it
+            self._collections |= {one.kind: f"{PREFIX}/{program}/{one.collection_name}" for one in entities}
+            if kind in self._collections:
+                return
+
+
 class Webhooks:
     """The errand. `roots` reads the keyring's root keys in use, when there is something to sign: each of them signs.
 
@@ -90,7 +132,7 @@ class Webhooks:
         self,
         log: Log,
         cluster: ClusterSettings,
-        registry: Registry,
+        names: "Names",
         roots: Callable[[], Sequence[bytes]],
         sender: Sender,
         lost_ms: int,
@@ -98,19 +140,12 @@ class Webhooks:
     ) -> None:
         self._log = log
         self._cluster = cluster
-        self._registry = registry
+        self._names = names
         self._roots = roots
         self._sender = sender
         self._lost_ms = lost_ms
         self._report = report
-        self._owed = frozenset(
-            tag_of(event)
-            for entity in registry.entities.values()
-            for event in structs_of(entity.event)
-            if issubclass(event, Owed)
-        )
-        kinds = [kind for kind, entity in registry.entities.items() if entity.program in registry.programs]
-        self.hearing = Projection("", (), (*kinds, DELIVERY.kind), "", self._hear)
+        self.hearing = Projection("", (), (ANY, DELIVERY.kind), "", self._hear)
         self._heard: list[EventRecord] = []
         self._endpoints: dict[str, dict[str, tuple[_Endpoint, ...]]] = {}
         """Their changes, by their program, and by their names in full: every event asks for those of its program."""
@@ -121,11 +156,16 @@ class Webhooks:
         self._endpoints.clear()
         for key, *values in rows.find(TABLE, {}, CHANGES_MAX):
             self._learn(str(key), values)
+        for table in (HASHES_TABLE, SWITCHES_TABLE):
+            for key, *values in rows.find(table, {}, CHANGES_MAX):
+                self._names.learn(Put(table, str(key), tuple(values)))
 
     def act(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if isinstance(change, Put) and change.table == TABLE:
                 self._learn(change.key, change.values)
+            elif isinstance(change, Put):
+                self._names.learn(change)
         heard, self._heard = self._heard, []
         begins: list[tuple[str, Begin]] = []
         for event in heard:
@@ -160,13 +200,13 @@ class Webhooks:
         ]
         tag = _tag(event.payload).type if told else ""
         for name, endpoint in told:
-            if tag in endpoint.events or (OWED in endpoint.events and tag in self._owed):
+            if tag in endpoint.events or (OWED in endpoint.events and debt_of(event.payload) is not None):
                 begin = Begin(name, self._body(event, tag), lost_ms=self._lost_ms)
                 yield f"{program}/{_delivery_of(name, event)}", begin
 
     def _body(self, event: EventRecord, tag: str) -> bytes:
         """What is told of an event; without its fields when they are too long."""
-        entity, position = self._registry.name_of(event.entity), f"{event.partition}/{event.offset}/{event.index}"
+        entity, position = self._names.of(event.entity), f"{event.partition}/{event.offset}/{event.index}"
         data = {name: veiled(value) for name, value in _fields(event.payload).items() if name != "type"}
         told = _Told(tag, entity, event.stamp_ms, position, data)
         body = msgspec.json.encode(told)

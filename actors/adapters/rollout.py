@@ -6,13 +6,13 @@ first. What is done twice changes nothing, since records and words count by thei
 """
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from zlib import crc32
 
 from actors.adapters.hosting.asking import ask_host
 from actors.adapters.shelf import program_on
+from actors.clocks import steady_ms
 from actors.domain.identity.person import FOLLOWER
 from actors.errors import PlatformError, Unavailable
 from actors.history import read_slice
@@ -45,7 +45,7 @@ Waits: TypeAlias = Generator[None, None, T]
 class _Known(NamedTuple):
     """What was said last of each program, and who owns what, as it was read at this time."""
 
-    at: float
+    at_ms: int
     said: dict[str, Packaged]
     placed: dict[int, Placed]
 
@@ -151,8 +151,8 @@ class Rollout:
             except PlatformError as error:
                 self._known = None
                 self._report("a program's packages wait", {"program": record.program, "why": str(error)})
-                until = time.monotonic() + RETRY_S
-                while time.monotonic() < until:
+                until_ms = steady_ms() + RETRY_S * 1_000
+                while steady_ms() < until_ms:
                     yield
             else:
                 return
@@ -229,7 +229,7 @@ class Rollout:
 
     def _loaded(self, positions: Sequence[Position], seconds_max: float) -> Waits[str | None]:
         """Wait until these are applied: "", or why one cannot be, which is then skipped; None after too long."""
-        until, waiting, why = time.monotonic() + seconds_max, list(positions), ""
+        until_ms, waiting, why = steady_ms() + seconds_max * 1_000, list(positions), ""
         while True:
             for status in self._asked({one.partition for one in waiting}):
                 here = next((one for one in waiting if one.partition == status.partition), None)
@@ -243,7 +243,7 @@ class Rollout:
                 waiting.remove(here)
             if not waiting:
                 return why
-            if time.monotonic() > until:
+            if steady_ms() > until_ms:
                 return why or None
             yield
 
@@ -271,9 +271,9 @@ class Rollout:
 
     def _read(self) -> _Known:
         """What stands on the placement topic, as of a second ago at most, and as we said it ourselves."""
-        if self._known is not None and time.monotonic() < self._known.at + PLACED_S:
+        if self._known is not None and steady_ms() < self._known.at_ms + PLACED_S * 1_000:
             return self._known
-        topic, term, at = Slice(self._cluster.placement_topic, 0), -1, time.monotonic()
+        topic, term, at_ms = Slice(self._cluster.placement_topic, 0), -1, steady_ms()
         said: dict[str, Packaged] = {}
         placed: dict[int, Placed] = {}
         for fetched in read_slice(self._log, topic):
@@ -287,7 +287,7 @@ class Rollout:
                         placed[partition] = one
                     case _:
                         pass
-        self._known = _Known(at, said, placed)
+        self._known = _Known(at_ms, said, placed)
         return self._known
 
 

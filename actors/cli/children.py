@@ -55,7 +55,7 @@ def gateway(settings: bytes) -> None:
     folder = Path(config.folder)
     keys = keys_of(folder) if config.process.identity_required else None
     registry = registry_of(config.programs)
-    found, subjects, tallies = programs_of(folder, registry), subjects_of(folder), tallies_of(folder)
+    found, subjects, tallies = programs_of(folder), subjects_of(folder), tallies_of(folder)
     parts = GatewayParts(log, registry, sensor, objects_of(folder), keys, found, subjects, tallies)
     try:
         asyncio.run(serve(config, parts, lambda port: _ready(port=port, metrics=metrics.port)))

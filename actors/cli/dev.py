@@ -81,7 +81,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         config = GatewayConfig(
             name=name, log_url="", token=token, host=process.gateway_host, port=port, cluster=cluster, process=process
         )
-        found, subjects = programs_of(folder, registry), wiring.subjects_of(folder)
+        found, subjects = programs_of(folder), wiring.subjects_of(folder)
         objects, tallies = wiring.objects_of(folder), wiring.tallies_of(folder)
         parts = GatewayParts(log, registry, sensor, objects, keys, found, subjects, tallies)
         gateway = Gateway(config, parts)

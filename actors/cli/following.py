@@ -3,17 +3,18 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
-from actors.adapters.errands import Webhooks
+from actors.adapters.errands import Names, Webhooks
 from actors.adapters.following import Follower
 from actors.adapters.readmodels import SqliteRows
 from actors.adapters.rollout import Rollout
+from actors.adapters.shelf import packages_on
 from actors.adapters.shredding import Shredding
 from actors.adapters.webhooks import Sender
 from actors.cli import wiring
@@ -23,8 +24,8 @@ from actors.ports import Log, Place, Slice
 from actors.projections.deliveries import DELIVERIES
 from actors.projections.endpoints import ENDPOINTS
 from actors.projections.listed import DESCRIBED, LISTED, USED
-from actors.projections.owed import owed
-from actors.projections.reading import Projection, terms_of
+from actors.projections.owed import DEBTS
+from actors.projections.reading import ANY, Projection, terms_of
 from actors.projections.switches import HASHES, SWITCHES
 from actors.registry import Registry
 from actors.sensor import Sensor
@@ -47,20 +48,26 @@ class FollowerPlan(Struct, frozen=True, kw_only=True):
     process: ProcessSettings
 
 
-def projections_of(registry: Registry) -> tuple[Projection, ...]:
-    """Every read model of a platform with these programs."""
-    return (owed(registry), HASHES, SWITCHES, LISTED, DESCRIBED, USED, ENDPOINTS, DELIVERIES)
+PROJECTIONS = (DEBTS, HASHES, SWITCHES, LISTED, DESCRIBED, USED, ENDPOINTS, DELIVERIES)
+"""Every read model of a platform."""
 
 
-def slices_of(projections: tuple[Projection, ...], cluster: ClusterSettings) -> list[Slice]:
-    """The slices that hold the events of all read models."""
-    topics = dict.fromkeys(cluster.events_topic_of(kind) for one in projections for kind in one.kinds)
+def slices_of(projections: Iterable[Projection], programs: Iterable[str], cluster: ClusterSettings) -> list[Slice]:
+    """The slices that hold the events of these read models, and of these programs."""
+    kinds = (kind for one in projections for kind in one.kinds if kind != ANY)
+    topics = dict.fromkeys(cluster.events_topic_of(kind) for kind in (*kinds, *programs))
     return [Slice(topic, partition) for topic in topics for partition in range(cluster.partitions)]
 
 
-def programs_of(folder: Path, registry: Registry) -> Callable[[], SqliteRows]:
+def slices_made(log: Log, cluster: ClusterSettings, program: str) -> list[Slice]:
+    """The slices of a program's events, made if no host has had its package yet."""
+    log.create(cluster.topics((program,)))
+    return slices_of((), (program,), cluster)
+
+
+def programs_of(folder: Path) -> Callable[[], SqliteRows]:
     """What opens the read models to look for programs. It raises Unavailable where no follower has made them."""
-    return partial(SqliteRows, folder / FILE, projections_of(registry))
+    return partial(SqliteRows, folder / FILE, PROJECTIONS)
 
 
 class Following:
@@ -110,18 +117,18 @@ def following_of(
     failed: Callable[[PlatformError], None],
 ) -> Following:
     """Begin to follow. Raises Unavailable when the file of the rows or the log cannot be used."""
-    projections = projections_of(registry)
+    objects = wiring.objects_of(folder)
     roots, sender = _Roots(folder), Sender(process.webhook_local_port)
-    webhooks = Webhooks(log, cluster, registry, roots, sender, process.webhook_lost_ms, wiring.report)
+    names = Names(registry, packages_on(objects))
+    webhooks = Webhooks(log, cluster, names, roots, sender, process.webhook_lost_ms, wiring.report)
     shredding = Shredding(log, cluster, wiring.subjects_of(folder), process.unnamed_kept_ms)
-    slices = slices_of((*projections, webhooks.hearing, shredding.hearing), cluster)
+    slices = slices_of((*PROJECTIONS, webhooks.hearing, shredding.hearing), registry.programs, cluster)
     ids = {log.topic_id(one.topic) for one in slices}
-    rows = SqliteRows(folder / FILE, projections, terms_of(projections, ids))
-    rollout = Rollout(
-        log, cluster, wiring.objects_of(folder), wiring.token_of(folder), registry.programs, wiring.report
-    )
-    errands, chores, first = (webhooks, shredding, rollout), (shredding.tend,), slices_of((ENDPOINTS,), cluster)
-    follower = Follower(log, rows, projections, slices, sensor, wiring.report, errands, chores, first)
+    rows = SqliteRows(folder / FILE, PROJECTIONS, terms_of(PROJECTIONS, ids))
+    rollout = Rollout(log, cluster, objects, wiring.token_of(folder), registry.programs, wiring.report)
+    errands, chores = (webhooks, shredding, rollout), (shredding.tend,)
+    first, more = slices_of((ENDPOINTS,), (), cluster), partial(slices_made, log, cluster)
+    follower = Follower(log, rows, PROJECTIONS, slices, sensor, wiring.report, errands, chores, first, more)
     return Following(follower, failed)
 
 
@@ -131,11 +138,10 @@ def current_rows(archive: Archive) -> Generator[tuple[SqliteRows, int]]:
 
     Raises Unavailable when no follower has made them in that time.
     """
-    projections = projections_of(archive.own)
-    slices = slices_of(projections, archive.run.cluster)
+    slices = slices_of(PROJECTIONS, archive.registry.programs, archive.run.cluster)
     ends = {one: span.end for one, span in archive.log.spans(slices).items()}
     until = time.monotonic() + CURRENT_S_MAX
-    rows = _opened(Path(archive.run.folder) / FILE, projections, until)
+    rows = _opened(Path(archive.run.folder) / FILE, until)
     try:
         while (missing := _missing(_places(rows), ends)) and time.monotonic() < until:
             time.sleep(LOOK_S)
@@ -144,10 +150,10 @@ def current_rows(archive: Archive) -> Generator[tuple[SqliteRows, int]]:
         rows.close()
 
 
-def _opened(path: Path, projections: tuple[Projection, ...], until: float) -> SqliteRows:
+def _opened(path: Path, until: float) -> SqliteRows:
     while True:
         with contextlib.suppress(Unavailable):
-            return SqliteRows(path, projections)
+            return SqliteRows(path, PROJECTIONS)
         if time.monotonic() > until:
             message = f"no follower has made {path} yet; `hutong status` and the platform's own words say why"
             raise Unavailable(message, outcome="NOT_APPENDED")

@@ -14,6 +14,9 @@ from actors.kernel.action import EventRecord, decode_event_frame
 from actors.ports import Change, Fetched, Place, Slice
 from actors.projections.search import Listed
 
+ANY = "*"
+"""Among the kinds of a projection: it folds the events of every kind that is followed, whichever programs there are."""
+
 Fold: TypeAlias = Callable[[EventRecord], Sequence[Change]]
 
 
@@ -56,12 +59,9 @@ def terms_of(projections: Iterable[Projection], topic_ids: Iterable[str]) -> str
     return "\n".join((*made, *sorted(topic_ids)))
 
 
-def follow(projections: Iterable[Projection], places: Mapping[Slice, Place], frames: Iterable[Fetched]) -> Followed:
+def follow(projections: Sequence[Projection], places: Mapping[Slice, Place], frames: Iterable[Fetched]) -> Followed:
     """Fold these frames, which follow what was read up to `places`. Raises Corrupt when one is not what was written."""
     folds: dict[str, list[Fold]] = {}
-    for projection in projections:
-        for kind in projection.kinds:
-            folds.setdefault(kind, []).append(projection.fold)
     changes: list[Change] = []
     reached: dict[Slice, Place] = {}
     events = 0
@@ -74,7 +74,10 @@ def follow(projections: Iterable[Projection], places: Mapping[Slice, Place], fra
                 continue
             last = identity
             events += 1
-            for fold in folds.get(event.entity.partition("/")[0], ()):
+            kind = event.entity.partition("/")[0]
+            if kind not in folds:
+                folds[kind] = [one.fold for one in projections if kind in one.kinds or ANY in one.kinds]
+            for fold in folds[kind]:
                 changes += fold(event)
         reached[slice_] = Place(fetched.offset + 1, last)
     return Followed(tuple(changes), reached, events)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 from msgspec import Struct, json, msgpack, structs
 
-from actors.adapters.errands import WAITING_MAX, Webhooks
+from actors import Context, Decision, Entity, accept
+from actors.adapters.errands import WAITING_MAX, Names, Webhooks
 from actors.adapters.following import Follower
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryRows
@@ -17,12 +18,14 @@ from actors.clocks import wall_ms
 from actors.domain.identity.person import FOLLOWER, PERSON, Erase
 from actors.domain.webhook.delivery import Begin, Tried, Trying
 from actors.domain.webhook.endpoint import ENDPOINT, Changed, Endpoint, Remove
-from actors.errors import Unavailable
+from actors.entity import AnyEntity
+from actors.errors import NotFound, Unavailable
 from actors.kernel.action import EventRecord
 from actors.kernel.record import Invoke, Slice, decode_frame, encode_frame
 from actors.kernel.routing import partition_of
-from actors.ports import Change, Fetched, Place, Reader
+from actors.ports import Change, Fetched, Packages, Place, Put, Reader
 from actors.projections.endpoints import ENDPOINTS, fold
+from actors.projections.switches import GRAY, HASHES, HASHES_TABLE, LIVE, SWITCHES, SWITCHES_TABLE, Switch
 from actors.registry import Registry, load_programs, shipped_programs
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings
@@ -32,6 +35,26 @@ NOW_MS = wall_ms()
 """When these tests were read; how long that is ago when they run, nobody knows."""
 DAY_MS = 86_400_000
 RIDE = "bike.rider/ann"
+
+
+class Eat(Struct, frozen=True, tag="cafe.eat"):
+    pass
+
+
+class Ate(Struct, frozen=True, tag="cafe.ate"):
+    dish: str
+
+
+class Guest(Struct, frozen=True):
+    pass
+
+
+def decide(_guest: Guest, _command: Eat, _ctx: Context) -> Decision[Ate]:
+    return accept()
+
+
+def evolve(guest: Guest, _event: Ate) -> Guest:
+    return guest
 
 
 class Posted(Sender):
@@ -61,7 +84,8 @@ def registry() -> Registry:
 
 
 def webhooks(log: MemoryLog, registry: Registry, sender: Sender) -> Webhooks:
-    return Webhooks(log, CLUSTER, registry, lambda: (b"root",), sender, DAY_MS, lambda _what, _facts: None)
+    names = Names(registry, lambda _: ())
+    return Webhooks(log, CLUSTER, names, lambda: (b"root",), sender, DAY_MS, lambda _what, _facts: None)
 
 
 def event(entity: str, said: Struct, n: int = 1, stamp_ms: int = NOW_MS) -> EventRecord:
@@ -154,7 +178,8 @@ def test_an_event_that_is_read_again_has_the_same_name_and_another_has_another(
 
 def test_a_debt_is_told_as_owed(log: MemoryLog, registry: Registry) -> None:
     errand = webhooks(log, registry, Posted())
-    said = [msgpack.encode({"type": f"taxi.{what}", "amount_minor": 5}) for what in ("fare-owed", "ride.asked")]
+    fare = {"amount_minor": 5, "currency": "CNY", "to": "m1", "what_for": "ride", "reference": "r1"}
+    said = [msgpack.encode({"type": "taxi.fare-owed", **fare}), msgpack.encode({"type": "taxi.ride.asked", "to": "m1"})]
     rides = [EventRecord(0, 0, n, 0, 0, NOW_MS, "taxi.ride/r1", payload) for n, payload in enumerate(said)]
     tell(errand, endpoint("owed", name="taxi/main"), *rides)
     errand.close()
@@ -370,3 +395,78 @@ def test_the_endpoints_of_one_program_leave_room_for_those_of_another(log: Memor
     tell(errand, ride())
     errand.close()
     assert len(asked(log)) == 1
+
+
+# -- programs that have come as packages -------------------------------------------------------------------------------
+
+CAFE = Entity("cafe.guest", Guest(), Eat, Ate, decide, evolve, collection="regulars")
+
+
+def of_cafe(kind: str = "cafe.guest") -> EventRecord:
+    return EventRecord(0, 0, 1, 0, 0, NOW_MS, f"{kind}/ann", msgpack.encode({"type": "cafe.ate", "dish": "fish"}))
+
+
+def shown(code: int, part: str = LIVE) -> list[Put]:
+    """A version of the café is shown."""
+    return [
+        Put(HASHES_TABLE, f"cafe/{code}", (f"hash{code}",)),
+        Put(SWITCHES_TABLE, f"cafe/{part}", Switch(code, 10_000, 2 * code)),
+    ]
+
+
+def of_packages(log: MemoryLog, registry: Registry, packages: Packages) -> Webhooks:
+    names = Names(registry, packages)
+    return Webhooks(log, CLUSTER, names, lambda: (b"root",), Posted(), DAY_MS, lambda _what, _facts: None)
+
+
+@pytest.mark.parametrize("is_read_again", [False, True])
+def test_what_a_program_tells_that_came_as_a_package_is_told_with_the_name_it_is_called_by(
+    log: MemoryLog, registry: Registry, is_read_again: bool
+) -> None:
+    loaded: list[str] = []
+
+    def packages(hash: str) -> Sequence[AnyEntity]:
+        loaded.append(hash)
+        if hash == "hash2":
+            raise NotFound("it is gone")
+        return (CAFE,)
+
+    errand = of_packages(log, registry, packages)
+    puts = [*shown(1), *shown(2, GRAY), *fold(endpoint("cafe.ate", name="cafe/main"))]
+    rows = MemoryRows([ENDPOINTS, HASHES, SWITCHES])
+    if is_read_again:
+        rows.write(puts, {})
+    errand.begin(rows)
+    if not is_read_again:
+        errand.act(puts)
+    for _ in range(2):
+        tell(errand, of_cafe())
+    errand.close()
+    assert [json.decode(begin.body)["entity"] for _, begin in asked(log) if isinstance(begin, Begin)] == [
+        "programs/cafe/regulars/ann"
+    ] * 2
+    assert loaded == ["hash2", "hash1"], "the newest first, and once"
+
+
+def test_an_event_of_a_kind_that_no_package_has_any_more_is_told_all_the_same(
+    log: MemoryLog, registry: Registry
+) -> None:
+    errand = of_packages(log, registry, lambda _: (CAFE,))
+    errand.act([*shown(1), *fold(endpoint("cafe.ate", name="cafe/main"))])
+    tell(errand, of_cafe("cafe.table"))
+    errand.close()
+    ((_, begin),) = asked(log)
+    assert isinstance(begin, Begin)
+    assert json.decode(begin.body)["entity"] == "cafe.table/ann"
+
+
+def test_while_the_packages_are_away_the_event_is_heard_again(log: MemoryLog, registry: Registry) -> None:
+    def packages(hash: str) -> Sequence[AnyEntity]:
+        raise Unavailable(f"{hash} is away", outcome="NOT_APPENDED")
+
+    errand = of_packages(log, registry, packages)
+    errand.act([*shown(1), *fold(endpoint("cafe.ate", name="cafe/main"))])
+    with pytest.raises(Unavailable):
+        tell(errand, of_cafe())
+    errand.close()
+    assert asked(log) == []

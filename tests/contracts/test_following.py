@@ -5,21 +5,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from actors.adapters.following import Follower
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryRows
 from actors.adapters.readmodels import SqliteRows
+from actors.domain.catalog.program import Released
 from actors.errors import Corrupt, Unavailable
-from actors.kernel.record import Slice
+from actors.kernel.action import EventRecord
+from actors.kernel.record import Slice, encode_frame
 from actors.ports import Change, Place, Rows, Topic
-from actors.projections.owed import TABLE, owed
+from actors.projections.owed import DEBTS, TABLE
 from actors.projections.reading import follow
+from actors.projections.switches import SWITCHES
 from actors.sensor import Sensor
-from tests.projections.test_reading import TOPIC, dinner, event, frame, registry
+from tests.projections.test_reading import TOPIC, dinner, event, frame
 
-PROJECTIONS = (owed(registry()),)
+PROJECTIONS = (DEBTS,)
 SLICES = [Slice(TOPIC, partition) for partition in range(2)]
 WAIT_S_MAX = 20.0
 
@@ -221,3 +225,52 @@ def test_a_chore_is_done_whether_or_not_there_are_events_and_tried_again_when_it
     follower.stop()
     thread.join()
     assert reports == ["the follower waits"]
+
+
+# -- programs that come as packages -----------------------------------------------------------------------------------
+
+CATALOG = Slice("hutong.events.catalog.v1", 0)
+
+
+def release(log: MemoryLog, program: str, offset: int) -> None:
+    """Somebody releases the first version of a program."""
+    said = msgspec.msgpack.encode(Released(1, "a" * 64, program, "food"))
+    record = EventRecord(0, 0, offset, 0, 0, 1_000, f"catalog.program/acme/{program}", said)
+    log.append(CATALOG, encode_frame(*CATALOG, "h", 1, "", [msgspec.msgpack.encode(record)])).result()
+
+
+def test_what_a_program_owes_that_came_as_a_package_is_known_from_its_begin_and_after_a_restart(log: MemoryLog) -> None:
+    log.create([Topic(CATALOG.topic, 1)])
+    append(log, 0, 0)
+    projections, watch, asked = (DEBTS, SWITCHES), Watch(), list[str]()
+    rows = MemoryRows(projections)
+
+    def slices_of(program: str) -> list[Slice]:
+        asked.append(program)
+        return SLICES
+
+    def begun() -> tuple[Follower, threading.Thread]:
+        follower = Follower(log, rows, projections, [CATALOG], watch, lambda _, __: None, slices_of=slices_of)
+        thread = threading.Thread(target=follower.run)
+        thread.start()
+        return follower, thread
+
+    follower, thread = begun()
+    release(log, "inn", 0)
+    watch.wait(3)
+    append(log, 1, 0)
+    release(log, "inn", 1)
+    watch.wait(6)
+    follower.stop()
+    thread.join()
+    assert asked == ["inn"], "once"
+    follower, thread = begun()
+    append(log, 0, 1)
+    watch.wait(7)
+    follower.stop()
+    thread.join()
+    assert [row[0] for row in rows.find(TABLE, {}, 9)] == [
+        *(f"inn.guest/ann0 d{n}" for n in range(3)),
+        *(f"inn.guest/ann1 d{n}" for n in range(2)),
+    ]
+    assert asked == ["inn"] * 2

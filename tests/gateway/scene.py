@@ -53,7 +53,7 @@ PROCESS = ProcessSettings()
 WAIT_S = 10.0
 T = TypeVar("T")
 M = TypeVar("M")
-Opened = Callable[[Path, Registry], Callable[[], Programs]]
+Opened = Callable[[Path], Callable[[], Programs]]
 Said = tuple[tuple[str, str], ...]
 """What a caller says of itself, as metadata."""
 
@@ -261,7 +261,7 @@ class Scene:
         """A gateway; returns its port."""
         name = f"gateway-{len(self.gateways)}"
         config = GatewayConfig(name=name, log_url="", token=TOKEN, cluster=CLUSTER, process=process)
-        programs = self.opened(self.folder, self.registry) if self.opened else None
+        programs = self.opened(self.folder) if self.opened else None
         looked, told = sensor or self.sensor, self.subjects
         parts = GatewayParts(self.log, self.registry, looked, self.objects, self.keys, programs, told, self.tallies)
         gateway = Gateway(config, parts)

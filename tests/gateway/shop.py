@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -11,7 +12,8 @@ import msgspec
 from actors.adapters.following import Follower
 from actors.adapters.memory_states import MemoryRows
 from actors.adapters.rollout import Rollout
-from actors.cli.following import slices_of
+from actors.cli.following import slices_made, slices_of
+from actors.projections.owed import DEBTS
 from actors.projections.switches import HASHES, SWITCHES
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
@@ -95,18 +97,19 @@ class Shop:
         return value["step"], value["total"]
 
     @contextmanager
-    def followed(self) -> Generator[None]:
-        """A follower brings to partitions and gateways what the catalogue shows."""
-        scene, projections = self.scene, (HASHES, SWITCHES)
-        slices = slices_of(projections, CLUSTER)
+    def followed(self) -> Generator[MemoryRows]:
+        """A follower brings to partitions and gateways what the catalogue shows, and knows what is owed."""
+        scene, projections = self.scene, (HASHES, SWITCHES, DEBTS)
+        slices, rows = slices_of(projections, (), CLUSTER), MemoryRows(projections)
 
         def report(event: str, facts: dict[str, object]) -> None:
             self.reports.append({"event": event, **facts})
 
         rollout = Rollout(scene.log, CLUSTER, scene.objects, TOKEN, ("bike",), report)
-        follower = Follower(scene.log, MemoryRows(projections), projections, slices, Sensor(), report, (rollout,))
+        more = partial(slices_made, scene.log, CLUSTER)
+        follower = Follower(scene.log, rows, projections, slices, Sensor(), report, (rollout,), slices_of=more)
         with running(follower):
-            yield
+            yield rows
 
 
 async def patiently(ask: Callable[[], Awaitable[Any]]) -> Any:

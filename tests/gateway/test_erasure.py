@@ -18,7 +18,7 @@ from actors.adapters.memory_states import MemoryStates, MemoryStore
 from actors.adapters.prometheus import PrometheusSensor
 from actors.adapters.readmodels import SqliteRows
 from actors.adapters.shredding import Shredding
-from actors.cli.following import projections_of, slices_of
+from actors.cli.following import PROJECTIONS, slices_of
 from actors.cli.showing import Shown
 from actors.domain.identity.person import PERSON
 from actors.kernel import layout
@@ -280,16 +280,15 @@ def check_nothing_is_readable(city: City, printed: str, people: list[Person]) ->
 
 def follower_of(city: City) -> Follower:
     """A follower over the scene's log."""
-    log, registry = city.scene.log, city.scene.registry
-    projections = projections_of(registry)
+    log, programs = city.scene.log, city.scene.registry.programs
     errand = Shredding(log, CLUSTER, city.scene.subjects, REQUIRED.unnamed_kept_ms)
-    slices = slices_of((*projections, errand.hearing), CLUSTER)
-    rows = SqliteRows(city.scene.folder / "readmodels.db", projections, terms_of(projections, ()))
+    slices = slices_of((*PROJECTIONS, errand.hearing), programs, CLUSTER)
+    rows = SqliteRows(city.scene.folder / "readmodels.db", PROJECTIONS, terms_of(PROJECTIONS, ()))
 
     def report(event: str, facts: dict[str, object]) -> None:
         city.scene.reports.append((event, facts))
 
-    return Follower(log, rows, projections, slices, city.sensor, report, (errand,))
+    return Follower(log, rows, PROJECTIONS, slices, city.sensor, report, (errand,))
 
 
 def erased_on_log(city: City) -> int:

@@ -12,6 +12,7 @@ from actors.entity import AnyEntity
 from actors.errors import SetupError
 from actors.kernel.record import Programs, Slice, decode_frame
 from actors.packages import hash_of, place_of
+from actors.projections.owed import TABLE
 from actors.shares import bucket_of
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import program_pb2, ways_pb2, ways_pb2_grpc
@@ -153,6 +154,32 @@ def test_a_follower_and_a_gateway_that_begin_later_know_what_decides_and_do_noth
             assert (await shop.add("a"))[0] == 2, "what is there is never said not to be"
             await shop.release(3)
         assert switches(scene) == sorted([*before, *((partition, 3) for partition in range(CLUSTER.partitions))])
+
+    play(run)
+
+
+OWING = (
+    PROGRAM.replace(
+        "from actors import Context, Decision, Entity, accept",
+        "from actors import Context, Decision, Entity, Owed, accept",
+    )
+    .replace("class Added(Struct, frozen=True,", "class Added(Owed, frozen=True, kw_only=True,")
+    .replace(
+        "Added(count)", 'Added(count=count, amount_minor=count, currency="CNY", to="m1", what_for="tea", reference="r")'
+    )
+)
+
+
+def test_what_a_program_owes_that_came_only_as_a_package_is_known() -> None:
+    async def run(scene: Scene) -> None:
+        shop = Shop(scene)
+        await shop.opens()
+        with shop.followed() as rows:
+            await shop.release(1, OWING)
+            await shop.add("a", count=3)
+            while not (debts := rows.find(TABLE, {}, 9)):
+                await shop.found()
+        assert [debt[:5] for debt in debts] == [("cafe.counter/a r", "cafe.counter/a", 3, "CNY", "m1")]
 
     play(run)
 

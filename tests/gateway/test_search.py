@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2 as details
 
 from actors.adapters.following import Follower
 from actors.adapters.readmodels import SqliteRows
-from actors.cli.following import FILE, programs_of, projections_of, slices_of
+from actors.cli.following import FILE, PROJECTIONS, programs_of, slices_of
 from actors.errors import DeadlineExceeded, Overloaded, Unavailable
 from actors.projections.reading import terms_of
 from actors.projections.search import Listed, Query
@@ -33,11 +33,10 @@ HERE = pb.Location(latitude=23.1291, longitude=113.2644)
 @contextmanager
 def followed(scene: Scene) -> Any:
     """A follower keeps the read models of what happens here."""
-    projections = projections_of(scene.registry)
-    slices = slices_of(projections, CLUSTER)
-    terms = terms_of(projections, {scene.log.topic_id(one.topic) for one in slices})
-    rows = SqliteRows(scene.folder / FILE, projections, terms)
-    follower = Follower(scene.log, rows, projections, slices, Sensor(), lambda _event, _facts: None)
+    slices = slices_of(PROJECTIONS, (), CLUSTER)
+    terms = terms_of(PROJECTIONS, {scene.log.topic_id(one.topic) for one in slices})
+    rows = SqliteRows(scene.folder / FILE, PROJECTIONS, terms)
+    follower = Follower(scene.log, rows, PROJECTIONS, slices, Sensor(), lambda _event, _facts: None)
     with running(follower):
         yield
 

@@ -3,27 +3,23 @@
 import random
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, msgpack
 
-from actors import Context, Decision, Entity, Owed, accept
+from actors import Owed
 from actors.adapters.memory_states import MemoryRows
 from actors.errors import Corrupt
 from actors.kernel.action import EventRecord, decode_event_frame
 from actors.kernel.record import Slice, encode_frame
 from actors.ports import Fetched, Place, Put
 from actors.projections import owed as debts
-from actors.projections.owed import owed
+from actors.projections.owed import DEBTS, debt_of
 from actors.projections.reading import Projection, follow, terms_of
-from actors.registry import Registry, load_programs
 
 TOPIC = "hutong.events.inn.v1"
-
-
-class Eat(Struct, frozen=True, tag="inn.eat"):
-    pass
 
 
 class Ate(Struct, frozen=True, tag="inn.ate"):
@@ -32,26 +28,6 @@ class Ate(Struct, frozen=True, tag="inn.ate"):
 
 class DinnerOwed(Owed, frozen=True, kw_only=True, tag="inn.dinner-owed"):
     table: int = 0
-
-
-class Guest(Struct, frozen=True):
-    pass
-
-
-def decide(_guest: Guest, _command: Eat, _ctx: Context) -> Decision[Ate | DinnerOwed]:
-    return accept()
-
-
-def evolve(guest: Guest, _event: Ate | DinnerOwed) -> Guest:
-    return guest
-
-
-INN = Entity("inn.guest", Guest(), Eat, Ate | DinnerOwed, decide, evolve)
-
-
-def registry() -> Registry:
-    """A platform that has nothing but the inn."""
-    return load_programs([], (INN,))
 
 
 def event(n: int, guest: str, said: Struct, partition: int = 0, incarnation: int = 0) -> EventRecord:
@@ -68,7 +44,7 @@ def frame(offset: int, events: Sequence[EventRecord], partition: int = 0) -> Fet
 
 
 def test_a_debt_is_a_row_and_other_events_are_none() -> None:
-    made = follow([owed(registry())], {}, [frame(0, [event(0, "ann", Ate("fish")), event(1, "ann", dinner("d1"))])])
+    made = follow([DEBTS], {}, [frame(0, [event(0, "ann", Ate("fish")), event(1, "ann", dinner("d1"))])])
     (put,) = made.changes
     assert isinstance(put, Put)
     assert (put.table, put.key) == ("owed", "inn.guest/ann d1")
@@ -79,8 +55,8 @@ def test_a_debt_is_a_row_and_other_events_are_none() -> None:
 
 def test_a_debt_that_is_stated_again_is_one_debt_as_stated_last() -> None:
     said = [event(0, "ann", dinner("d1", 100)), event(1, "ann", dinner("d1", 90)), event(2, "ben", dinner("d1", 5))]
-    rows = MemoryRows([owed(registry())])
-    rows.write(follow([owed(registry())], {}, [frame(0, said)]).changes, {})
+    rows = MemoryRows([DEBTS])
+    rows.write(follow([DEBTS], {}, [frame(0, said)]).changes, {})
     assert [row[1:3] for row in rows.find(debts.TABLE, {}, 9)] == [("inn.guest/ann", 90), ("inn.guest/ben", 5)]
 
 
@@ -88,24 +64,39 @@ def test_what_was_no_debt_when_it_happened_is_none_now() -> None:
     class Former(Struct, frozen=True, tag="inn.dinner-owed"):
         dish: str
 
-    assert follow([owed(registry())], {}, [frame(0, [event(0, "ann", Former("fish"))])]).changes == ()
+    assert follow([DEBTS], {}, [frame(0, [event(0, "ann", Former("fish"))])]).changes == ()
+
+
+@pytest.mark.parametrize("odd", [{"amount_minor": 0}, {"currency": "cny"}, {"to": 7}, {"reference": None}])
+def test_what_has_not_all_that_a_debt_has_states_none(odd: dict[str, object]) -> None:
+    fields = msgspec.to_builtins(dinner("d1"))
+    assert debt_of(msgpack.encode(fields)) is not None, "whatever type states it"
+    assert debt_of(msgpack.encode(fields | odd)) is None
+    for name in Owed.__struct_fields__:
+        assert debt_of(msgpack.encode({key: value for key, value in fields.items() if key != name})) is None
+
+
+def test_events_of_any_kind_are_folded_by_who_asks_for_any() -> None:
+    named = msgspec.structs.replace(DEBTS, kinds=("bar.guest",))
+    assert follow([named], {}, [frame(0, [event(0, "ann", dinner("d1"))])]).changes == ()
+    assert len(follow([DEBTS, named], {}, [frame(0, [event(0, "ann", dinner("d1"))])]).changes) == 1
 
 
 def test_a_frame_that_was_not_written_there_is_refused() -> None:
     moved = frame(0, [event(0, "ann", dinner("d1"))])._replace(slice=Slice(TOPIC, 1))
     with pytest.raises(Corrupt, match="not what was written there"):
-        follow([owed(registry())], {}, [moved])
+        follow([DEBTS], {}, [moved])
 
 
 def test_an_older_incarnation_s_events_are_skipped_after_a_newer_one() -> None:
     said = [event(5, "ann", dinner("d1")), event(0, "ann", dinner("d2"), incarnation=1), event(6, "ann", dinner("d3"))]
-    made = follow([owed(registry())], {}, [frame(0, said)])
+    made = follow([DEBTS], {}, [frame(0, said)])
     assert [put.key for put in made.changes] == ["inn.guest/ann d1", "inn.guest/ann d2"]
 
 
 @given(st.integers(0, 1 << 32))
 def test_any_order_of_partitions_and_any_repeats_make_the_same_rows(seed: int) -> None:
-    draw, inn = random.Random(seed), owed(registry())
+    draw, inn = random.Random(seed), DEBTS
     topics = {partition: _topic(draw, partition) for partition in range(3)}
     live = _rows(inn, topics, draw)
     rebuilt = MemoryRows([inn])
@@ -155,7 +146,7 @@ def _rows(inn: Projection, topics: dict[int, list[Fetched]], draw: random.Random
 
 
 def test_terms_name_what_rows_hang_on() -> None:
-    inn = owed(registry())
+    inn, other = DEBTS, msgspec.structs.replace(DEBTS, terms="others")
     assert terms_of([inn], ["b", "a"]) == terms_of([inn], ["a", "b"])
-    others = (terms_of([], ["a", "b"]), terms_of([inn], ["a"]), terms_of([owed(load_programs([], ()))], ["a", "b"]))
+    others = (terms_of([], ["a", "b"]), terms_of([inn], ["a"]), terms_of([other], ["a", "b"]))
     assert terms_of([inn], ["a", "b"]) not in others
