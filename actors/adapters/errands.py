@@ -89,12 +89,12 @@ class Names:
         self._shown: dict[str, dict[int, None]] = {}
         self._collections: dict[str, str] = {}
 
-    def learn(self, put: Put) -> None:
+    def learn(self, table: str, key: str, values: Sequence[Any]) -> None:
         """What a row says of a program's packages, if it is of any."""
-        if put.table == HASHES_TABLE:
-            self._hashes[put.key] = str(put.values[0])
-        elif put.table == SWITCHES_TABLE and put.values[0]:
-            self._shown.setdefault(put.key.partition("/")[0], {})[int(put.values[0])] = None
+        if table == HASHES_TABLE:
+            self._hashes[key] = values[0]
+        elif table == SWITCHES_TABLE and values[0]:
+            self._shown.setdefault(key.partition("/")[0], {})[values[0]] = None
 
     def of(self, entity: str) -> str:
         """The name of the entity that the log calls `kind/id`; that itself where no package has the kind.
@@ -158,14 +158,14 @@ class Webhooks:
             self._learn(str(key), values)
         for table in (HASHES_TABLE, SWITCHES_TABLE):
             for key, *values in rows.find(table, {}, CHANGES_MAX):
-                self._names.learn(Put(table, str(key), tuple(values)))
+                self._names.learn(table, str(key), values)
 
     def act(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if isinstance(change, Put) and change.table == TABLE:
                 self._learn(change.key, change.values)
             elif isinstance(change, Put):
-                self._names.learn(change)
+                self._names.learn(*change)
         heard, self._heard = self._heard, []
         begins: list[tuple[str, Begin]] = []
         for event in heard:

@@ -122,8 +122,9 @@ class Cascade(Struct, gc=False):
                 need = self._step(step, current)
                 if need is not None:
                     return need
+            store = self.store
             for entity, staged in self.staged.items():
-                self.store(entity, staged)
+                store(entity, staged)
         except Reject as reject:
             said: list[object] = [reject.reason, *reject.details.values()]
             if not all(isinstance(word, str) for word in said):
@@ -156,7 +157,8 @@ class Cascade(Struct, gc=False):
             evolve, name, events = kind.evolve, kind.name, self.events
             for event in decision.events:
                 state = evolve(state, event)
-                events.append((name, entity, _pack(event)))
+                packed = _encode(event)
+                events.append((name, entity, packed if len(packed) <= PAYLOAD_BYTES_MAX else _pack(event)))
             if type(state) is not kind.state_type:
                 raise WrongValue(
                     f"evolve of {kind.name} returned {type(state).__name__}, not {kind.state_type.__name__}"
@@ -230,8 +232,8 @@ class Cascade(Struct, gc=False):
     def store(self, entity: str, staged: Staged) -> None:
         """Make the bytes that an entity is written as."""
         state, kind = _encode(staged.state), staged.resident.kind
-        if len(state) > kind.entity.state_bytes_max:
-            raise WrongValue(f"the state of {entity} is over {kind.entity.state_bytes_max} bytes")
+        if len(state) > kind.state_bytes_max:
+            raise WrongValue(f"the state of {entity} is over {kind.state_bytes_max} bytes")
         kind.decode_state(state)  # what its own type does not take could never be loaded again
         staged.stored = layout.encode_stored(self._meta.release, state, staged.timers)
 

@@ -406,9 +406,11 @@ class Partition:
             resident.used_ms = now_ms
             puts[layout.ENTITY + entity.encode()] = staged.stored
             said.append(staged.stored)
-        event = self._event
+        index, incarnation, number = position.index, self.meta.incarnation, self.number
         for n, (kind, entity, payload) in enumerate(accepted.events):
-            actions.append(event(position, n, kind, entity, payload))
+            event = _encode(EventRecord(incarnation, number, offset, index, n, now_ms, entity, payload))
+            said.append(event)
+            actions.append(Event(kind, offset, index, n, event))
         if accepted.remotes:
             actions += [self._send(remote, accepted.caller) for remote in accepted.remotes]
         for push in accepted.pushes:
@@ -417,12 +419,6 @@ class Partition:
         self.meta.generation = accepted.generation
         for entity, name, old, new in accepted.timers:
             self._set_timer(entity, name, old, new, actions)
-
-    def _event(self, position: Position, n: int, kind: str, entity: str, payload: bytes) -> Event:
-        meta, offset, index = self.meta, position.offset, position.index
-        record = _encode(EventRecord(meta.incarnation, self.number, offset, index, n, meta.now_ms, entity, payload))
-        self._said.append(record)
-        return Event(kind, offset, index, n, record)
 
     def _send(self, remote: Remote, caller: str) -> Send:
         destination = self._route(remote.key)
@@ -447,8 +443,11 @@ class Partition:
     def _dead_letter(
         self, position: Position, entity: str, command: bytes, caller: str, sender: str, refused: Refused
     ) -> Event:
-        letter = DeadLetter(entity, command, caller, sender, refused.reason, refused.payload.decode())
-        return self._event(position, 0, DEAD_LETTER, entity, _encode(letter))
+        letter = _encode(DeadLetter(entity, command, caller, sender, refused.reason, refused.payload.decode()))
+        meta, offset, index = self.meta, position.offset, position.index
+        event = _encode(EventRecord(meta.incarnation, self.number, offset, index, 0, meta.now_ms, entity, letter))
+        self._said.append(event)
+        return Event(DEAD_LETTER, offset, index, 0, event)
 
     # -- reads ----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """What of an entity is in memory. It stays there until the store has its last change; the host drops it then."""
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from actors.kernel import layout
 from actors.kernel.layout import Timer
@@ -47,7 +47,7 @@ def resident_of(kind: Kind, value: bytes | None, withdrawn: Resident | None, *, 
     return Resident(kind, _decoded(kind, stored.state, shared=shared), stored.timers)
 
 
-def _decoded(kind: Kind, state: bytes | layout.Raw, *, shared: bool) -> object:
+def _decoded(kind: Kind, state: bytes | Raw, *, shared: bool) -> object:
     try:
         return kind.decode_state(state)
     except (RecursionError, MemoryError, KeyboardInterrupt):

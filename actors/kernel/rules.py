@@ -30,12 +30,14 @@ class Kind:
         "name",
         "routing",
         "senders",
+        "state_bytes_max",
         "state_type",
     )
 
     def __init__(self, entity: AnyEntity) -> None:
         self.entity = entity
         self.name = entity.kind
+        self.state_bytes_max = entity.state_bytes_max
         self.state_type: type[object] = type(entity.initial)
         self.decide: Callable[[Any, Any, Context], Decision[Any]] = entity.decide
         self.evolve: Callable[[Any, Any], Any] = entity.evolve

@@ -13,6 +13,7 @@ from actors.adapters import rollout
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryObjects, MemoryRows
 from actors.adapters.rollout import Rollout
+from actors.adapters.shelf import program_on
 from actors.clocks import wall_ms
 from actors.errors import Unavailable
 from actors.host import PartitionStatus
@@ -306,14 +307,12 @@ def test_a_package_is_tried_where_a_partition_is_served(stand: Stand, monkeypatc
 def test_a_package_that_raises_whatever_while_it_is_loaded_keeps_no_other_waiting(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = rollout.program_on
-
-    def program_on(objects: Objects, hash: str) -> Program:
+    def load(objects: Objects, hash: str) -> Program:
         if hash == HASHES_OF[1]:
             raise ZeroDivisionError
-        return load(objects, hash)
+        return program_on(objects, hash)
 
-    monkeypatch.setattr(rollout, "program_on", program_on)
+    monkeypatch.setattr(rollout, "program_on", load)
     with stand.errand() as errand:
         tell(stand, errand, [*uploaded(), *live(1, 2), *bar()])
         stand.until(lambda: len(stand.log.words) == 3)

@@ -158,6 +158,37 @@ def test_a_follower_and_a_gateway_that_begin_later_know_what_decides_and_do_noth
     play(run)
 
 
+HALVES = (
+    PROGRAM.replace("    total: int = 0", "    total: float = 0.0")
+    .replace("command.count * STEP", "command.count + 0.5")
+    .replace('tag="cafe.added"):\n    count: int', 'tag="cafe.added"):\n    count: float')
+)
+
+
+def test_a_state_that_the_version_gone_back_to_does_not_read_is_refused_alone_until_the_other_is_back() -> None:
+    async def act(shop: Shop) -> None:
+        await shop.release(1)
+        await shop.release(2, HALVES)
+        assert (await shop.add("a"))[1] == 1.5
+        await shop.stub.RollBack(version(1))
+        await shop.decides(1)
+        query = program_pb2.QueryRequest(entity="programs/cafe/counters/a", view="counter")
+        for call in (
+            shop.program.Invoke(request("programs/cafe/counters/a", "cafe.add")),
+            shop.program.Query(query),
+        ):
+            code, status = await refused(call)
+            assert (code, reason_of(status)) == (grpc.StatusCode.INTERNAL, "STATE_UNREADABLE")
+            assert "the program's team releases one that reads it" in status.message
+        assert [await shop.add(key) for key in KEYS] == [(1, 1)] * len(KEYS)
+        await shop.stub.RollBack(version(2))
+        await shop.decides(2)
+        assert (await shop.add("a"))[1] == 3
+        assert msgspec.json.decode((await shop.program.Query(query)).payload) == {"total": 3.0}
+
+    in_shop(act, is_followed=True)
+
+
 OWING = (
     PROGRAM.replace(
         "from actors import Context, Decision, Entity, accept",
