@@ -142,6 +142,8 @@ class FileKeys:
             self.signer()
             if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'roots'"):
                 self._make_root()  # a keyring of a release that had none
+            self.roots()
+            self.names()
         except (apsw.Error, OSError) as error:
             raise SetupError(
                 f"the keyring {path} cannot be used: {error}. Make room, or bring the folder back from a copy.",

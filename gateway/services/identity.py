@@ -28,7 +28,7 @@ from gateway.ingress import Ingress
 from gateway.oidc import Issuer
 from gateway.routes import Routes
 from gateway.services.belonging import check_of_program, check_runs
-from gateway.services.persons import good_person, openid_of, use
+from gateway.services.persons import good_person, openid_in, use
 from gateway.services.vault import KeyedService
 from gateway.steps import Answer, Steps, stamped
 from gateway.tokens import Why, refusal
@@ -203,9 +203,9 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
                 raise InvalidCommand("this is no login code of this platform", field="code", reason="INVALID_CODE")
             if login.program != program:
                 raise Reject("code_of_other_program")
-            await good_person(steps, login.person)
+            person = await good_person(steps, login.person)
             unionid = await _unionid(steps, vault.derived, program, login.person)
-            openid = await openid_of(steps, vault.derived, program, login.person)
+            openid = openid_in(person, vault.derived, program, login.person)
             kid, answer = await self._redeemed(steps, vault.derived, f"{program}/{openid}", login.n)
             opened = answer.reply(_Opened)
             response = pb.ExchangeCodeResponse(

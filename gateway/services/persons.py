@@ -25,6 +25,11 @@ async def good_person(steps: Steps, person: str) -> people.Person:
     return found
 
 
+def openid_in(account: people.Person, derived: Derived, program: str, person: str) -> str:
+    """By which name the program knows the person of this account: as `openid_of`."""
+    return people.link_of(account, program).partition("/")[2] or derived.openid(program, person)
+
+
 async def openid_of(steps: Steps, derived: Derived, program: str, person: str) -> str:
     """By which name the program knows the person: the one that it was given, or the one that it would be given now."""
     link = await steps.look(PERSON.at(person), "link", str, program=program)
