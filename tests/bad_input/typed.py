@@ -99,7 +99,7 @@ TEXTS = {
     "session": "sessions/cafe/ann/1",
     "openid": OPENID,
     "ExchangeCodeRequest.code": DERIVED.code(Login("ann", "cafe", 1)),
-    "CheckSessionRequest.session": DERIVED.session("cafe", OPENID, 1),
+    "CheckSessionRequest.session": DERIVED.session(KEYS.root()[0], "cafe", OPENID, 1),
     "template": "ready",
     "templates": "ready",
     "answers": "accept",
@@ -174,6 +174,7 @@ class Entities(Answering):
         found[0].decode_command(record.command)
         payload = b'{"program":"acme/cafe","code":1'
         payload += b',"n":1,"version":1,"until_ms":9,"left":1,"state":"asked","lasting":false,"again":false'
+        payload += b',"link":"cafe/' + OPENID.encode() + b'"'
         payload += b',"kid":"' + KEYS.signer()[0].encode() + b'","at_ms":7000,"good_until_ms":9000}'
         if record.entity.startswith("visit/"):
             payload = b'{"session":"cafe/ann/1","path":"pages/map/index","version":"1.0.0","visit":1,"began":true}'
