@@ -17,7 +17,10 @@ async def audit(town: Town, days: Sequence[Day]) -> list[str]:
         return (await server[entity.partition("/")[0]].query(f"programs/{entity}", view, linearizable=True)).value
 
     bikes = [(await shown(f"bike/stations/{station}", "station"))["bikes"] for station in (town.east, town.west)]
-    menu = await shown(f"food/menus/{town.merchant}", "menu")
+    left = STOCK - 2 * count
+    menu = await until(
+        server["food"], f"food/menus/{town.merchant}", "menu", lambda menu: menu["dishes"][DISH]["stock"] >= left
+    )
     kitchen = await shown(f"food/kitchens/{town.merchant}", "kitchen")
     seats = await shown(f"tickets/halls/{town.hall}", "seats")
     drop = await shown(f"drops/drops/{town.drop}", "drop")
@@ -28,7 +31,7 @@ async def audit(town: Town, days: Sequence[Day]) -> list[str]:
     items = [day.item for day in days if day.item]
     expected: dict[str, tuple[object, object]] = {
         "bikes at the two stations": (bikes, [BIKES - count, count]),
-        "dishes on the menu": (menu["dishes"][DISH]["stock"], STOCK - 2 * count),
+        "dishes on the menu": (menu["dishes"][DISH]["stock"], left),
         "orders in the kitchen": (kitchen["orders"], []),
         "jackets on the shelf": (
             (await shown(f"shop/skus/{town.merchant}/{JACKET}-M", "stock"))["units"],

@@ -409,8 +409,10 @@ class Day:
 
     async def erase_account(self, request_id: str) -> str:
         """What identifies the person is forgotten, also by those whom they told; their codes and tokens end."""
-        order = f"programs/food/orders/{self.town.merchant}/{(await self.me.at('food')).openid}/lunch"
-        kitchen = self.town.by("server/food")
+        food = await self.me.at("food")
+        dinner = f"food/orders/{self.town.merchant}/{food.openid}/dinner"
+        await food.invoke(dinner, "food.order.place", {"lines": [{"dish": DISH, "count": 1}], "contact": self._contact})
+        kitchen, order = self.town.by("server/food"), f"programs/{dinner}"
         contact = (await kitchen.query(order, "order")).value["contact"]
         expect(contact == self._contact, f"the kitchen knows {contact}")
         erase = identity_pb2.PersonRequest()
@@ -425,6 +427,9 @@ class Day:
             await asyncio.sleep(LOOK_S)
         contact = (await kitchen.query(order, "order")).value["contact"]
         expect(contact is None, f"the kitchen still knows {contact}")
+        cook = self.town.by(f"merchant/{self.town.merchant}")
+        said = {"order": f"{food.openid}/dinner"}
+        await called(cook, f"food/kitchens/{self.town.merchant}", "food.kitchen.decline", said)
         token = identity_pb2.GetPersonTokenRequest(program="bike")
         refused = await refusal(asked(self.me.account, IdentityServiceStub, "GetPersonToken", token))
         expect(refused in ("person_erased", "TOKEN_PERSON_ERASED"), f"the erased person is told {refused}")
