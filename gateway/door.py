@@ -126,7 +126,7 @@ class Door:
 class Probe:
     """Makes a call of this gateway's own, while there are others: nobody else sees the queue before us.
 
-    gRPC accepts one call of a method per round of the event loop and keeps the others in a line for each method, where
+    gRPC accepts one call of a method per round of the event loop and keeps the others in its line, where
     no program can count them. So the probe is an `Invoke`, which the doorkeeper knows by its metadata.
     """
 

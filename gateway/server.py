@@ -5,6 +5,7 @@ import gc
 import signal
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import grpc
@@ -117,7 +118,7 @@ class Served(NamedTuple):
 
     name: str
     service: Answering
-    add: Callable[[Any, grpc.aio.Server], None]
+    add: Callable[[Any, Any], None]
 
 
 def services(
@@ -143,6 +144,17 @@ def _served(messages: Any, generated: Any, service: Answering) -> Served:
     """The one service of a proto, by the name that it has there; protobuf's generated code has no types."""
     ((name, described),) = messages.DESCRIPTOR.services_by_name.items()
     return Served(described.full_name, service, getattr(generated, f"add_{name}Servicer_to_server"))
+
+
+def in_one_line(server: grpc.aio.Server) -> Any:
+    """The server as a service sees it whose methods shall stand in one line together: none of them is registered.
+
+    gRPC waits for each registered method by itself, and looks at all that it waits for whenever a call comes: with our
+    hundred methods for 43 µs a call, with those of `ProgramService` for 14. So only those have lines of their own.
+    """
+    return SimpleNamespace(
+        add_generic_rpc_handlers=server.add_generic_rpc_handlers, add_registered_method_handlers=lambda *_: None
+    )
 
 
 class Gateway:
@@ -171,12 +183,13 @@ class Gateway:
             maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max,
         )
         self._services = services(self.ingress, routes, config.process, parts, self._counting)
+        together = in_one_line(self._server)
         for served in self._services:
-            served.add(served.service, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+            served.add(served.service, self._server if served.name == SERVICE_NAME else together)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, together)
         if config.reflection:
             names = (*(served.name for served in self._services), health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            reflection.enable_server_reflection(names, together)
 
     async def start(self) -> int:
         """Serve; returns the port. Raises SetupError when the address is taken or must not be served."""

@@ -14,8 +14,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from actors.errors import SetupError
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
-from gateway.server import SERVICE_NAME, Gateway, GatewayConfig, GatewayParts
+from gateway.server import SERVICE_NAME, Gateway, GatewayConfig, GatewayParts, in_one_line
 from gateway.v1 import program_pb2 as pb
+from gateway.v1 import program_pb2_grpc, ways_pb2_grpc
 from tests.gateway.scene import CLUSTER, TOKEN, Scene, jar_on, play, reason_of, registry, request, status_in
 
 
@@ -168,3 +169,29 @@ def test_a_stream_that_comes_while_a_gateway_ends_is_sent_elsewhere_at_once() ->
             assert await call.code() is grpc.StatusCode.UNAVAILABLE
 
     play(act)
+
+
+def test_only_calls_of_programs_have_lines_of_their_own_since_each_line_costs_every_call() -> None:
+    class Server:
+        """Notes what services add to it."""
+
+        def __init__(self) -> None:
+            self.found: list[str] = []
+            self.lines: list[str] = []
+
+        def add_generic_rpc_handlers(self, handlers: tuple[Any, ...]) -> None:
+            self.found += [handler.service_name() for handler in handlers]
+
+        def add_registered_method_handlers(self, name: str, handlers: dict[str, object]) -> None:
+            self.lines += [f"{name}/{method}" for method in handlers]
+
+    server: Any = Server()
+    cast("Any", program_pb2_grpc).add_ProgramServiceServicer_to_server(
+        program_pb2_grpc.ProgramServiceServicer(), server
+    )
+    lines = list(server.lines)
+    together = in_one_line(server)
+    cast("Any", ways_pb2_grpc).add_WaysServiceServicer_to_server(ways_pb2_grpc.WaysServiceServicer(), together)
+    assert server.found == [SERVICE_NAME, "gateway.v1.WaysService"]
+    assert server.lines == lines
+    assert f"{SERVICE_NAME}/Invoke" in lines
