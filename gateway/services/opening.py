@@ -1,5 +1,6 @@
 """Openings of programs: whose each is, what it is made into, and how it is answered; one by one and in a stream."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,12 +76,16 @@ class Openings:
 
     async def learn(self, calls: Sequence[pb.OpenRequest], until_ms: int) -> None:
         """What the catalogue says of these programs; one that it does not tell of now is refused by its reason."""
+        programs = list({call.program for call in calls})
+        told = await asyncio.gather(
+            *(self._catalogue.learn(program, until_ms) for program in programs), return_exceptions=True
+        )
         self._unknown.clear()
-        for program in {call.program for call in calls}:
-            try:
-                await self._catalogue.learn(program, until_ms)
-            except PlatformError as error:
+        for program, error in zip(programs, told, strict=True):
+            if isinstance(error, PlatformError):
                 self._unknown[program] = error
+            elif error is not None:
+                raise error
 
     def key(self, call: pb.OpenRequest, caller: Caller) -> str:
         """The visits that are asked, by their resource name."""

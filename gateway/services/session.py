@@ -58,7 +58,7 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
         self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
     ) -> None:
         super().__init__(ingress, routes, process, sensor, keys)
-        self._catalogue = Catalogue(ingress, routes)
+        self._catalogue = Catalogue(ingress, routes, process.deadline_ms_default)
 
     async def Open(self, request: pb.OpenRequest, context: Context) -> pb.OpenResponse:
         """An opening: a visit and its session in one record."""

@@ -1,13 +1,17 @@
 """Which version of a program a person is shown, as the catalogue said at most a second ago."""
 
+import asyncio
+import math
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
+from actors.clocks import steady_ms
 from actors.domain.catalog.name import NAME, Name
 from actors.domain.catalog.program import PROGRAM, Program, shown_to
 from actors.domain.catalog.versions import Person
 from actors.entity import Ref
-from actors.errors import NotFound
+from actors.errors import DeadlineExceeded, NotFound
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.belonging import check_runs
@@ -26,23 +30,50 @@ class _Listed(NamedTuple):
 class Catalogue:
     """The programs that run here, as the catalogue lists them. What it does not list is shown as it runs."""
 
-    def __init__(self, ingress: Ingress, routes: Routes) -> None:
+    def __init__(self, ingress: Ingress, routes: Routes, ask_ms_max: int) -> None:
         self._ingress = ingress
         self._routes = routes
         self._listed: dict[str, _Listed] = {}
         """Of programs that run here alone: so there are no more of them than of those."""
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._ask_ms_max = ask_ms_max
 
     async def learn(self, program: str, until_ms: int) -> None:
-        """Ask for the program, unless what is known is less than a second old. Raises Unavailable, DeadlineExceeded."""
-        known = self._listed.get(program)
-        if program not in self._routes.registry.programs or (known and time.monotonic() < known.at + KEPT_S):
+        """See that what is known of the program is less than a second old. Raises Unavailable, DeadlineExceeded.
+
+        What is half as old is asked for beside, and nobody waits for it: a busy stream never stands still.
+        """
+        if program not in self._routes.registry.programs:
             return
-        asked_at = time.monotonic()
+        known = self._listed.get(program)
+        age_s = time.monotonic() - known.at if known else math.inf
+        if age_s < KEPT_S / 2:
+            return
+        asking = self._asking.get(program)
+        if asking is None:
+            asking = self._asking[program] = asyncio.ensure_future(self._ask(program))
+            asking.add_done_callback(partial(self._asked, program))
+        if age_s >= KEPT_S:
+            left_s = max(until_ms - steady_ms(), 1) / 1_000
+            try:
+                await asyncio.wait_for(asyncio.shield(asking), left_s)
+            except TimeoutError:
+                message = f"the catalogue did not say in time which version of {program} is shown"
+                raise DeadlineExceeded(message, outcome="NOT_APPENDED") from None
+
+    async def _ask(self, program: str) -> None:
+        asked_at, until_ms = time.monotonic(), steady_ms() + self._ask_ms_max
         name = await self._look(NAME.at(program), "name", Name, until_ms)
         listed = None
         if name.state == "kept":
             listed = await self._look(PROGRAM.at(f"{name.account}/{program}"), "program", Program, until_ms)
         self._listed[program] = _Listed(asked_at, listed)
+
+    def _asked(self, program: str, asking: "asyncio.Task[None]") -> None:
+        """Whoever waits has been told, also why nothing is known; nobody may have waited."""
+        del self._asking[program]
+        if not asking.cancelled():
+            asking.exception()
 
     async def _look(self, at: Ref[Any], view: str, type_: type[Any], until_ms: int) -> Any:
         return await look(self._ingress, self._routes, at, view, type_, until_ms)

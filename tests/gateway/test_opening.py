@@ -1,6 +1,8 @@
 """Openings: many over one stream, whose each is, and which version each person is shown by what is on record."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -243,5 +245,44 @@ def test_the_catalogue_is_asked_once_for_all_openings_of_a_while(
         for _ in range(3):
             await over_stream(street, [pb.OpenRequest(program="bike", openid=f"p{n}") for n in range(50)])
         assert asked == ["catalog.name/bike", "catalog.program/acme/bike"] * times
+
+    in_street(act)
+
+
+def test_a_busy_stream_never_stands_still_for_the_catalogue_while_what_is_known_is_fresh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(shown, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+
+    async def act(street: Street) -> None:
+        await register(street)
+        await release(street, 1)
+        ingress, answers, asked = street.scene.gateways[-1].ingress, asyncio.Event(), list[str]()
+        query = ingress.query
+
+        async def held(partition: int, entity: str, *rest: Any) -> Any:
+            asked.append(entity)
+            await answers.wait()
+            return await query(partition, entity, *rest)
+
+        async def seen() -> list[str]:
+            results = await over_stream(street, [pb.OpenRequest(program="bike", openid=f"p{n}") for n in range(3)])
+            return [result.response.version for result in results]
+
+        assert await seen() == ["1.1"] * 3
+        monkeypatch.setattr(ingress, "query", held)
+        now_s[0] = 0.4
+        assert await seen() == ["1.1"] * 3
+        assert asked == []
+        now_s[0] = 0.6
+        assert await seen() == ["1.1"] * 3
+        assert await seen() == ["1.1"] * 3
+        assert asked == ["catalog.name/bike"], "it is asked beside, and once"
+        now_s[0] = 1.2
+        late = asyncio.ensure_future(seen())
+        assert not (await asyncio.wait((late,), timeout=0.2))[0], "what is a second old is waited for"
+        answers.set()
+        assert await late == ["1.1"] * 3
 
     in_street(act)
