@@ -1,0 +1,56 @@
+"""What several generators say of a second is put together, and processes are told by what they are for."""
+
+import pytest
+
+from loadtests.driver import latency
+from loadtests.driver.reports import Seconds
+from loadtests.driver.result import Second
+from loadtests.driver.tally import Part
+from loadtests.driver.watching import role_of
+
+
+def part(at_s: int, took_s: list[float], late_ms_max: float = 0.0) -> Part:
+    hist = tuple(latency.sparse(latency.counted(took_s)))
+    count = len(took_s)
+    return Part(
+        at_s=at_s, offered=count, served=count, errors=1, in_flight=2, late=0, late_ms_max=late_ms_max, hist=hist
+    )
+
+
+def test_a_second_is_over_once_every_generator_has_told_its_part_and_its_quantiles_are_those_of_all() -> None:
+    seen: list[Second] = []
+    seconds = Seconds(2, seen.append)
+    seconds.take(part(0, [0.001] * 90, late_ms_max=3.0))
+    assert seen == []
+    seconds.behind(0, 7)
+    seconds.take(part(0, [0.5] * 10, late_ms_max=9.0))
+    (second,) = seen
+    assert (second.offered, second.served, second.errors, second.in_flight) == (100, 100, 2, 4)
+    assert (second.late_ms_max, second.behind) == (9.0, 7)
+    assert second.p50_ms == pytest.approx(1.0, rel=0.01)
+    assert second.p99_ms == pytest.approx(500.0, rel=0.01)
+
+
+def test_the_last_seconds_count_also_when_one_generator_was_done_before_the_other() -> None:
+    seconds = Seconds(2, lambda _: None)
+    for at_s in (0, 1):
+        seconds.take(part(at_s, [0.001] * 3))
+    seconds.take(part(0, [0.001]))
+    assert [(second.at_s, second.served) for second in seconds.told()] == [(0, 4), (1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "role"),
+    [
+        ("gateway-0", "python -m actors.cli.children gateway", "gateway"),
+        ("host-2-18ea2ca26513c86c", "ray::HostActor", "host"),
+        ("", "ray::HostActor.start", "host"),
+        ("", "ray::ControllerActor", "controller"),
+        ("log", "python", "log"),
+        ("", "/usr/bin/java kafka.Kafka server.properties", "kafka"),
+        ("", "/x/ray/core/src/ray/gcs/gcs_server --x", "ray"),
+        ("", "bash", "other"),
+    ],
+)
+def test_a_process_is_told_by_what_it_is_for(said: str, name: str, role: str) -> None:
+    assert role_of(said, name) == role
