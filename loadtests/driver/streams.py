@@ -25,6 +25,8 @@ from loadtests.driver.engine import GIVE_UP_S, Engine, Flight
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
 BATCH = 1_000
+BUSY, GATHER_S = 500, 0.03
+"""So many calls on their way over one stream, and those to come are gathered for so long."""
 CONNECTIONS = 4
 """For what goes one by one: a gateway takes a hundred at a time over one."""
 OPTIONS = [
@@ -243,6 +245,8 @@ class _Lane:
                 for flight in some:
                     self._flying[flight.name] = flight
                 await call.write(batch)
+                if len(self._flying) > BUSY:
+                    await asyncio.sleep(GATHER_S)  # a platform that is behind gets fewer and larger messages
 
     async def _read(self, call: Any) -> None:
         flying, value, wire = self._flying, self._value, self._wire

@@ -1,4 +1,4 @@
-"""What several generators say of a second is put together, and processes are told by what they are for."""
+"""What several generators say of a second is put together."""
 
 import pytest
 
@@ -6,7 +6,6 @@ from loadtests.driver import latency
 from loadtests.driver.reports import Seconds
 from loadtests.driver.result import Second
 from loadtests.driver.tally import Part
-from loadtests.driver.watching import role_of
 
 
 def part(at_s: int, took_s: list[float], late_ms_max: float = 0.0) -> Part:
@@ -37,20 +36,3 @@ def test_the_last_seconds_count_also_when_one_generator_was_done_before_the_othe
         seconds.take(part(at_s, [0.001] * 3))
     seconds.take(part(0, [0.001]))
     assert [(second.at_s, second.served) for second in seconds.told()] == [(0, 4), (1, 3)]
-
-
-@pytest.mark.parametrize(
-    ("said", "name", "role"),
-    [
-        ("gateway-0", "python -m actors.cli.children gateway", "gateway"),
-        ("host-2-18ea2ca26513c86c", "ray::HostActor", "host"),
-        ("", "ray::HostActor.start", "host"),
-        ("", "ray::ControllerActor", "controller"),
-        ("log", "python", "log"),
-        ("", "/usr/bin/java kafka.Kafka server.properties", "kafka"),
-        ("", "/x/ray/core/src/ray/gcs/gcs_server --x", "ray"),
-        ("", "bash", "other"),
-    ],
-)
-def test_a_process_is_told_by_what_it_is_for(said: str, name: str, role: str) -> None:
-    assert role_of(said, name) == role
