@@ -44,8 +44,10 @@ class Worker:
         self._process.stdin.flush()
         overdue = threading.Timer(ANSWER_S_MAX, self._process.kill)
         overdue.start()
-        line = self._process.stdout.readline()
-        overdue.cancel()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            overdue.cancel()  # else an interrupted asker would not end before it
         if not line:
             raise SetupError(f"{self._module} ended at {task!r}; what it printed above says why")
         return cast("Answer", json.loads(line))

@@ -23,6 +23,7 @@ from loadtests.peers.serving import Process, free_ports, run
 
 ALONE_S = 1.0
 WARM_S = 1.0
+JVM_WARM_S = 5.0
 ANSWER_S_MAX = 10.0
 WORKERS = 2
 GOOD = 200
@@ -56,8 +57,8 @@ def post(port: int, path: str, body: object = None, headers: Mapping[str, str] |
 class Web:
     """A service that answers at a port; `killed` is the process that a campaign kills, of all that it consists of."""
 
-    def __init__(self, name: str, port: int, killed: Process, *others: Process) -> None:
-        self._name, self._port, self._killed, self._others = name, port, killed, others
+    def __init__(self, name: str, port: int, killed: Process, *others: Process, warm_s: float = WARM_S) -> None:
+        self._name, self._port, self._killed, self._others, self._warm_s = name, port, killed, others, warm_s
 
     def ready(self) -> bool:
         """Whether it pays."""
@@ -76,7 +77,7 @@ class Web:
     def measure(self, keys: int, seconds: float) -> Mapping[str, Figures]:
         """Its one row."""
         load = partial(wrk.pay, f"http://127.0.0.1:{self._port}", keys=keys)
-        load(connections=IN_FLIGHT, seconds=WARM_S)
+        load(connections=IN_FLIGHT, seconds=self._warm_s)
         alone = load(connections=1, seconds=ALONE_S)
         meter = Meter([process.pid for process in (self._killed, *self._others)])
         found = load(connections=IN_FLIGHT, seconds=seconds)
@@ -161,7 +162,7 @@ def pekko(folder: Path) -> Generator[Served]:
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         command = [java(), quiet, "-cp", f"{jars}/classes:{jars}/*", "PekkoService", str(port), url]
         with Process(command, folder, "pekko", {}) as node:
-            web = Web("pekko", port, node, server)
+            web = Web("pekko", port, node, server, warm_s=JVM_WARM_S)
             node.wait(web.ready)
             yield web
 

@@ -20,7 +20,7 @@ app = faust.App(
     broker_heartbeat_interval=2,
     web_enabled=False,
 )
-payments = app.topic("payments", key_type=str, value_type=dict, key_serializer="raw", value_serializer="json")
+payments = app.topic("payments", key_serializer="raw", value_serializer="json")
 accounts = app.Table("accounts", partitions=4, options={"driver": "rocksdict"})
 progress = Progress()
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 import uuid
 import zlib
 from pathlib import Path
@@ -18,7 +19,7 @@ import ray
 from loadtests.bench import worker
 from loadtests.bench.ray_calls import start
 from loadtests.bench.worker import Answer, Question
-from loadtests.peers.campaign import KEYS, NoAnswer, campaign, key_of
+from loadtests.peers.campaign import GIVE_UP_S, KEYS, PAUSE_S, NoAnswer, campaign, key_of
 from loadtests.peers.pace import closed_loop
 from loadtests.peers.services.accounts import Accounts
 from loadtests.peers.services.network import loopback_up
@@ -47,8 +48,19 @@ class Payer:
 
     async def kill(self) -> None:
         """Kill all the actors' processes; Ray starts them anew."""
-        for pid in await asyncio.gather(*(actor.pid.remote() for actor in self._actors)):
+        for pid in [await self._pid(actor) for actor in self._actors]:
             os.kill(pid, signal.SIGKILL)
+
+    async def _pid(self, actor: Any) -> int:
+        """The actor's process, once it answers: it may still be starting anew."""
+        give_up_at = time.monotonic() + GIVE_UP_S
+        while True:
+            try:
+                return await asyncio.wait_for(actor.pid.remote(), ANSWER_S_MAX)
+            except (ray.exceptions.RayError, TimeoutError):
+                if time.monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(PAUSE_S)
 
     async def balances(self) -> dict[str, int]:
         """What the campaign's accounts hold."""
