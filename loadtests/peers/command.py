@@ -41,7 +41,7 @@ def run(only: Sequence[str], *, as_json: bool, quick: bool) -> None:
     def tell(text: str) -> None:
         console.print(f"{time.monotonic() - began:4.0f} s  {text}", highlight=False, markup=False)
 
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # what was started is ended
+    signal.signal(signal.SIGTERM, _interrupt)
     found, effort = Found(chosen(only)), QUICK if quick else Effort()
     try:
         found.measure(effort, tell)
@@ -55,6 +55,11 @@ def run(only: Sequence[str], *, as_json: bool, quick: bool) -> None:
     print(report if as_json else said, end="", flush=True)
     if not found.whole:
         sys.exit(CUT)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """To be ended is to be interrupted: what was started is ended, and what was found is told."""
+    signal.raise_signal(signal.SIGINT)
 
 
 def told(found: Found, effort: Effort, command: str, seconds: float) -> tuple[str, str]:
