@@ -69,13 +69,14 @@ class Context(Struct, gc=False):
         """Who called, as a token proved it; None for a caller that nobody asked to prove anything."""
         return parse(self.caller)
 
-    def only_from(self, kind: str, entity_id: str | None = None) -> str:
+    def only_from(self, kind: str | tuple[str, ...], entity_id: str | None = None) -> str:
         """The id of the entity that sent this command.
 
-        Raises Reject unless it is of this kind, and has this id where one is given: clients do not say this.
+        Raises Reject unless it is of this kind, or of one of these, and has this id where one is given: clients do not
+        say this.
         """
         found, _, sender_id = self.sender.partition("/")
-        if found != kind or entity_id not in (None, sender_id):
+        if found not in ((kind,) if isinstance(kind, str) else kind) or entity_id not in (None, sender_id):
             raise Reject("not_for_clients")
         return sender_id
 

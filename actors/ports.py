@@ -336,7 +336,7 @@ class Subjects(Protocol):
         """Those with a key that stand for nobody in particular: what is sealed so has a day, and no person."""
         ...
 
-    def word(self) -> int:
+    def destroyed_count(self) -> int:
         """How many were destroyed so far: who remembers keys forgets them all when this has grown."""
         ...
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-STEPS_MAX = 8
+CALL_STEPS_MAX = 8
 """A call takes no more steps than this: whoever looks for them knows where to end."""
 
 
@@ -12,7 +12,7 @@ def step_id(request_id: bytes, n: int) -> bytes:
     Time, version and variant of the UUID are kept, so a step is recognised as long as its call is, and is found
     where its call is.
     """
-    assert 0 <= n < STEPS_MAX
+    assert 0 <= n < CALL_STEPS_MAX
     if n == 0:
         return request_id
     made = bytearray(request_id[:6] + hashlib.blake2b(bytes((n, *request_id)), digest_size=10).digest())

@@ -121,7 +121,7 @@ class Sealing:
 
     def _cipher(self, subjects: Subjects, subject: str) -> AESSIV | None:
         """The subject's cipher; None when its key was destroyed. Raises KeyMissing when it was never made."""
-        word, now_s = subjects.word(), time.monotonic()
+        word, now_s = subjects.destroyed_count(), time.monotonic()
         if word != self._word or now_s - self._since_s > KEPT_S or len(self._kept) >= KEPT_MAX:
             self._kept.clear()
             self._word, self._since_s = word, now_s

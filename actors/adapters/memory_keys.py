@@ -109,7 +109,7 @@ class MemorySubjects:
         with self._lock:
             return [subject for subject in self._keys if NOBODY in subject]
 
-    def word(self) -> int:
+    def destroyed_count(self) -> int:
         return len(self._destroyed)
 
     def destroyed(self, since_ms: int) -> Sequence[str]:

@@ -82,7 +82,7 @@ class FileSubjects:
         found = f"SELECT name FROM subjects WHERE {_OF_NOBODY}"  # noqa: S608 - a constant
         return self._with(lambda database: [name for (name,) in database.execute(found)])
 
-    def word(self) -> int:
+    def destroyed_count(self) -> int:
         def work(database: Any) -> int:
             ((changes,),) = database.execute("PRAGMA data_version")
             known: tuple[int, int] | None = getattr(self._thread, "word", None)

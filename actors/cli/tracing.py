@@ -12,7 +12,7 @@ from actors.kernel.action import Send
 from actors.kernel.record import Frame, Invoke, Position, Read, Record, decode_frame, encode_record
 from actors.ports import Slice, Span
 from actors.replaying import Step
-from actors.steps import STEPS_MAX, step_id
+from actors.steps import CALL_STEPS_MAX, step_id
 
 CLOCKS_DIFFER_MS = 90_000
 """An id may be dated so much ahead of the log: a gateway takes 60 s, and owners' clocks differ."""
@@ -55,7 +55,7 @@ def trace(archive: Archive, what: str) -> list[Trace]:
         request_id = copy.record.request_id
     else:
         request_id = _uuid(what)
-    names = [step_id(request_id, n) for n in range(STEPS_MAX)]
+    names = [step_id(request_id, n) for n in range(CALL_STEPS_MAX)]
     found: dict[tuple[int, int, str], list[Copy]] = {}
     for copy in _copies(archive, names):
         assert isinstance(copy.record, Invoke | Read)

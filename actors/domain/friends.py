@@ -214,8 +214,7 @@ def _end(friends: Friends, person: str, tie: Tie, *besides: FriendsEvent) -> Dec
 
 
 def _erase(friends: Friends, ends_max: int, ctx: Context) -> Decision[FriendsEvent]:
-    if ctx.sender not in (f"identity.person/{ctx.entity_id}", f"{FRIENDS.kind}/{ctx.entity_id}"):
-        raise Reject("not_for_clients")
+    ctx.only_from(("identity.person", FRIENDS.kind), ctx.entity_id)
     events: list[FriendsEvent] = [] if friends.erased else [WasErased()]
     actions: list[Action] = []
     tied = [person for person, tie in friends.ties.items() if tie.mine or tie.theirs]

@@ -92,7 +92,7 @@ def wanted(query: Query) -> Wanted:
     Raises InvalidCommand when its text is too long.
     """
     filters = _filters(query.category, query.city)
-    runs = _runs(checked(query).text)
+    runs = _runs(bounded(query).text)
     if query.text and not runs:
         return ()
     tokens = tuple(dict.fromkeys(token for run in runs for token in _asked(run)))
@@ -101,14 +101,14 @@ def wanted(query: Query) -> Wanted:
 
 def mistyped(query: Query) -> tuple[str, ...]:
     """The words of the query for which similar ones are worth a look."""
-    words = (run.text for run in _runs(checked(query).text) if not run.is_han)
+    words = (run.text for run in _runs(bounded(query).text) if not run.is_han)
     return tuple(word for word in dict.fromkeys(words) if len(word) >= TYPO_CHARACTERS_MIN)
 
 
 def relaxed(query: Query, similar: Mapping[str, tuple[str, ...]]) -> Wanted:
     """What may have been meant: one word replaced by a similar one, or one Chinese character left out."""
     filters = _filters(query.category, query.city)
-    runs = _runs(checked(query).text)
+    runs = _runs(bounded(query).text)
     found: dict[tuple[str, ...], None] = {}
     for place, run in enumerate(runs):
         rest = [token for other in (*runs[:place], *runs[place + 1 :]) for token in _asked(other)]
@@ -118,7 +118,7 @@ def relaxed(query: Query, similar: Mapping[str, tuple[str, ...]]) -> Wanted:
     return tuple(found)[:ALTERNATIVES_MAX]
 
 
-def checked(query: Query) -> Query:
+def bounded(query: Query) -> Query:
     """The same query. Raises InvalidCommand when it is longer than anybody types."""
     for field in Query.__struct_fields__:
         size = len(getattr(query, field))

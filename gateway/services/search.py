@@ -8,7 +8,7 @@ from msgspec import Struct
 from actors.domain.catalog.recent import RECENT, Command, Favour, Unfavour
 from actors.entity import Ref
 from actors.errors import InvalidCommand
-from actors.projections.search import Listed, Query, checked, metres
+from actors.projections.search import Listed, Query, bounded, metres
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway.answering import Context
@@ -58,7 +58,7 @@ class SearchService(TypedService, search_pb2_grpc.SearchServiceServicer):
         """By name, category and city."""
 
         async def work(steps: Steps) -> pb.FoundPrograms:
-            query = checked(Query(request.text, request.category, request.city))
+            query = bounded(Query(request.text, request.category, request.city))
             hits_max = _hits(request.hits_max)
             return _found(await self._finder.ask(lambda programs: programs.search(query, hits_max), steps.left_s))
 
@@ -78,7 +78,7 @@ class SearchService(TypedService, search_pb2_grpc.SearchServiceServicer):
         """By name, part by part."""
 
         async def work(steps: Steps) -> pb.FoundPrograms:
-            after, hits_max = checked(Query(request.after)).text, _hits(request.hits_max)
+            after, hits_max = bounded(Query(request.after)).text, _hits(request.hits_max)
             return _found(await self._finder.ask(lambda programs: programs.listed(after, hits_max), steps.left_s))
 
         return await self.answer(context, "ListPrograms", _about("programs", request.after), "", work)

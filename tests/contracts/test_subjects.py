@@ -47,15 +47,15 @@ class SubjectsContract(ABC):
         assert subjects.find("ann") == subjects.find("never-made") == b""
 
     def test_the_word_grows_with_what_is_destroyed_and_with_nothing_else(self, subjects: Subjects) -> None:
-        assert subjects.word() == 0
+        assert subjects.destroyed_count() == 0
         subjects.make(["ann", "bob"])
-        assert subjects.word() == 0
+        assert subjects.destroyed_count() == 0
         subjects.destroy(["ann"], 1)
-        assert subjects.word() == 1
+        assert subjects.destroyed_count() == 1
         subjects.destroy(["ann"], 2)
-        assert subjects.word() == 1
+        assert subjects.destroyed_count() == 1
         subjects.destroy(["ann", "bob", "cat"], 3)
-        assert subjects.word() == 3
+        assert subjects.destroyed_count() == 3
 
     def test_what_was_destroyed_is_known_by_its_first_time(self, subjects: Subjects) -> None:
         subjects.destroy(["ann"], 10)
@@ -104,9 +104,9 @@ class TestFileSubjects(SubjectsContract):
         first, second = FileSubjects(tmp_path), FileSubjects(tmp_path)
         first.make(["ann"])
         assert second.find("ann") == first.find("ann")
-        assert (first.word(), second.word()) == (0, 0)
+        assert (first.destroyed_count(), second.destroyed_count()) == (0, 0)
         second.destroy(["ann"], 1)
-        assert (first.word(), second.word()) == (1, 1)
+        assert (first.destroyed_count(), second.destroyed_count()) == (1, 1)
         assert first.find("ann") == b""
 
     def test_to_look_for_those_of_nobody_makes_no_file(self, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ class Owned(Counting):
         return Answer(1, partition, 1, 0, msgspec.json.encode(found), 7)
 
 
-class Street:
+class Crossing:
     """Every typed service behind its gatekeeper, with a key that signs for anybody."""
 
     def __init__(self, now_ms: int) -> None:
@@ -231,7 +231,7 @@ def play(seed: int, wanted: int, now_ms: int) -> Tally:
 
 
 async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
-    street, methods = Street(now_ms), tuple(typed_methods())
+    street, methods = Crossing(now_ms), tuple(typed_methods())
     asked, permitted = dict.fromkeys(methods, 0), 0
     texts: set[tuple[str, str]] = set()
     findings: list[str] = []

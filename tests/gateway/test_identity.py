@@ -80,9 +80,9 @@ def test_whoever_signs_in_is_one_person_in_each_program_and_another_in_every_oth
     async def act(city: City) -> None:
         ann, again, bob = [await city.signs_in(name) for name in ("ann", "ann", "bob")]
         in_bike = [await city.exchange(await city.code(person)) for person in (ann, again, bob)]
-        in_shop = await city.exchange(await city.code(ann, "shop"), "shop")
+        in_cafe = await city.exchange(await city.code(ann, "shop"), "shop")
         assert in_bike[0].openid == in_bike[1].openid
-        assert len({in_bike[0].openid, in_bike[2].openid, in_shop.openid}) == 3
+        assert len({in_bike[0].openid, in_bike[2].openid, in_cafe.openid}) == 3
         token = (await city.stub.GetPersonToken(pb.GetPersonTokenRequest(program="bike"), metadata=ann)).token
         assert city.verifier.verify(token, wall_ms()).principal.caller == f"person/bike/{in_bike[0].openid}"
 

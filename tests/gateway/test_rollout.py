@@ -16,9 +16,9 @@ from actors.projections.owed import TABLE
 from actors.shares import bucket_of
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import program_pb2, ways_pb2, ways_pb2_grpc
+from tests.gateway.cafe import Cafe, in_cafe, version
 from tests.gateway.packing import PROGRAM, archive_of
 from tests.gateway.scene import CLUSTER, Scene, play, reason_of, refused, request
-from tests.gateway.shop import Shop, in_shop, version
 
 HALF = 5_000
 KEYS = [f"p{n}" for n in range(24)]
@@ -37,64 +37,64 @@ def switches(scene: Scene) -> list[tuple[int, int]]:
 
 
 def test_a_released_package_is_called_described_and_scanned_and_before_it_there_is_nothing() -> None:
-    async def act(shop: Shop) -> None:
+    async def act(cafe: Cafe) -> None:
         call = request("programs/cafe/counters/a", "cafe.add", count=2)
-        code, status = await refused(shop.program.Invoke(call))
+        code, status = await refused(cafe.program.Invoke(call))
         assert (code, reason_of(status)) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_KIND")
-        await shop.release(1)
-        assert [await shop.add("a", count=2), await shop.add("a", count=3)] == [(1, 2), (1, 5)]
+        await cafe.release(1)
+        assert [await cafe.add("a", count=2), await cafe.add("a", count=3)] == [(1, 2), (1, 5)]
         query = program_pb2.QueryRequest(entity="programs/cafe/counters/a", view="counter")
-        assert msgspec.json.decode((await shop.program.Query(query)).payload) == {"total": 5}
-        described = await shop.program.Describe(program_pb2.DescribeRequest(program="cafe"))
+        assert msgspec.json.decode((await cafe.program.Query(query)).payload) == {"total": 5}
+        described = await cafe.program.Describe(program_pb2.DescribeRequest(program="cafe"))
         assert "cafe.counter" in msgspec.json.decode(described.description)
-        ways: Any = ways_pb2_grpc.WaysServiceStub(shop.scene.channels[-1])
+        ways: Any = ways_pb2_grpc.WaysServiceStub(cafe.scene.channels[-1])
         minted = await ways.MintCode(ways_pb2.MintCodeRequest(program="cafe", page="pages/counter/index"))
         assert (await ways.ResolveCode(ways_pb2.ResolveCodeRequest(text=minted.text))).program == "cafe"
 
-    in_shop(act, is_followed=True)
+    in_cafe(act, is_followed=True)
 
 
 def test_old_and_new_decide_side_by_side_and_a_key_keeps_its_version_while_the_part_grows() -> None:
-    async def act(shop: Shop) -> None:
-        await shop.release(1)
-        assert [await shop.add(key) for key in KEYS] == [(1, 1)] * len(KEYS)
+    async def act(cafe: Cafe) -> None:
+        await cafe.release(1)
+        assert [await cafe.add(key) for key in KEYS] == [(1, 1)] * len(KEYS)
         noted = PROGRAM.replace("STEP = 1", "STEP = 2").replace("count: int = 1", 'count: int = 1\n    note: str = ""')
-        await shop.approve(2, noted)
-        await shop.stub.SetGray(pb.SetGrayRequest(program="cafe", code=2, gray=pb.Gray(share=HALF)))
-        await shop.until(lambda found: found.decides == 2)
+        await cafe.approve(2, noted)
+        await cafe.stub.SetGray(pb.SetGrayRequest(program="cafe", code=2, gray=pb.Gray(share=HALF)))
+        await cafe.until(lambda found: found.decides == 2)
         new = [key for key in KEYS if bucket_of("cafe", 2, key) < HALF]
         assert 0 < len(new) < len(KEYS), "both versions are called"
-        steps = {key: [await shop.add(key) for _ in range(2)] for key in KEYS}
+        steps = {key: [await cafe.add(key) for _ in range(2)] for key in KEYS}
         assert steps == {key: [(2, 3), (2, 5)] if key in new else [(1, 2), (1, 3)] for key in KEYS}
         for key in KEYS:
-            shown = await shop.stub.GetShown(pb.GetShownRequest(program="cafe", openid=key))
+            shown = await cafe.stub.GetShown(pb.GetShownRequest(program="cafe", openid=key))
             assert shown.code == (2 if key in new else 1), "what a person sees is what decides"
-        assert (await shop.add(new[0], note="so"))[0] == 2
+        assert (await cafe.add(new[0], note="so"))[0] == 2
         old = next(key for key in KEYS if key not in new)
         call = request(f"programs/cafe/counters/{old}", "cafe.add", note="so")
-        code, status = await refused(shop.program.Invoke(call))
+        code, status = await refused(cafe.program.Invoke(call))
         assert (code, reason_of(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_COMMAND")
-        await shop.stub.ReleaseVersion(version(2))
-        while (await shop.add(old))[0] == 1:
+        await cafe.stub.ReleaseVersion(version(2))
+        while (await cafe.add(old))[0] == 1:
             pass
-        assert {(await shop.add(key))[0] for key in KEYS} == {2}
+        assert {(await cafe.add(key))[0] for key in KEYS} == {2}
 
-    in_shop(act, is_followed=True)
+    in_cafe(act, is_followed=True)
 
 
 def test_any_of_the_last_five_decides_again_after_a_rollback_with_all_that_was_there() -> None:
-    async def act(shop: Shop) -> None:
+    async def act(cafe: Cafe) -> None:
         for code in range(1, 7):
-            await shop.release(code)
-            assert (await shop.add("a"))[0] == code
+            await cafe.release(code)
+            assert (await cafe.add("a"))[0] == code
         total = sum(range(1, 7))
         for code in (5, 1, 3):
-            await shop.stub.RollBack(version(code))
-            await shop.decides(code)
+            await cafe.stub.RollBack(version(code))
+            await cafe.decides(code)
             total += code
-            assert await shop.add("a") == (code, total)
+            assert await cafe.add("a") == (code, total)
 
-    in_shop(act, is_followed=True)
+    in_cafe(act, is_followed=True)
 
 
 def test_a_package_that_a_host_cannot_load_is_taken_back_and_the_former_one_decides_on() -> None:
@@ -109,50 +109,50 @@ def test_a_package_that_a_host_cannot_load_is_taken_back_and_the_former_one_deci
             return load(hash)
 
         scene.packages = packages
-        shop = Shop(scene)
-        await shop.opens()
-        with shop.followed():
-            await shop.release(1)
-            await shop.approve(2)
-            await shop.stub.ReleaseVersion(version(2))
-            found = await shop.until(lambda found: found.trouble != "")
+        cafe = Cafe(scene)
+        await cafe.opens()
+        with cafe.followed():
+            await cafe.release(1)
+            await cafe.approve(2)
+            await cafe.stub.ReleaseVersion(version(2))
+            found = await cafe.until(lambda found: found.trouble != "")
             assert "lacks a library" in found.trouble
             assert found.decides == 1
-            assert [await shop.add(key) for key in KEYS] == [(1, 1)] * len(KEYS)
-            await shop.release(3)
-            assert (await shop.found()).trouble == ""
-            assert [await shop.add(key) for key in KEYS] == [(3, 4)] * len(KEYS)
+            assert [await cafe.add(key) for key in KEYS] == [(1, 1)] * len(KEYS)
+            await cafe.release(3)
+            assert (await cafe.found()).trouble == ""
+            assert [await cafe.add(key) for key in KEYS] == [(3, 4)] * len(KEYS)
 
     play(run)
 
 
 def test_a_package_that_is_not_kept_any_more_comes_to_no_partition() -> None:
-    async def act(shop: Shop) -> None:
-        await shop.release(1)
-        await shop.approve(2)
-        shop.scene.objects.delete(place_of(hash_of(archive_of(2))))
-        await shop.stub.ReleaseVersion(version(2))
-        found = await shop.until(lambda found: found.trouble != "")
+    async def act(cafe: Cafe) -> None:
+        await cafe.release(1)
+        await cafe.approve(2)
+        cafe.scene.objects.delete(place_of(hash_of(archive_of(2))))
+        await cafe.stub.ReleaseVersion(version(2))
+        found = await cafe.until(lambda found: found.trouble != "")
         assert found.decides == 1
-        assert 2 not in [code for _, code in switches(shop.scene)]
-        assert (await shop.add("a"))[0] == 1
+        assert 2 not in [code for _, code in switches(cafe.scene)]
+        assert (await cafe.add("a"))[0] == 1
 
-    in_shop(act, is_followed=True)
+    in_cafe(act, is_followed=True)
 
 
 def test_a_follower_and_a_gateway_that_begin_later_know_what_decides_and_do_nothing_again() -> None:
     async def run(scene: Scene) -> None:
-        shop = Shop(scene)
-        await shop.opens()
-        with shop.followed():
-            await shop.release(1)
-            await shop.release(2)
+        cafe = Cafe(scene)
+        await cafe.opens()
+        with cafe.followed():
+            await cafe.release(1)
+            await cafe.release(2)
         before = switches(scene)
         assert before == [(partition, code) for partition in range(CLUSTER.partitions) for code in (1, 2)]
-        with shop.followed():
-            shop.program = scene.stub(await scene.gateway())
-            assert (await shop.add("a"))[0] == 2, "what is there is never said not to be"
-            await shop.release(3)
+        with cafe.followed():
+            cafe.program = scene.stub(await scene.gateway())
+            assert (await cafe.add("a"))[0] == 2, "what is there is never said not to be"
+            await cafe.release(3)
         assert switches(scene) == sorted([*before, *((partition, 3) for partition in range(CLUSTER.partitions))])
 
     play(run)
@@ -166,27 +166,27 @@ HALVES = (
 
 
 def test_a_state_that_the_version_gone_back_to_does_not_read_is_refused_alone_until_the_other_is_back() -> None:
-    async def act(shop: Shop) -> None:
-        await shop.release(1)
-        await shop.release(2, HALVES)
-        assert (await shop.add("a"))[1] == 1.5
-        await shop.stub.RollBack(version(1))
-        await shop.decides(1)
+    async def act(cafe: Cafe) -> None:
+        await cafe.release(1)
+        await cafe.release(2, HALVES)
+        assert (await cafe.add("a"))[1] == 1.5
+        await cafe.stub.RollBack(version(1))
+        await cafe.decides(1)
         query = program_pb2.QueryRequest(entity="programs/cafe/counters/a", view="counter")
         for call in (
-            shop.program.Invoke(request("programs/cafe/counters/a", "cafe.add")),
-            shop.program.Query(query),
+            cafe.program.Invoke(request("programs/cafe/counters/a", "cafe.add")),
+            cafe.program.Query(query),
         ):
             code, status = await refused(call)
             assert (code, reason_of(status)) == (grpc.StatusCode.INTERNAL, "STATE_UNREADABLE")
             assert "the program's team releases one that reads it" in status.message
-        assert [await shop.add(key) for key in KEYS] == [(1, 1)] * len(KEYS)
-        await shop.stub.RollBack(version(2))
-        await shop.decides(2)
-        assert (await shop.add("a"))[1] == 3
-        assert msgspec.json.decode((await shop.program.Query(query)).payload) == {"total": 3.0}
+        assert [await cafe.add(key) for key in KEYS] == [(1, 1)] * len(KEYS)
+        await cafe.stub.RollBack(version(2))
+        await cafe.decides(2)
+        assert (await cafe.add("a"))[1] == 3
+        assert msgspec.json.decode((await cafe.program.Query(query)).payload) == {"total": 3.0}
 
-    in_shop(act, is_followed=True)
+    in_cafe(act, is_followed=True)
 
 
 OWING = (
@@ -203,13 +203,13 @@ OWING = (
 
 def test_what_a_program_owes_that_came_only_as_a_package_is_known() -> None:
     async def run(scene: Scene) -> None:
-        shop = Shop(scene)
-        await shop.opens()
-        with shop.followed() as rows:
-            await shop.release(1, OWING)
-            await shop.add("a", count=3)
+        cafe = Cafe(scene)
+        await cafe.opens()
+        with cafe.followed() as rows:
+            await cafe.release(1, OWING)
+            await cafe.add("a", count=3)
             while not (debts := rows.find(TABLE, {}, 9)):
-                await shop.found()
+                await cafe.found()
         assert [debt[:5] for debt in debts] == [("cafe.counter/a r", "cafe.counter/a", 3, "CNY", "m1")]
 
     play(run)
@@ -217,10 +217,10 @@ def test_what_a_program_owes_that_came_only_as_a_package_is_known() -> None:
 
 @pytest.mark.parametrize("name", ["identity", "catalog", "programs"])
 def test_the_platforms_own_names_are_not_for_packages(name: str) -> None:
-    async def act(shop: Shop) -> None:
+    async def act(cafe: Cafe) -> None:
         register = pb.RegisterProgramRequest(account="acme", program=name, title="x", category="x")
-        await shop.stub.RegisterProgram(register)
-        code, status = await refused(shop.upload(archive_of(1, app_id=name), program=name))
+        await cafe.stub.RegisterProgram(register)
+        code, status = await refused(cafe.upload(archive_of(1, app_id=name), program=name))
         assert (code, reason_of(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "PROGRAM_NAME")
 
-    in_shop(act)
+    in_cafe(act)

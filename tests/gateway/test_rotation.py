@@ -79,7 +79,7 @@ def test_what_is_new_follows_from_the_new_root_key_alone() -> None:
         in_bike = await city.exchange(await city.code(ann))
         city.keys.rotate_root(wall_ms())
         code = await city.code(ann, "shop")
-        in_shop = await city.exchange(code, "shop")
+        in_cafe = await city.exchange(code, "shop")
         renew = credentials_pb2.CredentialRequest(credential="server/bike", request_id=new_id())
         credentials: Any = credentials_pb2_grpc.CredentialServiceStub(city.scene.channels[-1])
         secret = (await credentials.RenewSecret(renew, metadata=city.by("operator/op"))).secret
@@ -90,8 +90,8 @@ def test_what_is_new_follows_from_the_new_root_key_alone() -> None:
         fresh = Derived(city.keys)
         login = fresh.shown(code)
         assert login is not None
-        assert (login.program, fresh.version("shop", in_shop.openid, in_shop.session)) == ("shop", 1)
-        assert fresh.openid("shop", login.person) == in_shop.openid
+        assert (login.program, fresh.version("shop", in_cafe.openid, in_cafe.session)) == ("shop", 1)
+        assert fresh.openid("shop", login.person) == in_cafe.openid
         assert fresh.openid("bike", login.person) != in_bike.openid
         assert fresh.secret_number(secret) == ("server/bike", 1)
         assert fresh.version("bike", in_bike.openid, in_bike.session) is None

@@ -117,7 +117,7 @@ def test_tokens_are_words_for_an_index_and_no_text_reaches_a_filter(text: str, c
 @pytest.mark.parametrize("field", ["text", "category", "city"])
 def test_what_nobody_types_is_refused(field: str) -> None:
     longest = Query(**{field: "咖" * 64})
-    assert search.checked(longest) is longest
+    assert search.bounded(longest) is longest
     for size in (65, 10_240):
         with pytest.raises(InvalidCommand, match=f"{size:,} characters") as refused:
             search.wanted(Query(**{field: "咖" * size}))

@@ -102,8 +102,7 @@ def decide(box: Box, command: Command, ctx: Context) -> Decision[Event]:
 
 
 def _put(box: Box, put: Put, ctx: Context) -> Decision[Event]:
-    if ctx.sender not in (f"{kind}/{ctx.entity_id}" for kind in _SENDERS):
-        raise Reject("not_for_clients")
+    ctx.only_from(_SENDERS, ctx.entity_id)
     made = WasPut(box.put + 1, put.message, ctx.now_ms, ctx.now_ms + put.unheard_ms)
     push = Push(made.cursor, payload_of(put.message))
     timer = () if box.kept else (_look_at(made.until_ms),)

@@ -25,7 +25,7 @@ from tests.gateway.scene import CLUSTER, PROCESS, TOKEN, Scene, play, request, r
 LOOKS_MAX = 20_000
 
 
-class Shop:
+class Cafe:
     """A gateway, an account with a key, and its program `cafe`, which has no version yet."""
 
     def __init__(self, scene: Scene) -> None:
@@ -133,19 +133,19 @@ def states(found: Any) -> dict[int, str]:
     return {one.code: one.state for one in found.versions}
 
 
-def in_shop(act: Callable[[Shop], Awaitable[None]], *, is_keyed: bool = True, is_followed: bool = False) -> None:
-    """Run this in a shop; with a follower, if it is to be called."""
+def in_cafe(act: Callable[[Cafe], Awaitable[None]], *, is_keyed: bool = True, is_followed: bool = False) -> None:
+    """Run this in a café; with a follower, if it is to be called."""
 
     async def run(scene: Scene) -> None:
-        shop = Shop(scene)
-        await shop.opens(is_keyed=is_keyed)
+        cafe = Cafe(scene)
+        await cafe.opens(is_keyed=is_keyed)
         if not is_followed:
-            await act(shop)
+            await act(cafe)
             return
-        following = shop.followed()
+        following = cafe.followed()
         await asyncio.to_thread(following.__enter__)
         try:
-            await act(shop)
+            await act(cafe)
         finally:
             await asyncio.to_thread(following.__exit__, None, None, None)
 
