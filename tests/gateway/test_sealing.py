@@ -208,20 +208,21 @@ def test_calls_of_a_stream_are_sealed_in_their_order_and_their_answers_opened() 
             for n in range(20)
             for what, said in (("taxi.ask", asked[n]), ("taxi.cancel", b"{}"))
         ]
-        calls.append(pb.InvokeRequest(entity="programs/taxi/rides/~/1", command="taxi.ask", payload=calls[0].payload))
+        calls.append(pb.InvokeRequest(entity="programs/taxi/rides/p0/2", command="taxi.ask", payload=calls[0].payload))
         calls[-1].request_id = new_id()
 
         async def once() -> Any:
             yield pb.InvokeBatch(calls=calls)
 
         states: dict[str, Any] = {}
-        refusals: dict[str, int] = {}
+        refusals: dict[str, str] = {}
         async for batch in town.stub.InvokeStream(once(), metadata=town.by("operator/op")):
             for result in batch.results:
                 states[result.request_id] = result.response.payload
                 if result.HasField("error"):
-                    refusals[result.request_id] = result.error.code
+                    refusals[result.request_id] = str(result.error)
         said = [msgspec.json.decode(states[call.request_id] or b"null") for call in calls]
+        assert not refusals, refusals
         assert said == [{"state": "asked"}, {"state": "cancelled"}] * 20 + [{"state": "asked"}]
         assert not refusals
         assert PLACE.encode() not in town.bytes_on_log()

@@ -8,6 +8,7 @@ import pytest
 from actors.errors import SetupError
 from loadtests.habits import DAYS, JOURNEYS, Habits
 from loadtests.population import WORLD_2020, Population, of_size
+from loadtests.journeys.play import PLAYS
 from loadtests.wholeday import simulate as wholeday
 from loadtests.wholeday.command import tables
 from loadtests.wholeday.footprint import LATER, footprint
@@ -81,7 +82,11 @@ def test_partitions_are_evenly_busy_and_the_hottest_is_named() -> None:
 def test_an_opening_comes_to_the_calls_of_its_journey() -> None:
     made = footprint()
     calls = made.of_opening()
-    for journey, kind in (("browse", "open"), ("buy", "buy"), ("play", "finish a game"), ("return", "give back")):
+    game = calls[JOURNEYS.index("play")]
+    begun, ended = (game[:, made.kinds.index(kind)] for kind in ("start a game", "finish a game"))
+    assert begun == pytest.approx(ended)
+    assert begun == pytest.approx(PLAYS, abs=0.1)
+    for journey, kind in (("browse", "open"), ("buy", "buy"), ("return", "give back")):
         assert calls[JOURNEYS.index(journey), :, made.kinds.index(kind)] == pytest.approx(1.0), journey
     turned = calls[0, 4, made.kinds.index("page")]
     assert turned == pytest.approx(4.0)  # five pages: the first comes with the opening
