@@ -7,8 +7,8 @@ import pytest
 
 from actors.errors import SetupError
 from loadtests.habits import DAYS, JOURNEYS, Habits
-from loadtests.population import WORLD_2020, Population, of_size
 from loadtests.journeys.play import PLAYS
+from loadtests.population import WORLD_2020, Population, of_size
 from loadtests.wholeday import simulate as wholeday
 from loadtests.wholeday.command import tables
 from loadtests.wholeday.footprint import LATER, footprint
