@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import Reject
+from actors.domain.counting import DAY_MS
 from actors.domain.identity import link as k
 from actors.domain.identity.link import (
     IDENTITY,
@@ -111,7 +112,7 @@ def test_codes_are_bounded_by_the_minute_and_by_how_many_are_open() -> None:
 
 def test_what_is_remembered_of_codes_is_bounded_and_one_that_is_open_is_never_forgotten() -> None:
     scenario = link()
-    scenario.when(IssueCode(k.DAY_MS, 100, 16))
+    scenario.when(IssueCode(DAY_MS, 100, 16))
     for n in range(2, 2 * KEPT_MAX):
         scenario.when(ISSUE, now_ms=NOW_MS + 1_000 * n)
         scenario.when(redeem(n))

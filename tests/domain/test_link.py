@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Reject
+from actors.domain.counting import DAY_MS
 from actors.domain.ways.link import (
-    DAY_MS,
     LINK,
     SCENE_BYTES_MAX,
     Bound,

@@ -5,8 +5,8 @@ from typing import Any
 
 import grpc
 
-from actors.adapters.errands import tell
 from actors.adapters.memory_keys import MemoryKeys
+from actors.adapters.telling import tell
 from actors.domain.developer import ACCOUNT, Resume, Suspend
 from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2 as pb
