@@ -56,6 +56,8 @@ Purpose: TypeAlias = Slice | Fence | None
 """What a frame was for: an outbox lane, our epoch, or timers and checks, of which others come if they are lost."""
 
 APPLYING, ANSWERING = 1, 2
+NEEDS = (NeedState, NeedPackage)
+"""What a record that cannot be applied yet comes to. A union would be made, and taken apart, for each record."""
 
 
 class Home(NamedTuple):
@@ -304,7 +306,7 @@ class Ownership:
                 raise Corrupt(self.stop_at.why, position=str(position))
             progress[2], progress[3] = index, APPLYING
             result = partition.apply(position, records[index])
-            if isinstance(result, NeedState | NeedPackage):
+            if isinstance(result, NEEDS):
                 self._index = index
                 return result
             actions += result

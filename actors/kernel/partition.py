@@ -263,15 +263,16 @@ class Partition:
 
     def _invoke(self, position: Position, record: Invoke) -> Sequence[Action] | NeedState:
         request_id, caller = record.request_id, record.caller
-        key, made_ms = layout.window_key(request_id, caller), layout.made_ms(request_id)
-        entry = self._find(key, made_ms)
+        key, made_ms, window = layout.window_key(request_id, caller), layout.made_ms(request_id), self.window
+        # Most are newer than all that the store may hold alone: of these memory tells.
+        entry = window.recent(key) if made_ms > window.recent_from_ms else self._find(key, made_ms)
         if isinstance(entry, NeedState):
             return entry
         body = body_sum(record)
         producer = self._frame.producer
         if entry is not None:
             return [_remembered(entry, body, producer, caller, request_id, duplicate=True)]
-        if self.window.too_old(made_ms):
+        if window.too_old(made_ms):
             return [self._reply(position, record, *_TOO_OLD)]
         outcome = self._decide(position, Task(record.entity, record.command, "", True), caller)
         if isinstance(outcome, NeedState):
@@ -288,7 +289,7 @@ class Partition:
             self._commit(position, outcome, actions)
         entry_ms = self.meta.now_ms if made_ms < 0 else made_ms
         entry = Entry(entry_ms, body, position.offset, position.index, reply.code, reply.payload)
-        self.window.add(key, entry, self._changes, timeless=made_ms < 0)
+        window.add(key, entry, self._changes, timeless=made_ms < 0)
         return actions
 
     def _find(self, key: bytes, made_ms: int) -> Entry | NeedState | None:
