@@ -62,12 +62,13 @@ class Catalogue:
                 raise DeadlineExceeded(message, outcome="NOT_APPENDED") from None
 
     async def _ask(self, program: str) -> None:
-        asked_at, until_ms = time.monotonic(), steady_ms() + self._ask_ms_max
+        until_ms = steady_ms() + self._ask_ms_max
         name = await self._look(NAME.at(program), "name", Name, until_ms)
         listed = None
         if name.state == "kept":
             listed = await self._look(PROGRAM.at(f"{name.account}/{program}"), "program", Program, until_ms)
-        self._listed[program] = _Listed(asked_at, listed)
+        # Counted from the answer: where answers take a second, a stream would otherwise wait for one at every message.
+        self._listed[program] = _Listed(time.monotonic(), listed)
 
     def _asked(self, program: str, asking: "asyncio.Task[None]") -> None:
         """Whoever waits has been told, also why nothing is known; nobody may have waited."""

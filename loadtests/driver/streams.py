@@ -25,8 +25,8 @@ from loadtests.driver.engine import GIVE_UP_S, Engine, Flight
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
 BATCH = 1_000
-BUSY, GATHER_S = 500, 0.03
-"""So many calls on their way over one stream, and those to come are gathered for so long."""
+BUSY, GATHER_S, GATHER_S_MAX = 500, 0.03, 0.5
+"""Where more than so many calls are on their way over one stream, those to come are gathered, the longer the more."""
 CONNECTIONS = 4
 """For what goes one by one: a gateway takes a hundred at a time over one."""
 OPTIONS = [
@@ -245,8 +245,9 @@ class _Lane:
                 for flight in some:
                     self._flying[flight.name] = flight
                 await call.write(batch)
-                if len(self._flying) > BUSY:
-                    await asyncio.sleep(GATHER_S)  # a platform that is behind gets fewer and larger messages
+                behind = len(self._flying) / BUSY
+                if behind > 1:  # a platform that is behind gets fewer and larger messages
+                    await asyncio.sleep(min(GATHER_S * behind, GATHER_S_MAX))
 
     async def _read(self, call: Any) -> None:
         flying, value, wire = self._flying, self._value, self._wire
