@@ -75,6 +75,10 @@ class Remote:
         """One of the ledger's files."""
         return (Path(self._folder.name) / name).read_bytes()
 
+    async def leave(self) -> None:
+        """Nothing of the run stays over there."""
+        self._folder.cleanup()
+
     def _say(self, report: Report) -> None:
         self._said.append(_encode(report))
 
@@ -139,6 +143,7 @@ class FarChild:
                 case Done() as done:
                     for name in done.ledger:
                         (self._folder / name).write_bytes(await self._actor.ledger.remote(name))
+                    await self._actor.leave.remote()
                     return done
                 case Failed(why):
                     return f"generator {self._part}: {why}"
