@@ -33,8 +33,8 @@ PARTITIONS = 16
 PERSONS = {"browse": 6_000, "play": 10_000, "hire": 8_000, "return": 10_000}
 PAGES = {"browse": 13}
 """Enough of them that a page has to go for the next one."""
-ASKED = 1_200
-UNARY = 3_000
+ASKED = 400
+UNARY = 1_500
 THIN_ROUNDS = 400
 ACCOUNTS = 20_000
 REPLAYED = 60_000
