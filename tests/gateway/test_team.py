@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
+from msgspec import msgpack
+from uuid_utils import uuid7
 
 from actors.adapters.memory_keys import MemoryKeys
-from actors.adapters.telling import tell
 from actors.domain.developer import ACCOUNT, Resume, Suspend
+from actors.kernel.record import Invoke, Slice, encode_frame, encode_record
+from actors.kernel.routing import partition_of
 from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
@@ -142,7 +145,9 @@ def test_nobody_of_a_suspended_accounts_team_may_do_anything_until_it_goes_on() 
         cafe, account = pb.GetProgramRequest(program="cafe"), pb.GetAccountRequest(account="acme")
 
         async def becomes(state: str, command: Suspend | Resume) -> None:
-            tell(office.scene.log, CLUSTER, [(ACCOUNT.at("acme"), command)])
+            slice_ = Slice(CLUSTER.commands_topic, partition_of("acme", CLUSTER.partitions, CLUSTER.groups))
+            said = Invoke(str(ACCOUNT.at("acme")), msgpack.encode(command), uuid7().bytes, "operator/op")
+            office.scene.log.append(slice_, encode_frame(*slice_, "operator", 0, "", [encode_record(said)])).result()
             while (await office.asks("operator/op", "GetAccount", account)).state != state:
                 pass
 
