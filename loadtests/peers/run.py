@@ -19,6 +19,7 @@ from loadtests.peers.table import Standing, medians
 
 PREFIX = "hutong-peers-"
 LOOK_S = 0.5
+REASON_MAX = 200
 FAILURES = (PlatformError, NoAnswer, OSError, subprocess.SubprocessError)
 
 
@@ -76,7 +77,7 @@ class Found:
                 try:
                     self._turn(contestant, effort, kill=round_ == 0, tell=tell)
                 except FAILURES as error:
-                    self.left_out[contestant.name] = str(error)
+                    self.left_out[contestant.name] = " ".join(str(error).split())[:REASON_MAX]
                     tell(f"{contestant.name} is LEFT OUT: {error}")
         self.whole = True
 

@@ -226,6 +226,9 @@ def test_what_is_cut_short_says_so_first(one: Contestant, monkeypatch: pytest.Mo
     said, report = told(found, Effort(), "bash infra/peers.sh", 60.0)
     assert not found.whole
     assert said.startswith("CUT SHORT")
+    assert "BUSY" not in said
+    found.busy_percent.append(90.0)
+    assert "THE MACHINE WAS BUSY: no figure of this counts" in told(found, Effort(), "bash infra/peers.sh", 60.0)[0]
     assert "LEFT OUT: One: its turn never came" in said
     assert json.loads(report)["whole"] is False
 
