@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel.layout import made_ms
-from actors.steps import STEPS_MAX, step_id
+from actors.steps import CALL_STEPS_MAX, step_id
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
 from tests.gateway.scene import CLUSTER, Scene, detail, new_id, play, reason_of, refused
@@ -35,10 +35,10 @@ def _gray(**rule: Any) -> pb.SetGrayRequest:
 
 @given(st.binary(min_size=16, max_size=16))
 def test_the_steps_of_a_call_have_ids_of_their_own_that_keep_its_time_and_version(request_id: bytes) -> None:
-    made = [step_id(request_id, n) for n in range(STEPS_MAX)]
+    made = [step_id(request_id, n) for n in range(CALL_STEPS_MAX)]
     assert made[0] == request_id
-    assert len(set(made)) == STEPS_MAX
-    assert made == [step_id(request_id, n) for n in range(STEPS_MAX)]
+    assert len(set(made)) == CALL_STEPS_MAX
+    assert made == [step_id(request_id, n) for n in range(CALL_STEPS_MAX)]
     assert {made_ms(one) for one in made} == {made_ms(request_id)}
     assert {(one[6] >> 4, one[8] >> 6) for one in made} == {(request_id[6] >> 4, request_id[8] >> 6)}
 

@@ -10,7 +10,7 @@ TOLD_EVERY = 500
 
 def paid(account: dict[str, Any] | None, payment: dict[str, Any]) -> dict[str, Any] | None:
     """The account after the payment; None if it was made before."""
-    ids = account["ids"] if account else []
+    ids: list[str] = account["ids"] if account else []
     if payment["id"] in ids:
         return None
     return {
