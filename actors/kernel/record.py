@@ -179,7 +179,7 @@ def _asked(command: bytes) -> bytes:
     try:
         fields = _decode_fields(command)
         filled = _decode_names(fields[FILLED])
-    except (msgspec.DecodeError, KeyError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
         return command
     return _encoder.encode({name: value for name, value in fields.items() if name not in filled})
 

@@ -50,7 +50,7 @@ def test_every_setting_that_a_service_puts_into_a_command_is_among_those_that_tr
     trees = [ast.parse(path.read_text()) for path in Path(services.__path__[0]).glob("*.py")]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     given = {name for call in calls if ast.unparse(call.func).rpartition(".")[2][:1].isupper() for name in _read(call)}
-    assert given - {"oidc_issuer", "oidc_audience"} <= set(TRAVELS)
+    assert given - {"oidc_issuer", "oidc_audience", "deadline_ms_default"} <= set(TRAVELS)
     assert len(given) > 10
     assert set(TRAVELS) <= set(ProcessSettings.__struct_fields__)
 

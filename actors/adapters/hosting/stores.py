@@ -66,12 +66,11 @@ class Opener:
 
     def open(self, partition: int) -> Opened:
         """The newest usable store. Raises Corrupt when nothing reaches back to the log's start, or the log is short."""
-        slice_ = Slice(self._topic, partition)
-        span = self._log.spans([slice_])[slice_]
         topic_id = self._log.topic_id(self._topic)
         for store in self._kept(partition):
             opened = _read(store, partition, topic_id)
             watermark = opened.meta.watermark if opened.meta else -1
+            span = self._span(partition)
             if watermark >= span.end:
                 store.close()
                 raise Corrupt(
@@ -81,7 +80,14 @@ class Opener:
             if watermark >= span.start or (span.start == 0 and watermark < 0):
                 return opened
             store.close()
-        return self._restored(partition, span, topic_id)
+        return self._restored(partition, topic_id)
+
+    def _span(self, partition: int) -> Span:
+        """What the log holds now, to be asked for after what it is compared with is in hand: until a store is ours, its
+        former owner goes on, and a snapshot may come from whoever served since; the log's end only grows.
+        """
+        slice_ = Slice(self._topic, partition)
+        return self._log.spans([slice_])[slice_]
 
     def _kept(self, partition: int) -> "list[Store]":
         home = self._folder / f"{partition:04}"
@@ -118,7 +124,7 @@ class Opener:
                 shutil.move(folder, folder.with_name(f".corrupt-{folder.name}"))
                 return None
 
-    def _restored(self, partition: int, span: Span, topic_id: str) -> Opened:
+    def _restored(self, partition: int, topic_id: str) -> Opened:
         home = self._folder / f"{partition:04}"
         target = home / self._life
         for manifest in snapshots.newest(self._objects, partition, unreadable=self._damaged):
@@ -126,6 +132,7 @@ class Opener:
             if manifest.info.topic_id != topic_id:
                 self._damaged(_of_another_topic(manifest, topic_id))
                 continue
+            span = self._span(partition)
             if watermark < span.start:
                 continue  # trimmed away beneath it
             if watermark >= span.end:
@@ -143,6 +150,7 @@ class Opener:
                 self._damaged(damage)
             except NotFound:
                 continue  # pruned since it was listed
+        span = self._span(partition)
         if span.start > 0:
             raise Corrupt(
                 f"the log begins at offset {span.start}, and no store or snapshot reaches back to it",
