@@ -83,7 +83,9 @@ def test_what_is_new_follows_from_the_new_root_key_alone() -> None:
         renew = credentials_pb2.CredentialRequest(credential="server/bike", request_id=new_id())
         credentials: Any = credentials_pb2_grpc.CredentialServiceStub(city.scene.channels[-1])
         secret = (await credentials.RenewSecret(renew, metadata=city.by("operator/op"))).secret
-        standing = await standing_when(city, lambda standing: len(standing.links) == 2)
+        standing = await standing_when(
+            city, lambda standing: [found.kid != "" for found in standing.links.values()] == [True, True]
+        )
         kids = {link.partition("/")[0]: found.kid for link, found in standing.links.items()}
         assert kids == {"bike": former, "shop": city.keys.root()[0]}
         city.keys.retire_root(former, wall_ms())
