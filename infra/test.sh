@@ -17,7 +17,7 @@ for tool in go strace; do
     fi
 done
 
-pytest -m "" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 "$@"
+pytest -m "" -n 2 --dist loadfile --durations=15 "$@"
 if [ $# -eq 0 ]; then
     python -m tests.proof --quick
 fi

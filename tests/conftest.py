@@ -11,14 +11,6 @@ from infra.kafka.broker import Cluster, start
 settings.register_profile("hutong", derandomize=True, deadline=None, database=None)
 settings.load_profile("hutong")
 
-LONG = ("checks", "cluster", "kafka")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first: of two processes that share them, none is left with a long one at the end."""
-    long = {item.path for item in items if any(item.get_closest_marker(name) for name in LONG)}
-    items.sort(key=lambda item: item.path not in long)
-
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.cli.errorfile import write_errors_to
-from actors.cli.tie import end_after, end_group, tie_to_parent
+from actors.cli.tie import end_after, end_group, end_rest_of_group, tie_to_parent
 from actors.errors import PlatformError
 
 REFUSED = 3
@@ -129,6 +129,7 @@ def driver(folder: Path) -> None:
         controller.stop(drain=os.getppid() == parent)  # whoever lost its supervisor has lost the log, too
     finally:
         session.stop()
+        end_rest_of_group()  # an agent of Ray's that was not found, for one, goes on for a minute
 
 
 def _ready(**facts: object) -> None:
