@@ -207,22 +207,32 @@ async def _trouble(platform: Platform, steady: Steady, victim: Process, number: 
 
 
 async def kill_head(platform: Platform, steady: Steady, counts: Counts, seconds: float) -> None:
-    """Ray's GCS dies: calls go on, and a new session takes over beside the old one."""
+    """Ray's GCS dies: calls go on, and a new session takes over beside the old one.
+
+    What is kept of the goodput is a promise for so many `seconds`; of fewer, of the start alone, nothing is said.
+    """
     began_s = time.monotonic()
     usual = steady.goodput_per_s(began_s - CALM_S, began_s, GOOD_S)
     victim = _alive(platform, "gcs_server")[0]
     await _trouble(platform, steady, victim, signal.SIGKILL, "gcs_server")
     await asyncio.sleep(max(began_s + seconds - time.monotonic(), 0))
-    share = steady.goodput_per_s(began_s, time.monotonic() - GOOD_S, GOOD_S) / usual
+    ended_s = time.monotonic() - GOOD_S
     await steady.settled()
     pause_ms = 1_000 * steady.slowest_s(began_s)
     counts.fault("Ray's GCS killed")
-    counts.figures["gcs_goodput_share"] = min(share, counts.figures.get("gcs_goodput_share", 1.0))
+    if seconds:
+        share = steady.goodput_per_s(began_s, ended_s, GOOD_S) / usual
+        _kept(counts, share)
     counts.figures["gcs_pause_ms_max"] = max(pause_ms, counts.figures.get("gcs_pause_ms_max", 0.0))
-    if share < OTHERS_SHARE_MIN:
-        counts.short.append(f"without Ray's GCS {share:.1%} of the goodput was kept, under {OTHERS_SHARE_MIN:.0%}")
     if pause_ms > SESSION_MS_MAX:
         counts.short.append(f"a new session of Ray paused calls for {pause_ms:.0f} ms")
+
+
+def _kept(counts: Counts, share: float) -> None:
+    """How much of the goodput was kept from the GCS's death on, the new session's start included."""
+    counts.figures["gcs_goodput_share"] = min(share, counts.figures.get("gcs_goodput_share", 1.0))
+    if share < OTHERS_SHARE_MIN:
+        counts.short.append(f"without Ray's GCS {share:.1%} of the goodput was kept, under {OTHERS_SHARE_MIN:.0%}")
 
 
 async def kill_raylet(platform: Platform, steady: Steady, counts: Counts) -> None:
