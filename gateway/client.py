@@ -33,15 +33,6 @@ BACKOFF_MS_MAX = 1_000
 DEADLINE_MS = 10_000
 WINDOW = 3_200
 BATCH = 200
-_OPTIONS = [
-    ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.max_send_message_length", 64 << 20),
-    ("grpc.max_reconnect_backoff_ms", 500),
-    ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_http_proxy", 0),
-]
 
 T = TypeVar("T")
 
@@ -70,7 +61,7 @@ class Client:
         connection: grpc.aio.Channel | None = None,
     ) -> None:
         self.caller = caller or f"client-{os.urandom(8).hex()}"
-        self._channel = connection or open_channel(address, tls, _OPTIONS)
+        self._channel = connection or open_channel(address, tls)
         self._stub: Any = program_pb2_grpc.ProgramServiceStub(self._channel)
         token = os.environ.get(TOKEN, "") if token is None else token
         proof = proof_of_secret(secret) if secret else f"{SCHEME}{token}" if token else ""

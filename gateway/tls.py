@@ -6,9 +6,8 @@ Files are read when a process starts: whoever replaces a certificate starts its 
 import ipaddress
 import stat
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
 
@@ -17,6 +16,16 @@ from actors.settings import ProcessSettings
 
 if TYPE_CHECKING:  # most processes never see a certificate
     from cryptography import x509
+
+_CHANNEL = [
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", 64 << 20),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+]
 
 
 class Tls(NamedTuple):
@@ -143,10 +152,10 @@ def pinned(path: Path, cert: Path | None = None, key: Path | None = None) -> Tls
     return Tls(pem, found[0] if found else "", *own)
 
 
-def open_channel(address: str, tls: Tls | None, options: Sequence[tuple[str, Any]]) -> grpc.aio.Channel:
-    """A connection, which is made when it is first used."""
+def open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
+    """A connection to a gateway, which is made when it is first used."""
     if tls is None:
-        return grpc.aio.insecure_channel(address, options=options)
+        return grpc.aio.insecure_channel(address, options=_CHANNEL)
     credentials = grpc.ssl_channel_credentials(tls.ca, tls.key or None, tls.cert or None)
     named = [("grpc.ssl_target_name_override", tls.name)] if tls.name else []
-    return grpc.aio.secure_channel(address, credentials, options=[*options, *named])
+    return grpc.aio.secure_channel(address, credentials, options=[*_CHANNEL, *named])

@@ -29,15 +29,6 @@ BUSY, GATHER_S, GATHER_S_MAX = 500, 0.03, 0.5
 """Where more than so many calls are on their way over one stream, those to come are gathered, the longer the more."""
 CONNECTIONS = 4
 """For what goes one by one: a gateway takes a hundred at a time over one."""
-OPTIONS = [
-    ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.max_send_message_length", 64 << 20),
-    ("grpc.max_reconnect_backoff_ms", 500),
-    ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_http_proxy", 0),
-]
 DEVICE = "phone"
 REDIAL_S = 0.05
 _NOWHERE = (0, 0, 0)
@@ -80,7 +71,7 @@ class Wire:
         token = os.environ.get(TOKEN, "")
         self._metadata = ((AUTHORIZATION, f"{SCHEME}{token}"),) if token else ((CALLER, caller),)
         tls = pinned(Path(tls_cert)) if tls_cert else None
-        self._channels = [open_channel(address, tls, OPTIONS) for _ in range(CONNECTIONS)]
+        self._channels = [open_channel(address, tls) for _ in range(CONNECTIONS)]
         self._turn = 0
         self._stubs: dict[tuple[int, str], Any] = {}
         self._asking: set[asyncio.Task[None]] = set()
