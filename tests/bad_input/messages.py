@@ -181,8 +181,12 @@ class Answering:
         found = self._rules.of(record.entity)
         assert found is not None
         found[0].decode_command(record.command)
-        reply = Reply(self.name, call.key[0], record.request_id, 0, b"{}", 7, 0, False)
+        reply = Reply(self.name, call.key[0], record.request_id, 0, self.replied(record.entity), 7, 0, False)
         asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
+
+    def replied(self, _entity: str, /) -> bytes:
+        """What an entity says to a command."""
+        return b"{}"
 
     async def read(self, partition: int, entity: str, view: str, args: bytes, key: Any, until_ms: int) -> Reply:
         """Answer a question that would go through the log."""
@@ -207,7 +211,11 @@ class Answering:
         msgspec.msgpack.encode((view, at_least, tenant))
         if self._listener is not None:
             self._listener.drain()
-        return Answer(1, partition, 1, 0, b"[]", 7)
+        return Answer(1, partition, 1, 0, self.shown(entity, view, args), 7)
+
+    def shown(self, _entity: str, _view: str, _args: bytes, /) -> bytes:
+        """What a view shows."""
+        return b"[]"
 
     def check_not_halted(self, partition: int) -> None:
         """No partition is halted here."""

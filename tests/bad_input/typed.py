@@ -31,10 +31,7 @@ from actors.domain.ways.rules import Rules as LinkRules
 from actors.domain.ways.share import Card, Hop
 from actors.domain.webhook.delivery import Delivery
 from actors.domain.webhook.endpoint import Endpoint
-from actors.kernel.action import Reply
-from actors.kernel.record import Invoke
 from actors.kernel.rules import Rules
-from actors.link import Answer
 from actors.ports import Put
 from actors.principal import parse
 from actors.projections.listed import DESCRIBED, LISTED, USED
@@ -45,7 +42,6 @@ from gateway.auth import Auth
 from gateway.counting import Counting
 from gateway.deriving import Derived, Login
 from gateway.ingress import Ingress
-from gateway.pending import Call
 from gateway.routes import Routes
 from gateway.sealing import Sealing
 from gateway.services.catalog import CatalogService
@@ -162,42 +158,21 @@ METHODS = [
 class Entities(Answering):
     """Answers as if there were the program `cafe` with one code, link and card; what would be appended must decode."""
 
-    def __init__(self, rules: Rules, auth: Auth | None = None) -> None:
-        super().__init__(rules, auth)
-        self._kinds = rules
-
-    def submit(self, call: Call) -> None:
-        """Accept a call whose command decodes as every partition decodes it."""
-        record = msgspec.msgpack.decode(call.record, type=Invoke)
-        found = self._kinds.of(record.entity)
-        assert found is not None
-        found[0].decode_command(record.command)
+    def replied(self, entity: str, /) -> bytes:
+        """Enough for every service that asked."""
+        if entity.startswith("visit/"):
+            return b'{"session":"cafe/ann/1","path":"pages/map/index","version":"1.0.0","visit":1,"began":true}'
         payload = b'{"program":"acme/cafe","code":1'
         payload += b',"n":1,"version":1,"until_ms":9,"left":1,"state":"asked","lasting":false,"again":false'
         payload += b',"link":"cafe/' + OPENID.encode() + b'"'
-        payload += b',"kid":"' + KEYS.signer()[0].encode() + b'","at_ms":7000,"good_until_ms":9000}'
-        if record.entity.startswith("visit/"):
-            payload = b'{"session":"cafe/ann/1","path":"pages/map/index","version":"1.0.0","visit":1,"began":true}'
-        reply = Reply(self.name, call.key[0], record.request_id, 0, payload, 7, 0, False)
-        asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
+        return payload + b',"kid":"' + KEYS.signer()[0].encode() + b'","at_ms":7000,"good_until_ms":9000}'
 
-    async def query(
-        self,
-        partition: int,
-        entity: str,
-        view: str,
-        args: bytes,
-        at_least: int,
-        left_s: float,
-        tenant: str | None = None,
-    ) -> Answer:
-        """What the view shows of what is there, and of everything else as it begins."""
-        await super().query(partition, entity, view, args, at_least, left_s, tenant)
-        found = self._kinds.of(entity)
+    def shown(self, entity: str, view: str, args: bytes, /) -> bytes:
+        """Of what is there, and of everything else as it begins."""
+        found = self._rules.of(entity)
         assert found is not None
         state = STATES.get(entity, found[0].entity.initial)
-        shown = found[0].entity.views[view](state, msgspec.json.decode(args))
-        return Answer(1, partition, 1, 0, msgspec.json.encode(shown), 7)
+        return msgspec.json.encode(found[0].entity.views[view](state, msgspec.json.decode(args)))
 
 
 class Proving(Asking):

@@ -19,9 +19,7 @@ from actors.adapters.objects import open_objects
 from actors.domain.catalog.name import Name
 from actors.domain.developer import Account, Member
 from actors.kernel.rules import Rules
-from actors.link import Answer
 from actors.principal import Principal, Role
-from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
 from gateway import v1
@@ -162,35 +160,21 @@ def must_be_refused(ask: Ask) -> bool:
 class Owned(Counting):
     """Knows whose each program is, and who is in each team; all else is as it begins, and to be asked by who may."""
 
-    def __init__(self, registry: Registry, auth: Auth) -> None:
-        self._kinds = Rules(registry.entities.values(), 1, "rules")
-        super().__init__(self._kinds, auth)
-
-    async def query(
-        self,
-        partition: int,
-        entity: str,
-        view: str,
-        args: bytes,
-        at_least: int,
-        left_s: float,
-        tenant: str | None = None,
-    ) -> Any:
+    def shown(self, entity: str, view: str, args: bytes, /) -> bytes:
+        """What says who may is not counted: it is asked before anything is refused."""
         kind, _, name = entity.partition("/")
-        known = {
-            "catalog.name": Name(state="kept", account=OWNERS.get(name, "")),
-            "developer.account": Account("open", members={name: Member("member", role) for name, role in TEAM.items()}),
-        }
-        found: Any = known.get(kind)
+        if kind == "catalog.name":
+            return msgspec.json.encode(Name("kept", OWNERS.get(name, "")))
+        if kind == "developer.account":
+            team = {name: Member("member", role) for name, role in TEAM.items()}
+            return msgspec.json.encode(Account("open", members=team))
         if (kind, view) == ("identity.person", "link"):  # asked about who calls alone: a program's name for them
-            found = ""
-        if found is None:
-            await super().query(partition, entity, view, args, at_least, left_s, tenant)
-            described = self._kinds.of(entity)
-            assert described is not None
-            author = described[0].entity
-            found = author.views[view](author.initial, msgspec.json.decode(args))
-        return Answer(1, partition, 1, 0, msgspec.json.encode(found), 7)
+            return b'""'
+        super().shown(entity, view, args)
+        described = self._rules.of(entity)
+        assert described is not None
+        author = described[0].entity
+        return msgspec.json.encode(author.views[view](author.initial, msgspec.json.decode(args)))
 
 
 class Crossing:
@@ -200,7 +184,7 @@ class Crossing:
         registry, keys = platform(), MemoryKeys()
         process = ProcessSettings(identity_required=True)
         auth = Auth(Verifier(keys))
-        self.ingress = Owned(registry, auth)
+        self.ingress = Owned(Rules(registry.entities.values(), 1, "rules"), auth)
         ingress, routes = cast("Ingress", self.ingress), Routes(registry, CLUSTER, process, Sealing(MemorySubjects()))
         parts_ = GatewayParts(TestLog(), registry, Sensor(), open_objects("memory:///"), keys)
         made = services(ingress, routes, process, parts_, Tallying(parts_.tallies))

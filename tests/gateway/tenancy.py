@@ -191,18 +191,9 @@ class Counting(Answering):
         self.touched += 1
         super().submit(call)
 
-    async def query(
-        self,
-        partition: int,
-        entity: str,
-        view: str,
-        args: bytes,
-        at_least: int,
-        left_s: float,
-        tenant: str | None = None,
-    ) -> Any:
+    def shown(self, entity: str, view: str, args: bytes, /) -> bytes:
         self.touched += 1
-        return await super().query(partition, entity, view, args, at_least, left_s, tenant)
+        return super().shown(entity, view, args)
 
     def listen(self, _partition: int, _entity: str, listener: Listener) -> None:
         self.touched += 1
