@@ -3,7 +3,7 @@
 Whoever asks for what is not its own gets one answer, made from the name alone: whether it exists cannot be told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from actors.entity import AnyEntity
 from actors.errors import NotFound, PermissionDenied, PlatformError
@@ -11,38 +11,17 @@ from actors.principal import Principal, Role
 from actors.registry import PREFIX, Registry
 from gateway.routes import Route, Routes
 
-_PROGRAM = "/gateway.v1.ProgramService/"
 _OF_PROGRAMS = (Role.PERSON, Role.SERVER)
-_CATALOG = "/gateway.v1.CatalogService/"
-_WAYS = "/gateway.v1.WaysService/"
-_SESSION = "/gateway.v1.SessionService/"
-_SEARCH = "/gateway.v1.SearchService/"
-_FRIENDS = "/gateway.v1.FriendsService/"
-_IDENTITY = "/gateway.v1.IdentityService/"
-_NOTIFY = "/gateway.v1.NotifyService/"
-_WEBHOOKS = "/gateway.v1.WebhookService/"
-_CREDENTIALS = "/gateway.v1.CredentialService/"
 _CALLING = (*_OF_PROGRAMS, Role.MERCHANT, Role.OPERATOR)
+_ACCOUNT = (Role.ACCOUNT,)
+_OPERATOR = (Role.OPERATOR,)
+_TEAM = (Role.MEMBER, Role.OPERATOR)
+"""What a team does; which of its roles does what, the service says."""
+_DEVELOPING = (Role.SERVER, *_TEAM)
+_OF_A_PERSON = (Role.PERSON, Role.OPERATOR)
+"""What a person alone does and sees, of itself."""
 _ANYBODY = tuple(role for role in Role if role is not Role.CREDENTIAL)
 """Everybody with a token; a secret is good for a token alone."""
-
-_PUBLISHING = (
-    *("RegisterProgram", "DescribeProgram", "UploadPackage", "SubmitVersion", "WithdrawVersion"),
-    *("SetGray", "ReleaseVersion", "RollBack"),
-    *("InviteMember", "JoinTeam", "GrantRole", "RemoveMember", "GetAccount", "SetPackageKey"),
-)
-"""What a team does; which of its roles does what, the service says."""
-
-_OF_FRIENDS = (
-    *("RequestFriend", "AcceptFriend", "RefuseFriend", "RemoveFriend", "BlockFriend", "UnblockFriend"),
-    *("ListFriends", "ListBoard"),
-)
-_OF_A_PERSON = ("AnswerPrompt", "ListenBox", "AcknowledgeBox", "ListInbox", "ReadInbox", "NoteAct")
-"""What of notifications a person alone does and sees, of itself."""
-_TOLD = (
-    *("SetEndpoint", "RotateSecret", "PauseEndpoint", "ResumeEndpoint", "RemoveEndpoint"),
-    *("GetEndpoint", "GetDelivery", "ReplayDelivery"),
-)
 
 _OF_OWN_SESSION = ("session", "pushes", "session.acknowledge")
 """What a person sees and says of its own session beside what `SessionService` does: so it can `Listen`."""
@@ -50,58 +29,86 @@ _OF_OWN_SESSION = ("session", "pushes", "session.acknowledge")
 _OPERATED = ("merchants", "sessions")
 """What of the platform's own an operator reaches as it reaches programs: merchants have no service of their own."""
 
-RPCS: Mapping[str, tuple[Role, ...]] = {
-    f"{_PROGRAM}Invoke": _CALLING,
-    f"{_PROGRAM}InvokeStream": _CALLING,
-    f"{_PROGRAM}Query": _CALLING,
-    f"{_PROGRAM}Listen": _CALLING,
-    f"{_PROGRAM}Describe": (*_OF_PROGRAMS, Role.OPERATOR),
-    f"{_PROGRAM}ListTransitions": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
-    **dict.fromkeys((f"{_CATALOG}{name}" for name in ("GetProgram", "GetShown")), _ANYBODY),
-    **dict.fromkeys((f"{_CATALOG}{name}" for name in _PUBLISHING), (Role.MEMBER, Role.OPERATOR)),
-    **dict.fromkeys((f"{_CATALOG}{name}" for name in ("OpenAccount", "TakeReview", "JudgeVersion")), (Role.OPERATOR,)),
-    **dict.fromkeys(
-        (f"{_WAYS}{name}" for name in ("MintCode", "GetCode", "RevokeCode", "MintLink", "AddRule", "PublishRules")),
-        (Role.SERVER, Role.MEMBER, Role.OPERATOR),
+_ROLES: Mapping[str, Sequence[tuple[str, tuple[Role, ...]]]] = {
+    "ProgramService": (
+        ("Invoke InvokeStream Query", _CALLING),
+        ("Describe", (*_OF_PROGRAMS, Role.OPERATOR)),
+        ("ListTransitions", (*_OF_PROGRAMS, *_TEAM)),
+        ("Listen", _CALLING),
     ),
-    **dict.fromkeys((f"{_WAYS}{name}" for name in ("ResolveCode", "MatchRule")), _ANYBODY),
-    **dict.fromkeys((f"{_WAYS}{name}" for name in ("ResolveLink", "Share")), (Role.PERSON,)),
-    f"{_WAYS}Withdraw": (*_OF_PROGRAMS, Role.OPERATOR),
-    f"{_WAYS}GetShare": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
-    **dict.fromkeys(
-        (f"{_SESSION}{name}" for name in ("Show", "Hide", "EnterPage", "RenderPage", "LeavePage", "Close")),
-        (Role.PERSON,),
+    "CatalogService": (
+        ("OpenAccount", _OPERATOR),
+        ("InviteMember JoinTeam GrantRole RemoveMember GetAccount", _TEAM),
+        ("RegisterProgram DescribeProgram SetPackageKey UploadPackage SubmitVersion WithdrawVersion", _TEAM),
+        ("TakeReview JudgeVersion", _OPERATOR),
+        ("SetGray ReleaseVersion RollBack", _TEAM),
+        ("GetProgram GetShown", _ANYBODY),
     ),
-    **dict.fromkeys((f"{_SEARCH}{name}" for name in ("Search", "Nearby", "ListPrograms")), _ANYBODY),
-    f"{_SESSION}Open": (Role.PERSON, Role.ACCOUNT),
-    **dict.fromkeys(
-        (f"{_SEARCH}{name}" for name in ("ListRecent", "ListFavourites", "Favour", "Unfavour")), (Role.ACCOUNT,)
+    "SearchService": (
+        ("Search Nearby ListPrograms", _ANYBODY),
+        ("ListRecent ListFavourites Favour Unfavour", _ACCOUNT),
     ),
-    **dict.fromkeys((f"{_FRIENDS}{name}" for name in _OF_FRIENDS), (Role.ACCOUNT,)),
-    f"{_SESSION}OpenStream": (Role.PERSON, Role.OPERATOR, Role.PLATFORM),
-    f"{_IDENTITY}SignIn": (Role.PLATFORM,),
-    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("SignInWith", "Refresh", "SignOut")), (Role.CREDENTIAL,)),
-    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("IssueCode", "GetPersonToken")), (Role.ACCOUNT,)),
-    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("ExchangeCode", "CheckSession")), (Role.SERVER,)),
-    f"{_IDENTITY}RevokeSession": (Role.SERVER, Role.OPERATOR),
-    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("BlockPerson", "UnblockPerson")), (Role.OPERATOR,)),
-    **dict.fromkeys((f"{_IDENTITY}{name}" for name in ("Erase", "GetPerson")), (Role.ACCOUNT, Role.OPERATOR)),
-    **dict.fromkeys(
-        (f"{_NOTIFY}{name}" for name in ("DraftTemplate", "DisableTemplate")), (Role.SERVER, Role.MEMBER, Role.OPERATOR)
+    "WaysService": (
+        ("MintCode GetCode", _DEVELOPING),
+        ("ResolveCode", _ANYBODY),
+        ("RevokeCode MintLink", _DEVELOPING),
+        ("ResolveLink Share", (Role.PERSON,)),
+        ("GetShare", (*_OF_PROGRAMS, *_TEAM)),
+        ("Withdraw", (*_OF_PROGRAMS, Role.OPERATOR)),
+        ("AddRule PublishRules", _DEVELOPING),
+        ("MatchRule", _ANYBODY),
     ),
-    f"{_NOTIFY}ApproveTemplate": (Role.OPERATOR,),
-    f"{_NOTIFY}GetTemplate": (*_OF_PROGRAMS, Role.MEMBER, Role.OPERATOR),
-    **dict.fromkeys((f"{_NOTIFY}{name}" for name in _OF_A_PERSON), (Role.PERSON, Role.OPERATOR)),
-    **dict.fromkeys((f"{_NOTIFY}{name}" for name in ("SendMessage", "ReplyTo")), (Role.SERVER, Role.OPERATOR)),
-    **dict.fromkeys((f"{_NOTIFY}{name}" for name in ("GetGrants", "GetWindows")), (*_OF_PROGRAMS, Role.OPERATOR)),
-    **dict.fromkeys(
-        (f"{_CREDENTIALS}{name}" for name in ("RenewSecret", "DisableCredential")), (Role.MEMBER, Role.OPERATOR)
+    "SessionService": (
+        ("Open", (Role.PERSON, Role.ACCOUNT)),
+        ("OpenStream", (Role.PERSON, Role.OPERATOR, Role.PLATFORM)),
+        ("Show Hide EnterPage RenderPage LeavePage Close", (Role.PERSON,)),
     ),
-    f"{_CREDENTIALS}IssueToken": (Role.CREDENTIAL,),
-    f"{_CREDENTIALS}GetQuota": (Role.CREDENTIAL, Role.SERVER, Role.MERCHANT, Role.MEMBER, Role.OPERATOR),
-    **dict.fromkeys((f"{_WEBHOOKS}{name}" for name in _TOLD), (Role.SERVER, Role.MEMBER, Role.OPERATOR)),
+    "IdentityService": (
+        ("SignIn", (Role.PLATFORM,)),
+        ("SignInWith Refresh SignOut", (Role.CREDENTIAL,)),
+        ("IssueCode", _ACCOUNT),
+        ("ExchangeCode CheckSession", (Role.SERVER,)),
+        ("RevokeSession", (Role.SERVER, Role.OPERATOR)),
+        ("GetPersonToken", _ACCOUNT),
+        ("BlockPerson UnblockPerson", _OPERATOR),
+        ("Erase GetPerson", (Role.ACCOUNT, Role.OPERATOR)),
+    ),
+    "CredentialService": (
+        ("RenewSecret", _TEAM),
+        ("IssueToken", (Role.CREDENTIAL,)),
+        ("GetQuota", (Role.CREDENTIAL, Role.SERVER, Role.MERCHANT, *_TEAM)),
+        ("DisableCredential", _TEAM),
+    ),
+    "FriendsService": (
+        ("RequestFriend AcceptFriend RefuseFriend RemoveFriend BlockFriend UnblockFriend", _ACCOUNT),
+        ("ListFriends ListBoard", _ACCOUNT),
+    ),
+    "NotifyService": (
+        ("DraftTemplate", _DEVELOPING),
+        ("ApproveTemplate", _OPERATOR),
+        ("DisableTemplate", _DEVELOPING),
+        ("GetTemplate", (*_OF_PROGRAMS, *_TEAM)),
+        ("AnswerPrompt", _OF_A_PERSON),
+        ("GetGrants", (*_OF_PROGRAMS, Role.OPERATOR)),
+        ("SendMessage", (Role.SERVER, Role.OPERATOR)),
+        ("ListenBox AcknowledgeBox ListInbox ReadInbox NoteAct", _OF_A_PERSON),
+        ("ReplyTo", (Role.SERVER, Role.OPERATOR)),
+        ("GetWindows", (*_OF_PROGRAMS, Role.OPERATOR)),
+    ),
+    "WebhookService": (
+        ("SetEndpoint RotateSecret PauseEndpoint ResumeEndpoint RemoveEndpoint", _DEVELOPING),
+        ("GetEndpoint GetDelivery ReplayDelivery", _DEVELOPING),
+    ),
 }
-"""Every method of every service of ours, and the roles that have any business with it."""
+"""The roles that have any business with each service's methods, in the order of its proto."""
+
+RPCS: Mapping[str, tuple[Role, ...]] = {
+    f"/gateway.v1.{service}/{name}": roles
+    for service, rows in _ROLES.items()
+    for names, roles in rows
+    for name in names.split()
+}
+"""Every method of every service of ours, as gRPC names it, and its roles."""
 
 WITHOUT_IDENTITY = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 """What is asked before anybody has a token: whether we serve, and what."""
