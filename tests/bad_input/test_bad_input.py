@@ -7,12 +7,10 @@ import pytest
 from actors.errors import Corrupt
 from actors.kernel.record import Fire, decode_frame, encode_frame, encode_record
 from gateway.v1 import program_pb2
-from tests.bad_input import typed
 from tests.bad_input.campaigns import CAMPAIGNS
 from tests.bad_input.halts import halt_partitions
 from tests.bad_input.messages import MESSAGES, METHODS
 from tests.bad_input.stored import restore_bad_snapshots
-from tests.gateway.crossing import typed_methods
 
 SIZES = {
     "messages": 3_000,
@@ -59,13 +57,6 @@ def test_every_campaign_is_tried_here() -> None:
 def test_every_method_of_the_gateway_is_tried() -> None:
     services = program_pb2.DESCRIPTOR.services_by_name.values()
     assert {method.name for service in services for method in service.methods} == {*MESSAGES} == {*METHODS}
-
-
-def test_every_method_of_the_typed_services_is_tried_but_those_that_only_listen() -> None:
-    tried = {f"{method.containing_service.name}/{method.name}" for method in typed.METHODS}
-    assert tried == {
-        name for name, method in typed_methods().items() if method.client_streaming or not method.server_streaming
-    }
 
 
 def test_a_record_whose_text_is_no_utf_8_is_corrupt_though_its_checksum_fits() -> None:

@@ -44,32 +44,14 @@ from gateway.deriving import Derived, Login
 from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.sealing import Sealing
-from gateway.services.catalog import CatalogService
-from gateway.services.credentials import CredentialService
-from gateway.services.friends import FriendsService
-from gateway.services.identity import IdentityService
-from gateway.services.notify import NotifyService
-from gateway.services.search import SearchService
-from gateway.services.session import SessionService
-from gateway.services.ways import WaysService
-from gateway.services.webhooks import WebhookService
+from gateway.server import GatewayParts, services
 from gateway.tokens import Verifier, sign
-from gateway.v1 import (
-    catalog_pb2,
-    credentials_pb2,
-    friends_pb2,
-    identity_pb2,
-    notify_pb2,
-    search_pb2,
-    session_pb2,
-    ways_pb2,
-    webhooks_pb2,
-)
+from gateway.v1 import catalog_pb2
 from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge, judge_results
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
-from tests.gateway.crossing import parts
+from tests.gateway.crossing import parts, typed_methods
 from tests.gateway.packing import KEY, archive_of
-from tests.gateway.scene import new_id, registry
+from tests.gateway.scene import TestLog, new_id, registry
 from tests.proof.counts import Counts
 
 KEYS = MemoryKeys()
@@ -137,22 +119,13 @@ STATES = {
     "webhook.endpoint/cafe/main": Endpoint("active", "https://hooks.shop.com/in", ("owed",)),
     "webhook.delivery/cafe/d1": Delivery("dead", "cafe/main"),
 }
-PROVING = ("IdentityService", "CredentialService")
+PROVING = ("gateway.v1.IdentityService", "gateway.v1.CredentialService")
 """Services that are closed to whoever does not prove who it is."""
 LONG_NAMED = ("ResolveLink", "GetShare")
 """Methods that read a text of a longer name than a code's."""
 ODD = 0.15
-METHODS = [
-    *catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].methods,
-    *session_pb2.DESCRIPTOR.services_by_name["SessionService"].methods,
-    *identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].methods,
-    *credentials_pb2.DESCRIPTOR.services_by_name["CredentialService"].methods,
-    *ways_pb2.DESCRIPTOR.services_by_name["WaysService"].methods,
-    *(each for each in notify_pb2.DESCRIPTOR.services_by_name["NotifyService"].methods if not each.server_streaming),
-    *webhooks_pb2.DESCRIPTOR.services_by_name["WebhookService"].methods,
-    *friends_pb2.DESCRIPTOR.services_by_name["FriendsService"].methods,
-    *search_pb2.DESCRIPTOR.services_by_name["SearchService"].methods,
-]
+METHODS = [method for method in typed_methods().values() if method.client_streaming or not method.server_streaming]
+"""All but those that only listen."""
 
 
 class Entities(Answering):
@@ -206,21 +179,19 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
     chance, process = random.Random(counts.seed), ProcessSettings()
     bike = load_programs(folder for folder in shipped_programs() if folder.name == "bike").programs["bike"]
     known = replace(registry(), programs={"cafe": bike})
-    rules = Rules(known.entities.values(), 1, "rules")
-    ingress = cast("Ingress", Entities(rules))
-    closed = cast("Ingress", Entities(rules, Auth(Verifier(KEYS))))
     routes = Routes(known, CLUSTER, process, Sealing(MemorySubjects()))
-    services = {
-        "CatalogService": CatalogService(ingress, routes, process, Sensor(), open_objects("memory:///")),
-        "IdentityService": IdentityService(closed, routes, process, Sensor(), KEYS, Counting(None)),
-        "CredentialService": CredentialService(closed, routes, process, Sensor(), KEYS),
-        "SessionService": SessionService(ingress, routes, process, Sensor(), None),
-        "WaysService": WaysService(ingress, routes, process, Sensor()),
-        "NotifyService": NotifyService(ingress, routes, process, Sensor()),
-        "WebhookService": WebhookService(ingress, routes, process, Sensor()),
-        "FriendsService": FriendsService(ingress, routes, process, Sensor(), None),
-        "SearchService": SearchService(ingress, routes, process, Sensor(), opened),
-    }
+    open_, closed = (
+        services(
+            cast("Ingress", Entities(Rules(known.entities.values(), 1, "rules"), auth)),
+            routes,
+            process,
+            GatewayParts(TestLog(), known, Sensor(), open_objects("memory:///"), keys, opened),
+            Counting(None),
+        )
+        for auth, keys in ((Auth(), None), (Auth(Verifier(KEYS)), KEYS))
+    )
+    asked_at = {each.name: each.service for each in open_}
+    asked_at |= {each.name: each.service for each in closed if each.name in PROVING}
     for _ in range(size):
         method = chance.choice(METHODS)
         bad = _mutant(method.name, method.input_type, chance)
@@ -231,8 +202,8 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
             continue
         request: Any = message_factory.GetMessageClass(method.input_type).FromString(bad.written)
         try:
-            service = services[method.containing_service.name]
-            asking = Proving(method.name) if method.containing_service.name in PROVING else Asking()
+            service = asked_at[method.containing_service.full_name]
+            asking = Proving(method.name) if method.containing_service.full_name in PROVING else Asking()
             is_call_stream = method.client_streaming and method.server_streaming
             rest = () if is_call_stream else _rest(chance)
             asked = parts(request, *rest) if method.client_streaming else request
