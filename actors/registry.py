@@ -63,7 +63,7 @@ class Registry:
     _collections: Mapping[tuple[str, str], AnyEntity]
 
     def entity_of(self, name: str) -> tuple[AnyEntity, str]:
-        """The entity type and id of a resource name such as `programs/bike/stations/42` or `sessions/s1`.
+        """The entity type and id of a resource name such as `programs/bike/stations/42` or `sessions/bike/ann/1`.
 
         Raises NotFound for a program or a collection that does not exist, InvalidCommand for an id that cannot be.
         """

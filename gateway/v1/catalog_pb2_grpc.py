@@ -241,14 +241,15 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetGray(self, request, context):
-        """Show an approved version to a part of all persons. The part only grows: `gray_only_up`.
+        """Show an approved version to a part of all persons. The part only grows: `gray_only_up`. INCOMPATIBLE, as SubmitVersion
+        says it: others may have been shown since then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseVersion(self, request, context):
-        """Show a version to everybody.
+        """Show a version to everybody. INCOMPATIBLE, as for SetGray.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

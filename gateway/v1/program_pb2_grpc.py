@@ -34,8 +34,8 @@ class ProgramServiceStub:
     says all of it. Without a good token a call is UNAUTHENTICATED, with a reason such as TOKEN_EXPIRED; what is not the
     caller's is PERMISSION_DENIED, whether it exists or not.
 
-    Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
-    of an Invoke its request id, `hutong-request-id`.
+    Every answer but those of Describe, ListTransitions and what listens carries the gateway's clock in trailing metadata,
+    `hutong-time-ms`, and that of a call with a request id also that, `hutong-request-id`.
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
     BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into
@@ -101,8 +101,8 @@ class ProgramServiceServicer:
     says all of it. Without a good token a call is UNAUTHENTICATED, with a reason such as TOKEN_EXPIRED; what is not the
     caller's is PERMISSION_DENIED, whether it exists or not.
 
-    Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
-    of an Invoke its request id, `hutong-request-id`.
+    Every answer but those of Describe, ListTransitions and what listens carries the gateway's clock in trailing metadata,
+    `hutong-time-ms`, and that of a call with a request id also that, `hutong-request-id`.
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
     BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into
@@ -221,8 +221,8 @@ class ProgramService:
     says all of it. Without a good token a call is UNAUTHENTICATED, with a reason such as TOKEN_EXPIRED; what is not the
     caller's is PERMISSION_DENIED, whether it exists or not.
 
-    Every answer but Describe's and Listen's carries the gateway's clock in trailing metadata, `hutong-time-ms`, and that
-    of an Invoke its request id, `hutong-request-id`.
+    Every answer but those of Describe, ListTransitions and what listens carries the gateway's clock in trailing metadata,
+    `hutong-time-ms`, and that of a call with a request id also that, `hutong-request-id`.
 
     Errors are google.rpc.Status with ErrorInfo (domain `hutong`, a stable reason, the request id in its metadata) and
     BadRequest, RetryInfo, QuotaFailure or ResourceInfo where they fit; an author's words are cut to what fits into

@@ -108,7 +108,7 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Show(self, request, context):
-        """The session is seen.
+        """The session is seen. After half an hour in which nothing happens it ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

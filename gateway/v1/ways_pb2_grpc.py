@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class WaysServiceStub:
-    """Codes. Errors, metadata and request ids are those of ProgramService.
+    """Ways in. Errors, metadata and request ids are those of ProgramService.
     """
 
     def __init__(self, channel):
@@ -98,7 +98,7 @@ class WaysServiceStub:
 
 
 class WaysServiceServicer:
-    """Codes. Errors, metadata and request ids are those of ProgramService.
+    """Ways in. Errors, metadata and request ids are those of ProgramService.
     """
 
     def MintCode(self, request, context):
@@ -110,7 +110,7 @@ class WaysServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCode(self, request, context):
-        """A code as its program sees it, and its picture.
+        """A code as its program sees it, and its picture; also of one that was revoked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -260,7 +260,7 @@ def add_WaysServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WaysService:
-    """Codes. Errors, metadata and request ids are those of ProgramService.
+    """Ways in. Errors, metadata and request ids are those of ProgramService.
     """
 
     @staticmethod
