@@ -6,30 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from loadtests.driver.result import Run, Threshold, read_run, write_run
+from tests.load.runs import run_of
 
-GOOD = Run(
-    scenario="smoke",
-    seed=1,
-    users=100,
-    compress="24h:10s",
-    began_at_ms=1,
-    seconds_planned=10.0,
-    ended="done",
-    valid=True,
-    invalid_because=(),
-    offered=10,
-    served=10,
-    errors={},
-    lost=0,
-    doubled=0,
-    latency={},
-    seconds=(),
-    processes=(),
-    faults=(),
-    thresholds=(Threshold(name="p99_ms", bound=100.0, measured=9.0, met=True),),
-    machine={},
-    settings={},
-)
+GOOD = run_of()
 
 
 def test_a_valid_whole_run_that_keeps_its_thresholds_passes() -> None:
