@@ -1,9 +1,10 @@
 """Reading the log back from outside a host: a slice from here to there, once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from actors.kernel.record import frame_records
-from actors.placement import Placement, decode_placement
+from actors.placement import Packaged, Placed, Placement, Release, Term, decode_placement
 from actors.ports import Fetched, Log, Slice
 
 POLL_MS = 1_000
@@ -30,12 +31,40 @@ def read_slice(log: Log, slice_: Slice, start: int | None = None, end: int | Non
         reader.close()
 
 
-def placements(log: Log, topic: str) -> Iterator[Placement]:
-    """All that the placement topic still has."""
+def placements(log: Log, topic: str) -> Iterator[tuple[int, Placement]]:
+    """All that the placement topic still has, each with its offset."""
     slice_ = Slice(topic, 0)
     for fetched in read_slice(log, slice_):
         for record in frame_records(*slice_, fetched.offset, fetched.frame):
-            yield decode_placement(record)
+            yield fetched.offset, decode_placement(record)
+
+
+class Said(NamedTuple):
+    """What the placement topic says as of now: who owns what under the last term, the release, programs' packages."""
+
+    placed: Mapping[int, Placed]
+    release: Release | None
+    packaged: Mapping[str, Packaged]
+
+
+def said_on(log: Log, topic: str) -> Said:
+    """Fold the placement topic."""
+    term, release = -1, None
+    placed: dict[int, Placed] = {}
+    packaged: dict[str, Packaged] = {}
+    for offset, placement in placements(log, topic):
+        match placement:
+            case Term():
+                term = offset
+            case Placed(partition) if placement.term >= term:
+                placed[partition] = placement
+            case Release():
+                release = placement
+            case Packaged(program):
+                packaged[program] = placement
+            case _:
+                pass  # a controller of an older term still spoke, or it is an order to the controller
+    return Said(placed, release, packaged)
 
 
 def first_at(log: Log, slice_: Slice, stamp_ms: int) -> int:

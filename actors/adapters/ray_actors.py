@@ -241,7 +241,7 @@ class ControllerActor:
         """What the topic has of former controllers and of operators."""
         while True:
             try:
-                return await asyncio.to_thread(lambda: list(placements(self._log, self._topic.topic)))
+                return await asyncio.to_thread(lambda: [said for _, said in placements(self._log, self._topic.topic)])
             except PlatformError:
                 await asyncio.sleep(RETRY_S)
 

@@ -15,10 +15,10 @@ from actors.adapters.shelf import program_on
 from actors.clocks import steady_ms
 from actors.domain.identity.person import FOLLOWER
 from actors.errors import PlatformError, Unavailable
-from actors.history import read_slice
+from actors.history import Said, said_on
 from actors.host import PartitionStatus
-from actors.kernel.record import Position, Programs, Share, Slice, encode_frame, encode_record, frame_records
-from actors.placement import Packaged, Placed, Term, decode_placement, encode_placement, placement_key
+from actors.kernel.record import Position, Programs, Share, Slice, encode_frame, encode_record
+from actors.placement import Packaged, encode_placement, placement_key
 from actors.ports import Change, Log, Objects, Put, Rows
 from actors.projections.reading import Projection
 from actors.projections.switches import GRAY, HASHES_TABLE, LIVE, SWITCHES_TABLE, Switch, shares_of
@@ -43,11 +43,10 @@ Waits: TypeAlias = Generator[None, None, T]
 
 
 class _Known(NamedTuple):
-    """What was said last of each program, and who owns what, as it was read at this time."""
+    """What the placement topic says, as it was read at this time."""
 
     at_ms: int
-    said: dict[str, Packaged]
-    placed: dict[int, Placed]
+    said: Said
 
 
 class Rollout:
@@ -159,7 +158,7 @@ class Rollout:
 
     def _roll(self, record: Programs) -> Waits[None]:
         """One try. Raises Unavailable when it has to be made again."""
-        before = self._read().said.get(record.program, Packaged(record.program, -1, ()))
+        before = self._read().packaged.get(record.program, Packaged(record.program, -1, ()))
         if before.generation > record.generation and not before.is_done:
             self._take_back(before)  # that was begun, and not brought to its end
             return
@@ -269,26 +268,11 @@ class Rollout:
         self._known = None
         self._log.append(topic, frame, placement_key(placement)).result()
 
-    def _read(self) -> _Known:
+    def _read(self) -> Said:
         """What stands on the placement topic, as of a second ago at most, and as we said it ourselves."""
-        if self._known is not None and steady_ms() < self._known.at_ms + PLACED_S * 1_000:
-            return self._known
-        topic, term, at_ms = Slice(self._cluster.placement_topic, 0), -1, steady_ms()
-        said: dict[str, Packaged] = {}
-        placed: dict[int, Placed] = {}
-        for fetched in read_slice(self._log, topic):
-            for record in frame_records(*topic, fetched.offset, fetched.frame):
-                match decode_placement(record):
-                    case Packaged(program) as word:
-                        said[program] = word
-                    case Term():
-                        term = fetched.offset
-                    case Placed(partition) as one if one.term >= term:
-                        placed[partition] = one
-                    case _:
-                        pass
-        self._known = _Known(at_ms, said, placed)
-        return self._known
+        if self._known is None or steady_ms() >= self._known.at_ms + PLACED_S * 1_000:
+            self._known = _Known(steady_ms(), said_on(self._log, self._cluster.placement_topic))
+        return self._known.said
 
 
 def _newest(shares: Sequence[Share]) -> int:

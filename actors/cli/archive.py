@@ -17,12 +17,11 @@ from actors.adapters.shelf import packages_on, program_on
 from actors.cli import output, running, wiring
 from actors.cli.running import Run
 from actors.errors import Corrupt, NotFound, SetupError
-from actors.history import read_slice
+from actors.history import Said, read_slice, said_on
 from actors.kernel import layout
-from actors.kernel.record import Position, Programs, frame_records
+from actors.kernel.record import Position, Programs
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
-from actors.placement import Packaged, decode_placement
 from actors.ports import Fetched, Log, Slice, Span
 from actors.registry import Program, Registry
 from actors.replaying import Base, Replay, Step
@@ -60,6 +59,10 @@ class Archive(NamedTuple):
         topic = self.run.cluster.commands_topic
         return Replay(topic, partition, rules, self.route, skips, *begin, packages)
 
+    def said(self) -> Said:
+        """What the placement topic says as of now."""
+        return said_on(self.log, self.run.cluster.placement_topic)
+
     def verdicts(self) -> dict[Position, Verdict]:
         """What was decided about single records: the last verdict of each position."""
         control = Slice(self.run.cluster.control_topic, 0)
@@ -84,16 +87,10 @@ def open_archive(folder: Path) -> Generator[Archive]:
 
 def _packaged(run: Run, log: Log) -> dict[str, tuple[Program, Program]]:
     """The programs that packages decide, as the placement topic says, each the newest and the one that is for all."""
-    topic, objects = Slice(run.cluster.placement_topic, 0), wiring.objects_of(Path(run.folder))
-    words = {
-        word.program: word
-        for fetched in read_slice(log, topic)
-        for record in frame_records(*topic, fetched.offset, fetched.frame)
-        if isinstance(word := decode_placement(record), Packaged)
-    }
+    objects = wiring.objects_of(Path(run.folder))
     return {
         program: (program_on(objects, word.shares[0].hash), program_on(objects, word.shares[-1].hash))
-        for program, word in words.items()
+        for program, word in said_on(log, run.cluster.placement_topic).packaged.items()
         if word.shares
     }
 

@@ -24,11 +24,9 @@ from actors.cli.calling import connect
 from actors.cli.running import Run
 from actors.cli.supervisor import Plan, Supervisor
 from actors.errors import SetupError, Unavailable
-from actors.history import read_slice
+from actors.history import read_slice, said_on
 from actors.kernel.action import decode_event_frame
-from actors.kernel.record import frame_records
 from actors.kernel.routing import partition_of
-from actors.placement import Placed, decode_placement
 from actors.ports import Log, Slice
 from actors.registry import shipped_programs
 from actors.settings import ClusterSettings, ProcessSettings
@@ -141,7 +139,7 @@ async def _kill(log: Log, cluster: ClusterSettings, merchant: str, progress: Pro
     for number in range(count):
         due = max(1, progress.lines * (number + 1) // (count + 1))
         await progress.reached(due)
-        placed = await asyncio.to_thread(_placed, log, cluster)
+        placed = (await asyncio.to_thread(said_on, log, cluster.placement_topic)).placed
         owner = placed[partition]
         others = [other for other in placed.values() if other.pid != owner.pid]
         victim = others[0] if others and count > OWNER_KILLS_MIN and number == count - 1 else owner
@@ -166,20 +164,6 @@ async def _killed(killer: "asyncio.Task[list[Kill]]", count: int) -> list[Kill]:
         return killer.result()
     except (Unavailable, ProcessLookupError) as error:
         raise SetupError(f"a kill could not be placed within the run: {error}", reason="KILLS") from error
-
-
-def _placed(log: Log, cluster: ClusterSettings) -> Mapping[int, Placed]:
-    """Who owns what, as the placement topic says now."""
-    slice_ = Slice(cluster.placement_topic, 0)
-    placed: dict[int, Placed] = {}
-    for fetched in read_slice(log, slice_):
-        for record in frame_records(slice_.topic, 0, fetched.offset, fetched.frame):
-            said = decode_placement(record)
-            if isinstance(said, Placed):
-                before = placed.get(said.partition)
-                if before is None or (before.term, before.n) <= (said.term, said.n):
-                    placed[said.partition] = said
-    return placed
 
 
 # -- the sums -------------------------------------------------------------------------------------------------------

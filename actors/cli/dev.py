@@ -64,7 +64,7 @@ async def _run(folder: Path, port: int, programs: tuple[str, ...], as_json: bool
         log.create(cluster.topics(tuple(registry.entities)))
         wiring.keep(folder, cluster)
         wiring.check_topics(folder, log, cluster)
-        release = release_of(placements(log, cluster.placement_topic), registry.digest)
+        release = release_of((said for _, said in placements(log, cluster.placement_topic)), registry.digest)
         host_config = HostConfig(
             name=name,
             release=release,

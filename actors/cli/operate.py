@@ -13,7 +13,6 @@ from actors.cli import output, running, wiring
 from actors.cli.archive import Archive, open_archive
 from actors.cli.running import Process, Run
 from actors.cli.showing import Facts
-from actors.cli.status import read_placement
 from actors.cli.tracing import position_of
 from actors.errors import InvalidCommand, SetupError
 from actors.history import read_slice
@@ -124,7 +123,7 @@ def _halted(archive: Archive, where: Position) -> str:
 
 def _stands(archive: Archive, partition: int) -> str:
     """What the partition's host says of a halt."""
-    placed = read_placement(archive)[0].get(partition)
+    placed = archive.said().placed.get(partition)
     if placed is None:
         return ""
     answer = ask_host(placed.address, wiring.token_of(Path(archive.run.folder)))
@@ -217,7 +216,7 @@ def _hosts(run: Run) -> list[str]:
 
 def _serves(archive: Archive, partition: int, host: str = "") -> bool:
     """Whether the partition is served, by this host if one is named."""
-    placed = read_placement(archive)[0].get(partition)
+    placed = archive.said().placed.get(partition)
     if placed is None or placed.host != (host or placed.host):
         return False
     answer = ask_host(placed.address, wiring.token_of(Path(archive.run.folder)))

@@ -13,8 +13,8 @@ from actors.errors import PlatformError
 from actors.history import read_slice
 from actors.host import PartitionStatus
 from actors.kernel.record import Position, frame_records
-from actors.placement import Placed, Release, Term, decode_placement
-from actors.ports import Slice, Span
+from actors.placement import Placed
+from actors.ports import Span
 
 ANSWER_S_MAX = 2.0
 LAG_FRAMES_MAX = 1_000
@@ -96,8 +96,8 @@ def _read_log(archive: Archive, facts: Facts) -> None:
     spans = {slice_.partition: span for slice_, span in archive.spans().items()}
     facts["log"]["spans"] = {str(number): list(span) for number, span in spans.items()}
     facts["log"]["frames"] = sum(span.end - span.start for span in spans.values())
-    placed, release = read_placement(archive)
-    facts["release"] = release
+    placed, release, _ = archive.said()
+    facts["release"] = release and {"release": release.release, "digest": release.digest}
     token = wiring.token_of(Path(archive.run.folder))
     stands: dict[int, PartitionStatus] = {}
     for name, address, pid in dict.fromkeys((one.host, one.address, one.pid) for one in placed.values()):
@@ -114,25 +114,6 @@ def _read_log(archive: Archive, facts: Facts) -> None:
         _row(number, placed.get(number), stands.get(number), spans[number], behind.get(number, 0), now_ms)
         for number in spans
     ]
-
-
-def read_placement(archive: Archive) -> tuple[dict[int, Placed], Facts | None]:
-    """Who owns what under the last term, and the release that gateways stamp."""
-    slice_ = Slice(archive.run.cluster.placement_topic, 0)
-    term, release = -1, None
-    placed: dict[int, Placed] = {}
-    for fetched in read_slice(archive.log, slice_):
-        for raw in frame_records(slice_.topic, 0, fetched.offset, fetched.frame):
-            match decode_placement(raw):
-                case Term():
-                    term = fetched.offset
-                case Placed() as one if one.term >= term:
-                    placed[one.partition] = one
-                case Release(_, number, digest):
-                    release = {"release": number, "digest": digest}
-                case _:
-                    pass  # a controller of an older term still spoke
-    return placed, release
 
 
 def records_behind(archive: Archive, partition: int, watermark: int) -> int:

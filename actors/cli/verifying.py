@@ -18,7 +18,6 @@ from actors.adapters.rocksdb import RocksStates, RocksStore
 from actors.cli import output, wiring
 from actors.cli.archive import Archive, Begin, open_archive, progress
 from actors.cli.showing import Facts
-from actors.cli.status import read_placement
 from actors.errors import Corrupt, InvalidCommand, NotFound, SetupError
 from actors.history import read_slice
 from actors.host import PartitionStatus
@@ -99,7 +98,7 @@ def verify(folder: Path, partition: int | None, as_json: bool) -> None:
 
 def _live(archive: Archive) -> dict[int, PartitionStatus]:
     """What the host of each partition answers. Those without an answer are left out."""
-    placed, _ = read_placement(archive)
+    placed = archive.said().placed
     token = wiring.token_of(Path(archive.run.folder))
     live: dict[int, PartitionStatus] = {}
     for name, address in {(one.host, one.address) for one in placed.values()}:

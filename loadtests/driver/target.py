@@ -14,8 +14,7 @@ from msgspec import Struct
 from actors.adapters.hosting.asking import ask_host
 from actors.adapters.logs import open_log
 from actors.errors import PlatformError, SetupError
-from actors.history import placements
-from actors.placement import Placed
+from actors.history import said_on
 from actors.ports import Log, Slice
 from actors.settings import ClusterSettings, ProcessSettings
 from loadtests.bench import processes
@@ -104,8 +103,4 @@ class Lag:
         return [(one.partition, one.watermark) for one in answer] if isinstance(answer, list) else []
 
     def _addresses(self) -> set[str]:
-        placed: dict[int, Placed] = {}
-        for one in placements(self._log, self._cluster.placement_topic):
-            if isinstance(one, Placed):
-                placed[one.partition] = one
-        return {one.address for one in placed.values()}
+        return {one.address for one in said_on(self._log, self._cluster.placement_topic).placed.values()}
