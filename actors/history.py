@@ -39,7 +39,7 @@ def placements(log: Log, topic: str) -> Iterator[tuple[int, Placement]]:
             yield fetched.offset, decode_placement(record)
 
 
-class Said(NamedTuple):
+class PlacementNow(NamedTuple):
     """What the placement topic says as of now: who owns what under the last term, the release, programs' packages."""
 
     placed: Mapping[int, Placed]
@@ -47,7 +47,7 @@ class Said(NamedTuple):
     packaged: Mapping[str, Packaged]
 
 
-def said_on(log: Log, topic: str) -> Said:
+def placement_now(log: Log, topic: str) -> PlacementNow:
     """Fold the placement topic."""
     term, release = -1, None
     placed: dict[int, Placed] = {}
@@ -64,7 +64,7 @@ def said_on(log: Log, topic: str) -> Said:
                 packaged[program] = placement
             case _:
                 pass  # a controller of an older term still spoke, or it is an order to the controller
-    return Said(placed, release, packaged)
+    return PlacementNow(placed, release, packaged)
 
 
 def first_at(log: Log, slice_: Slice, stamp_ms: int) -> int:

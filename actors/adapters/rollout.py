@@ -15,7 +15,7 @@ from actors.adapters.shelf import program_on
 from actors.clocks import steady_ms
 from actors.domain.identity.person import FOLLOWER
 from actors.errors import PlatformError, Unavailable
-from actors.history import Said, said_on
+from actors.history import PlacementNow, placement_now
 from actors.host import PartitionStatus
 from actors.kernel.record import Position, Programs, Share, Slice, encode_frame, encode_record
 from actors.placement import Packaged, encode_placement, placement_key
@@ -46,7 +46,7 @@ class _Known(NamedTuple):
     """What the placement topic says, as it was read at this time."""
 
     at_ms: int
-    said: Said
+    now: PlacementNow
 
 
 class Rollout:
@@ -268,11 +268,11 @@ class Rollout:
         self._known = None
         self._log.append(topic, frame, placement_key(placement)).result()
 
-    def _read(self) -> Said:
+    def _read(self) -> PlacementNow:
         """What stands on the placement topic, as of a second ago at most, and as we said it ourselves."""
         if self._known is None or steady_ms() >= self._known.at_ms + PLACED_S * 1_000:
-            self._known = _Known(steady_ms(), said_on(self._log, self._cluster.placement_topic))
-        return self._known.said
+            self._known = _Known(steady_ms(), placement_now(self._log, self._cluster.placement_topic))
+        return self._known.now
 
 
 def _newest(shares: Sequence[Share]) -> int:

@@ -17,7 +17,7 @@ from actors.adapters.shelf import packages_on, program_on
 from actors.cli import output, running, wiring
 from actors.cli.running import Run
 from actors.errors import Corrupt, NotFound, SetupError
-from actors.history import Said, read_slice, said_on
+from actors.history import PlacementNow, placement_now, read_slice
 from actors.kernel import layout
 from actors.kernel.record import Position, Programs
 from actors.kernel.routing import partition_of
@@ -59,9 +59,9 @@ class Archive(NamedTuple):
         topic = self.run.cluster.commands_topic
         return Replay(topic, partition, rules, self.route, skips, *begin, packages)
 
-    def said(self) -> Said:
+    def placement(self) -> PlacementNow:
         """What the placement topic says as of now."""
-        return said_on(self.log, self.run.cluster.placement_topic)
+        return placement_now(self.log, self.run.cluster.placement_topic)
 
     def verdicts(self) -> dict[Position, Verdict]:
         """What was decided about single records: the last verdict of each position."""
@@ -90,7 +90,7 @@ def _packaged(run: Run, log: Log) -> dict[str, tuple[Program, Program]]:
     objects = wiring.objects_of(Path(run.folder))
     return {
         program: (program_on(objects, word.shares[0].hash), program_on(objects, word.shares[-1].hash))
-        for program, word in said_on(log, run.cluster.placement_topic).packaged.items()
+        for program, word in placement_now(log, run.cluster.placement_topic).packaged.items()
         if word.shares
     }
 

@@ -24,7 +24,7 @@ from actors.cli.calling import connect
 from actors.cli.running import Run
 from actors.cli.supervisor import Plan, Supervisor
 from actors.errors import SetupError, Unavailable
-from actors.history import read_slice, said_on
+from actors.history import placement_now, read_slice
 from actors.kernel.action import decode_event_frame
 from actors.kernel.routing import partition_of
 from actors.ports import Log, Slice
@@ -139,7 +139,7 @@ async def _kill(log: Log, cluster: ClusterSettings, merchant: str, progress: Pro
     for number in range(count):
         due = max(1, progress.lines * (number + 1) // (count + 1))
         await progress.reached(due)
-        placed = (await asyncio.to_thread(said_on, log, cluster.placement_topic)).placed
+        placed = (await asyncio.to_thread(placement_now, log, cluster.placement_topic)).placed
         owner = placed[partition]
         others = [other for other in placed.values() if other.pid != owner.pid]
         victim = others[0] if others and count > OWNER_KILLS_MIN and number == count - 1 else owner

@@ -123,7 +123,7 @@ def _halted(archive: Archive, where: Position) -> str:
 
 def _stands(archive: Archive, partition: int) -> str:
     """What the partition's host says of a halt."""
-    placed = archive.said().placed.get(partition)
+    placed = archive.placement().placed.get(partition)
     if placed is None:
         return ""
     answer = ask_host(placed.address, wiring.token_of(Path(archive.run.folder)))
@@ -216,7 +216,7 @@ def _hosts(run: Run) -> list[str]:
 
 def _serves(archive: Archive, partition: int, host: str = "") -> bool:
     """Whether the partition is served, by this host if one is named."""
-    placed = archive.said().placed.get(partition)
+    placed = archive.placement().placed.get(partition)
     if placed is None or placed.host != (host or placed.host):
         return False
     answer = ask_host(placed.address, wiring.token_of(Path(archive.run.folder)))

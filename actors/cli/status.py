@@ -96,7 +96,7 @@ def _read_log(archive: Archive, facts: Facts) -> None:
     spans = {slice_.partition: span for slice_, span in archive.spans().items()}
     facts["log"]["spans"] = {str(number): list(span) for number, span in spans.items()}
     facts["log"]["frames"] = sum(span.end - span.start for span in spans.values())
-    placed, release, _ = archive.said()
+    placed, release, _ = archive.placement()
     facts["release"] = release and {"release": release.release, "digest": release.digest}
     token = wiring.token_of(Path(archive.run.folder))
     stands: dict[int, PartitionStatus] = {}

@@ -98,7 +98,7 @@ def verify(folder: Path, partition: int | None, as_json: bool) -> None:
 
 def _live(archive: Archive) -> dict[int, PartitionStatus]:
     """What the host of each partition answers. Those without an answer are left out."""
-    placed = archive.said().placed
+    placed = archive.placement().placed
     token = wiring.token_of(Path(archive.run.folder))
     live: dict[int, PartitionStatus] = {}
     for name, address in {(one.host, one.address) for one in placed.values()}:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from actors.adapters.hosting.asking import ask_host
 from actors.adapters.logs import open_log
 from actors.errors import PlatformError, SetupError
-from actors.history import said_on
+from actors.history import placement_now
 from actors.ports import Log, Slice
 from actors.settings import ClusterSettings, ProcessSettings
 from loadtests.bench import processes
@@ -103,4 +103,4 @@ class Lag:
         return [(one.partition, one.watermark) for one in answer] if isinstance(answer, list) else []
 
     def _addresses(self) -> set[str]:
-        return {one.address for one in said_on(self._log, self._cluster.placement_topic).placed.values()}
+        return {one.address for one in placement_now(self._log, self._cluster.placement_topic).placed.values()}

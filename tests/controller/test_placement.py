@@ -7,8 +7,10 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.adapters.memory import MemoryLog
 from actors.controller import place, place_groups, pools
-from actors.kernel.record import Share
+from actors.history import placement_now
+from actors.kernel.record import Share, encode_frame
 from actors.kernel.routing import groups_of
 from actors.placement import (
     Move,
@@ -22,6 +24,7 @@ from actors.placement import (
     encode_placement,
     placement_key,
 )
+from actors.ports import Slice, Topic
 from actors.settings import ClusterSettings
 
 HOSTS = [f"h{number}" for number in range(8)]
@@ -121,3 +124,19 @@ def test_placement_records_are_read_as_they_were_written() -> None:
     for value, key in values:
         assert decode_placement(encode_placement(value)) == value
         assert placement_key(value) == key
+
+
+def test_what_a_controller_of_an_older_term_says_places_nothing() -> None:
+    log, topic = MemoryLog(lambda: 0), Slice("placement", 0)
+    log.create([Topic(topic.topic, 1)])
+    news = Packaged("news", 7, (Share("a" * 64, 2, 10_000),))
+    late, other, latest = (
+        Placed(3, 0, 9, "h1", "a:1", 7),
+        Placed(4, 0, 8, "h1", "a:1", 7),
+        Placed(3, 2, 1, "h2", "a:2", 8),
+    )
+    said = (Term("c1"), other, Term("c2"), latest, late, Release(2, 5, "d"), Size(4), news)
+    for value in said:
+        frame = encode_frame(*topic, "c", 0, "", [encode_placement(value)])
+        log.append(topic, frame, placement_key(value)).result()
+    assert placement_now(log, topic.topic) == ({3: latest, 4: other}, Release(2, 5, "d"), {"news": news})
