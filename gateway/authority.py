@@ -1,6 +1,7 @@
 """Who may do what, where callers must prove who they are: tables, and nothing that is not in them.
 
-Whoever asks for what is not its own gets one answer, made from the name alone: whether it exists cannot be told.
+Whoever asks for what is not its own gets one answer, made from the name alone: whether it exists cannot be told. Those
+of a program are told for whom a command or a view of it is, and everybody for whom a method is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -115,14 +116,20 @@ WITHOUT_IDENTITY = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerR
 
 
 def denied() -> PermissionDenied:
-    """The one answer to whoever may not."""
-    return PermissionDenied("this caller may not do this here; the program's access table says who may")
+    """The one answer to whoever may not, where more words would tell what there is."""
+    return PermissionDenied("this caller may not do this here: it is another's, or for other roles")
+
+
+def _for_others(what: str, roles: Sequence[Role], role: Role) -> PermissionDenied:
+    """To whoever may know what there is: what was asked, and for whom it is; nothing of whom it is about."""
+    return PermissionDenied(f"{what[:100]!r} is for the role {' or '.join(roles)}; this caller's is {role}")
 
 
 def check_method(principal: Principal | None, method: str) -> None:
     """Raises PermissionDenied unless the principal's role has business with the method. `/package.Service/Method`."""
-    if principal is not None and principal.role not in RPCS.get(method, ()):
-        raise denied()
+    roles = RPCS.get(method, ())
+    if principal is not None and principal.role not in roles:
+        raise _for_others(method.rpartition("/")[2], roles, principal.role) if roles else denied()
 
 
 def check_entity_call(principal: Principal | None, routes: Routes, name: str, what: str) -> None:
@@ -145,9 +152,14 @@ def check_entity_call(principal: Principal | None, routes: Routes, name: str, wh
     kind, entity_id = _addressed(routes, role, name)
     if role is Role.OPERATOR:
         return
-    whose = kind.kind.owner.get(role)
-    if role not in kind.kind.access.get(what, ()) or (whose is not None and whose(entity_id) != (subject or tenant)):
+    whose, roles = kind.kind.owner.get(role), kind.kind.access.get(what, ())
+    if role in roles and (whose is None or whose(entity_id) == (subject or tenant)):
+        return
+    if role is Role.MERCHANT:  # who learns nothing of names
         raise denied()
+    if role not in roles:
+        raise _for_others(what, (*roles, Role.OPERATOR), role)
+    raise PermissionDenied(f"{what[:100]!r} is for the role {role}, of its own alone; this is another's")
 
 
 def opened_of(principal: Principal | None, kind: AnyEntity, entity_id: str, view: str) -> str:

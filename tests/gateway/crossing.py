@@ -36,7 +36,7 @@ from gateway.standing import Standing
 from gateway.tokens import Verifier, sign
 from tests.bad_input.messages import CLUSTER, Aborted, reason_of
 from tests.gateway.scene import TestLog, new_id
-from tests.gateway.tenancy import CLOSED, Called, Counting, Tally, knock, platform
+from tests.gateway.tenancy import CLOSED, Called, Counting, Tally, knock, known, platform
 
 PROGRAMS = "gateway.v1.ProgramService"
 """Its pairs are played by `tenancy`."""
@@ -217,7 +217,7 @@ def play(seed: int, wanted: int, now_ms: int) -> Tally:
 async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
     street, methods = Crossing(now_ms), tuple(typed_methods())
     asked, permitted = dict.fromkeys(methods, 0), 0
-    texts: set[tuple[str, str]] = set()
+    texts: dict[tuple[str, ...], set[str]] = {}
     findings: list[str] = []
     while sum(asked.values()) < wanted:
         ask = any_ask(chance, chance.choice(methods))
@@ -229,12 +229,12 @@ async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
         asked[ask.method] += refused
         permitted += not refused
         if refused:
-            texts.add((reason, text))
+            texts.setdefault(known(ask.principal, f"/gateway.v1.{ask.method}"), set()).add(text)
         if (reason == CLOSED) != refused or (refused and street.ingress.touched != before):
             findings.append(
                 f"{ask.principal.caller} {ask.method} {ask.program} {ask.person}: {reason!r}, refused {refused}: {text}"
             )
-    return Tally(asked, permitted, frozenset(texts), tuple(findings))
+    return Tally(asked, permitted, {key: frozenset(each) for key, each in texts.items()}, tuple(findings))
 
 
 def any_ask(chance: random.Random, method: str) -> Ask:

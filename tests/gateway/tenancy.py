@@ -5,7 +5,7 @@ What must be answered is said here a second time, in other words than the produc
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from actors.adapters.memory_keys import MemoryKeys, MemorySubjects
@@ -160,11 +160,15 @@ def _kind(registry: Registry, target: Target) -> AnyEntity | None:
     return next((kind for kind in kinds if kind.collection_name == target.collection), None)
 
 
+def path_of(method: str) -> str:
+    """The path of one of these methods, a linearizable question's too."""
+    return f"/gateway.v1.ProgramService/{'Query' if method == 'Read' else method}"
+
+
 def refusals(registry: Registry, pair: Pair, target: Target) -> tuple[str, ...]:
     """The reasons that this must be refused by; none when it must not be refused for who asks."""
     principal, method, _ = pair
-    path = f"/gateway.v1.ProgramService/{'Query' if method == 'Read' else method}"
-    if principal.role not in RPCS[path]:
+    if principal.role not in RPCS[path_of(method)]:
         return (CLOSED,)
     if method == "Describe":
         told = principal.role is Role.OPERATOR or target.program == principal.tenant
@@ -250,9 +254,8 @@ class House:
     async def ask(self, pair: Pair) -> Outcome:
         """Play one pair."""
         context, before = Called(self._tokens[pair.principal]), self.ingress.touched
-        method = "Query" if pair.method == "Read" else pair.method
         try:
-            await knock(self._gatekeeper, f"/gateway.v1.ProgramService/{method}", context)
+            await knock(self._gatekeeper, path_of(pair.method), context)
             answers = await self._answers(pair, context)
         except Aborted as refusal:
             answers = ((reason_of(refusal.status), refusal.status.message),) * len(pair.targets)
@@ -298,9 +301,23 @@ class Tally(NamedTuple):
     asked: dict[str, int]
     """Cross pairs by method: what had to be refused."""
     permitted: int
-    texts: frozenset[tuple[str, str]]
-    """Every different answer to what is closed."""
+    texts: Mapping[tuple[str, ...], frozenset[str]]
+    """Every different answer to what is closed, by what whoever asks may know: nothing of another program."""
     findings: tuple[str, ...]
+
+    @property
+    def told_apart(self) -> list[frozenset[str]]:
+        """Different answers to those who may know no more."""
+        return [texts for texts in self.texts.values() if len(texts) > 1]
+
+
+def known(principal: Principal, path: str, target: Target | None = None) -> tuple[str, ...]:
+    """What a refusal may tell whoever asks by this method: of methods all, and of commands their own program's."""
+    if principal.role not in RPCS[path]:
+        return (principal.role, path)
+    if target is None or principal.role not in (Role.PERSON, Role.SERVER) or target.program != principal.tenant:
+        return ()
+    return principal.role, target.program, target.collection, target.what
 
 
 def play(seed: int, pairs: int, now_ms: int) -> Tally:
@@ -312,7 +329,7 @@ async def _play(seed: int, wanted: int, now_ms: int) -> Tally:
     registry = platform()
     house, making = House(registry, now_ms), Pairs(registry, random.Random(seed))
     asked, permitted = dict.fromkeys(METHODS, 0), 0
-    texts: set[tuple[str, str]] = set()
+    texts: dict[tuple[str, ...], set[str]] = {}
     findings: list[str] = []
     while sum(asked.values()) < wanted:
         pair = making.pair()
@@ -324,9 +341,9 @@ async def _play(seed: int, wanted: int, now_ms: int) -> Tally:
             asked[pair.method] += bool(reasons)
             permitted += not reasons
             if reason == CLOSED:
-                texts.add((reason, text))
+                texts.setdefault(known(pair.principal, path_of(pair.method), target), set()).add(text)
             if reason not in reasons if reasons else reason == CLOSED:
                 findings.append(f"{pair.principal.caller} {pair.method} {target}: {reason!r}, not {reasons}: {text}")
         if all(expected) and outcome.touched:
             findings.append(f"{pair.principal.caller} {pair.method} {pair.targets}: refused, and reached the log")
-    return Tally(asked, permitted, frozenset(texts), tuple(findings))
+    return Tally(asked, permitted, {key: frozenset(each) for key, each in texts.items()}, tuple(findings))

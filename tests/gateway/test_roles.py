@@ -156,8 +156,12 @@ def test_a_role_without_business_with_a_method_is_refused_and_so_is_every_method
         if role in RPCS.get(method, ()):
             check_method(principal, method)
         else:
-            with pytest.raises(PermissionDenied):
+            with pytest.raises(PermissionDenied) as refusal:
                 check_method(principal, method)
+            told = (
+                f"'{method.rpartition('/')[2]}' is for the role {' or '.join(RPCS.get(method, ()))}; this caller's is"
+            )
+            assert str(refusal.value).startswith(told if method in RPCS else "this caller may not do this here")
 
 
 def _jar(**changes: Any) -> AnyEntity:
