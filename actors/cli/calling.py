@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from actors.cli import output, running
+from actors.cli.hints import hinted
 from actors.cli.running import Run
 from actors.clocks import wall_ms
 from actors.errors import (
@@ -139,7 +140,8 @@ def change(
     # Named here and not by the client: a call that fails must be told by its name, too.
     request.request_id = uuid7(wall_ms())
     try:
-        return ask(folder, lambda client: client.ask(stub, method, request), caller, person_of=person_of)
+        with hinted():
+            return ask(folder, lambda client: client.ask(stub, method, request), caller, person_of=person_of)
     except SetupError:
         raise  # nothing was asked
     except PlatformError as error:

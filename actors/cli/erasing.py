@@ -41,7 +41,7 @@ def erase(
     from gateway.v1 import identity_pb2 as pb
 
     where = running.folder_of(folder)
-    running.running(where)
+    ask(where, lambda client: _check_known(client, person))
     if not yes:
         raise InvalidCommand(WARNING.format(person=person), field="--yes", reason="NOT_CONFIRMED")
     request = pb.PersonRequest(person=person, request_id=uuid7(wall_ms()))
@@ -49,6 +49,20 @@ def erase(
     output.result(
         {"person": person, "state": "erased", "request_id": request.request_id}, json, f"{person} is forgotten"
     )
+
+
+async def _check_known(client: "Client", person: str) -> None:
+    """Raises NotFound for a person whom nobody knows, and who is therefore nobody to forget."""
+    from actors.errors import NotFound
+    from gateway.v1 import identity_pb2 as pb
+    from gateway.v1.identity_pb2_grpc import IdentityServiceStub
+
+    found = await client.ask(IdentityServiceStub, "GetPerson", pb.GetPersonRequest(person=person))
+    if found.state == "none":
+        message = (
+            f"there is no person {person[:100]!r}: an account is named as `hutong sign-in NAME` tells it, not NAME"
+        )
+        raise NotFound(message, reason="NO_SUCH_PERSON")
 
 
 async def _erased(client: "Client", request: "pb.PersonRequest") -> None:

@@ -1,16 +1,25 @@
 """`hutong keys`: the signing keys and root keys of a folder, and tokens for whoever may read it."""
 
+from contextlib import suppress
 from pathlib import Path
 
-from actors.cli import output
+from actors.cli import output, running
+from actors.cli.calling import CALLER, ask
 from actors.cli.showing import Facts, time_of
 from actors.cli.standing import standing_in
 from actors.cli.wiring import keys_of
 from actors.clocks import wall_ms
-from actors.errors import InvalidCommand
+from actors.errors import InvalidCommand, PlatformError
 from actors.ports import RootKey, RootState, SigningKey
-from actors.principal import parse
+from actors.principal import Principal, Role, parse
+from gateway.client import Client
 from gateway.tokens import LIFE_S_MAX, ROTATED_APART_MS, sign
+from gateway.v1.catalog_pb2 import GetAccountRequest
+from gateway.v1.catalog_pb2_grpc import CatalogServiceStub
+from gateway.v1.identity_pb2 import GetPersonRequest
+from gateway.v1.identity_pb2_grpc import IdentityServiceStub
+
+ASKING_S = 60
 
 
 def list_keys(folder: Path, as_json: bool) -> None:
@@ -83,5 +92,26 @@ def issue_token(folder: Path, principal: str, seconds: int | None, as_json: bool
         raise InvalidCommand(message, field="principal", reason="INVALID_PRINCIPAL")
     keys = keys_of(folder)
     token = sign(keys, found, wall_ms(), seconds)
+    asking = sign(keys, Principal(Role.OPERATOR, "", CALLER), wall_ms(), ASKING_S)
     keys.close()
     output.result({"token": token, "principal": found.caller}, as_json, token)
+    if running.read_run(folder) is not None:
+        with suppress(PlatformError):  # a token is good whether or not anybody can be asked about it
+            doubt = ask(folder, lambda client: _doubt(client, found), token=asking)
+            if doubt:
+                output.say(f"warning: {doubt}, so this token reaches nothing of anybody's yet")
+
+
+async def _doubt(client: Client, principal: Principal) -> str:
+    """Why the platform that runs here knows nothing of this principal; "" when it does."""
+    role, tenant, subject = principal
+    if role in (Role.PERSON, Role.SERVER) and tenant not in await client.programs():
+        return f"no program {tenant!r} runs here (`hutong describe` lists those that do)"
+    if role is Role.ACCOUNT:
+        person = await client.ask(IdentityServiceStub, "GetPerson", GetPersonRequest(person=subject))
+        return f"nobody has signed in as {subject!r}" if person.state == "none" else ""
+    if role is Role.MEMBER:
+        team = await client.ask(CatalogServiceStub, "GetAccount", GetAccountRequest(account=tenant))
+        is_in_it = subject in [one.member for one in team.members if one.state == "member"]
+        return "" if is_in_it else f"{subject!r} is not in the team of an account {tenant!r}"
+    return ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from actors.cli import output
 from actors.cli.calling import ask, change, place
 from actors.cli.minting import program_in
+from actors.errors import InvalidCommand
 from gateway.v1 import ways_pb2 as pb
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
 
@@ -46,7 +47,8 @@ def publish_rules(folder: Path, host: str, program: str, as_json: bool) -> None:
 
 def share_page(folder: Path, program: str, page: str, scene: str, parent: str, caller: str, as_json: bool) -> None:
     """Share a page; prints the card's address."""
-    request = pb.ShareRequest(program=program, page=page, scene=_bytes(scene), parent=parent.upper())
+    above = _share_in(program, parent, "parent")
+    request = pb.ShareRequest(program=program, page=page, scene=_bytes(scene), parent=above)
     answer = change(folder, WaysServiceStub, "Share", request, as_json, caller, person_of=program)
     facts = {"program": program, "share": answer.share, "text": answer.text, "depth": answer.depth}
     output.result(facts | place(request, answer), as_json, answer.text)
@@ -66,10 +68,22 @@ def show_share(folder: Path, text: str, as_json: bool) -> None:
 
 def withdraw_share(folder: Path, program: str, share: str, caller: str, as_json: bool) -> None:
     """End a card."""
-    request = pb.WithdrawRequest(program=program, share=share.upper())
+    request = pb.WithdrawRequest(program=program, share=_share_in(program, share, "share"))
     answer = change(folder, WaysServiceStub, "Withdraw", request, as_json, caller, person_of=program)
     output.result(place(request, answer), as_json, "done")
     output.say(f"hutong why {request.request_id} --dir {shlex.quote(str(folder))}")
+
+
+def _share_in(program: str, text: str, field: str) -> str:
+    """The name of a card of this program, which may be written as its address, or as PROGRAM/SHARE.
+
+    Raises InvalidCommand for a card of another program.
+    """
+    address, _, name = text.upper().rpartition("/")
+    if address and program_in(text) != program:
+        message = f"{text[:100]!r} is a card of {program_in(text)[:100]!r}, not of {program!r}"
+        raise InvalidCommand(message, field=field, reason="INVALID_SHARE")
+    return name
 
 
 def _bytes(scene: str) -> bytes:

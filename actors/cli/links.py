@@ -78,7 +78,7 @@ def add(
     program: Program,
     page: Page,
     scene: Scene = "",
-    parent: Annotated[str, typer.Option(metavar="SHARE", help="The 16 letters of the card that is handed on.")] = "",
+    parent: Annotated[str, typer.Option(metavar="SHARE", help="The card that is handed on, as `add` prints it.")] = "",
     caller: Caller = "hutong-cli",
     folder: Folder = None,
     json: Json = False,
@@ -100,7 +100,7 @@ def show(share: Card, folder: Folder = None, json: Json = False) -> None:
 @shares.command("withdraw")
 def withdraw(
     program: Program,
-    share: Annotated[str, typer.Argument(metavar="SHARE", help="Its 16 letters and digits.")],
+    share: Annotated[str, typer.Argument(metavar="SHARE", help="Its address, PROGRAM/SHARE, or its 16 letters.")],
     caller: Caller = "hutong-cli",
     folder: Folder = None,
     json: Json = False,

@@ -8,11 +8,12 @@ from urllib.parse import quote, urlsplit
 
 from actors.cli import output, running
 from actors.cli.calling import ask, refuse_call
+from actors.cli.hints import hinted
 from actors.cli.minting import program_in
 from actors.cli.searching import found
 from actors.clocks import wall_ms
 from actors.domain.ways.address import NAME_CHARS
-from actors.errors import InvalidCommand, NotFound, PlatformError, Reject, SetupError
+from actors.errors import InvalidCommand, NotFound, PlatformError, SetupError
 from gateway.client import uuid7
 from gateway.v1 import session_pb2, ways_pb2
 from gateway.v1.search_pb2 import FoundProgram
@@ -138,13 +139,8 @@ def _followed(folder: Path, text: str, _: str) -> _Way:
 
 def _linked(folder: Path, text: str, caller: str) -> _Way:
     """Where a link leads, which is the caller's from then on. Raises what the gateway says of it."""
-    request = ways_pb2.ResolveLinkRequest(text=text)
-    try:
-        found = _asked(folder, "ResolveLink", request, caller)
-    except Reject as error:
-        if error.reason in _HINTS:
-            output.say(_HINTS[error.reason])
-        raise
+    with hinted():
+        found = _asked(folder, "ResolveLink", ways_pb2.ResolveLinkRequest(text=text), caller)
     return _Way(found.program, "link", f"links/{found.program}/{found.link}", found.page, found.scene)
 
 
@@ -172,10 +168,6 @@ def _scanned(folder: Path, text: str, caller: str) -> _Way:
 _LETTERS: Mapping[str, Callable[[Path, str, str], _Way]] = {"C": _scanned, "L": _linked, "S": _shared}
 _FOREIGN = ("INVALID_CODE", "INVALID_LINK", "INVALID_SHARE")
 """Why an address is refused that has the form of ours, and another host."""
-_HINTS = {
-    "link_of_another": "whoever opens a link first has it: ask whom it is from for one of your own",
-    "link_expired": "a link lives for some time only: ask whom it is from for a new one",
-}
 
 
 def _searched(folder: Path, text: str) -> _Way:

@@ -6,6 +6,7 @@ from pathlib import Path
 from actors.adapters.signatures import new_key, public_of, sign_package
 from actors.cli import output
 from actors.cli.calling import ask
+from actors.cli.hints import hinted
 from actors.errors import SetupError
 from actors.manifest import read_manifest
 from actors.packages import hash_of, pack
@@ -49,9 +50,10 @@ async def bring(client: Client, program: Path, name: str, key: bytes) -> pb.Uplo
         pb.UploadPackageRequest(chunk=archive[begin : begin + CHUNK_BYTES_MAX])
         for begin in range(0, len(archive), CHUNK_BYTES_MAX)
     ]
-    answer: pb.UploadPackageResponse = await client.ask(
-        CatalogServiceStub, "UploadPackage", [head, *parts], UPLOAD_MS_MAX
-    )
+    with hinted():
+        answer: pb.UploadPackageResponse = await client.ask(
+            CatalogServiceStub, "UploadPackage", [head, *parts], UPLOAD_MS_MAX
+        )
     return answer
 
 

@@ -1,5 +1,6 @@
 """`hutong catalog`: accounts, programs, their versions, review and release, through the running gateway."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,19 @@ from actors.cli.calling import ask
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1.catalog_pb2_grpc import CatalogServiceStub
 
+COMPARED = "looking whether version {code} of {program} reads what those wrote that were shown"
+WAITS: Mapping[str, str] = {
+    "SubmitVersion": COMPARED,
+    "SetGray": f"{COMPARED}; then hosts load it",
+    "ReleaseVersion": f"{COMPARED}; then hosts load it",
+}
+"""What is waited for, of the changes that take their time."""
+
 
 def change(folder: Path, method: str, request: Any, as_json: bool) -> None:
     """Ask the catalogue for a change, again and again by one request id; prints it and what came of it."""
+    if method in WAITS:
+        output.say(WAITS[method].format(code=request.code, program=request.program))
     answer = calling.change(folder, CatalogServiceStub, method, request, as_json)
     facts: dict[str, Any] = {"request_id": request.request_id}
     if isinstance(answer, pb.TakeReviewResponse):

@@ -92,6 +92,7 @@ async def _found(client: Client, name: str) -> pb.GetProgramResponse:
 
 async def _decides(client: Client, name: str, code: int) -> None:
     """Wait until calls are decided by the package of this version. Raises SetupError when it cannot be loaded."""
+    output.say(f"hosts load version {code} of {name}")
     until = time.monotonic() + LOAD_S_MAX
     while (found := await _found(client, name)).decides != code:
         if found.trouble or time.monotonic() > until:

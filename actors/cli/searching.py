@@ -6,6 +6,7 @@ from typing import Any
 from actors.cli import output
 from actors.cli.calling import ask
 from actors.errors import InvalidCommand
+from actors.projections.search import looked_metres
 from gateway.v1 import search_pb2 as pb
 from gateway.v1.search_pb2_grpc import SearchServiceStub
 
@@ -26,9 +27,17 @@ def show_found(folder: Path, text: str, category: str, city: str, near: str, as_
         for one in (_around(folder, near) if near else found(folder, text, category, city))
     ]
     if as_json or not programs:
-        output.result({"programs": programs}, as_json, "no program is found")
+        output.result({"programs": programs}, as_json, _nothing(near) if near else "no program is found")
     else:
         output.table("Programs", tuple(programs[0]), [list(one.values()) for one in programs])
+
+
+def _nothing(near: str) -> str:
+    at = location_of(near)
+    looked = looked_metres((at.latitude, at.longitude))
+    return (
+        f"no program is within {looked} metres of {near}; what is farther away than the cells around is not looked at"
+    )
 
 
 def found(folder: Path, text: str, category: str = "", city: str = "") -> list[pb.FoundProgram]:

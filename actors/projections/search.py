@@ -8,7 +8,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterator, Mapping
 from itertools import groupby, pairwise
-from math import asin, cos, radians, sin, sqrt
+from math import asin, cos, pi, radians, sin, sqrt
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -232,6 +232,12 @@ def cells_around(position: tuple[float, float]) -> tuple[int, ...]:
     column, row = _grid(position)
     around = touching(column, row, _CELLS, _CELLS)
     return (_cell(column, row), *(_cell(*other) for other in around))
+
+
+def looked_metres(position: tuple[float, float]) -> int:
+    """How far around this position everything is looked at, wherever in its cell it lies: a cell's shorter side."""
+    row_metres = pi * _EARTH_METRES / _CELLS
+    return int(min(row_metres, 2 * row_metres * cos(radians(position[0]))))
 
 
 def _cell(column: int, row: int) -> int:

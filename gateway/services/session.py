@@ -74,7 +74,7 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
             answer = await steps.ask(at, command)
             response = stamped(pb.OpenResponse(), answer)
             write_opened(response, answer.payload)
-            if response.began and person and await steps.look(RECENT.at(person), "first", str) != program:
+            if response.began and person:
                 await steps.ask(RECENT.at(person), Used(program), 1)
             return response
 

@@ -16,7 +16,7 @@ from actors.domain.catalog.recent import (
     Unfavour,
     Unfavoured,
     Used,
-    latest,
+    WasUsed,
 )
 from actors.testing import Scenario
 
@@ -31,14 +31,13 @@ def test_the_latest_program_comes_first_and_each_stands_there_once(used: list[st
     expected = list(dict.fromkeys(reversed(used)))[:RECENT_MAX]
     shown = RECENT.views["programs"](person.state, {})
     assert [one["program"] for one in shown["recent"]] == expected  # type: ignore[index]
-    assert RECENT.views["first"](person.state, {}) == (expected[0] if expected else "")
 
 
-def test_what_was_used_last_is_not_noted_again() -> None:
-    person = Scenario(RECENT)
-    assert person.when(Used("bike")).events
-    assert person.when(Used("bike")).events == ()
-    assert latest(person.state) == "bike"
+def test_a_further_visit_renews_the_time_of_a_program_that_comes_first_already() -> None:
+    person = Scenario(RECENT, now_ms=7)
+    for now_ms in (7, 9):
+        assert person.when(Used("bike"), now_ms=now_ms).events == (WasUsed("bike", now_ms),)
+    assert person.state.recent == {"bike": 9}
 
 
 def test_a_favourite_is_kept_once_until_it_is_no_more() -> None:

@@ -216,7 +216,8 @@ def test_where_persons_sign_in_friends_are_persons_and_players_are_who_the_game_
         openid = derived.openid("jump", bob)
         await circle.plays(openid, 0, f"person/jump/{openid}")
         board = await circle.friends.ListBoard(BOARD, metadata=circle.by(f"account/{ann}"))
-        assert [(row.rank, row.person) for row in board.rows] == [(1, bob), (2, ann)]
+        rows = [(row.rank, row.person, json.loads(row.payload)["best"]) for row in board.rows]
+        assert rows == [(1, bob, 0), (0, ann, None)], "who never played has no rank"
         before = circle.on_log()
         code, status = await refused(circle.ask(f"account/{ann}", "RequestFriend", "stranger"))
         assert (code, reason_of(status)) == (ABSENT, "NO_SUCH_PERSON")

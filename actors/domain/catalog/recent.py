@@ -55,7 +55,7 @@ Event: TypeAlias = WasUsed | Favoured | Unfavoured | Forgotten
 
 
 class Programs(Erasable, Struct, frozen=True):
-    """Each with the time at which it was last opened, or kept; the latest last."""
+    """Each with the time at which the last visit to it began, or it was kept; the latest last."""
 
     recent: dict[str, int] = {}
     favourites: dict[str, int] = {}
@@ -76,7 +76,7 @@ def decide(programs: Programs, command: Command, ctx: Context) -> Decision[Event
 def _keep(programs: Programs, command: Used | Favour | Unfavour, ctx: Context) -> Decision[Event]:
     match command:
         case Used(program):
-            return accept() if program == latest(programs) else accept(WasUsed(program, ctx.now_ms))
+            return accept(WasUsed(program, ctx.now_ms))
         case Favour(program):
             if program in programs.favourites:
                 return accept()
@@ -87,11 +87,6 @@ def _keep(programs: Programs, command: Used | Favour | Unfavour, ctx: Context) -
             return accept(Unfavoured(program)) if program in programs.favourites else accept()
         case _:
             assert_never(command)
-
-
-def latest(programs: Programs) -> str:
-    """The program that was used last; "" when there was none."""
-    return next(reversed(programs.recent), "")
 
 
 def evolve(programs: Programs, event: Event) -> Programs:
@@ -111,11 +106,6 @@ def evolve(programs: Programs, event: Event) -> Programs:
             assert_never(event)
 
 
-def view_first(programs: Programs, _: object) -> object:
-    """The program that was used last."""
-    return latest(programs)
-
-
 def view_programs(programs: Programs, _: object) -> object:
     """Everything, the latest first."""
     return {
@@ -131,7 +121,7 @@ RECENT = Entity(
     Event,
     decide,
     evolve,
-    views={"first": view_first, "programs": view_programs},
+    views={"programs": view_programs},
     life={"programs": LIFE},
     collection="recents",
     takes_from=("identity",),

@@ -154,6 +154,12 @@ def evolve_player(player: Player, event: PlayerEvent) -> Player:
             assert_never(event)
 
 
+def view_player(player: Player, _: object) -> object:
+    """The best score, and none before the first game ended."""
+    best = player.best if player.games else None
+    return {"best": best, "games": player.games, "playing": player.seed != ""}
+
+
 def leaves_of(board: str) -> int:
     """How many leaves a board of this name has; 0 if no board can be named so."""
     season, _, leaves = board.rpartition("-")
@@ -369,7 +375,7 @@ PLAYER = Entity(
     PlayerEvent,
     decide_player,
     evolve_player,
-    views={"player": lambda player, _: {"best": player.best, "games": player.games, "playing": player.seed != ""}},
+    views={"player": view_player},
     routing=route_player,
     access={"jump.start": (Role.PERSON,), "jump.finish": (Role.PERSON,), "player": (Role.PERSON, Role.SERVER)},
     owner={Role.PERSON: lambda player_id: player_id.partition("/")[0]},
