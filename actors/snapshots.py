@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.errors import Corrupt, NotFound, SetupError
+from actors.kernel.layout import Meta
 from actors.ports import Objects
 
 FORMAT = 1
@@ -41,6 +42,21 @@ class Info(Struct, frozen=True, kw_only=True):
     incarnation: int
     created_ms: int
     format: int = FORMAT
+
+
+def info_of(partition: int, meta: Meta) -> Info:
+    """What a snapshot of a partition is of that stands so."""
+    return Info(
+        partition=partition,
+        watermark=meta.watermark,
+        epoch=meta.owner.epoch,
+        topic_id=meta.topic_id,
+        frame_crc=meta.frame_crc,
+        release=meta.release,
+        digest=meta.digest,
+        incarnation=meta.incarnation,
+        created_ms=meta.now_ms,
+    )
 
 
 class File(Struct, frozen=True):

@@ -56,14 +56,14 @@ def not_busy() -> Generator[None]:
         raise Unavailable(message, outcome="NOT_APPENDED") from error
 
 
-def opened(path: Path) -> Any:
-    """A file that exists, as a database that forgets."""
+def opened(path: Path, synchronous: str = "FULL") -> Any:
+    """A file that exists, as a database that forgets; `synchronous` is SQLite's own word."""
     database: Any = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     database.set_busy_timeout(BUSY_MS_MAX)
     # A writer from its first word on: what it reads and then changes is changed by nobody between.
     database.transaction_mode = "IMMEDIATE"
     # SQLite's own journal, not the WAL, in which overwritten bytes would stand until it is taken in.
-    for pragma in ("synchronous = FULL", "secure_delete = ON"):
+    for pragma in (f"synchronous = {synchronous}", "secure_delete = ON"):
         database.execute(f"PRAGMA {pragma}")
     return database
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from actors.adapters.keyfile import BUSY_MS_MAX, put
+from actors.adapters.keyfile import opened, put
 from actors.errors import Overloaded, Unavailable
 from actors.ports import TALLIES_MAX
 
@@ -78,20 +78,11 @@ class FileTallies:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             put(path, _make_tables)
-        return _connected(path)
-
-
-def _connected(path: Path) -> Any:
-    database: Any = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    database.set_busy_timeout(BUSY_MS_MAX)
-    database.transaction_mode = "IMMEDIATE"
-    for pragma in ("synchronous = OFF", "secure_delete = ON"):
-        database.execute(f"PRAGMA {pragma}")
-    return database
+        return opened(path, "OFF")
 
 
 def _make_tables(path: Path) -> None:
-    database = _connected(path)
+    database = opened(path, "OFF")
     with database:
         database.execute(_TABLE)
         database.execute(_INDEX)

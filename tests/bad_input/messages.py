@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -262,6 +262,27 @@ def judge(counts: Counts, bad: Mutant, code: grpc.StatusCode, status: status_pb2
         counts.find(f"{bad.method} was answered {code.name} {reason!r}: {bad.written.hex():.600}")
 
 
+async def judged(
+    counts: Counts, bad: Mutant, asking: Asking, answer: Awaitable[None], calls: int | None = None
+) -> None:
+    """Await what comes of a message, and judge it; of a stream with so many calls, each one's result."""
+    try:
+        await answer
+    except Aborted as refusal:
+        counts.refused += 1
+        judge(counts, bad, refusal.code, refusal.status)
+    except Exception as error:  # noqa: BLE001 - whatever else comes out is the finding
+        counts.crashes += 1
+        counts.find(f"{type(error).__name__}: {error!s:.200} of {bad.method} {bad.written.hex():.600}")
+    else:
+        if calls is None:
+            counts.effect("taken")
+            return
+        results = [result for batch in asking.said for result in batch.results]
+        counts.refused += any(result.HasField("error") for result in results)
+        judge_results(counts, bad, calls, results)
+
+
 def mutate_messages(_: Path, seed: int, size: int) -> Counts:
     """Messages of every method to a gateway's own service; what it takes in decodes in every partition."""
     return asyncio.run(_mutate(Counts("messages", seed), size))
@@ -280,22 +301,9 @@ async def _mutate(counts: Counts, size: int) -> Counts:
             counts.refused += 1
             counts.effect("no message")
             continue
-        asking = Asking()
-        try:
-            await _ask(service, bad, asking)
-        except Aborted as refusal:
-            counts.refused += 1
-            judge(counts, bad, refusal.code, refusal.status)
-        except Exception as error:  # noqa: BLE001 - whatever else comes out is the finding
-            counts.crashes += 1
-            counts.find(f"{type(error).__name__}: {error!s:.200} of {bad.method} {bad.written.hex():.600}")
-        else:
-            if bad.method == "InvokeStream":
-                results = [result for batch in asking.said for result in batch.results]
-                counts.refused += any(result.HasField("error") for result in results)
-                judge_results(counts, bad, len(pb.InvokeBatch.FromString(bad.written).calls), results)
-            else:
-                counts.effect("taken")
+        asking, is_stream = Asking(), bad.method == "InvokeStream"
+        calls = len(pb.InvokeBatch.FromString(bad.written).calls) if is_stream else None
+        await judged(counts, bad, asking, _ask(service, bad, asking), calls)
     return counts
 
 

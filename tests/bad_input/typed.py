@@ -47,7 +47,7 @@ from gateway.sealing import Sealing
 from gateway.server import GatewayParts, services
 from gateway.tokens import Verifier, sign
 from gateway.v1 import catalog_pb2
-from tests.bad_input.messages import CLUSTER, Aborted, Answering, Asking, Mutant, judge, judge_results
+from tests.bad_input.messages import CLUSTER, Answering, Asking, Mutant, judged
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.crossing import parts, typed_methods
 from tests.gateway.packing import KEY, archive_of
@@ -201,26 +201,13 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
             counts.effect("no message")
             continue
         request: Any = message_factory.GetMessageClass(method.input_type).FromString(bad.written)
-        try:
-            service = asked_at[method.containing_service.full_name]
-            asking = Proving(method.name) if method.containing_service.full_name in PROVING else Asking()
-            is_call_stream = method.client_streaming and method.server_streaming
-            rest = () if is_call_stream else _rest(chance)
-            asked = parts(request, *rest) if method.client_streaming else request
-            await getattr(service, method.name)(asked, cast("Any", asking))
-        except Aborted as refusal:
-            counts.refused += 1
-            judge(counts, bad, refusal.code, refusal.status)
-        except Exception as error:  # noqa: BLE001 - whatever else comes out is the finding
-            counts.crashes += 1
-            counts.find(f"{type(error).__name__}: {error!s:.200} of {bad.method} {bad.written.hex():.600}")
-        else:
-            if not is_call_stream:
-                counts.effect("taken")
-                continue
-            results = [result for batch in asking.said for result in batch.results]
-            counts.refused += any(result.HasField("error") for result in results)
-            judge_results(counts, bad, len(request.opens), results)
+        name = method.containing_service.full_name
+        asking = Proving(method.name) if name in PROVING else Asking()
+        is_call_stream = method.client_streaming and method.server_streaming
+        rest = () if is_call_stream else _rest(chance)
+        asked = parts(request, *rest) if method.client_streaming else request
+        answer = getattr(asked_at[name], method.name)(asked, cast("Any", asking))
+        await judged(counts, bad, asking, answer, len(request.opens) if is_call_stream else None)
     return counts
 
 

@@ -155,17 +155,7 @@ class Disk:
             return  # it came between the file and the manifest of another
         self._uploads.remove(upload)
         partition, meta = upload.partition, upload.meta
-        info = snapshots.Info(
-            partition=partition,
-            watermark=meta.watermark,
-            epoch=meta.owner.epoch,
-            topic_id=meta.topic_id,
-            frame_crc=meta.frame_crc,
-            release=meta.release,
-            digest=meta.digest,
-            incarnation=meta.incarnation,
-            created_ms=meta.now_ms,
-        )
+        info = snapshots.info_of(partition, meta)
         self._is_overtaken = False
         self._objects.is_cut_off = cut_off
         self._objects.between = lambda: self._let_others_upload(upload)

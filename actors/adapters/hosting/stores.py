@@ -164,17 +164,7 @@ class Opener:
 
         Raises Corrupt if what was read back differs; then that snapshot is gone, and every older one is still there.
         """
-        info = snapshots.Info(
-            partition=partition,
-            watermark=meta.watermark,
-            epoch=meta.owner.epoch,
-            topic_id=meta.topic_id,
-            frame_crc=meta.frame_crc,
-            release=meta.release,
-            digest=meta.digest,
-            incarnation=meta.incarnation,
-            created_ms=meta.now_ms,
-        )
+        info = snapshots.info_of(partition, meta)
         size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         try:
             name = snapshots.upload(self._objects, folder, info, self._hashes)
