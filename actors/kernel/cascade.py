@@ -1,4 +1,4 @@
-"""One record's decisions: the command itself, and every local send that follows from it, all or nothing.
+"""One record's decisions: the command itself, and every local send that follows from it, all or nothing; and views.
 
 Runs authors' code. What it raises is an outcome, except what depends on the machine (RecursionError, MemoryError,
 KeyboardInterrupt): that halts the partition, since another machine might have decided otherwise.
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from actors import entity as author
-from actors.entity import Context, Decision
+from actors.entity import Context, Decision, View
 from actors.errors import Corrupt, Reject
 from actors.kernel import layout
 from actors.kernel.action import Code, NeedState
@@ -25,9 +25,12 @@ STEPS_MAX = 256
 EVENTS_MAX = 1_024
 SENDS_MAX = 1_024
 PAYLOAD_BYTES_MAX = 256 * 1024
+ANSWER_BYTES_MAX = 2 << 20
+"""A view's answer is one message on its way through host and gateway."""
 DUE_MS_MAX = 1 << 48
 _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
 
 
 class Task(Struct, frozen=True, gc=False):
@@ -79,6 +82,17 @@ def unreadable(entity: str) -> Refused:
     """The refusal of whatever asks an entity whose state what decides now does not read."""
     note = f"the package that decides {entity} does not read its state, which another wrote"
     return refuse(Code.POISONED, "STATE_UNREADABLE", {"entity": entity}, note)
+
+
+def shown(view: View[Any], state: object, args: bytes) -> bytes | Refused:
+    """A view's answer as JSON. Nothing is folded from it, so whatever it raises is poison here."""
+    try:
+        answer = _encode_json(view(state, _decode_json(args) if args else {}))
+    except BaseException as error:  # noqa: BLE001 - an author's view may raise anything
+        return refuse(Code.POISONED, "VIEW_RAISED", {"error": type(error).__name__}, note_of(error))
+    if len(answer) > ANSWER_BYTES_MAX:
+        return refuse(Code.BOUND_PASSED, "ANSWER_TOO_LONG", {"bytes_max": str(ANSWER_BYTES_MAX)})
+    return answer
 
 
 class Cascade(Struct, gc=False):

@@ -25,7 +25,7 @@ from actors.kernel.action import (
     Send,
     SetTimer,
 )
-from actors.kernel.cascade import Cascade, Refused, Remote, Task, refuse, unreadable
+from actors.kernel.cascade import Cascade, Refused, Remote, Task, refuse, shown, unreadable
 from actors.kernel.inbox import REPLY_BYTES_MAX, Changes, Sources, Window
 from actors.kernel.layout import Entry, Meta, Owner, Timer
 from actors.kernel.record import (
@@ -46,18 +46,13 @@ from actors.kernel.record import (
 )
 from actors.kernel.resident import UNREADABLE, Resident, resident_of
 from actors.kernel.rules import Kind, Rules
-from actors.raised import note_of
 
 CHECK_EVERY = 1_024
 SUMS_MAX = 16
-ANSWER_BYTES_MAX = 2 << 20
-"""A view's answer is one message on its way through host and gateway."""
 DEAD_LETTER = "dead-letter"
 _SKIPPED = refuse(Code.POISONED, "SKIPPED")
 _TOO_OLD = (Code.REQUEST_ID_TOO_OLD, refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD").payload)
 _encode = msgspec.msgpack.Encoder().encode
-_encode_json = msgspec.json.Encoder().encode
-_decode_json = msgspec.json.Decoder().decode
 
 
 class DeadLetter(msgspec.Struct, frozen=True, tag="dead-letter"):
@@ -475,16 +470,13 @@ class Partition:
         resident.used_ms = self.meta.now_ms
         if resident.state is UNREADABLE:
             return Code.POISONED, unreadable(entity).payload
-        try:
-            answer = _encode_json(function(resident.state, _decode_json(args) if args else {}))
-        except BaseException as error:  # noqa: BLE001 - an author's view may raise anything; nothing is folded from it
+        answer = shown(function, resident.state, args)
+        if isinstance(answer, bytes):
+            return Code.OK, answer
+        if answer.code == Code.POISONED:
             where = Position(self.number, self.meta.watermark, 0)
-            self.poisons.append((where, f"view {view} of {resident.kind.name}: {note_of(error)}"))
-            return Code.POISONED, refuse(Code.POISONED, "VIEW_RAISED", {"error": type(error).__name__}).payload
-        if len(answer) > ANSWER_BYTES_MAX:
-            bound = {"bytes_max": str(ANSWER_BYTES_MAX)}
-            return Code.BOUND_PASSED, refuse(Code.BOUND_PASSED, "ANSWER_TOO_LONG", bound).payload
-        return Code.OK, answer
+            self.poisons.append((where, f"view {view} of {resident.kind.name}: {answer.note}"))
+        return answer.code, answer.payload
 
 
 def _remembered(entry: Entry, body: int, producer: str, caller: str, request_id: bytes, *, duplicate: bool) -> Reply:

@@ -13,7 +13,8 @@ from actors import Context, Decision, Entity
 from actors.errors import Corrupt, Reject
 from actors.kernel.action import CancelTimer, Code, Event, Reply, SetTimer, decode_event_frame
 from actors.kernel.barrier import Crossing, crossing
-from actors.kernel.partition import ANSWER_BYTES_MAX, CHECK_EVERY, DEAD_LETTER, SUMS_MAX, DeadLetter
+from actors.kernel.cascade import ANSWER_BYTES_MAX
+from actors.kernel.partition import CHECK_EVERY, DEAD_LETTER, SUMS_MAX, DeadLetter
 from actors.kernel.record import (
     Check,
     Empty,
