@@ -24,7 +24,9 @@ WAYS = {"recent": 0.34, "scan": 0.22, "share": 0.17, "search": 0.12, "notificati
 GENRES = {"shop": 0.40, "food": 0.20, "ride": 0.12, "game": 0.16, "service": 0.12}
 """What kinds of programs there are, by share of the programs; the giant is a game."""
 JOURNEYS = ("browse", "play", "hire", "buy", "return", "share")
-"""What somebody does in a program, once it is open."""
+"""What somebody does in a program, once it is open; `journeys/table.py` has each of them."""
+BY_GENRE = {"game": "play", "ride": "hire"}
+"""What most do in a program of such a genre; in all others they browse."""
 RETURNED = 0.013
 """Orders that go back, as in the shop whose year is played: 28 lines of 2,137."""
 SHARED = 0.08
@@ -158,7 +160,8 @@ class Habits:
         self._minutes = _minute_table(curve(day))
         buys = world.orders / world.opens
         plain = 1 - buys - buys * RETURNED - SHARED
-        self._intents = chance.share_table((plain, 0, 0, buys, buys * RETURNED, SHARED))
+        shares = {"browse": plain, "buy": buys, "return": buys * RETURNED, "share": SHARED}
+        self._intents = chance.share_table(tuple(shares.get(name, 0.0) for name in JOURNEYS))
         names = ("opens", "when", "what", "genre", "crowd", "merchant")
         self._keys = {name: population.key(name) for name in names}
 
@@ -217,9 +220,7 @@ class Habits:
         return found
 
 
-_BY_GENRE = np.asarray(
-    [JOURNEYS.index({"game": "play", "ride": "hire"}.get(genre, "browse")) for genre in GENRES], np.uint8
-)
+_BY_GENRE = np.asarray([JOURNEYS.index(BY_GENRE.get(genre, "browse")) for genre in GENRES], np.uint8)
 
 
 def _minute_table(shares: Reals) -> NDArray[np.uint16]:

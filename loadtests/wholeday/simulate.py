@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from actors.errors import SetupError
 from loadtests.chance import Reals
-from loadtests.habits import JOURNEYS, MINUTE_S, WAYS, Day, Habits
+from loadtests.habits import BY_GENRE, JOURNEYS, MINUTE_S, WAYS, Day, Habits
 from loadtests.population import EACH_MAX, Population, World
 from loadtests.wholeday.footprint import LATER, Footprint, footprint
 from loadtests.wholeday.tally import CHUNK, QUARTERS, TOP, Tally, tally
@@ -290,6 +290,6 @@ def _hottest(counted: Tally, habits: Habits, made: Footprint, a_page: float) -> 
 def _games_of_an_opening(counted: Tally, made: Footprint) -> float:
     """Games that an opening of the giant comes to: most are played, in some somebody buys or hands a card on."""
     by_journey = counted.opens.sum(axis=(0, 2)).astype(np.float64)
-    plain = by_journey[[JOURNEYS.index(name) for name in ("browse", "play", "hire")]].sum() / by_journey.sum()
+    plain = by_journey[[JOURNEYS.index(name) for name in ("browse", *BY_GENRE.values())]].sum() / by_journey.sum()
     finished = made.kinds.index("finish a game")
     return float(plain * made.calls[JOURNEYS.index("play"), 0, finished].sum())

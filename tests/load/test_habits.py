@@ -6,8 +6,10 @@ from msgspec.structs import replace
 
 from actors.domain.ways.sources import SCENES
 from actors.errors import SetupError
+from actors.registry import shipped_programs
 from loadtests import habits
 from loadtests.habits import DAYS, JOURNEYS, WAYS, Habits, Opens
+from loadtests.journeys import table
 from loadtests.population import WORLD_2018, WORLD_2020, Population, World, of_size
 
 SMALL = of_size(WORLD_2020, 100_000)
@@ -110,6 +112,12 @@ def test_whoever_opens_a_game_plays_and_whoever_buys_has_a_merchant_in_the_city(
     assert (WORKDAY.journey[giant] == JOURNEYS.index("play")).all()
     buys = WORKDAY.journey == JOURNEYS.index("buy")
     assert len(some.merchants(WORKDAY, buys)) == buys.sum()
+
+
+def test_whatever_habits_know_can_be_played_in_a_program_that_ships() -> None:
+    shipped = {folder.name for folder in shipped_programs()}
+    assert tuple(table.JOURNEYS) == tuple(table.PROGRAMS) == JOURNEYS
+    assert {program for programs in table.PROGRAMS.values() for program in programs} <= shipped
 
 
 def test_a_day_that_is_not_known_and_a_curve_that_cannot_be_are_refused() -> None:
