@@ -38,7 +38,7 @@ _ROLES: Mapping[str, Sequence[tuple[str, tuple[Role, ...]]]] = {
         ("Listen", _CALLING),
     ),
     "CatalogService": (
-        ("OpenAccount", _OPERATOR),
+        ("OpenAccount SuspendAccount ResumeAccount CloseAccount", _OPERATOR),
         ("InviteMember JoinTeam GrantRole RemoveMember GetAccount", _TEAM),
         ("RegisterProgram DescribeProgram SetPackageKey UploadPackage SubmitVersion WithdrawVersion", _TEAM),
         ("TakeReview JudgeVersion", _OPERATOR),

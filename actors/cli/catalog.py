@@ -30,6 +30,36 @@ def open_account(account: Account, name: str, admin: str, folder: Folder = None,
     )
 
 
+def _account(method: str, account: str, reason: str, folder: Folder, json: bool) -> None:
+    from actors.cli.publishing import change
+    from gateway.v1 import catalog_pb2 as pb
+
+    change(running.folder_of(folder), method, pb.AccountRequest(account=account, reason=reason), json)
+
+
+@catalog.command("suspend-account")
+def suspend_account(
+    account: Account,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the log keeps it.")] = "",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Keep an account's team from doing anything; what is shown stays shown."""
+    _account("SuspendAccount", account, reason, folder, json)
+
+
+@catalog.command("resume-account")
+def resume_account(account: Account, folder: Folder = None, json: Json = False) -> None:
+    """Let the team of a suspended account go on."""
+    _account("ResumeAccount", account, "", folder, json)
+
+
+@catalog.command("close-account")
+def close_account(account: Account, folder: Folder = None, json: Json = False) -> None:
+    """End an account, for ever; what is shown stays shown."""
+    _account("CloseAccount", account, "", folder, json)
+
+
 def _team(method: str, account: str, member: str, role: str, folder: Folder, json: bool) -> None:
     from actors.cli.publishing import change
     from gateway.v1 import catalog_pb2 as pb

@@ -115,7 +115,9 @@ class Closed(Struct, frozen=True, tag="developer.account.closed"):
 
 
 Team: TypeAlias = Invite | Accept | Grant | Remove
-Command: TypeAlias = Open | Team | AddProgram | Suspend | Resume | Close
+Moderating: TypeAlias = Open | Suspend | Resume | Close
+"""What whoever runs the platform asks."""
+Command: TypeAlias = Team | AddProgram | Moderating
 Event: TypeAlias = Opened | Invited | Accepted | Granted | Removed | ProgramAdded | Suspended | Resumed | Closed
 
 

@@ -13,7 +13,20 @@ from actors.domain.catalog.name import NAME, Claim, Confirm
 from actors.domain.catalog.program import PROGRAM, Judge, Register, Release, Rollback, SetGray, Submit, Upload, Withdraw
 from actors.domain.catalog.review import LANES, REVIEW, Take
 from actors.domain.catalog.versions import Rule, Version
-from actors.domain.developer import ACCOUNT, Accept, Account, Grant, Invite, Open, Remove, Team
+from actors.domain.developer import (
+    ACCOUNT,
+    Accept,
+    Account,
+    Close,
+    Grant,
+    Invite,
+    Moderating,
+    Open,
+    Remove,
+    Resume,
+    Suspend,
+    Team,
+)
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound, Reject
 from actors.packages import Package
@@ -67,12 +80,19 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.CatalogChange:
         """A new account."""
-        account = ACCOUNT.at(request.account)
+        return await self._account(context, "OpenAccount", request, Open(request.name, request.admin))
 
-        async def work(steps: Steps) -> pb.CatalogChange:
-            return _change(await steps.ask(account, Open(request.name, request.admin)))
+    async def SuspendAccount(self, request: pb.AccountRequest, context: Context) -> pb.CatalogChange:
+        """Its team does nothing any more."""
+        return await self._account(context, "SuspendAccount", request, Suspend(request.reason))
 
-        return await self.answer(context, "OpenAccount", account, request.request_id, work)
+    async def ResumeAccount(self, request: pb.AccountRequest, context: Context) -> pb.CatalogChange:
+        """Its team goes on."""
+        return await self._account(context, "ResumeAccount", request, Resume())
+
+    async def CloseAccount(self, request: pb.AccountRequest, context: Context) -> pb.CatalogChange:
+        """The end of an account."""
+        return await self._account(context, "CloseAccount", request, Close())
 
     async def InviteMember(self, request: pb.MemberRequest, context: Context) -> pb.CatalogChange:
         """Into the team."""
@@ -261,6 +281,17 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             return pb.GetShownResponse(code=shown.code, name=shown.name, hash=shown.hash)
 
         return await self.answer(context, "GetShown", NAME.at(request.program), "", work)
+
+    async def _account(
+        self, context: Context, method: str, request: pb.OpenAccountRequest | pb.AccountRequest, command: Moderating
+    ) -> pb.CatalogChange:
+        """Ask an account for what only an operator asks of it."""
+        account = ACCOUNT.at(request.account)
+
+        async def work(steps: Steps) -> pb.CatalogChange:
+            return _change(await steps.ask(account, command))
+
+        return await self.answer(context, method, account, request.request_id, work)
 
     async def _team(
         self,

@@ -20,6 +20,16 @@ class OpenAccountRequest(_message.Message):
     request_id: str
     def __init__(self, account: _Optional[str] = ..., name: _Optional[str] = ..., admin: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
+class AccountRequest(_message.Message):
+    __slots__ = ("account", "reason", "request_id")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    reason: str
+    request_id: str
+    def __init__(self, account: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
 class MemberRequest(_message.Message):
     __slots__ = ("account", "member", "role", "request_id")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]

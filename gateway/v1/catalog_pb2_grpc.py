@@ -41,6 +41,21 @@ class CatalogServiceStub:
                 request_serializer=gateway_dot_v1_dot_catalog__pb2.OpenAccountRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
                 _registered_method=True)
+        self.SuspendAccount = channel.unary_unary(
+                '/gateway.v1.CatalogService/SuspendAccount',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.AccountRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
+        self.ResumeAccount = channel.unary_unary(
+                '/gateway.v1.CatalogService/ResumeAccount',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.AccountRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
+        self.CloseAccount = channel.unary_unary(
+                '/gateway.v1.CatalogService/CloseAccount',
+                request_serializer=gateway_dot_v1_dot_catalog__pb2.AccountRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+                _registered_method=True)
         self.InviteMember = channel.unary_unary(
                 '/gateway.v1.CatalogService/InviteMember',
                 request_serializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.SerializeToString,
@@ -140,6 +155,27 @@ class CatalogServiceServicer:
 
     def OpenAccount(self, request, context):
         """Open a developer's account, with its first admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendAccount(self, request, context):
+        """Keep an account's team from doing anything. What is shown stays shown; an operator does what else is to be done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeAccount(self, request, context):
+        """Let the team of a suspended account go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseAccount(self, request, context):
+        """End an account, for ever. What is shown stays shown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -284,6 +320,21 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_v1_dot_catalog__pb2.OpenAccountRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
             ),
+            'SuspendAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendAccount,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.AccountRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
+            'ResumeAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeAccount,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.AccountRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
+            'CloseAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseAccount,
+                    request_deserializer=gateway_dot_v1_dot_catalog__pb2.AccountRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_catalog__pb2.CatalogChange.SerializeToString,
+            ),
             'InviteMember': grpc.unary_unary_rpc_method_handler(
                     servicer.InviteMember,
                     request_deserializer=gateway_dot_v1_dot_catalog__pb2.MemberRequest.FromString,
@@ -403,6 +454,87 @@ class CatalogService:
             target,
             '/gateway.v1.CatalogService/OpenAccount',
             gateway_dot_v1_dot_catalog__pb2.OpenAccountRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/SuspendAccount',
+            gateway_dot_v1_dot_catalog__pb2.AccountRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/ResumeAccount',
+            gateway_dot_v1_dot_catalog__pb2.AccountRequest.SerializeToString,
+            gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.CatalogService/CloseAccount',
+            gateway_dot_v1_dot_catalog__pb2.AccountRequest.SerializeToString,
             gateway_dot_v1_dot_catalog__pb2.CatalogChange.FromString,
             options,
             channel_credentials,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.desk import Desk, at_desk
 from tests.cli.running import Platform
 
 VOUCHER = Path(__file__).parents[1] / "programs" / "voucher"
@@ -94,3 +95,14 @@ def test_what_the_catalogue_refuses_is_told_with_its_request_id(platform: Platfo
     assert len(platform("why", error["request_id"]).value["calls"]) == 1
     assert platform("catalog show", "nothing").error["reason"] == "NO_SUCH_PROGRAM"
     assert platform("catalog judge", "taken", 1, "perhaps").error["reason"] == "INVALID_COMMAND"
+
+
+def test_an_account_is_suspended_goes_on_and_ends(tmp_path: Path) -> None:
+    def act(desk: Desk) -> None:
+        desk("catalog open-account", "acme", "Acme", "ann")
+        for command, state in (("suspend", "suspended"), ("resume", "open"), ("close", "closed")):
+            assert desk(f"catalog {command}-account acme").value["request_id"]
+            assert desk("catalog account acme").value["state"] == state
+        assert desk("catalog resume-account acme").error["reason"] == "wrong_state"
+
+    at_desk(tmp_path, act, "bike")

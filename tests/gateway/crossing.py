@@ -82,6 +82,9 @@ PRINCIPALS = (
 ABOUT: Mapping[str, str] = {
     "CatalogService": "team",
     "CatalogService/OpenAccount": "nobody",
+    "CatalogService/SuspendAccount": "nobody",
+    "CatalogService/ResumeAccount": "nobody",
+    "CatalogService/CloseAccount": "nobody",
     "CatalogService/TakeReview": "nobody",
     "CatalogService/JudgeVersion": "nobody",
     "CatalogService/GetProgram": "nobody",
@@ -220,7 +223,9 @@ async def _play(chance: random.Random, wanted: int, now_ms: int) -> Tally:
     texts: dict[tuple[str, ...], set[str]] = {}
     findings: list[str] = []
     while sum(asked.values()) < wanted:
-        ask = any_ask(chance, chance.choice(methods))
+        # Few may not search, so what was refused least is asked for most.
+        least = min(methods, key=asked.__getitem__)
+        ask = any_ask(chance, chance.choice((least, chance.choice(methods))))
         refused = must_be_refused(ask)
         if not refused and not is_read(ask.method):
             continue

@@ -4,18 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
-from msgspec import msgpack
-from uuid_utils import uuid7
 
 from actors.adapters.memory_keys import MemoryKeys
-from actors.domain.developer import ACCOUNT, Resume, Suspend
-from actors.kernel.record import Invoke, Slice, encode_frame, encode_record
-from actors.kernel.routing import partition_of
 from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc
 from tests.gateway.packing import archive_of, key_of, messages_of
-from tests.gateway.scene import CLUSTER, Scene, play, reason_of, refused
+from tests.gateway.scene import Scene, new_id, play, reason_of, refused
 
 TEAM = {"ann": "admin", "dee": "developer", "oli": "operator", "tess": "tester"}
 VERSION = pb.VersionRequest(program="cafe", code=1)
@@ -31,6 +26,7 @@ MAY: Mapping[str, tuple[Any, str]] = {
     "TakeReview": (pb.TakeReviewRequest(), ""),
     "JudgeVersion": (pb.JudgeVersionRequest(program="cafe", code=1, verdict="approve"), ""),
     "OpenAccount": (pb.OpenAccountRequest(account="mine", name="Mine", admin="ann"), ""),
+    **{name: (pb.AccountRequest(account="mine"), "") for name in ("SuspendAccount", "ResumeAccount", "CloseAccount")},
 }
 
 
@@ -144,14 +140,14 @@ def test_nobody_of_a_suspended_accounts_team_may_do_anything_until_it_goes_on() 
     async def act(office: Office) -> None:
         cafe, account = pb.GetProgramRequest(program="cafe"), pb.GetAccountRequest(account="acme")
 
-        async def becomes(state: str, command: Suspend | Resume) -> None:
-            slice_ = Slice(CLUSTER.commands_topic, partition_of("acme", CLUSTER.partitions, CLUSTER.groups))
-            said = Invoke(str(ACCOUNT.at("acme")), msgpack.encode(command), uuid7().bytes, "operator/op")
-            office.scene.log.append(slice_, encode_frame(*slice_, "operator", 0, "", [encode_record(said)])).result()
-            while (await office.asks("operator/op", "GetAccount", account)).state != state:
-                pass
+        async def becomes(state: str, method: str, reason: str) -> None:
+            name = new_id()
+            for again in (False, True):
+                changing = pb.AccountRequest(account="acme", reason=reason, request_id=name)
+                assert (await office.asks("operator/op", method, changing)).duplicate == again
+            assert (await office.asks("operator/op", "GetAccount", account)).state == state
 
-        await becomes("suspended", Suspend("spam"))
+        await becomes("suspended", "SuspendAccount", "spam")
         before = office.scene.on_log()
         for method, (request, may) in MAY.items():
             for name in may.split():
@@ -159,7 +155,19 @@ def test_nobody_of_a_suspended_accounts_team_may_do_anything_until_it_goes_on() 
         assert await is_denied(office.asks("member/acme/ann", "GetAccount", account))
         assert not (await office.asks("member/acme/ann", "GetProgram", cafe)).versions
         assert office.scene.on_log() == before
-        await becomes("open", Resume())
+        await becomes("open", "ResumeAccount", "")
         assert not await is_denied(office.asks("member/acme/ann", "GetAccount", account))
+        await becomes("closed", "CloseAccount", "")
+        assert await is_denied(office.asks("member/acme/ann", "GetAccount", account))
+        before = office.scene.on_log()
+        for method, reason, expected in (
+            ("ResumeAccount", "", "wrong_state"),
+            ("SuspendAccount", "", "wrong_state"),
+            ("SuspendAccount", "x" * 501, "INVALID_COMMAND"),
+        ):
+            changing = pb.AccountRequest(account="acme", reason=reason)
+            _, status = await refused(office.asks("operator/op", method, changing))
+            assert reason_of(status) == expected, method
+        assert office.scene.on_log() == before + 2, "a rule's no is on the log, and what is no command is not"
 
     in_office(act)
