@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from actors.errors import SetupError
+from loadtests.endings import interrupt, on_end
 
 app = typer.Typer(name="loadtests", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -170,6 +171,7 @@ def peers(
 
 if __name__ == "__main__":
     try:
-        app()
+        with on_end(interrupt):
+            app()
     except SetupError as error:
         sys.exit(str(error))

@@ -14,6 +14,7 @@ from msgspec import Struct
 from actors.errors import SetupError
 from loadtests.bench import processes
 from loadtests.bench.worker import Worker
+from loadtests.endings import undisturbed
 
 PROGRAMS = Path(__file__).parent / "programs"
 READY_S_MAX = 90.0
@@ -44,7 +45,7 @@ class Run(Struct, frozen=True):
 
 
 class Platform:
-    """`hutong up` or `hutong dev` in a subprocess."""
+    """`hutong up` or `hutong dev` in a subprocess and a session of its own: Ctrl-C is passed on by who measures."""
 
     def __init__(
         self, folder: Path, *arguments: str, tree: Path | None = None, env: Mapping[str, str] | None = None
@@ -66,13 +67,15 @@ class Platform:
                 stderr=said,
                 cwd=tree,
                 env={**processes.environment(tree), **(env or {})},
+                start_new_session=True,
             )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        processes.end(self._process, END_S_MAX)
+        with undisturbed():  # else a second Ctrl-C leaves it behind
+            processes.end(self._process, END_S_MAX)
 
     @property
     def pid(self) -> int:

@@ -8,13 +8,14 @@ where it cannot, some sessions are drawn, and the platform is asked for these.
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
+from actors.errors import SetupError
 from actors.history import read_slice
 from actors.kernel.action import decode_event_frame
 from actors.ports import Log, Slice
@@ -96,16 +97,18 @@ class Reader:
         self._last: defaultdict[Slice, tuple[int, int, int, int]] = defaultdict(lambda: (-1, -1, -1, -1))
         self._shown: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
 
-    def read(self) -> dict[str, Places]:
-        """Read on; returns where all events are that were shown so far, by tag."""
+    def read(self, is_over: Callable[[], bool]) -> dict[str, Places]:
+        """Read on; returns where all events are that were shown so far, by tag. Raises SetupError once it is over."""
         for slice_ in self._next:
-            for tag, at in self._events(slice_):
+            for tag, at in self._events(slice_, is_over):
                 self._shown[SAME.get(tag, tag)].append(at)
         return {tag: np.array(places, np.int64) for tag, places in self._shown.items()}
 
-    def _events(self, slice_: Slice) -> Iterator[tuple[str, int]]:
+    def _events(self, slice_: Slice, is_over: Callable[[], bool]) -> Iterator[tuple[str, int]]:
         mark, tags, last = self._mark, self._tags, self._last[slice_]
         for fetched in read_slice(self._log, slice_, self._next[slice_]):
+            if is_over():
+                raise SetupError("somebody ended the audit", reason="CUT")
             self._next[slice_] = fetched.offset + 1
             for event in decode_event_frame(slice_.topic, slice_.partition, fetched.offset, fetched.frame).records:
                 identity = (event.incarnation, event.offset, event.index, event.n)
@@ -119,11 +122,14 @@ class Reader:
         self._last[slice_] = last
 
 
-def audited(reader: Reader, accepted: Mapping[str, Places], unknown: int) -> Found:
-    """Read until nothing is missing any more, or for so long as events may still be on their way."""
+def audited(reader: Reader, accepted: Mapping[str, Places], unknown: int, is_over: Callable[[], bool]) -> Found:
+    """Read until nothing is missing any more, or for so long as events may still be on their way.
+
+    Raises SetupError when somebody ends it before.
+    """
     wanted, until = effects(accepted), time.monotonic() + SETTLE_S_MAX
     while True:
-        found = compared(wanted, reader.read(), unknown)
+        found = compared(wanted, reader.read(is_over), unknown)
         if not found.lost or time.monotonic() > until:
             return found
         time.sleep(LOOK_S)

@@ -26,6 +26,7 @@ from loadtests.driver.live import Progress
 from loadtests.driver.messages import Play
 from loadtests.driver.result import Run, write_run
 from loadtests.driver.target import Target, known, own
+from loadtests.endings import interrupt, on_end, undisturbed
 from loadtests.report.page import page
 from loadtests.report.summary import summary
 from loadtests.report.table import print_run
@@ -119,18 +120,21 @@ def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, st
 def run(asked: Asked, token: str = "", *, as_json: bool = False) -> Run:
     """Play it, by this token if callers must prove who they are, and tell it.
 
-    Raises SetupError when it could not begin, OSError when it could not be kept.
+    Raises SetupError when it could not begin, KeyboardInterrupt when it was ended before, OSError when it could not be
+    kept. Whatever was started has ended by then.
     """
     out = asked.out or Path("hutong-load") / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
     order = order_of(asked, out)
-    with alone(), _folder(out), _target(asked, order.scenario, token) as target:
-        title = f"{order.scenario.name}: {order.play.users:,} persons, {order.compress}"
-        if asked.ray_address:
-            join(asked.ray_address)
-        with Progress(title, order.play.window.run_s) as progress:
-            found = asyncio.run(Coordinator(order, target, progress.tell, progress.see).run())
-        write_run(found, out)
-    tell(found, out, as_json=as_json)
+    with on_end(interrupt):
+        with alone(), _folder(out), _target(asked, order.scenario, token) as target:
+            title = f"{order.scenario.name}: {order.play.users:,} persons, {order.compress}"
+            if asked.ray_address:
+                join(asked.ray_address)
+            with Progress(title, order.play.window.run_s) as progress:
+                found = asyncio.run(Coordinator(order, target, progress.tell, progress.see).run())
+            write_run(found, out)
+        with undisturbed():
+            tell(found, out, as_json=as_json)
     return found
 
 

@@ -4,9 +4,9 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -15,13 +15,15 @@ from gateway.client import TOKEN, Client
 from gateway.tls import pinned
 from loadtests.driver import watching
 from loadtests.driver.audit import Found, Reader, asked, audited
+from loadtests.driver.crew import Crew
 from loadtests.driver.ledger import read
-from loadtests.driver.messages import Done, Play, Task
+from loadtests.driver.messages import PATIENCE_S, Done, Play, Task
 from loadtests.driver.outcome import Told, run_of
 from loadtests.driver.prepare import founded
 from loadtests.driver.reports import Child, Playing, Seconds
 from loadtests.driver.result import Run, Second
 from loadtests.driver.target import Lag, Target
+from loadtests.endings import on_end
 from loadtests.journeys.steps import Town
 from loadtests.scenarios import Scenario
 
@@ -31,8 +33,10 @@ LAG_EVERY_S = 2.0
 """A look at every host costs a call to each."""
 OVERDUE_S = 240.0
 """After the planned end; generators give up long before."""
+NOT_BEGUN = "it was ended before anybody arrived: there is nothing to report"
 Tell = Callable[[str], None]
 See = Callable[[Second], None]
+T = TypeVar("T")
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -66,25 +70,33 @@ class Coordinator:
         self._target = target
         self._tell = tell
         self._mark = f"{time.time_ns() // 1_000_000:x}"
-        self._children: list[Playing] = []
         self._seconds = Seconds(order.generators, see)
+        self._crew = Crew(tell, self._seconds.take)
         self._killed: list[tuple[float, str]] = []
         self._trouble: list[str] = []
-        self._cuts = 0
+        self._plays = True
+        self._is_cut, self._is_over = asyncio.Event(), asyncio.Event()
+        """Somebody wants it to end early; and to end at once."""
 
     async def run(self) -> Run:
-        """Play it. Raises SetupError when it could not even begin."""
+        """Play it. Ctrl-C and SIGTERM end it early. Raises SetupError when it could not even begin."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self.cut)
-        try:
-            town = await self._founded()
-            began_ms, ended, watch = await self._played(town)
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
-            for child in self._children:
-                await child.end()
-        self._tell("looking for what is lost or doubled …")
-        found, unaudited = await self._audited(ended)
+        with on_end(lambda: loop.call_soon_threadsafe(self.cut)):
+            try:
+                town = await _unless(self._is_cut, self._founded(), NOT_BEGUN)
+                ready = await _unless(self._is_cut, self._crew.ready(self._starts(town)), NOT_BEGUN)
+                began_ms, ended, watch = await self._played(sum(each.arrivals for each in ready))
+            except BaseException:
+                self._crew.kill()
+                raise
+            finally:
+                await self._crew.end()
+            self._plays = False
+            self._tell("looking for what is lost or doubled …")
+            found, unaudited = await self._audited(ended)
+            return self._told(began_ms, ended, watch, found, unaudited)
+
+    def _told(self, began_ms: int, ended: Ended, watch: watching.Watch, found: Found, unaudited: str) -> Run:
         order = self._order
         return run_of(
             Told(
@@ -97,7 +109,7 @@ class Coordinator:
                 done=ended.done,
                 lost_generators=ended.lost,
                 trouble=tuple(self._trouble),
-                is_cut=self._cuts > 0,
+                is_cut=self._is_cut.is_set(),
                 found=found,
                 unaudited=unaudited,
                 seconds=self._seconds.told(),
@@ -109,14 +121,15 @@ class Coordinator:
         )
 
     def cut(self) -> None:
-        """End early: generators wait for what is on its way. The second time they do not."""
-        self._cuts += 1
-        for child in self._children:
-            if self._cuts == 1:
-                child.cut()
-            else:
-                child.kill()
-        self._tell("ending early …")
+        """End early: generators wait for what is on its way, for a while. The second time nobody waits for anything."""
+        if self._is_cut.is_set() or not self._plays:
+            self._is_over.set()
+            self._crew.kill()
+            self._tell("ending at once …")
+        else:
+            self._crew.cut()
+            self._tell(f"ending early: {PATIENCE_S:g} s for what is on its way; once more ends it at once")
+        self._is_cut.set()
 
     # -- before ---------------------------------------------------------------------------------------------------
 
@@ -154,22 +167,21 @@ class Coordinator:
 
     # -- the run --------------------------------------------------------------------------------------------------
 
-    async def _played(self, town: Town) -> tuple[int, Ended, watching.Watch]:
+    def _starts(self, town: Town) -> Iterator[Awaitable[Playing]]:
+        self._tell(f"looking up who does what, generators: {self._order.generators} …")
+        return (self._started(part, self._task(town, part)) for part in range(self._order.generators))
+
+    async def _played(self, planned: int) -> tuple[int, Ended, watching.Watch]:
         order = self._order
-        self._tell(f"{order.generators} generators look up who does what …")
-        for part in range(order.generators):
-            self._children.append(await self._started(part, self._task(town, part)))
-        ready = [await child.ready() for child in self._children]
-        planned = sum(each.arrivals for each in ready)
         self._tell(f"{planned:,} openings of {order.play.users:,} persons in {order.play.window.run_s:g} s")
-        others = {child.pid: "generator" for child in self._children if child.pid} | {os.getpid(): "coordinator"}
-        watch = watching.Watch(self._target, others)
+        watch = watching.Watch(
+            self._target, dict.fromkeys(self._crew.pids(), "generator") | {os.getpid(): "coordinator"}
+        )
         at_ns = time.time_ns() + int(BEGINS_S * 1e9)
-        for child in self._children:
-            child.go(at_ns)
+        self._crew.go(at_ns)
         beside = [asyncio.ensure_future(self._watched(watch, at_ns)), asyncio.ensure_future(self._faults(at_ns))]
         try:
-            ends = await asyncio.gather(*(child.played(self._seconds.take) for child in self._children))
+            ends = await self._crew.played()
         finally:
             for task in beside:
                 task.cancel()
@@ -197,13 +209,14 @@ class Coordinator:
                 watch.look()
                 second += 1
                 trouble = watching.no_room(*folders)
+                if self._target.is_gone:
+                    trouble = "the platform ended in the middle of the run"
                 if second > overdue_s:
                     trouble = f"the generators had not ended {OVERDUE_S:g} s after they should have"
                 if trouble and not self._trouble:
                     self._trouble.append(trouble)
                     self._tell(trouble)
-                    for child in self._children:
-                        child.cut()
+                    self._crew.cut()
         finally:
             beside.cancel()
 
@@ -238,47 +251,59 @@ class Coordinator:
 
     async def _audited(self, ended: Ended) -> tuple[Found, str]:
         """What the log shows, and why nobody could look."""
-        otherwise = sum(each.told_otherwise for each in ended.done)
-        if ended.lost:
-            return Found(0, otherwise, 0), "a generator took with it what had been accepted"
-        if not self._target.log_url:
-            return await self._asked(ended, otherwise)
-        try:
-            return await asyncio.to_thread(self._audit, ended, otherwise), ""
-        except (PlatformError, OSError) as error:
-            return Found(0, otherwise, 0), f"the log could not be read: {error}"
-
-    async def _asked(self, ended: Ended, otherwise: int) -> tuple[Found, str]:
-        """What the platform itself says of some sessions, where its log cannot be read."""
+        found, why = Found(0, 0, 0), ""
+        ledgers = [name for each in ended.done for name in each.ledger]
         drawn = {session: pages for each in ended.done for session, pages in each.drawn.items()}
         try:
-            async with self._client("after") as client:
-                found = await asked(client, drawn)
-        except PlatformError as error:
-            return Found(0, otherwise, 0), f"the platform does not say what its sessions came to: {error}"
-        for name in (name for each in ended.done for name in each.ledger):
-            (self._order.folder / name).unlink()
-        return found._replace(
-            doubled=found.doubled + otherwise
-        ), "" if drawn else "no session was drawn to be looked at"
+            if ended.lost:
+                why = "a generator took with it what had been accepted"
+            elif self._target.log_url:
+                found = await asyncio.to_thread(self._audit, ledgers, sum(each.unknown for each in ended.done))
+            elif drawn:
+                found = await _unless(self._is_over, self._asked(drawn), "somebody ended the audit")
+            else:
+                why = "no session was drawn to be looked at"
+        except (PlatformError, OSError) as error:
+            where = "the log could not be read" if self._target.log_url else "the platform does not say what came of it"
+            why = f"{where}: {error}"
+        finally:
+            for name in ledgers:
+                (self._order.folder / name).unlink(missing_ok=True)
+        otherwise = sum(each.told_otherwise for each in ended.done)
+        return found._replace(doubled=found.doubled + otherwise), why
+
+    async def _asked(self, drawn: Mapping[str, int]) -> Found:
+        """What the platform itself says of some sessions, where its log cannot be read."""
+        async with self._client("after") as client:
+            return await asked(client, drawn)
 
     def _client(self, what: str) -> Client:
         tls = pinned(Path(self._target.tls_cert)) if self._target.tls_cert else None
         return Client(self._target.gateway, f"load-{self._mark}-{what}", token=self._target.token, tls=tls)
 
-    def _audit(self, ended: Ended, otherwise: int) -> Found:
-        names = [name for each in ended.done for name in each.ledger]
-        accepted = read(self._order.folder, names)
+    def _audit(self, ledgers: list[str], unknown: int) -> Found:
+        accepted = read(self._order.folder, ledgers)
         assert self._target.cluster is not None
         log = self._target.open_log()
         try:
             reader = Reader(log, self._target.cluster, self._mark, tuple(accepted))
-            found = audited(reader, accepted, sum(each.unknown for each in ended.done))
+            return audited(reader, accepted, unknown, self._is_over.is_set)
         finally:
             log.close()
-        for name in names:
-            (self._order.folder / name).unlink()
-        return found._replace(doubled=found.doubled + otherwise)
+
+
+async def _unless(is_set: asyncio.Event, work: Coroutine[Any, Any, T], why: str) -> T:
+    """What the work comes to. Raises SetupError with why, and gives the work up, once the event is set."""
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(is_set.wait())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if is_set.is_set():
+            raise SetupError(why, reason="CUT")
+        return working.result()
+    finally:
+        for each in (working, waiting):
+            each.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
 
 
 async def _until(at_ns: int, second: float) -> None:

@@ -21,7 +21,19 @@ from gateway.tls import pinned
 from loadtests import chance
 from loadtests.driver.engine import GIVE_UP_S, TICK_S, Due, Engine
 from loadtests.driver.ledger import Ledger
-from loadtests.driver.messages import Cut, Done, Failed, Go, Order, Ready, Report, Task, Told, habits_of
+from loadtests.driver.messages import (
+    PATIENCE_S,
+    Cut,
+    Done,
+    Failed,
+    Go,
+    Order,
+    Ready,
+    Report,
+    Task,
+    Told,
+    habits_of,
+)
 from loadtests.driver.prepare import opening_calls, prepare
 from loadtests.driver.streams import Wire
 from loadtests.driver.tally import Tally
@@ -141,7 +153,7 @@ class Generator:
             if not ended and (now_s >= ends_s or self._is_cut):
                 engine.end()
                 ended, ends_s = True, now_s
-            if ended and now_s > ends_s + 2 * GIVE_UP_S:
+            if ended and now_s > ends_s + (PATIENCE_S if self._is_cut else 2 * GIVE_UP_S):
                 break
             next_s = (int(now_s / TICK_S) + 1) * TICK_S
             await asyncio.sleep(max(next_s - clock(), 0))
@@ -178,12 +190,15 @@ async def _orders() -> asyncio.StreamReader:
 async def _main(say: Callable[[Report], None]) -> None:
     orders = await _orders()
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(Order).decode
-    task = decode(await orders.readline())
-    generator = Generator(task, say)
+    line = await orders.readline()
+    if not line:
+        return  # whoever started it has gone
+    generator = Generator(decode(line), say)
     await generator.prepare()
-    order = decode(await orders.readline())
+    line = await orders.readline()
+    order = decode(line) if line else None
     if not isinstance(order, Go):
-        return
+        return  # nor does anybody want it to begin
     playing = asyncio.ensure_future(generator.play(order.at_ns))
     asyncio.ensure_future(_listen(orders, decode, generator, playing))  # noqa: RUF006 - ends with the loop
     await playing

@@ -12,6 +12,9 @@ from loadtests.journeys.steps import Town
 from loadtests.population import WORLD_2020, Population, of_size
 from loadtests.schedule import Window
 
+PATIENCE_S = 10.0
+"""Who is cut waits so long for what is on its way."""
+
 
 class Play(Struct, frozen=True, kw_only=True):
     """What is played: so many persons of the world of 2020, on such a day, in this window of it."""

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -22,6 +22,7 @@ from loadtests.driver.tally import Part
 LINE_BYTES_MAX = 1 << 26
 READY_S_MAX = 600.0
 END_S_MAX = 10.0
+GENERATOR = (sys.executable, "-m", "loadtests.driver.generator")
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder(Report).decode
 
 
@@ -66,12 +67,10 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, part: int, task: Task, token: str) -> Self:
+    async def start(cls, part: int, task: Task, token: str, command: Sequence[str] = GENERATOR) -> Self:
         """Start it, and say what it is to do. A token is nothing for command lines and pipes."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "loadtests.driver.generator",
+            *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -95,7 +94,7 @@ class Child:
             raise SetupError(f"generator {self._part} was not ready in {READY_S_MAX:g} s", reason="GENERATOR") from None
         if isinstance(said, Ready):
             return said
-        why = said.why if isinstance(said, Failed) else "it ended; what it printed above says why"
+        why = said.why if isinstance(said, Failed) else f"it {await self._ended()}"
         raise SetupError(f"generator {self._part} cannot begin: {why}", reason="GENERATOR")
 
     def go(self, at_ns: int) -> None:
@@ -109,7 +108,7 @@ class Child:
     def kill(self) -> None:
         """End it at once."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.kill()
 
     async def played(self, take: Callable[[Part], None]) -> Done | str:
         """Hand its parts of each second on until it is done; or why it ended before."""
@@ -122,7 +121,7 @@ class Child:
                 case Failed(why):
                     return f"generator {self._part}: {why}"
                 case _:
-                    return f"generator {self._part} ended; what it printed above says why"
+                    return f"generator {self._part} {await self._ended()}"
 
     async def end(self) -> None:
         """See that it is gone."""
@@ -133,6 +132,14 @@ class Child:
         except TimeoutError:
             self.kill()
             await self._process.wait()
+
+    async def _ended(self) -> str:
+        """How it ended. It has closed its end of the pipe: what of it does not end by itself is ended by force."""
+        await self.end()
+        status = self._process.returncode or 0
+        if status < 0:
+            return f"was ended by {signal.Signals(-status).name}"
+        return f"ended with status {status}; what it printed above says why"
 
     def _say(self, order: Order) -> None:
         assert self._process.stdin is not None

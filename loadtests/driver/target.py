@@ -49,6 +49,11 @@ class Target(Struct, frozen=True, kw_only=True):
         """The process that all the others descend from; 0 when nothing is known of it."""
         return self.processes[0].pid if self.processes else 0
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is known to have ended."""
+        return bool(self.root) and not processes.is_running(self.root)
+
     def hosts(self) -> list[int]:
         """The host processes that are running."""
         return [pid for pid in processes.tree(self.root) if processes.name(pid).startswith(HOST_NAME)]

@@ -1,7 +1,6 @@
 """`python -m loadtests peers`: the platform beside its peers. Timing never fails; it reports, also what it left out."""
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -42,7 +41,6 @@ def run(only: Sequence[str], *, as_json: bool, quick: bool) -> None:
     def tell(text: str) -> None:
         console.print(f"{time.monotonic() - began:4.0f} s  {text}", highlight=False, markup=False)
 
-    signal.signal(signal.SIGTERM, _interrupt)
     found, effort = Found(chosen(only)), QUICK if quick else Effort()
     try:
         found.measure(effort, tell)
@@ -56,11 +54,6 @@ def run(only: Sequence[str], *, as_json: bool, quick: bool) -> None:
     print(report if as_json else said, end="", flush=True)
     if not found.whole:
         sys.exit(CUT)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    """To be ended is to be interrupted: what was started is ended, and what was found is told."""
-    signal.raise_signal(signal.SIGINT)
 
 
 def told(found: Found, effort: Effort, command: str, seconds: float) -> tuple[str, str]:

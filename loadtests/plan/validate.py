@@ -77,6 +77,8 @@ def validate(
     with alone():
         for case in (*fitting, *others):
             run = played(case, costs.log)
+            if run.ended == "cut":
+                raise KeyboardInterrupt
             one = seen_of(case, run)
             tell(f"{case.name}: {sum(one.cores.values()):.2f} cores, p50 {one.p50_ms:.0f} ms, p99 {one.p99_ms:.0f} ms")
             seen.append((case, run, one))

@@ -1,0 +1,52 @@
+"""A generator that plays nothing: ready at once, one second told, done when it is cut; a `deaf` one hears no cut."""
+
+import sys
+
+import msgspec
+
+from loadtests.driver.messages import Cut, Done, Go, Order, Ready, Task, Told
+from loadtests.driver.tally import Tally
+
+DONE = Done(
+    arrived=1,
+    offered=1,
+    served=1,
+    late=0,
+    errors={},
+    refusals={},
+    retried={},
+    unknown=0,
+    asked_again=0,
+    told_otherwise=0,
+    left_undone=0,
+    left_out={},
+    latency={},
+    ledger=[],
+    drawn={},
+    cpu_s=0.0,
+)
+
+
+def say(report: Ready | Told | Done) -> None:
+    """One line."""
+    sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+    sys.stdout.flush()
+
+
+def main(is_deaf: bool) -> None:
+    """Until nobody gives orders any more."""
+    for line in sys.stdin.buffer:
+        match msgspec.json.decode(line, type=Order):
+            case Task():
+                say(Ready(arrivals=1, last_s=0.0))
+            case Go():
+                say(Told(Tally().roll(0, 0)))
+            case Cut() if not is_deaf:
+                say(DONE)
+                return
+            case Cut():
+                continue
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] == ["deaf"])
