@@ -17,8 +17,12 @@ def on_end(act: Callable[[], object]) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+
+    def handle(_number: int, _frame: object) -> None:
+        act()
+
     former = {
-        number: signal.signal(number, lambda *_: act())
+        number: signal.signal(number, handle)
         for number in ENDINGS
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
     }
@@ -39,3 +43,16 @@ def undisturbed() -> Generator[None]:
     """While it lasts, nobody's asking for the end does anything: for what ends, or is kept, within a bound."""
     with on_end(lambda: None):
         yield
+
+
+@contextmanager
+def unheard() -> Generator[None]:
+    """While it lasts Ctrl-C is not heard, nor ever by a process that is started meanwhile: who starts it ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)

@@ -79,6 +79,12 @@ def window_of(compress: str, first_s: float) -> Window:
         )
     if not 1 <= run_s <= DAY_S:
         raise SetupError(f"--compress {compress}: a run takes from a second to a day", reason="NO_TIME")
+    if run_s > day_s:
+        message = (
+            f"--compress {compress} would play {day} of the day in {run}, slower than people are. The day's part comes "
+            f"first: {run}:{day}"
+        )
+        raise SetupError(message, reason="NO_TIME")
     return Window(first_s, day_s, run_s)
 
 

@@ -30,9 +30,14 @@ def play(
     scenario: Annotated[
         str, typer.Option(metavar="NAME", help="smoke, day, flash-sale, host-loss, viral-game or new-year.")
     ] = "smoke",
-    users: Annotated[int, typer.Option(metavar="NUMBER", help="So many persons; 0: as the scenario says.")] = 0,
+    users: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="So many persons; by default as many as the scenario says.")
+    ] = None,
     compress: Annotated[
-        str, typer.Option(metavar="DAY:RUN", help="So much of the day in so much time, such as 24h:10m.")
+        str,
+        typer.Option(
+            metavar="DAY:RUN", help="So much of the day in so much time, such as 24h:10m; by default the scenario's."
+        ),
     ] = "",
     target: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="A gateway that runs; without, a platform is brought up.")
@@ -45,24 +50,33 @@ def play(
         list[str],
         typer.Option(metavar="NAME=BOUND", help="p50_ms, p99_ms, p999_ms, errors_share, recovered_s; may be repeated."),
     ] = [],  # noqa: B006 - typer copies it
-    generators: Annotated[int, typer.Option(metavar="NUMBER", help="Processes that play; 0: as many as needed.")] = 0,
+    generators: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Processes that play; by default as many as the rate needs.")
+    ] = None,
     ray_address: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Run the generators on this Ray cluster's machines.")
     ] = "",
     unary: Annotated[bool, typer.Option(help="Call one by one, and not over streams.")] = False,
-    log: Annotated[str, typer.Option(help="embedded or kafka: of a platform that is brought up.")] = "embedded",
-    hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=64, help="Its hosts.")] = 2,
-    partitions: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=1_024, help="Its partitions.")] = 8,
+    log: Annotated[
+        str,
+        typer.Option(metavar="LOG", help="Of a platform that is brought up: embedded, which is the default, or kafka."),
+    ] = "",
+    hosts: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its hosts; by default 2.")] = None,
+    partitions: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its partitions; by default 8.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where run.json and the report are kept.")] = None,
     json: Json = False,
 ) -> None:
     """Play a scenario and report what came of it; ends with 1 unless the run is valid and kept every bound.
+
+    Ctrl-C ends it early, with a report of what was played. smoke is played on one process, unless --log, --hosts or
+    --partitions ask for a platform of several.
 
     Who must prove who they are sets $HUTONG_TOKEN, or names the platform's folder with --dir.
     """
     if context.invoked_subcommand is not None:
         return
     check_libraries()
+    from actors.cli.releasing import release_shipped
     from gateway.client import TOKEN
     from loadtests.driver.command import Asked, run
 
@@ -85,7 +99,7 @@ def play(
     token = os.environ.get(TOKEN, "")
     if not token and folder is not None and not target and running.running(folder).identity:
         token = _token(folder)
-    if not run(asked, token, as_json=json).passed:
+    if not run(asked, release_shipped, token, as_json=json).passed:
         raise SystemExit(1)
 
 
@@ -103,7 +117,9 @@ def simulate(
         float, typer.Option(metavar="SHARE", min=0, max=1, help="Of openings: who ask the platform for the way.")
     ] = 0.05,
     seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed is the same day.")] = 1,
-    processes: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="0: one for each core.")] = 0,
+    processes: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=1, help="That count; by default one for each core.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count a whole day, person by person, in minutes: calls by kind, what is hottest. Nothing is played."""
@@ -127,7 +143,13 @@ def plan(
     users: Annotated[
         int, typer.Option(metavar="NUMBER", min=1, max=10_000_000_000, help="So many persons of a day.")
     ] = 300_000_000,
-    peak: Annotated[float, typer.Option(metavar="TIMES", help="The busiest minute against the day's mean.")] = 10.0,
+    peak: Annotated[
+        float,
+        typer.Option(
+            metavar="TIMES",
+            help="The busiest minute against the day's mean, in place of the day's own; New Year's is 10.",
+        ),
+    ] = 10.0,
     headroom: Annotated[
         float, typer.Option(metavar="SHARE", help="What is free of every processor at the peak.")
     ] = 0.4,
@@ -139,8 +161,13 @@ def plan(
     gather_ms: Annotated[float, typer.Option(metavar="MS", help="So long calls wait for others to come.")] = 20.0,
     kept_days: Annotated[float, typer.Option(metavar="DAYS", help="So long the log is kept.")] = 3.0,
     cores: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of a machine.")] = 16,
-    price_h: Annotated[float, typer.Option(metavar="MONEY", min=0, help="What a machine costs an hour.")] = 0.80,
-    log: Annotated[str, typer.Option(help="kafka or embedded: whose measured costs.")] = "kafka",
+    price_h: Annotated[float, typer.Option(metavar="USD", min=0, help="What a machine costs an hour.")] = 0.80,
+    log: Annotated[
+        str,
+        typer.Option(
+            metavar="LOG", help="Whose measured costs, kafka or embedded; by default Kafka's, if they were measured."
+        ),
+    ] = "",
     world: Annotated[str, typer.Option(help="2018 or 2020: whose habits.")] = "2020",
     day: Annotated[
         str, typer.Option(metavar="NAME", help="workday, weekend, new-year, flash-sale or viral-game.")

@@ -14,10 +14,13 @@ from actors.registry import Program, load_programs, programs_in, shipped_program
 from gateway.client import Client
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1.catalog_pb2_grpc import CatalogServiceStub
+from gateway.v1.search_pb2 import FoundProgram, ListProgramsRequest
+from gateway.v1.search_pb2_grpc import SearchServiceStub
 
 REVIEW_S_MAX = 20
 LOAD_S_MAX = 60
 LOOK_S = 0.02
+LISTED_MAX = 100
 
 
 def publish(folder: Path, programs: Sequence[Path], account: str, category: str, as_json: bool) -> None:
@@ -34,6 +37,28 @@ def publish(folder: Path, programs: Sequence[Path], account: str, category: str,
             for one in facts
         ]
         output.table("Programs that everybody may open", ("program", "version", "", "runs from its"), rows)
+
+
+def release_shipped(folder: Path) -> None:
+    """Bring what ships to everybody, and wait until whoever looks for it finds it. Raises SetupError."""
+    ask(folder, lambda client: _released(client, key_of(folder, "hutong")))
+
+
+async def _released(client: Client, key: bytes) -> None:
+    facts = await release_all(client, shipped_programs(), "hutong", "other", key)
+    names, until = {one["program"] for one in facts}, time.monotonic() + LOAD_S_MAX
+    while missing := names - {one.program for one in await _listed(client)}:
+        if time.monotonic() > until:
+            message = (
+                f"{', '.join(sorted(missing))} are released, and not found in {LOAD_S_MAX} s: does the follower run?"
+            )
+            raise SetupError(message, reason="NOT_FOUND")
+        await asyncio.sleep(LOOK_S)
+
+
+async def _listed(client: Client) -> Sequence[FoundProgram]:
+    answer = await client.ask(SearchServiceStub, "ListPrograms", ListProgramsRequest(hits_max=LISTED_MAX))
+    return tuple(answer.programs)
 
 
 async def release_all(

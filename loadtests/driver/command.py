@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from actors.errors import SetupError
+from actors.settings import PARTITIONS_MAX
 from loadtests.driver.cluster import join
 from loadtests.driver.coordinator import Coordinator, Order
 from loadtests.driver.live import Progress
@@ -36,25 +37,29 @@ from loadtests.schedule import Window, window_of
 GENERATORS_MAX = 64
 DIAL_S_MAX = 5.0
 REPORT_FILE = "report.html"
+LOGS = ("embedded", "kafka")
+HOSTS_MAX = 64
+SIZES = {"--log": "embedded", "--hosts": "2", "--partitions": "8"}
+"""What a platform of the run's own is made of, where nobody says otherwise."""
 CALLS_OF_A_GENERATOR = 12_000
 """Calls a second that one generator makes without being late."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What was asked for on the command line; 0 and "" for what was left out."""
+    """What was asked for on the command line; None and "" for what was left out."""
 
     scenario: str
-    users: int = 0
+    users: int | None = None
     compress: str = ""
     target: str = ""
     folder: Path | None = None
     seed: int = 1
     thresholds: tuple[str, ...] = ()
-    generators: int = 0
+    generators: int | None = None
     unary: bool = False
-    log: str = "embedded"
-    hosts: int = 2
-    partitions: int = 8
+    log: str = ""
+    hosts: int | None = None
+    partitions: int | None = None
     ray_address: str = ""
     out: Path | None = None
 
@@ -62,7 +67,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 def order_of(asked: Asked, out: Path) -> Order:
     """What is to be run. Raises SetupError for what cannot be, or contradicts itself."""
     scenario = scenario_of(asked.scenario)
-    compress, users = asked.compress or scenario.compress, asked.users or scenario.users
+    compress, users = asked.compress or scenario.compress, scenario.users if asked.users is None else asked.users
     window = window_of(compress, scenario.first_h * 3_600)
     check_users(users, window.run_s)
     bounds = thresholds_of(scenario, asked.thresholds)
@@ -74,7 +79,8 @@ def order_of(asked: Asked, out: Path) -> Order:
             "folder with --dir, or leave both out",
             reason="CONTRADICTION",
         )
-    generators = asked.generators or _generators(scenario, users, window)
+    _check_sizes(asked)
+    generators = _generators(scenario, users, window) if asked.generators is None else asked.generators
     if not 1 <= generators <= GENERATORS_MAX:
         raise SetupError(f"--generators is 1 to {GENERATORS_MAX}, not {generators}", reason="NO_GENERATORS")
     return Order(
@@ -104,11 +110,40 @@ def _generators(scenario: Scenario, users: int, window: Window) -> int:
     return min(GENERATORS_MAX, max(1, math.ceil(per_s / CALLS_OF_A_GENERATOR)))
 
 
+def _sizes(asked: Asked) -> dict[str, str]:
+    """What was said of the platform that is brought up."""
+    given = {"--log": asked.log, "--hosts": asked.hosts, "--partitions": asked.partitions}
+    return {option: str(value) for option, value in given.items() if value not in (None, "")}
+
+
+def _check_sizes(asked: Asked) -> None:
+    named = "--target" if asked.target else "--dir" if asked.folder else ""
+    if named and (given := _sizes(asked)):
+        message = f"{', '.join(given)} would be of a platform that is brought up, and {named} names one that runs"
+        raise SetupError(f"{message}: leave one of them out", reason="CONTRADICTION")
+    if asked.log not in ("", *LOGS):
+        raise SetupError(f"--log is {' or '.join(LOGS)}, not {asked.log!r}", reason="LOG_ADDRESS")
+    bounded = (("--hosts", asked.hosts, HOSTS_MAX), ("--partitions", asked.partitions, PARTITIONS_MAX))
+    for option, value, most in bounded:
+        if value is not None and not 1 <= value <= most:
+            raise SetupError(f"{option} is 1 to {most:,}, not {value:,}", reason="NO_SIZE")
+
+
+def brought_up(asked: Asked, scenario: Scenario) -> tuple[str, ...]:
+    """The command by which a platform of the run's own is brought up, as large as was asked for.
+
+    What is small enough for one process is played on `dev`, unless somebody says what the platform is to be made of.
+    """
+    given = _sizes(asked)
+    if scenario.mode == "dev" and not given:
+        return ("dev",)
+    return ("up", *(word for option in SIZES.items() for word in (option[0], given.get(*option))))
+
+
 def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, str]:
-    of_its_own = f"of its own: {scenario.mode}, {asked.log} log, {asked.hosts} hosts, {asked.partitions} partitions"
-    place = asked.target or (str(asked.folder) if asked.folder else of_its_own)
+    place = asked.target or (str(asked.folder) if asked.folder else "")
     return {
-        "platform": "of its own: dev, one process" if place == of_its_own and scenario.mode == "dev" else place,
+        "platform": place or f"of its own: hutong {' '.join(brought_up(asked, scenario))}",
         "generators": f"{generators}{f' on the Ray cluster {asked.ray_address}' if asked.ray_address else ''}",
         "calls": "one by one" if asked.unary else "over streams",
         "busiest minute": f"{scenario.busiest:g} times the mean" if scenario.busiest else "as the day says",
@@ -117,8 +152,10 @@ def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, st
     }
 
 
-def run(asked: Asked, token: str = "", *, as_json: bool = False) -> Run:
+def run(asked: Asked, release: Callable[[Path], None], token: str = "", *, as_json: bool = False) -> Run:
     """Play it, by this token if callers must prove who they are, and tell it.
+
+    `release` brings what ships to everybody on the platform of a folder; only one of the run's own is changed so.
 
     Raises SetupError when it could not begin, KeyboardInterrupt when it was ended before, OSError when it could not be
     kept. Whatever was started has ended by then.
@@ -126,7 +163,7 @@ def run(asked: Asked, token: str = "", *, as_json: bool = False) -> Run:
     out = asked.out or Path("hutong-load") / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
     order = order_of(asked, out)
     with on_end(interrupt):
-        with alone(), _folder(out), _target(asked, order.scenario, token) as target:
+        with alone(), _folder(out), _target(asked, order.scenario, token, release) as target:
             title = f"{order.scenario.name}: {order.play.users:,} persons, {order.compress}"
             if asked.ray_address:
                 join(asked.ray_address)
@@ -188,7 +225,7 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def _target(asked: Asked, scenario: Scenario, token: str) -> Generator[Target]:
+def _target(asked: Asked, scenario: Scenario, token: str, release: Callable[[Path], None]) -> Generator[Target]:
     """The platform that was named, or one of the run's own, in a folder that goes with it."""
     if asked.target:
         check_address(asked.target)
@@ -196,12 +233,11 @@ def _target(asked: Asked, scenario: Scenario, token: str) -> Generator[Target]:
     elif asked.folder:
         yield replace(known(asked.folder), token=token)
     else:
-        folder = Path(tempfile.mkdtemp(prefix="hutong-load-"))
-        sized = ("--log", asked.log, "--hosts", str(asked.hosts), "--partitions", str(asked.partitions))
-        arguments = ("up", *sized) if scenario.mode == "up" else ("dev",)
-        print(f"bringing a platform up in {folder} …", file=sys.stderr, flush=True)
+        folder, arguments = Path(tempfile.mkdtemp(prefix="hutong-load-")), brought_up(asked, scenario)
+        print(f"bringing a platform up in {folder}: hutong {' '.join(arguments)} …", file=sys.stderr, flush=True)
         try:
             with own(folder, *arguments) as target:
+                release(folder)
                 yield target
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -216,6 +252,7 @@ def tell(found: Run, out: Path, *, as_json: bool) -> None:
             "passed": found.passed,
             "ended": found.ended,
             "invalid_because": found.invalid_because,
+            "advice": found.advice,
             "report": str(report),
         }
         print(json.dumps(summary(found) | facts), flush=True)

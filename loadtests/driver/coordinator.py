@@ -23,6 +23,7 @@ from loadtests.driver.prepare import founded
 from loadtests.driver.reports import Child, Playing, Seconds
 from loadtests.driver.result import Run, Second
 from loadtests.driver.target import Lag, Target
+from loadtests.driver.verdict import FEWER, Trouble
 from loadtests.endings import on_end
 from loadtests.journeys.steps import Town
 from loadtests.scenarios import Scenario
@@ -73,7 +74,7 @@ class Coordinator:
         self._seconds = Seconds(order.generators, see)
         self._crew = Crew(tell, self._seconds.take)
         self._killed: list[tuple[float, str]] = []
-        self._trouble: list[str] = []
+        self._trouble: list[Trouble] = []
         self._plays = True
         self._is_cut, self._is_over = asyncio.Event(), asyncio.Event()
         """Somebody wants it to end early; and to end at once."""
@@ -208,17 +209,23 @@ class Coordinator:
                 await _until(at_ns, second)
                 watch.look()
                 second += 1
-                trouble = watching.no_room(*folders)
+                if full := watching.no_room(*folders):
+                    self._end(Trouble(full, "make room on it, or keep the run elsewhere with --out"))
                 if self._target.is_gone:
-                    trouble = "the platform ended in the middle of the run"
+                    why = "the platform ended in the middle of the run"
+                    self._end(Trouble(why, "see in what it printed why it did, and begin again"))
                 if second > overdue_s:
-                    trouble = f"the generators had not ended {OVERDUE_S:g} s after they should have"
-                if trouble and not self._trouble:
-                    self._trouble.append(trouble)
-                    self._tell(trouble)
-                    self._crew.cut()
+                    why = f"the generators had not ended {OVERDUE_S:g} s after they should have"
+                    self._end(Trouble(why, FEWER))
         finally:
             beside.cancel()
+
+    def _end(self, trouble: Trouble) -> None:
+        """End early for the run's own sake."""
+        if not self._trouble:
+            self._trouble.append(trouble)
+            self._tell(trouble.why)
+            self._crew.cut()
 
     async def _lagged(self, at_ns: int) -> None:
         if not self._target.log_url:
@@ -240,7 +247,8 @@ class Coordinator:
             await _until(at_ns, part * run_s)
             hosts = await asyncio.to_thread(self._target.hosts)
             if not hosts:
-                self._trouble.append("there was no host to kill: none is a process of this machine")
+                why = "there was no host to kill: none is a process of this machine"
+                self._trouble.append(Trouble(why, "leave --dir out, or name a platform that `hutong up` runs here"))
                 return
             os.kill(hosts[0], signal.SIGKILL)
             at_s = (time.time_ns() - at_ns) / 1e9

@@ -9,7 +9,7 @@ from loadtests.driver import latency
 from loadtests.driver.audit import Found
 from loadtests.driver.messages import Done, Play
 from loadtests.driver.result import Fault, ProcessCpu, Quantiles, Run, Second
-from loadtests.driver.verdict import Facts, invalid_because, recovered_s, thresholds
+from loadtests.driver.verdict import Facts, Trouble, advice, recovered_s, thresholds, troubles
 from loadtests.scenarios import Scenario
 
 
@@ -24,7 +24,7 @@ class Told(Struct, frozen=True, kw_only=True):
     planned: int
     done: Sequence[Done]
     lost_generators: tuple[str, ...]
-    trouble: tuple[str, ...]
+    trouble: tuple[Trouble, ...]
     is_cut: bool
     found: Found
     unaudited: str
@@ -55,7 +55,8 @@ def run_of(told: Told) -> Run:
         unaudited=told.unaudited,
         trouble=told.trouble,
     )
-    because = invalid_because(facts)
+    against = troubles(facts)
+    audit = {"audit": f"not done: {told.unaudited}"} if told.unaudited else {}
     return Run(
         scenario=told.scenario.name,
         seed=play.seed,
@@ -64,8 +65,8 @@ def run_of(told: Told) -> Run:
         began_at_ms=told.began_at_ms,
         seconds_planned=play.window.run_s,
         ended="cut" if told.is_cut else "failed" if told.lost_generators or told.trouble else "done",
-        valid=not because,
-        invalid_because=because,
+        valid=not against,
+        invalid_because=tuple(trouble.why for trouble in against),
         offered=facts.offered,
         served=facts.served,
         errors=_summed(each.errors for each in done),
@@ -77,7 +78,8 @@ def run_of(told: Told) -> Run:
         faults=faults,
         thresholds=thresholds(told.bounds, took, facts, faults),
         machine=told.machine,
-        settings={**told.settings, **_noted(done, told.found)},
+        settings={**told.settings, **audit, **_noted(done, told.found)},
+        advice=advice(against),
     )
 
 

@@ -60,11 +60,11 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 class Threshold(Struct, frozen=True, kw_only=True):
-    """A bound that the run had to keep, what was measured, and whether it was kept."""
+    """A bound that the run had to keep, what was measured, and whether it was kept: none is that was not measured."""
 
     name: str
     bound: float
-    measured: float
+    measured: float | None
     met: bool
 
 
@@ -72,7 +72,7 @@ class Run(Struct, frozen=True, kw_only=True):
     """One run. `compress` is as it was asked for, such as `24h:10m`; `errors` are counted by reason.
 
     `ended` is `done`, `cut` when somebody ended it early, or `failed`. A run that is not `valid` measured something
-    else than it was to, and `invalid_because` says why; it never passes.
+    else than it was to, `invalid_because` says why and `advice` what to do; it never passes.
     """
 
     scenario: str
@@ -96,6 +96,7 @@ class Run(Struct, frozen=True, kw_only=True):
     thresholds: tuple[Threshold, ...]
     machine: Mapping[str, str]
     settings: Mapping[str, str]
+    advice: str = ""
 
     @property
     def passed(self) -> bool:

@@ -1,6 +1,7 @@
 """What a run is worth: whether it measured what it was to, and whether it kept its bounds. Pure."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -8,11 +9,17 @@ from loadtests.driver.result import ALL, Fault, Quantiles, Second, Threshold
 
 LATE_SHARE_MAX = 0.01
 """A run whose generators made a greater part of the calls late measured the generators."""
-NEVER = 1e12
-"""What is told of a figure that there is none of: it keeps no bound. JSON has no infinity."""
 CALM_MS = 100.0
 """Calls that take no longer than this, or twice as long as before, take as long as before."""
 BEFORE_S, CALM_S = 5, 2
+FEWER = "play fewer --users, or take more time for them (--compress)"
+
+
+class Trouble(NamedTuple):
+    """Something that makes a run invalid, and what to do about it; nothing where something else says it."""
+
+    why: str
+    advice: str = ""
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -29,29 +36,59 @@ class Facts(Struct, frozen=True, kw_only=True):
     lost_generators: tuple[str, ...] = ()
     unaudited: str = ""
     """Why nobody could look for what is lost and doubled."""
-    trouble: tuple[str, ...] = ()
+    trouble: tuple[Trouble, ...] = ()
     """What else went wrong with the run itself."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing ended the run early."""
+        return not (self.is_cut or self.lost_generators or self.trouble)
 
-def invalid_because(facts: Facts) -> tuple[str, ...]:
+
+def troubles(facts: Facts) -> tuple[Trouble, ...]:
     """Why the run measured something else than it was to; nothing when it is valid."""
-    found = [f"a generator ended early: {why}" for why in facts.lost_generators]
+    found = [
+        Trouble(
+            f"a generator ended early, and what it had counted with it: {why}",
+            "see above what the generator printed; where memory was short, play fewer --users",
+        )
+        for why in facts.lost_generators
+    ]
     found += facts.trouble
     if facts.is_cut:
-        found.append("it was ended early: what is told is of the part that was played")
-    elif facts.arrived != facts.planned and not facts.lost_generators:
-        found.append(f"{facts.arrived:,} openings were made of {facts.planned:,} that were planned")
+        found.append(
+            Trouble("it was ended early: what is told is of the part that was played", "let it run to its end")
+        )
+    elif facts.is_whole and facts.arrived != facts.planned:
+        found.append(Trouble(f"{facts.arrived:,} openings were made of {facts.planned:,} that were planned", FEWER))
     if facts.offered == 0:
-        found.append("nothing was offered")
+        found.append(Trouble("nothing was offered", "play more --users, or more of the day" if facts.is_whole else ""))
     elif facts.late > facts.offered * LATE_SHARE_MAX:
         share = facts.late / facts.offered
-        found.append(f"the generators were late with {share:.1%} of the calls: they could not keep up themselves")
+        found.append(
+            Trouble(
+                f"the generators were late with {share:.1%} of the calls: they could not keep up themselves",
+                f"{FEWER}; or have more --generators play, where there are processors for them: on other machines with "
+                "--ray-address",
+            )
+        )
     unanswered = facts.offered - facts.served - facts.errors
     if unanswered > 0:
-        found.append(f"{unanswered:,} calls had no end when the run was over")
+        found.append(Trouble(f"{unanswered:,} calls had no end when the run was over", FEWER if facts.is_whole else ""))
     if facts.unaudited:
-        found.append(f"nobody could look for lost and doubled effects: {facts.unaudited}")
+        found.append(
+            Trouble(
+                f"nobody could look for lost and doubled effects: {facts.unaudited}",
+                "see that the platform goes on until all is looked at" if facts.is_whole else "",
+            )
+        )
     return tuple(found)
+
+
+def advice(found: Sequence[Trouble]) -> str:
+    """What to do for a valid run, in a sentence; empty when nothing stands against it."""
+    said = dict.fromkeys(trouble.advice for trouble in found if trouble.advice)
+    return f"For a valid run: {'; '.join(said)}." if said else ""
 
 
 def thresholds(
@@ -60,17 +97,18 @@ def thresholds(
     """Every bound with what was measured. What was not measured keeps no bound."""
     all_ = latency.get(ALL)
     ended = facts.served + facts.errors
-    recovered = [NEVER if fault.recovered_s is None else fault.recovered_s for fault in faults]
-    measured = {
-        "p50_ms": all_.p50_ms if all_ else NEVER,
-        "p99_ms": all_.p99_ms if all_ else NEVER,
-        "p999_ms": all_.p999_ms if all_ else NEVER,
-        "errors_share": facts.errors / ended if ended else NEVER,
-        "recovered_s": max(recovered, default=NEVER),
+    recovered = [fault.recovered_s for fault in faults if fault.recovered_s is not None]
+    measured: dict[str, float | None] = {
+        "p50_ms": all_.p50_ms if all_ else None,
+        "p99_ms": all_.p99_ms if all_ else None,
+        "p999_ms": all_.p999_ms if all_ else None,
+        "errors_share": facts.errors / ended if ended else None,
+        "recovered_s": max(recovered) if faults and len(recovered) == len(faults) else None,
     }
     return tuple(
-        Threshold(name=name, bound=bound, measured=measured[name], met=measured[name] <= bound)
+        Threshold(name=name, bound=bound, measured=value, met=value is not None and value <= bound)
         for name, bound in bounds.items()
+        for value in (measured[name],)
     )
 
 

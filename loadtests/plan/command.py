@@ -9,6 +9,7 @@ from loadtests.plan.measure import measure
 from loadtests.plan.model import Fit, unfitted
 from loadtests.plan.planner import Plan, WhatIf, Wish, plan, sensitivity
 from loadtests.plan.validate import BAR, FIGURES, Validation, all_validations, keep_validation, validate
+from loadtests.report.verdict import number, share
 from loadtests.wholeday.command import ASKS, simulated
 
 PARTITIONS = 256
@@ -19,7 +20,8 @@ def run_plan(
     *, users: int, world: str, day: str, log: str, wish: Wish, seed: int, what_if: bool, as_json: bool
 ) -> None:
     """Simulate the day, and print the machines and why."""
-    costs, fit = read_costs(log), fit_of(log)
+    costs = read_costs(log)
+    fit = fit_of(costs)
     outcome = simulated(users, world, day, PARTITIONS, ASKS, seed)
     found = plan(outcome, costs, fit, wish)
     others = sensitivity(outcome, costs, fit, wish) if what_if else ()
@@ -29,20 +31,22 @@ def run_plan(
     console = Console()
     for table in (plan_table(found), limits_table(found), *([what_if_table(others)] if others else [])):
         console.print(table)
-    console.print(f"costs: {found.costs}; {judged(log)}", highlight=False)
+    for note in found.notes:
+        console.print(note, highlight=False)
+    console.print(f"costs: {found.costs}; {judged(costs.log)}", highlight=False)
 
 
-def fit_of(log: str) -> Fit:
+def fit_of(costs: Costs) -> Fit:
     """The corrections of the last validation on this log; the measured costs as they are if there was none."""
     validations = all_validations()
-    return validations[log].fit if log in validations else unfitted(read_costs(log))
+    return validations[costs.log].fit if costs.log in validations else unfitted(costs)
 
 
 def judged(log: str) -> str:
     """How well the planner predicted on this log, in a sentence."""
     validation = all_validations().get(log)
     if validation is None:
-        return f"never validated on the {log} log: python -m loadtests validate"
+        return f"never validated on the {log} log: python -m loadtests validate --log {log}"
     others = [run for run in validation.runs if not run.fitted]
     within = ", ".join(f"{figure} {sum(run.off(figure) <= BAR for run in others)}" for figure in FIGURES)
     return (
@@ -54,7 +58,7 @@ def plan_table(found: Plan) -> Table:
     """The machines."""
     wish = found.wish
     title = (
-        f"{found.persons:,} persons, {found.day}, {wish.peak:g} times the mean at the peak: "
+        f"{found.persons:,} persons, {found.day}, {wish.peak:g} times the day's mean at the peak: "
         f"{found.calls_peak_s:,.0f} calls/s, {found.commands_peak_s:,.0f} on the log"
     )
     table = Table("", "how many", "each", "because", title=title)
@@ -65,10 +69,12 @@ def plan_table(found: Plan) -> Table:
 
 
 def limits_table(found: Plan) -> Table:
-    """What breaks first."""
-    table = Table("what ends first", "used", "", title="where more machines do not help")
+    """What ends, the first at the top."""
+    title = "what ends before machines do: more of them do not help there"
+    table = Table("", "used at the peak", "", title=title)
     for limit in found.limits:
-        table.add_row(limit.what, f"{limit.share:,.0%}", limit.says)
+        table.add_row(limit.what, share(limit.share, 1), limit.says)
+    table.columns[1].justify = "right"
     return table
 
 
@@ -77,8 +83,11 @@ def what_if_table(others: tuple[WhatIf, ...]) -> Table:
     table = Table("what if", "machines", "cores used", "a month", "", title="what changes it")
     base = others[0]
     for one in others:
+        if not one.machines:
+            table.add_row(one.what, "none do", "–", "–", one.says)
+            continue
         change = f" ({one.money_month / base.money_month - 1:+.0%})" if base.money_month and one is not base else ""
-        table.add_row(one.what, f"{one.machines:,}", f"{one.cores:,.0f}", f"{one.money_month:,.0f}{change}", one.says)
+        table.add_row(one.what, f"{one.machines:,}", number(one.cores), f"${one.money_month:,.0f}{change}", one.says)
     for column in table.columns[1:4]:
         column.justify = "right"
     return table

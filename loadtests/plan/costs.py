@@ -61,12 +61,24 @@ class Costs(Struct, frozen=True, kw_only=True):
         return next((cost for cost in found if cost.path == path), found[0])
 
 
-def read_costs(log: str, path: Path = COSTS_FILE) -> Costs:
-    """The last measurement on this kind of log. Raises SetupError when there is none."""
+PREFERRED = ("kafka", "embedded")
+"""The log of many machines comes first."""
+
+
+def read_costs(log: str = "", path: Path = COSTS_FILE) -> Costs:
+    """The last measurement on this kind of log; on Kafka if it was measured, where no log is named.
+
+    Raises SetupError when there is none.
+    """
     tables = all_costs(path)
-    if log not in tables:
-        raise SetupError(f"nothing was measured on the {log} log; python -m loadtests costs --log {log} does")
-    return tables[log]
+    wanted = log or next((name for name in PREFERRED if name in tables), PREFERRED[0])
+    if wanted not in tables:
+        known = ", ".join(f"{name} ({costs.taken_at})" for name, costs in tables.items()) or "none"
+        message = f"what calls cost on the {wanted} log was not measured here; there are costs of: {known}"
+        choice = "Name one of these with --log, or measure" if tables else "Measure"
+        how = f"{choice} it in some minutes: python -m loadtests costs --log {wanted}"
+        raise SetupError(f"{message}. {how}", reason="NO_COSTS")
+    return tables[wanted]
 
 
 def all_costs(path: Path = COSTS_FILE) -> dict[str, Costs]:

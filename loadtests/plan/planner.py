@@ -10,6 +10,8 @@ from actors.errors import SetupError
 from actors.settings import PARTITIONS_MAX, ProcessSettings
 from loadtests.plan.costs import Costs
 from loadtests.plan.model import Fit, Load, call_cores, cores, frames_s, took_ms
+from loadtests.report.verdict import number
+from loadtests.report.verdict import share as percent
 from loadtests.wholeday.simulate import Outcome
 
 GIB = 2**30
@@ -38,7 +40,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     """What the platform must bear, and with how much to spare."""
 
     peak: float = 10.0
-    """The busiest minute against the day's mean."""
+    """The busiest minute against the day's mean, whatever the day's own is."""
     headroom: float = 0.4
     """The part of every processor that is free at the peak."""
     p99_ms: float = 500.0
@@ -109,6 +111,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...]
     costs: str
     """When and where the costs were measured."""
+    notes: tuple[str, ...]
+    """What else has to be known of these figures."""
 
 
 class _Sized(Struct, frozen=True, kw_only=True):
@@ -130,9 +134,9 @@ def plan(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> Plan:
     machines = logs.brokers + host_machines + gateway_machines + 2 * wish.failures
     rest = sized.used["rest"] * max(sized.load.hosts / HOSTS_A_CONTROLLER, 1)
     rows = (
-        *_process_rows(outcome, sized, memory_gib),
+        *_process_rows(outcome, costs, sized, memory_gib),
         *_log_rows(wish, logs),
-        Row("Ray, controller", "3", "a process, 2 cores", f"{rest:,.1f} cores"),
+        Row("Ray, controller", "3", "a process, 2 cores", f"{number(rest)} cores"),
         *_machine_rows(outcome, costs, wish, machines, memory_gib),
     )
     return Plan(
@@ -151,7 +155,23 @@ def plan(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> Plan:
         rows=rows,
         limits=_limits(outcome, costs, sized),
         costs=f"{costs.taken_at}, {costs.command}, {costs.machine.get('cpu', '')}",
+        notes=_notes(outcome, costs, wish),
     )
+
+
+def _notes(outcome: Outcome, costs: Costs, wish: Wish) -> tuple[str, ...]:
+    own = outcome.calls_peak_s / outcome.calls_mean_s
+    peak = (
+        f"The peak is {wish.peak:g} times this day's mean of {outcome.calls_mean_s:,.0f} calls/s, and replaces the "
+        f"day's own, which is {own:.1f} times. Reported are 3 times on a workday and 10 times at the Lunar New Year."
+    )
+    if costs.log != "embedded":
+        return (peak,)
+    brokers = (
+        "These costs were measured on the embedded log, one process on one machine: brokers are Kafka's, planned as if "
+        "they cost what that process did. `python -m loadtests costs --log kafka` measures Kafka itself."
+    )
+    return (peak, brokers)
 
 
 class _Log(Struct, frozen=True, kw_only=True):
@@ -183,7 +203,7 @@ def _money(wish: Wish, machines: int) -> float:
     return machines * wish.machine.price_h * HOURS_A_MONTH
 
 
-def _process_rows(outcome: Outcome, sized: _Sized, memory_gib: float) -> tuple[Row, ...]:
+def _process_rows(outcome: Outcome, costs: Costs, sized: _Sized, memory_gib: float) -> tuple[Row, ...]:
     load = sized.load
     sessions = outcome.sessions_peak * load.total_s / outcome.calls_peak_s
     return (
@@ -191,19 +211,22 @@ def _process_rows(outcome: Outcome, sized: _Sized, memory_gib: float) -> tuple[R
             "gateways",
             f"{sized.load.senders:,}",
             "a process, 1 core",
-            f"{sized.used['gateway']:,.1f} cores for {load.total_s:,.0f}/s by {load.path}, {1 - sized.busy:.0%} free",
+            f"{number(sized.used['gateway'])} cores for {load.total_s:,.0f}/s by {load.path}, "
+            f"{1 - sized.busy:.0%} free",
         ),
         Row(
             "hosts",
             f"{sized.load.hosts:,}",
             f"a process, 1 core, {memory_gib:,.1f} GiB",
-            f"{sized.used['host']:,.1f} cores; {sessions:,.0f} sessions are open",
+            f"{number(sized.used['host'])} cores; {sessions:,.0f} sessions are open, {sessions / load.hosts:,.0f} a "
+            f"host: {ProcessSettings().resident_max:,} at most are in its memory, the others are read from its store",
         ),
         Row(
             "partitions",
             f"{sized.load.partitions:,}",
             f"{load.total_s / sized.load.partitions:,.0f} commands/s",
-            f"at least {PARTITIONS_A_HOST} a host; {load.total_s / frames_s(load):,.1f} calls a frame",
+            f"at least {PARTITIONS_A_HOST} a host; {load.total_s / frames_s(load):,.1f} calls a frame, and frames are "
+            f"{percent(_framing(costs, sized), 1)} of all processor time",
         ),
     )
 
@@ -211,7 +234,7 @@ def _process_rows(outcome: Outcome, sized: _Sized, memory_gib: float) -> tuple[R
 def _log_rows(wish: Wish, logs: _Log) -> tuple[Row, ...]:
     days = f"{wish.kept_days:g} days"
     return (
-        Row("brokers", f"{logs.brokers:,}", "a machine", f"{logs.cores:,.1f} cores; so many for its {logs.by}"),
+        Row("brokers", f"{logs.brokers:,}", "a machine", f"{number(logs.cores)} cores; so many for its {logs.by}"),
         Row(
             "disk",
             f"{logs.disk_tb:,.1f} TB",
@@ -243,9 +266,9 @@ def _machine_rows(outcome: Outcome, costs: Costs, wish: Wish, machines: int, mem
         Row("a lost host", f"{costs.recovers_s:,.1f} s", "until all answers", _replayed(costs)),
         Row(
             "money",
-            f"{_money(wish, machines):,.0f} a month",
-            f"{machine.price_h:g} an hour",
-            "at the price given, day and night",
+            f"${_money(wish, machines):,.0f} a month",
+            f"${machine.price_h:,.2f} an hour",
+            "at the price given with --price-h, day and night",
         ),
     )
 
@@ -304,23 +327,31 @@ def _host_gib(outcome: Outcome, costs: Costs, sized: _Sized) -> float:
 
 
 def _visits(outcome: Outcome) -> str:
-    kept = ProcessSettings().resident_max
-    return f"{outcome.visits:,} visits have a state by the evening; a host keeps {kept:,} in memory"
+    return f"{outcome.visits:,} visits have a state by the evening, nearly all of them in stores"
+
+
+def _framing(costs: Costs, sized: _Sized) -> float:
+    """The part of all processor time that frames take, beyond the calls in them."""
+    used = sum(sized.used.values())
+    return frames_s(sized.load) * sum(costs.frame_us.values()) / 1e6 / used if used else 0.0
 
 
 def _replayed(costs: Costs) -> str:
     records = ProcessSettings().snapshot_records
-    return f"measured; at most {records:,} records are replayed, {costs.replay_per_s:,.0f}/s"
+    most_s = records / costs.replay_per_s
+    return (
+        f"measured, its stores there; where they are gone too, each partition replays at most {records:,} records, "
+        f"{costs.replay_per_s:,.0f}/s: up to {most_s:,.1f} s of a processor more"
+    )
 
 
 def _limits(outcome: Outcome, costs: Costs, sized: _Sized) -> tuple[Limit, ...]:
     """What ends first, the nearest to its end at the top."""
-    load, settings = sized.load, ProcessSettings()
+    load = sized.load
     scale = load.total_s / outcome.calls_peak_s
     a_command_s = call_cores(costs, load, "host") / load.total_s
     hottest = {one.what: one for one in outcome.hottest}
     entity, partition = hottest["entity (commands)"], hottest["partition"]
-    sessions = outcome.sessions_peak * scale / sized.load.hosts
     uneven = partition.peak_s / max(outcome.partition_mean_s, 1e-9)
     found = (
         Limit(
@@ -333,17 +364,6 @@ def _limits(outcome: Outcome, costs: Costs, sized: _Sized) -> tuple[Limit, ...]:
             load.total_s / load.partitions * uneven * a_command_s,
             f"{uneven:.2f} times the mean; it cannot be on two hosts",
         ),
-        Limit(
-            "frames",
-            sum(sized.used[role] for role in ("gateway", "host", "log"))
-            and frames_s(load) * sum(costs.frame_us.values()) / 1e6 / sum(sized.used.values()),
-            f"{frames_s(load):,.0f}/s of {load.total_s / frames_s(load):,.1f} calls: this part of all time",
-        ),
-        Limit(
-            "sessions in a host's memory",
-            sessions / settings.resident_max,
-            f"{sessions:,.0f} at most; beyond {settings.resident_max:,} they are read from the store",
-        ),
         Limit("partitions", sized.load.partitions / PARTITIONS_MAX, f"{PARTITIONS_MAX:,} at most, fixed for ever"),
     )
     return tuple(sorted(found, key=lambda limit: -limit.share))
@@ -353,7 +373,7 @@ def _limits(outcome: Outcome, costs: Costs, sized: _Sized) -> tuple[Limit, ...]:
 
 
 class WhatIf(Struct, frozen=True):
-    """Another wish or another day, and what it comes to."""
+    """Another wish or another day, and what it comes to: no machines where no number of them does."""
 
     what: str
     machines: int
@@ -386,7 +406,8 @@ def _what_if(what: str, outcome: Outcome, costs: Costs, wish: Wish, fit: Fit) ->
     except SetupError as error:
         return WhatIf(what, 0, 0.0, 0.0, str(error))
     first = found.limits[0]
-    return WhatIf(what, found.machines, found.cores, found.money_month, f"first: {first.what}, {first.share:.0%}")
+    says = f"ends first: {first.what}, {percent(first.share, 1)} used"
+    return WhatIf(what, found.machines, found.cores, found.money_month, says)
 
 
 def giants(outcome: Outcome, share: float) -> Outcome:

@@ -16,7 +16,7 @@ MIB = 1 << 20
 MEANING = """Calls are offered at the times that the plan says, whether or not earlier ones were answered; the time of
 a call runs from when it was meant to start. Served is what was answered well; failed, what was given up or refused,
 retries with the same id included. Lost is an effect that was answered for and is not there, done twice one that is
-there once more than it was asked for: both are counted against the platform's own states after the run."""
+there once more than it was asked for; both were looked for after the run: """
 WORDS = """PASSED: valid, to its end, and every bound kept. FAILED: a bound was missed, or an effect lost or done twice.
 INVALID: the generator did not offer what it should have, so nothing follows. CUT: ended before its time."""
 
@@ -29,7 +29,7 @@ def page(run: Run) -> str:
 
 def assembled(run: Run, figures: Iterable[str]) -> str:
     """The file around these figures, which are HTML."""
-    title = f"{run.scenario}: {run.users:,} persons"
+    title, audit = f"{run.scenario}: {run.users:,} persons", run.settings.get("audit", "nobody says how")
     parts = (
         _header(run),
         _verdict(verdict(run)),
@@ -40,7 +40,7 @@ def assembled(run: Run, figures: Iterable[str]) -> str:
         _latency(run.latency),
         _processes(run),
         f'<section class="facts">{_facts("Machine", run.machine)}{_facts("Settings", run.settings)}</section>',
-        f"<footer><p>{escape(MEANING)}</p><p>{escape(WORDS)}</p></footer>",
+        f"<footer><p>{escape(MEANING + audit)}.</p><p>{escape(WORDS)}</p></footer>",
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -65,9 +65,10 @@ def _header(run: Run) -> str:
 def _verdict(said: Verdict) -> str:
     because = "".join(f"<li>{escape(line)}</li>" for line in said.because)
     listed = f"<ul>{because}</ul>" if because else ""
+    advice = f"<p>{escape(said.advice)}</p>" if said.advice else ""
     return (
         f'<section class="verdict {said.word.lower()}"><strong>{said.word}</strong>'
-        f"<div><p>{escape(said.sentence)}</p>{listed}</div></section>"
+        f"<div><p>{escape(said.sentence)}</p>{listed}{advice}</div></section>"
     )
 
 
@@ -75,7 +76,7 @@ def _tiles(run: Run) -> str:
     failed, seconds = sum(run.errors.values()), max(len(run.seconds), 1)
     every = run.latency.get(ALL)
     tiles = (
-        ("Offered", f"{run.offered:,}", f"{run.offered / seconds:,.0f} calls/s on average"),
+        ("Offered", f"{run.offered:,}", f"{number(run.offered / seconds)} calls/s on average"),
         ("Served", f"{run.served:,}", f"{share(run.served, run.offered)} of what was offered"),
         ("Failed", f"{failed:,}", share(failed, run.offered) if failed else "no call"),
         ("Lost · done twice", f"{run.lost:,} · {run.doubled:,}", "effects, counted after the run"),
@@ -184,8 +185,8 @@ def _processes(run: Run) -> str:
     rows = [
         (
             escape(process.role),
-            f"{sum(process.cpu_s):,.0f} s",
-            f"{1e6 * sum(process.cpu_s) / run.served:,.0f} µs" if run.served else NOTHING,
+            f"{number(sum(process.cpu_s))} s",
+            f"{number(1e6 * sum(process.cpu_s) / run.served)} µs" if run.served else NOTHING,
             f"{process.rss_bytes_max / MIB:,.0f} MiB",
         )
         for process in sorted(run.processes, key=lambda process: -sum(process.cpu_s))

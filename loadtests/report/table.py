@@ -19,6 +19,8 @@ def print_run(run: Run, console: Console) -> None:
     text = Text.assemble((f" {said.word} ", STYLES[said.word]), f"  {said.sentence}")
     for line in said.because:
         text.append(f"\n  · {line}")
+    if said.advice:
+        text.append(f"\n{said.advice}")
     console.print(Panel(text, title=f"{run.scenario}, {run.users:,} persons, {run.compress}", title_align="left"))
     console.print(_counts(run))
     console.print(_latency(run))

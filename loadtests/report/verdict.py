@@ -15,19 +15,22 @@ class Verdict(NamedTuple):
     word: Word
     sentence: str
     because: tuple[str, ...]
+    advice: str = ""
 
 
 def verdict(run: Run) -> Verdict:
     """How the run stands. What was cut short or is not valid has not passed, nor has it failed for its speed."""
     because = _because(run)
     if run.ended == "cut":
-        return Verdict("CUT", "The run was ended before its time: what follows is a part of it.", because)
+        sentence = "The run was ended before its time: what follows is a part of it."
+        return Verdict("CUT", sentence, because, run.advice)
     if run.ended != "done":
-        return Verdict("FAILED", "The run could not go on to its end.", because)
+        return Verdict("FAILED", "The run could not go on to its end.", because, run.advice)
     if run.lost or run.doubled:
-        return Verdict("FAILED", "What was promised did not hold.", because)
+        return Verdict("FAILED", "What was promised did not hold.", because, run.advice)
     if not run.valid:
-        return Verdict("INVALID", "The load was not what it was meant to be: nothing follows from this run.", because)
+        sentence = "The load was not what it was meant to be: nothing follows from this run."
+        return Verdict("INVALID", sentence, because, run.advice)
     if not run.passed:
         return Verdict("FAILED", "The platform did not reach what was asked of it.", because)
     return Verdict("PASSED", "The platform carried the load as it was asked to.", ())
@@ -49,8 +52,10 @@ def missed(threshold: Threshold) -> str:
     return f"{threshold.name}: {number(threshold.measured)}, where {number(threshold.bound)} is the bound"
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """As many digits as mean something."""
+    if value is None:
+        return "not measured"
     if abs(value) >= LARGE or value == int(value):
         return f"{value:,.0f}"
     return f"{value:,.1f}" if abs(value) >= SMALL else f"{value:.3g}"

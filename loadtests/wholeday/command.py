@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from actors.errors import SetupError
+from loadtests.endings import interrupt, on_end
 from loadtests.habits import MINUTE_S, day_named
 from loadtests.plan.costs import all_costs
 from loadtests.population import WORLDS, of_size
@@ -19,7 +20,7 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def run(
-    *, users: int, world: str, day: str, partitions: int, asks: float, seed: int, processes: int, as_json: bool
+    *, users: int, world: str, day: str, partitions: int, asks: float, seed: int, processes: int | None, as_json: bool
 ) -> None:
     """Simulate, with the progress on stderr; the outcome goes to stdout."""
     outcome = simulated(users, world, day, partitions, asks, seed, processes)
@@ -30,13 +31,15 @@ def run(
             Console().print(table)
 
 
-def simulated(users: int, world: str, day: str, partitions: int, asks: float, seed: int, processes: int = 0) -> Outcome:
+def simulated(
+    users: int, world: str, day: str, partitions: int, asks: float, seed: int, processes: int | None = None
+) -> Outcome:
     """The day of so many persons. Raises SetupError for a world or a day that is not known."""
     if world not in WORLDS:
         raise SetupError(f"{world!r} is no world; there are {', '.join(WORLDS)}")
     chosen = msgspec.structs.replace(of_size(WORLDS[world], users), seed=seed)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with on_end(interrupt), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"{day} of {users:,} persons", total=users)
         return simulate(
             chosen,

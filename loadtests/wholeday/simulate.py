@@ -2,6 +2,7 @@
 is hottest, how many sessions there are.
 """
 
+import contextlib
 import multiprocessing
 import os
 import time
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 
 from actors.errors import SetupError
 from loadtests.chance import Reals
+from loadtests.endings import unheard
 from loadtests.habits import BY_GENRE, JOURNEYS, MINUTE_S, WAYS, Day, Habits
 from loadtests.population import EACH_MAX, Population, World
 from loadtests.wholeday.footprint import LATER, Footprint, footprint
@@ -128,7 +130,8 @@ def _counted(world: World, day: Day, partitions: int, processes: int, told: Call
         for first, end in pairwise(ends):
             ours, theirs = context.Pipe(duplex=False)
             child = context.Process(target=_part, args=(theirs, world, day, first, end, partitions), daemon=True)
-            child.start()
+            with unheard():
+                child.start()
             theirs.close()
             children[ours] = child
         left = set(children)
@@ -162,8 +165,9 @@ def _said(child: Connection) -> Any:
 
 def _part(up: Connection, world: World, day: Day, first: int, end: int, partitions: int) -> None:
     """A child: says how many persons more it has counted, and at last its counts and its memory."""
-    counted = tally(Habits(Population(world), day), first, end, partitions, up.send)
-    up.send((counted, _rss_bytes_max()))
+    with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
+        counted = tally(Habits(Population(world), day), first, end, partitions, up.send)
+        up.send((counted, _rss_bytes_max()))
     up.close()
 
 

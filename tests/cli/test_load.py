@@ -103,27 +103,31 @@ def test_two_runs_at_once_are_one_too_many(platform: Platform, tmp_path: Path) -
 
 
 @pytest.mark.timeout(900)
-def test_ctrl_c_ends_it_early_with_a_report_that_says_so(platform: Platform, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_it_early_has_a_report_that_says_so_and_nothing_is_left_of_its_platform(
+    number: int, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
-    arguments = ("load", "--dir", str(platform.folder), "--out", str(out), "--json", "--users", "40")
-    command = [sys.executable, "-m", "actors.cli", *arguments, "--compress", "24h:10m"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    arguments = ("load", "--out", str(out), "--json", "--users", "40", "--compress", "24h:10m")
+    command, environment = [sys.executable, "-m", "actors.cli", *arguments], {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
     ) as running:
         assert running.stderr is not None
         assert running.stdout is not None
         for line in running.stderr:
             if "openings of" in line:
                 break
-        running.send_signal(signal.SIGINT)
+        os.killpg(running.pid, number)  # as a terminal does: whoever is of the group hears it
         value = json.loads(running.stdout.read())
         running.stderr.read()
     assert running.returncode == 1
-    assert (value["valid"], value["passed"]) == (False, False)
+    assert (value["valid"], value["passed"], value["ended"]) == (False, False, "cut")
     run = read_run(out / "run.json")
-    assert run.ended == "cut"
+    assert (run.ended, run.lost, run.doubled) == ("cut", 0, 0)
     assert any("ended early" in why for why in run.invalid_because)
+    assert (out / "report.html").exists()
+    assert [path for path in tmp_path.glob("hutong-load-*") if path.is_dir()] == []
 
 
 @pytest.mark.timeout(900)

@@ -10,12 +10,15 @@ import pytest
 from rich.console import Console
 
 from actors.errors import SetupError
+from loadtests.__main__ import app
 from loadtests.bars import callers, memory, taken
 from loadtests.bars.command import Asked, Reports, measure, plain, print_table, run
 from loadtests.bars.drained import figures_of
 from loadtests.bars.rows import BARS, TAKEN, chosen, names
 from loadtests.bench.rows import ROWS
+from loadtests.compare import clocks
 
+commands = {str(getattr(one.callback, "__name__", "")): one for one in app.registered_commands}
 README = Path(__file__).parents[2] / "loadtests" / "bars" / "README.md"
 NONE = Path("no-such-report.json")
 PROOF = {
@@ -57,9 +60,22 @@ def test_rows_of_the_bench_are_the_benchs_own() -> None:
     assert len(own) >= 9
 
 
-def test_the_readme_names_every_row() -> None:
-    said = README.read_text()
-    assert [name for name in names() if not re.search(rf"\b{name}\b", said)] == []
+def test_the_readme_and_the_help_name_every_row() -> None:
+    for said in (README.read_text(), _help("bars")):
+        assert [name for name in names() if not re.search(rf"\b{name}\b", said)] == []
+    assert [name for name in clocks.ROWS if name not in _help("bench")] == []
+    assert all("minutes" in _help(command) for command in ("bars", "bench"))
+
+
+def _help(command: str) -> str:
+    return str(commands[command].callback.__doc__)
+
+
+@pytest.mark.parametrize("value", [None, -0.5, float("nan")])
+def test_what_is_missing_or_below_nothing_was_not_measured(value: float | None) -> None:
+    (cost,) = (bar.row for bar in BARS if bar.row.key == "snapshot_cost")
+    assert cost.verdict(value) == "not measured"
+    assert cost.verdict(0.0) == "met"
 
 
 def test_rows_are_chosen_by_name_in_any_letters_and_unknown_ones_refused() -> None:

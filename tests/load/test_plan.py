@@ -193,11 +193,40 @@ def test_costs_are_kept_by_log_and_a_kind_that_was_not_measured_is_named(tmp_pat
     table.keep_costs(replace(COSTS, log="kafka", replay_per_s=7.0), path)
     assert table.read_costs("embedded", path) == COSTS
     assert table.read_costs("kafka", path).replay_per_s == 7.0
-    with pytest.raises(SetupError, match="nothing was measured on the paper log"):
+    with pytest.raises(SetupError, match=r"paper log was not measured.*embedded.*kafka.*costs --log paper"):
         table.read_costs("paper", path)
     with pytest.raises(SetupError, match="'fly' costs"):
         COSTS.of("fly")
     assert COSTS.of("page", "unary").cpu_us["host"] == 250.0
+
+
+def test_kafkas_costs_come_first_where_no_log_is_named_and_without_any_it_is_said_how_to_measure_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "costs.json"
+    with pytest.raises(SetupError, match=r"there are costs of: none. Measure it .*costs --log kafka"):
+        table.read_costs("", path)
+    table.keep_costs(COSTS, path)
+    assert table.read_costs("", path).log == "embedded"
+    table.keep_costs(replace(COSTS, log="kafka"), path)
+    assert table.read_costs("", path).log == "kafka"
+
+
+def test_a_plan_says_which_mean_its_peak_is_of_and_when_its_brokers_were_not_measured() -> None:
+    peak, brokers = plan(DAY, COSTS, FIT, Wish()).notes
+    assert "10 times this day's mean" in peak
+    assert f"{DAY.calls_peak_s / DAY.calls_mean_s:.1f} times" in peak
+    assert "measured on the embedded log" in brokers
+    assert len(plan(DAY, replace(COSTS, log="kafka"), FIT, Wish()).notes) == 1
+
+
+def test_a_change_that_no_machines_bear_has_no_figures_and_money_has_its_currency() -> None:
+    base, *others = sensitivity(DAY, COSTS, FIT, Wish())
+    none = replace(others[0], machines=0, cores=0.0, money_month=0.0, says="never")
+    shown = [list(column.cells) for column in what_if_table((base, none)).columns]
+    assert [column[1] for column in shown] == [none.what, "none do", "–", "–", "never"]
+    assert str(shown[3][0]).startswith("$")
+    assert any("$" in row.count for row in plan(DAY, COSTS, FIT, Wish()).rows)
 
 
 def test_every_kind_of_call_of_a_day_has_a_measured_cost() -> None:

@@ -51,6 +51,30 @@ def test_what_did_not_pass_says_why_or_that_it_is_a_part(run: Run) -> None:
     assert all(reason in said.because for reason in run.invalid_because)
 
 
+def test_what_to_do_for_a_good_run_stands_on_the_page_and_in_the_terminal() -> None:
+    run, said = replace(GOOD, valid=False, invalid_because=("late",), advice="Play fewer."), io.StringIO()
+    print_run(run, Console(file=said, width=140))
+    assert "Play fewer." in said.getvalue()
+    assert "Play fewer." in assembled(run, ())
+
+
+@pytest.mark.parametrize("audit", ["every effect, by its event on the log", "not done: the log was gone"])
+def test_the_page_says_how_lost_and_doubled_effects_were_looked_for(audit: str) -> None:
+    shown = assembled(replace(GOOD, settings={"audit": audit}), ())
+    assert f"looked for after the run: {audit}." in shown
+
+
+def test_what_was_not_measured_is_said_in_words_and_little_is_not_nothing() -> None:
+    nothing = Threshold(name="recovered_s", bound=10, measured=None, met=False)
+    short = ProcessCpu(role="gateway", cpu_s=(0.02, 0.01), rss_bytes_max=1 << 28)
+    run, said = replace(GOOD, thresholds=(nothing,), processes=(short,)), io.StringIO()
+    print_run(run, Console(file=said, width=140))
+    assert "not measured" in said.getvalue()
+    shown = assembled(run, ())
+    assert "recovered_s: not measured, where 10 is the bound" in shown
+    assert "<td>0.03 s</td>" in shown
+
+
 def test_a_run_that_is_not_whole_is_never_valid_for_a_script() -> None:
     assert json.loads(as_json(GOOD))["valid"]
     for _, run in BAD:

@@ -65,3 +65,9 @@ def test_what_is_due_in_a_second_is_found_without_the_rest() -> None:
 def test_a_compression_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(SetupError):
         window_of(text, 0.0)
+
+
+def test_a_day_is_not_stretched_and_the_right_order_is_named() -> None:
+    with pytest.raises(SetupError, match=r"slower than people are.*1h:1m$"):
+        window_of("1m:1h", 0.0)
+    assert window_of("1h:1h", 0.0).compress == 1

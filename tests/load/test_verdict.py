@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from actors.errors import SetupError
 from loadtests.driver import latency
 from loadtests.driver.result import ALL, Fault, Second
-from loadtests.driver.verdict import NEVER, Facts, invalid_because, recovered_s, thresholds
+from loadtests.driver.verdict import Facts, Trouble, advice, recovered_s, thresholds, troubles
 from loadtests.scenarios import SCENARIOS, check_users, scenario_of, thresholds_of
 
 GOOD = Facts(planned=100, arrived=100, offered=1_000, served=1_000, errors=0, late=0, is_cut=False)
@@ -14,26 +14,36 @@ DAY, LOSS = SCENARIOS["day"], SCENARIOS["host-loss"]
 
 
 def test_a_run_that_did_what_was_planned_is_valid() -> None:
-    assert invalid_because(GOOD) == ()
-    assert invalid_because(replace(GOOD, served=990, errors=10)) == ()
-    assert invalid_because(replace(GOOD, late=10)) == ()
+    assert troubles(GOOD) == ()
+    assert troubles(replace(GOOD, served=990, errors=10)) == ()
+    assert troubles(replace(GOOD, late=10)) == ()
+    assert advice(()) == ""
 
 
 @pytest.mark.parametrize(
-    ("facts", "why"),
+    ("facts", "why", "what_to_do"),
     [
-        (replace(GOOD, late=11), "late"),
-        (replace(GOOD, offered=0, served=0), "nothing was offered"),
-        (replace(GOOD, arrived=99), "99 openings were made of 100"),
-        (replace(GOOD, is_cut=True, arrived=40), "ended early"),
-        (replace(GOOD, served=999), "1 calls had no end"),
-        (replace(GOOD, lost_generators=("generator 1: killed",)), "killed"),
-        (replace(GOOD, unaudited="nobody has the log"), "nobody has the log"),
-        (replace(GOOD, trouble=("the disk is full",)), "the disk is full"),
+        (replace(GOOD, late=11), "late", "more --generators"),
+        (replace(GOOD, offered=0, served=0), "nothing was offered", "more of the day"),
+        (replace(GOOD, arrived=99), "99 openings were made of 100", "fewer --users"),
+        (replace(GOOD, is_cut=True, arrived=40), "ended early", "to its end"),
+        (replace(GOOD, served=999), "1 calls had no end", "more time"),
+        (replace(GOOD, lost_generators=("generator 1: killed",)), "killed", "what the generator printed"),
+        (replace(GOOD, unaudited="nobody has the log"), "nobody has the log", "the platform goes on"),
+        (replace(GOOD, trouble=(Trouble("the disk is full", "make room"),)), "the disk is full", "make room"),
     ],
 )
-def test_whatever_went_wrong_with_the_run_itself_makes_it_invalid_and_says_so(facts: Facts, why: str) -> None:
-    assert any(why in each for each in invalid_because(facts)), invalid_because(facts)
+def test_whatever_went_wrong_with_the_run_itself_makes_it_invalid_and_says_why_and_what_to_do(
+    facts: Facts, why: str, what_to_do: str
+) -> None:
+    found = troubles(facts)
+    assert any(why in each.why for each in found), found
+    assert what_to_do in advice(found)
+
+
+def test_of_a_run_that_was_cut_nothing_is_advised_but_to_let_it_go_on() -> None:
+    cut = replace(GOOD, is_cut=True, arrived=0, offered=0, served=0, unaudited="no session was drawn")
+    assert advice(troubles(cut)) == "For a valid run: let it run to its end."
 
 
 def test_a_bound_is_kept_up_to_itself_and_what_was_not_measured_keeps_none() -> None:
@@ -44,7 +54,7 @@ def test_a_bound_is_kept_up_to_itself_and_what_was_not_measured_keeps_none() -> 
     assert not thresholds({"errors_share": 0.0}, took, replace(GOOD, served=999, errors=1), ())[0].met
     assert not thresholds({"p99_ms": 1e9}, {}, GOOD, ())[0].met
     assert not thresholds({"recovered_s": 10.0}, took, GOOD, (Fault(at_s=1.0, what="", recovered_s=None),))[0].met
-    assert thresholds({"recovered_s": 10.0}, took, GOOD, ())[0].measured == NEVER
+    assert thresholds({"recovered_s": 10.0}, took, GOOD, ())[0].measured is None
 
 
 def second(at_s: int, p99_ms: float, served: int = 10) -> Second:

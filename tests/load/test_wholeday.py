@@ -1,11 +1,14 @@
 """A whole day is counted to the last opening, whatever the pieces; what it comes to agrees with what it is made of."""
 
+import multiprocessing
+import signal
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from actors.errors import SetupError
+from loadtests.endings import interrupt, on_end
 from loadtests.habits import DAYS, JOURNEYS, Habits
 from loadtests.journeys.play import PLAYS
 from loadtests.population import WORLD_2020, Population, of_size
@@ -108,6 +111,22 @@ def test_the_tables_say_what_is_exact_and_what_is_drawn() -> None:
     told = [cell for table in tables(OUTCOME) for column in table.columns for cell in column.cells]
     assert OUTCOME.exact in told
     assert OUTCOME.drawn in told
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_count_that_is_ended_leaves_no_process_and_no_traceback(
+    number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def told(_persons: int) -> None:
+        signal.raise_signal(number)
+
+    with on_end(interrupt), pytest.raises(KeyboardInterrupt):
+        wholeday.simulate(
+            of_size(WORLD_2020, 30_000_000), DAYS["workday"], partitions=16, asks=0.1, processes=2, told=told
+        )
+    assert multiprocessing.active_children() == []
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("partitions", "asks", "processes"), [(0, 0.1, 1), (16, 1.5, 1), (16, 0.1, 0)])

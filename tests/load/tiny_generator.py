@@ -36,7 +36,8 @@ def say(report: Ready | Told | Done) -> None:
 def main(is_deaf: bool) -> None:
     """Until nobody gives orders any more."""
     for line in sys.stdin.buffer:
-        match msgspec.json.decode(line, type=Order):
+        order: Order = msgspec.json.decode(line, type=Order)
+        match order:
             case Task():
                 say(Ready(arrivals=1, last_s=0.0))
             case Go():
