@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bash infra/setup.sh --dev
+bash infra/setup.sh --dev --quiet
 export PATH="$PWD/.venv/bin:$PATH"
 python -m infra.kafka.broker fetch >/dev/null
 

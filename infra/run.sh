@@ -3,5 +3,5 @@
 # Options are those of `hutong demo shop`, for example: bash infra/run.sh --log kafka --kill-hosts 3
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bash "$here/setup.sh"
+bash "$here/setup.sh" "" --quiet
 exec "$here/../.venv/bin/hutong" demo shop "$@"

@@ -14,11 +14,27 @@ fail() {
     exit 1
 }
 
+# Says what can be done now, and how to go on, unless a script goes on by itself.
+quiet=${2:-}
+ready() {
+    [ "$quiet" != --quiet ] || return 0
+    local next='hutong dev'
+    case $kind in
+        load) next='hutong load --scenario smoke' ;;
+        dev) next='pytest' ;;
+    esac
+    printf 'setup: .venv (%s) is ready. Next: source .venv/bin/activate && %s\n' "$kind" "$next" >&2
+}
+
 kind=runtime
 case "${1:-}" in
     --dev) kind=dev ;;
     --load) kind=load ;;
     "") ;;
+    -h | --help)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "infra/setup.sh"
+        exit 0
+        ;;
     *) fail "unknown option '$1'; there are --load and --dev" ;;
 esac
 case "$(cat .venv/hutong.kind 2>/dev/null || true)" in
@@ -35,6 +51,7 @@ esac
 # The stamp names all that .venv was made from, and where: a folder that was moved or copied is made anew.
 stamp="$kind $PWD $(cat "$lock" infra/requirements-build.txt pyproject.toml infra/setup.sh | cksum)"
 if [ "$(cat .venv/hutong.stamp 2>/dev/null || true)" = "$stamp" ] && .venv/bin/python -c "" 2>/dev/null; then
+    ready
     exit 0
 fi
 
@@ -66,3 +83,4 @@ uv=(env "VIRTUAL_ENV=$PWD/.venv" .venv/bin/python -m uv pip)
 
 printf '%s' "$kind" >.venv/hutong.kind
 printf '%s' "$stamp" >.venv/hutong.stamp
+ready

@@ -28,7 +28,11 @@ def bench(
     rows: Annotated[list[str] | None, typer.Option(help="With --compare: this row alone; may be given again.")] = None,
     pairs: Annotated[int, typer.Option(metavar="NUMBER", max=100, help="With --compare: how many pairs.")] = 9,
 ) -> None:
-    """Measure every figure that the platform must reach, in at most ten minutes; or compare two revisions."""
+    """Measure every figure that the platform must reach, or compare two revisions.
+
+    Some seven minutes, at most ten, with --quick one or two; with --compare some two minutes for nine pairs of all
+    rows. Those rows, for --rows: replay-account, replay-shop, unary, stream.
+    """
     if compare:
         from loadtests.compare import clocks
 
@@ -66,7 +70,15 @@ def bars(
     quick: Annotated[bool, typer.Option(help="One short round of each: to see that it works, not how fast.")] = False,
     json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
 ) -> None:
-    """Print every bar that speed is held to: what must be, what is aimed at, what was measured, whether it is met."""
+    """Print every bar that speed is held to: what must be, what is aimed at, what was measured, whether it is met.
+
+    Takes under fifteen minutes, and up to ten more where the bench is run, without --bench FILE; with --quick some
+    three.
+
+    Rows for --only, of throughput and latency: T1 T2 T3 T4 T5 T6 T7 T8 T9 T11 T12; of overload: O1 O2 O3; of memory:
+    M1 M2 M3 M5; of recovery: R1 R2 R3 R4 R5 R6. O1 O2 R3 R5 R6 are taken from the proof's report, T3 T4 from that of
+    the peers.
+    """
     from loadtests.bars.command import Asked, Reports, run
 
     if log not in ("embedded", "kafka"):

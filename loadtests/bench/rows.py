@@ -17,8 +17,8 @@ class Row(NamedTuple):
     more: bool = False
 
     def verdict(self, value: float | None) -> Verdict:
-        """How a measured value stands."""
-        if value is None:
+        """How a measured value stands. None of these can be below nothing: what is was lost in the noise."""
+        if value is None or not value >= 0:
             return "not measured"
         sign = 1 if self.more else -1
         if sign * value < sign * self.must:
