@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,13 +16,11 @@ from msgspec.structs import replace
 from actors.errors import PlatformError, SetupError
 from gateway.client import TOKEN
 from loadtests.driver.generator import Generator
-from loadtests.driver.messages import Done, Failed, Ready, Report, Task, Told
-from loadtests.driver.tally import Part
+from loadtests.driver.messages import Done, Failed, Report, Task
+from loadtests.driver.reports import Playing, decode_report
 
 LOOK_S = 0.5
-READY_S_MAX = 600.0
 _encode = msgspec.json.encode
-_decode: Callable[[bytes], Any] = msgspec.json.Decoder(Report).decode
 
 
 def join(address: str) -> None:
@@ -83,11 +80,11 @@ class Remote:
         self._said.append(_encode(report))
 
 
-class FarChild:
-    """One generator on a machine of the cluster; see `reports.Child`, whose place it takes."""
+class FarChild(Playing):
+    """One generator on a machine of the cluster. Whoever hears that it is done has its ledger here."""
 
     def __init__(self, part: int, actor: Any, folder: Path) -> None:
-        self._part = part
+        super().__init__(part)
         self._actor = actor
         self._folder = folder
         self._waiting: list[bytes] = []
@@ -108,17 +105,6 @@ class FarChild:
         """It is no process of this machine."""
         return 0
 
-    async def ready(self) -> Ready:
-        """Wait until it can begin. Raises SetupError when it never will."""
-        try:
-            said = await asyncio.wait_for(self._report(), READY_S_MAX)
-        except TimeoutError:
-            raise SetupError(f"generator {self._part} was not ready in {READY_S_MAX:g} s", reason="GENERATOR") from None
-        if isinstance(said, Ready):
-            return said
-        why = said.why if isinstance(said, Failed) else "its machine is gone"
-        raise SetupError(f"generator {self._part} cannot begin: {why}", reason="GENERATOR")
-
     def go(self, at_ns: int) -> None:
         """Let it begin then."""
         self._playing = self._actor.play.remote(at_ns)
@@ -133,22 +119,6 @@ class FarChild:
 
         untyped: Any = ray
         untyped.kill(self._actor)
-
-    async def played(self, take: Callable[[Part], None]) -> Done | str:
-        """Hand its parts of each second on until it is done; or why it ended before."""
-        while True:
-            match await self._report():
-                case Told(part):
-                    take(part)
-                case Done() as done:
-                    for name in done.ledger:
-                        (self._folder / name).write_bytes(await self._actor.ledger.remote(name))
-                    await self._actor.leave.remote()
-                    return done
-                case Failed(why):
-                    return f"generator {self._part}: {why}"
-                case _:
-                    return f"generator {self._part} ended: its machine is gone"
 
     async def end(self) -> None:
         """See that it is gone."""
@@ -165,5 +135,12 @@ class FarChild:
                 return None
             if not self._waiting:
                 await asyncio.sleep(LOOK_S)
-        report: Report = _decode(self._waiting.pop(0))
+        report: Report = decode_report(self._waiting.pop(0))
+        if isinstance(report, Done):
+            for name in report.ledger:
+                (self._folder / name).write_bytes(await self._actor.ledger.remote(name))
+            await self._actor.leave.remote()
         return report
+
+    async def _ended(self) -> str:
+        return "ended: its machine is gone"

@@ -5,9 +5,10 @@ import contextlib
 import os
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import msgspec
 from msgspec.structs import replace
@@ -23,47 +24,74 @@ LINE_BYTES_MAX = 1 << 26
 READY_S_MAX = 600.0
 END_S_MAX = 10.0
 GENERATOR = (sys.executable, "-m", "loadtests.driver.generator")
-_decode: Callable[[bytes], Any] = msgspec.json.Decoder(Report).decode
+decode_report: Callable[[bytes], Any] = msgspec.json.Decoder(Report).decode
 
 
-class Playing(Protocol):
+class Playing(ABC):
     """One generator, wherever it runs."""
 
-    @property
-    def pid(self) -> int:
-        """Its process; 0 when it is none of this machine."""
-        ...
+    def __init__(self, part: int) -> None:
+        self._part = part
 
     async def ready(self) -> Ready:
         """Wait until it can begin. Raises SetupError when it never will."""
-        ...
-
-    def go(self, at_ns: int) -> None:
-        """Let it begin then."""
-        ...
-
-    def cut(self) -> None:
-        """Have it end early."""
-        ...
-
-    def kill(self) -> None:
-        """End it at once."""
-        ...
+        try:
+            said = await asyncio.wait_for(self._report(), READY_S_MAX)
+        except TimeoutError:
+            raise SetupError(f"generator {self._part} was not ready in {READY_S_MAX:g} s", reason="GENERATOR") from None
+        if isinstance(said, Ready):
+            return said
+        why = said.why if isinstance(said, Failed) else f"it {await self._ended()}"
+        raise SetupError(f"generator {self._part} cannot begin: {why}", reason="GENERATOR")
 
     async def played(self, take: Callable[[Part], None]) -> Done | str:
         """Hand its parts of each second on until it is done; or why it ended before."""
-        ...
+        while True:
+            match await self._report():
+                case Told(part):
+                    take(part)
+                case Done() as done:
+                    return done
+                case Failed(why):
+                    return f"generator {self._part}: {why}"
+                case _:
+                    return f"generator {self._part} {await self._ended()}"
 
+    @property
+    @abstractmethod
+    def pid(self) -> int:
+        """Its process; 0 when it is none of this machine."""
+
+    @abstractmethod
+    def go(self, at_ns: int) -> None:
+        """Let it begin then."""
+
+    @abstractmethod
+    def cut(self) -> None:
+        """Have it end early."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End it at once."""
+
+    @abstractmethod
     async def end(self) -> None:
         """See that it is gone."""
-        ...
+
+    @abstractmethod
+    async def _report(self) -> Report | None:
+        """What it says next; None when it has ended without a word."""
+
+    @abstractmethod
+    async def _ended(self) -> str:
+        """How it ended."""
 
 
-class Child:
+class Child(Playing):
     """One generator's process. It has a session of its own, so that Ctrl-C is ours to pass on."""
 
     def __init__(self, part: int, process: asyncio.subprocess.Process) -> None:
-        self._part = part
+        super().__init__(part)
         self._process = process
 
     @classmethod
@@ -86,17 +114,6 @@ class Child:
         """Its process."""
         return self._process.pid
 
-    async def ready(self) -> Ready:
-        """Wait until it can begin. Raises SetupError when it never will."""
-        try:
-            said = await asyncio.wait_for(self._report(), READY_S_MAX)
-        except TimeoutError:
-            raise SetupError(f"generator {self._part} was not ready in {READY_S_MAX:g} s", reason="GENERATOR") from None
-        if isinstance(said, Ready):
-            return said
-        why = said.why if isinstance(said, Failed) else f"it {await self._ended()}"
-        raise SetupError(f"generator {self._part} cannot begin: {why}", reason="GENERATOR")
-
     def go(self, at_ns: int) -> None:
         """Let it begin then."""
         self._say(Go(at_ns))
@@ -109,19 +126,6 @@ class Child:
         """End it at once."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-
-    async def played(self, take: Callable[[Part], None]) -> Done | str:
-        """Hand its parts of each second on until it is done; or why it ended before."""
-        while True:
-            match await self._report():
-                case Told(part):
-                    take(part)
-                case Done() as done:
-                    return done
-                case Failed(why):
-                    return f"generator {self._part}: {why}"
-                case _:
-                    return f"generator {self._part} {await self._ended()}"
 
     async def end(self) -> None:
         """See that it is gone."""
@@ -148,7 +152,7 @@ class Child:
     async def _report(self) -> Report | None:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
-        return _decode(line) if line else None
+        return decode_report(line) if line else None
 
 
 class Seconds:
