@@ -54,8 +54,9 @@ def _run(arguments: list[str], as_json: bool) -> None:
     except usage_error as error:
         _misunderstood(error, as_json)
     except (typer.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    if status == INTERRUPTED:
         say("ended")
-        raise SystemExit(INTERRUPTED) from None
     if status:
         raise SystemExit(status)
 

@@ -237,8 +237,8 @@ def _log_rows(wish: Wish, logs: _Log) -> tuple[Row, ...]:
         Row("brokers", f"{logs.brokers:,}", "a machine", f"{number(logs.cores)} cores; so many for its {logs.by}"),
         Row(
             "disk",
-            f"{logs.disk_tb:,.1f} TB",
-            f"{logs.day_tb:,.2f} TB a day",
+            f"{number(logs.disk_tb)} TB",
+            f"{number(logs.day_tb)} TB a day",
             f"of log; {wish.replicas} replicas, {days}",
         ),
     )
@@ -257,12 +257,12 @@ def _machine_rows(outcome: Outcome, costs: Costs, wish: Wish, machines: int, mem
         ),
         Row(
             "stores",
-            f"{store_tb:,.2f} TB",
+            f"{number(store_tb)} TB",
             "a day, at most",
             "states, on the hosts' disks: what is written again is not more",
         ),
         Row("memory", f"{machines * machine.memory_gib:,.0f} GiB", f"{memory_gib:,.1f} GiB a host", _visits(outcome)),
-        Row("network", f"{wire_gbit:,.1f} Gbit/s", "clients", "calls and answers at the peak, without headers"),
+        Row("network", f"{number(wire_gbit)} Gbit/s", "clients", "calls and answers at the peak, without headers"),
         Row("a lost host", f"{costs.recovers_s:,.1f} s", "until all answers", _replayed(costs)),
         Row(
             "money",
