@@ -180,8 +180,7 @@ def rows() -> dict[str, Row]:
 ROWS = rows()
 
 
-def test_the_table_has_every_command_and_every_view_of_the_twelve_programs() -> None:
-    assert len({entity.program for entity in SHIPPED.values()}) == 12
+def test_the_table_has_every_command_and_every_view_of_every_program_that_ships() -> None:
     there = {
         kind: sorted([*map(tag_of, structs_of(entity.command)), *entity.views]) for kind, entity in SHIPPED.items()
     }
