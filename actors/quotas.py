@@ -31,7 +31,7 @@ TRAVELS: Mapping[str, tuple[Field, ...]] = {
     "account_programs_max": (Field(programs.Register, "programs_max"),),
     "name_hold_ms": (Field(names.Claim, "hold_ms"),),
     "rollback_versions_max": (Field(programs.Rollback, "last_max"),),
-    "upload_bytes_day_max": (Field(uploads.Take, "day_bytes_max"),),
+    "upload_bytes_day_max": (Field(programs.Upload, "day_bytes_max"), Field(uploads.Take, "day_bytes_max")),
     "submits_month_max": (Field(programs.Submit, "month_max"),),
     "withdrawals_day_max": (Field(programs.Withdraw, "day_max"),),
     "withdrawals_month_max": (Field(programs.Withdraw, "month_max"),),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Reject, Stage, accept, after
 
 LIFE = {
     "none": Stage({"open": "open"}),
@@ -33,10 +33,11 @@ class Open(Struct, frozen=True, tag="developer.account.open"):
     admin: MemberId
 
 
-class Invite(Struct, frozen=True, tag="developer.account.invite"):
+class Invite(Struct, frozen=True, tag="developer.account.invite", rename={"filled": FILLED}):
     member: MemberId
     role: Role
     members_max: Annotated[int, Meta(ge=1, le=1_000)] = 100
+    filled: tuple[str, ...] = ("members_max",)
 
 
 class Accept(Struct, frozen=True, tag="developer.account.accept"):

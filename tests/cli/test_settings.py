@@ -4,10 +4,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.cli import main, running
 from actors.cli.wiring import SETTINGS_FILE, keep, process_settings, settled_cluster
+from actors.domain.catalog import uploads
+from actors.domain.ways import link
+from actors.entity import FILLED
 from actors.errors import SetupError
 from actors.quotas import TRAVELS, bounds_of
 from actors.settings import ProcessSettings
@@ -53,6 +57,14 @@ def test_every_setting_that_a_service_puts_into_a_command_is_among_those_that_tr
     assert given - {"oidc_issuer", "oidc_audience", "deadline_ms_default"} <= set(TRAVELS)
     assert len(given) > 10
     assert set(TRAVELS) <= set(ProcessSettings.__struct_fields__)
+
+
+def test_no_setting_in_a_clients_command_tells_a_retry_from_the_first_try() -> None:
+    sent = {uploads.Take}  # by another entity, and by no client
+    dated = {(link.Mint, "ttl_ms")}  # the client's own where it says one: the service tells
+    for field in {field for fields in TRAVELS.values() for field in fields if field.command not in sent} - dated:
+        (filled,) = [one.default for one in msgspec.structs.fields(field.command) if one.encode_name == FILLED]
+        assert field.name in filled, field
 
 
 def _read(call: ast.Call) -> Iterator[str]:

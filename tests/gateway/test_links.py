@@ -6,10 +6,13 @@ from typing import Any
 
 import grpc
 import pytest
+from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS
 from actors.domain.ways.share import PATH_MAX
+from actors.quotas import TRAVELS, bounds_of
 from actors.settings import ProcessSettings
+from gateway.v1 import catalog_pb2, catalog_pb2_grpc
 from gateway.v1 import ways_pb2 as pb
 from tests.gateway.scene import new_id, reason_of, refused, status_in
 from tests.gateway.street import Street, Wrong, in_street
@@ -63,6 +66,52 @@ def test_every_mint_is_a_link_of_its_own_and_a_repeated_call_is_one_at_every_gat
         assert len({first.link, *others}) == 3
 
     in_street(act)
+
+
+def test_a_call_that_is_made_again_at_a_gateway_of_other_settings_is_the_same_call() -> None:
+    usual = ProcessSettings()
+    bounds = {setting: bounds_of(setting)[1] for setting in TRAVELS}
+    less = {setting: getattr(usual, setting) == most for setting, most in bounds.items()}
+    others = replace(usual, **{name: getattr(usual, name) + (-1 if less[name] else 1) for name in TRAVELS})
+
+    async def act(street: Street) -> None:
+        second = (await street.another(others), catalog_pb2_grpc.CatalogServiceStub(street.scene.channels[-1]))
+        await street.catalog.OpenAccount(catalog_pb2.OpenAccountRequest(account="acme", name="Acme", admin="ann"))
+        calls: tuple[tuple[int, str, Any], ...] = (
+            (0, "MintCode", pb.MintCodeRequest(program="bike", page=PAGE, scene=b"42")),
+            (0, "MintLink", LINK),
+            (0, "MintLink", pb.MintLinkRequest(program="bike", page=PAGE, ttl_ms=DAY_MS)),
+            (0, "Share", CARD),
+            (0, "AddRule", pb.AddRuleRequest(host="shop.example", prefix="/m", program="bike", page=PAGE)),
+            (0, "PublishRules", pb.PublishRulesRequest(host="shop.example", program="bike")),
+            (1, "InviteMember", catalog_pb2.MemberRequest(account="acme", member="bob", role="tester")),
+            (1, "RegisterProgram", _registered("acme", "cafe")),
+        )
+        for service, method, call in calls:
+            again = _named(call)
+            stubs: tuple[Any, ...] = ((street.stub, street.catalog)[service], second[service])
+            first, repeated = [await getattr(stub, method)(again, metadata=street.by("ann")) for stub in stubs]
+            assert (first.duplicate, repeated.duplicate) == (False, True), method
+            assert first.position == repeated.position, method
+        longer = pb.MintLinkRequest(program="bike", page=PAGE, ttl_ms=DAY_MS, request_id=new_id())
+        await street.ask("MintLink", longer)
+        longer.ttl_ms += 1
+        code, status = await refused(street.ask("MintLink", longer))
+        assert (code, reason_of(status)) == (INVALID, "REQUEST_ID_REUSED"), "what the client says itself counts"
+
+    in_street(act)
+
+
+def _named(call: Any) -> Any:
+    """The same, with a request id."""
+    named = type(call)()
+    named.CopyFrom(call)
+    named.request_id = new_id()
+    return named
+
+
+def _registered(account: str, program: str) -> catalog_pb2.RegisterProgramRequest:
+    return catalog_pb2.RegisterProgramRequest(account=account, program=program, title="T", category="c")
 
 
 def test_a_link_lives_as_long_as_the_setting_grants() -> None:

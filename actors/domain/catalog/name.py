@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS
 from actors.domain.developer import ID, check_id
-from actors.entity import CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
+from actors.entity import FILLED, CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
 
 LIFE = {
     "free": Stage({"claim": "claimed"}),
@@ -17,9 +17,10 @@ LIFE = {
 HOLD_MS_MAX = DAY_MS
 
 
-class Claim(Struct, frozen=True, tag="catalog.name.claim"):
+class Claim(Struct, frozen=True, tag="catalog.name.claim", rename={"filled": FILLED}):
     account: Annotated[str, Meta(pattern=f"^{ID.pattern}$")]
     hold_ms: Annotated[int, Meta(ge=1, le=HOLD_MS_MAX)] = 3_600_000
+    filled: tuple[str, ...] = ("hold_ms",)
 
 
 class Confirm(Struct, frozen=True, tag="catalog.name.confirm"):

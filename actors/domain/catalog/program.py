@@ -13,7 +13,7 @@ from actors.domain.catalog.uploads import UPLOADS, Take
 from actors.domain.catalog.versions import UNDER_REVIEW, Person, Rule, Version, check_wider, shows
 from actors.domain.counting import DAY_MS, MONTH_MS, Count, counted, is_full
 from actors.domain.developer import ACCOUNT, AddProgram, check_id
-from actors.entity import Action, Context, Decision, Entity, Ref, Reject, Send, Stage, accept, after
+from actors.entity import FILLED, Action, Context, Decision, Entity, Ref, Reject, Send, Stage, accept, after
 
 LIFE = {
     "none": Stage({"register": "registered"}),
@@ -29,13 +29,14 @@ Bound: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 Reason: TypeAlias = Annotated[str, Meta(max_length=500)]
 
 
-class Register(Struct, frozen=True, tag="catalog.program.register"):
+class Register(Struct, frozen=True, tag="catalog.program.register", rename={"filled": FILLED}):
     title: Title
     category: Title
     programs_max: Annotated[int, Meta(ge=1, le=1_000)] = 50
+    filled: tuple[str, ...] = ("programs_max",)
 
 
-class Upload(Struct, frozen=True, tag="catalog.program.upload"):
+class Upload(Struct, frozen=True, tag="catalog.program.upload", rename={"filled": FILLED}):
     """`hash` is the SHA-256 of the package, in hex; `code` grows from version to version.
 
     The package has so many `bytes`, and on a day the account may upload so many; where that is 0 they are not counted.
@@ -46,17 +47,20 @@ class Upload(Struct, frozen=True, tag="catalog.program.upload"):
     hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     bytes: Annotated[int, Meta(ge=0)] = 0
     day_bytes_max: Annotated[int, Meta(ge=0)] = 0
+    filled: tuple[str, ...] = ("day_bytes_max",)
 
 
-class Submit(Struct, frozen=True, tag="catalog.program.submit"):
+class Submit(Struct, frozen=True, tag="catalog.program.submit", rename={"filled": FILLED}):
     code: Code
     month_max: Bound = 20
+    filled: tuple[str, ...] = ("month_max",)
 
 
-class Withdraw(Struct, frozen=True, tag="catalog.program.withdraw"):
+class Withdraw(Struct, frozen=True, tag="catalog.program.withdraw", rename={"filled": FILLED}):
     code: Code
     day_max: Bound = 1
     month_max: Bound = 10
+    filled: tuple[str, ...] = ("day_max", "month_max")
 
 
 class NotQueued(Struct, frozen=True, tag="catalog.program.not-queued"):
@@ -81,9 +85,10 @@ class Release(Struct, frozen=True, tag="catalog.program.release"):
     code: Code
 
 
-class Rollback(Struct, frozen=True, tag="catalog.program.rollback"):
+class Rollback(Struct, frozen=True, tag="catalog.program.rollback", rename={"filled": FILLED}):
     code: Code
     last_max: Annotated[int, Meta(ge=1, le=10)] = 5
+    filled: tuple[str, ...] = ("last_max",)
 
 
 class Registered(Struct, frozen=True, tag="catalog.program.registered"):

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS
-from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Reject, Stage, accept, after
 
 LIFE = {
     "none": Stage({"renew": "active"}),
@@ -23,13 +23,14 @@ KEPT_MAX = 128
 """So many tokens are remembered, which is more than can be good at a time."""
 
 
-class Renew(Struct, frozen=True, tag="identity.credential.renew"):
+class Renew(Struct, frozen=True, tag="identity.credential.renew", rename={"filled": FILLED}):
     """Another secret; the former is good for `overlap_ms` more, unless the credential was disabled."""
 
     overlap_ms: Annotated[int, Meta(ge=0, le=DAY_MS)]
+    filled: tuple[str, ...] = ("overlap_ms",)
 
 
-class Issue(Struct, frozen=True, tag="identity.credential.issue"):
+class Issue(Struct, frozen=True, tag="identity.credential.issue", rename={"filled": FILLED}):
     """The token that stands, or a new one when it is about to expire, or when `is_forced`.
 
     `lost` is a key that was retired: what it signed is no token any more.
@@ -43,6 +44,7 @@ class Issue(Struct, frozen=True, tag="identity.credential.issue"):
     forced_day_max: Annotated[int, Meta(ge=0, le=FORCED_MAX)]
     forced_gap_ms: Annotated[int, Meta(ge=0, le=DAY_MS)]
     lost: str = ""
+    filled: tuple[str, ...] = ("ttl_ms", "overlap_ms", "forced_day_max", "forced_gap_ms")
 
 
 class Disable(Struct, frozen=True, tag="identity.credential.disable"):

@@ -11,7 +11,20 @@ from msgspec.structs import replace
 from actors.domain import visit
 from actors.domain.counting import DAY_MS, MINUTE_MS
 from actors.domain.notify import box, grants, inbox, window
-from actors.entity import Action, CancelTimer, Context, Decision, Entity, Reject, Send, SetTimer, Stage, accept, after
+from actors.entity import (
+    FILLED,
+    Action,
+    CancelTimer,
+    Context,
+    Decision,
+    Entity,
+    Reject,
+    Send,
+    SetTimer,
+    Stage,
+    accept,
+    after,
+)
 
 CODE = {
     "none": Stage({"issue": "issued"}),
@@ -37,21 +50,24 @@ PER_MINUTE_MAX = 100
 EXPIRE = "expire"
 
 
-class IssueCode(Struct, frozen=True, tag="identity.link.issue-code"):
+class IssueCode(Struct, frozen=True, tag="identity.link.issue-code", rename={"filled": FILLED}):
     ttl_ms: Annotated[int, Meta(ge=1, le=DAY_MS)]
     minute_max: Annotated[int, Meta(ge=1, le=PER_MINUTE_MAX)]
     open_max: Annotated[int, Meta(ge=1, le=OPEN_MAX)]
+    filled: tuple[str, ...] = ("ttl_ms", "minute_max", "open_max")
 
 
-class Redeem(Struct, frozen=True, tag="identity.link.redeem"):
+class Redeem(Struct, frozen=True, tag="identity.link.redeem", rename={"filled": FILLED}):
     n: Annotated[int, Meta(ge=1)]
     kid: str
     ttl_ms: Annotated[int, Meta(ge=1)]
+    filled: tuple[str, ...] = ("ttl_ms",)
 
 
-class Touch(Struct, frozen=True, tag="identity.link.touch"):
+class Touch(Struct, frozen=True, tag="identity.link.touch", rename={"filled": FILLED}):
     version: Annotated[int, Meta(ge=1)]
     ttl_ms: Annotated[int, Meta(ge=1)]
+    filled: tuple[str, ...] = ("ttl_ms",)
 
 
 class Revoke(Struct, frozen=True, tag="identity.link.revoke"):

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS
-from actors.entity import Context, Decision, Entity, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Stage, accept, after
 
 LIFE = {
     "none": Stage({"begin": "active"}),
@@ -19,16 +19,18 @@ LIFE = {
 YEAR_MS = 366 * DAY_MS
 
 
-class Begin(Struct, frozen=True, tag="identity.login.begin"):
+class Begin(Struct, frozen=True, tag="identity.login.begin", rename={"filled": FILLED}):
     ttl_ms: Annotated[int, Meta(ge=1, le=YEAR_MS)]
+    filled: tuple[str, ...] = ("ttl_ms",)
 
 
-class Refresh(Struct, frozen=True, tag="identity.login.refresh"):
+class Refresh(Struct, frozen=True, tag="identity.login.refresh", rename={"filled": FILLED}):
     """By the n-th secret; within `again_ms` of its use it leads to the same next one: an answer may be lost."""
 
     n: int
     ttl_ms: Annotated[int, Meta(ge=1, le=YEAR_MS)]
     again_ms: Annotated[int, Meta(ge=0, le=3_600_000)]
+    filled: tuple[str, ...] = ("ttl_ms", "again_ms")
 
 
 class End(Struct, frozen=True, tag="identity.login.end"):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from actors.domain.erasable import LIFE, Erasable, check_kept
 from actors.domain.notify.box import BOX, UNHEARD_MS, Put
 from actors.domain.notify.message import Message, TemplateName, digest_of, was_sent, with_sent
-from actors.entity import Context, Decision, Entity, Reject, Send, accept
+from actors.entity import FILLED, Context, Decision, Entity, Reject, Send, accept
 
 ASKED_MAX = 3
 TEMPLATES_MAX = 256
@@ -33,11 +33,12 @@ class Answer(Struct, frozen=True, tag="notify.grants.answer"):
     answers: Annotated[dict[TemplateName, Given], Meta(min_length=1, max_length=ASKED_MAX)]
 
 
-class Use(Struct, frozen=True, tag="notify.grants.use"):
+class Use(Struct, frozen=True, tag="notify.grants.use", rename={"filled": FILLED}):
     """Send this. The same message id again is the same send."""
 
     message: Message
     unheard_ms: Annotated[int, Meta(ge=0)] = UNHEARD_MS
+    filled: tuple[str, ...] = ("unheard_ms",)
 
 
 class Erase(Struct, frozen=True, tag="notify.grants.erase"):

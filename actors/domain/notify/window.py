@@ -14,7 +14,7 @@ from actors.domain.counting import DAY_MS, MINUTE_MS
 from actors.domain.erasable import LIFE, Erasable, check_kept
 from actors.domain.notify.box import BOX, UNHEARD_MS, Put
 from actors.domain.notify.message import Message, digest_of, was_sent, with_sent
-from actors.entity import Context, Decision, Entity, Reject, Send, accept
+from actors.entity import FILLED, Context, Decision, Entity, Reject, Send, accept
 
 TWO_DAYS_MS = 2 * DAY_MS
 UNLIMITED = 1_000_000
@@ -38,11 +38,12 @@ class Note(Struct, frozen=True, tag="notify.window.note"):
     act: Act
 
 
-class Reply(Struct, frozen=True, tag="notify.window.reply"):
+class Reply(Struct, frozen=True, tag="notify.window.reply", rename={"filled": FILLED}):
     """Send this. The same message id again is the same reply."""
 
     message: Message
     unheard_ms: Annotated[int, Meta(ge=0)] = UNHEARD_MS
+    filled: tuple[str, ...] = ("unheard_ms",)
 
 
 class Erase(Struct, frozen=True, tag="notify.window.erase"):

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS
-from actors.entity import Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
 
 LIFE = {
     "none": Stage({"mint": "minted"}),
@@ -19,13 +19,14 @@ SCENE_BYTES_MAX = 8 * 1024
 STATE_BYTES_MAX = 16 * 1024
 
 
-class Mint(Struct, frozen=True, tag="ways.link.mint"):
+class Mint(Struct, frozen=True, tag="ways.link.mint", rename={"filled": FILLED}):
     """`ttl_ms_max` is what the platform grants; a link that asks for longer is refused."""
 
     page: Annotated[str, Meta(min_length=1, max_length=256)]
     ttl_ms: Annotated[int, Meta(ge=1, le=TTL_MS_MAX)]
     scene: Annotated[bytes, Meta(max_length=SCENE_BYTES_MAX)] = b""
     ttl_ms_max: Annotated[int, Meta(ge=1, le=TTL_MS_MAX)] = 30 * DAY_MS
+    filled: tuple[str, ...] = ("ttl_ms_max",)
 
 
 class Open(Struct, frozen=True, tag="ways.link.open"):

@@ -11,17 +11,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS, MINUTE_MS, Count, counted, is_full
-from actors.entity import Context, Decision, Entity, Reject, accept
+from actors.entity import FILLED, Context, Decision, Entity, Reject, accept
 
 What: TypeAlias = Literal["code", "link", "share"]
 PERIODS_MS = {"code": MINUTE_MS, "link": DAY_MS, "share": MINUTE_MS}
 
 
-class Take(Struct, frozen=True, tag="ways.quota.take"):
+class Take(Struct, frozen=True, tag="ways.quota.take", rename={"filled": FILLED}):
     """One more of these, of at most so many in their period."""
 
     what: What
     most: Annotated[int, Meta(ge=1)]
+    filled: tuple[str, ...] = ("most",)
 
 
 class Taken(Struct, frozen=True, tag="ways.quota.taken"):

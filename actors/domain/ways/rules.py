@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.counting import MONTH_MS, Count, counted, is_full
-from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Reject, Stage, accept, after
 from actors.principal import Role
 
 LIFE = {
@@ -17,20 +17,22 @@ RULES_MAX = 100
 STATE_BYTES_MAX = 256 * 1024
 
 
-class Add(Struct, frozen=True, tag="ways.rules.add"):
+class Add(Struct, frozen=True, tag="ways.rules.add", rename={"filled": FILLED}):
     """`prefix` leads to `page` once it is published; one that has a page gets another."""
 
     program: str
     prefix: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9._~/%-]{0,255}$")]
     page: Annotated[str, Meta(min_length=1, max_length=256)]
     rules_max: Annotated[int, Meta(ge=1, le=RULES_MAX)] = 100
+    filled: tuple[str, ...] = ("rules_max",)
 
 
-class Publish(Struct, frozen=True, tag="ways.rules.publish"):
+class Publish(Struct, frozen=True, tag="ways.rules.publish", rename={"filled": FILLED}):
     """From now on all that were added lead where they say."""
 
     program: str
     publishes_month_max: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    filled: tuple[str, ...] = ("publishes_month_max",)
 
 
 class Added(Struct, frozen=True, tag="ways.rules.added"):

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import Action, CancelTimer, Context, Decision, Entity, SetTimer, Stage, accept, after
+from actors.entity import FILLED, Action, CancelTimer, Context, Decision, Entity, SetTimer, Stage, accept, after
 
 LIFE = {
     "none": Stage({"begin": "trying"}),
@@ -26,13 +26,14 @@ NOTE_CHARS_MAX = 200
 _Wait: TypeAlias = Annotated[int, Meta(ge=1, le=24 * _H)]
 
 
-class Begin(Struct, frozen=True, tag="webhook.delivery.begin"):
+class Begin(Struct, frozen=True, tag="webhook.delivery.begin", rename={"filled": FILLED}):
     """Tell `endpoint` of this; a try that failed is followed by the next after each of `waits_ms`."""
 
     endpoint: Annotated[str, Meta(min_length=1, max_length=256)]
     body: Annotated[bytes, Meta(max_length=BODY_BYTES_MAX)]
     waits_ms: Annotated[tuple[_Wait, ...], Meta(max_length=TRIES_KEPT - 1)] = WAITS_MS
     lost_ms: _Wait = LOST_MS
+    filled: tuple[str, ...] = ("lost_ms",)
 
 
 class Tried(Struct, frozen=True, tag="webhook.delivery.tried"):

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.webhook.roster import ENDPOINTS_MAX, ROSTER, Enter, Leave
-from actors.entity import Action, Context, Decision, Entity, Send, Stage, accept, after
+from actors.entity import FILLED, Action, Context, Decision, Entity, Send, Stage, accept, after
 
 _ENDS = {"remove": "removed"}
 LIFE = {
@@ -24,12 +24,13 @@ OWED = "owed"
 EventName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9.-]{0,127}$")]
 
 
-class Set(Struct, frozen=True, tag="webhook.endpoint.set"):
+class Set(Struct, frozen=True, tag="webhook.endpoint.set", rename={"filled": FILLED}):
     """Tell this address of these events from now on: tags such as `bike.ride-ended`, or `owed`."""
 
     url: Annotated[str, Meta(min_length=1, max_length=URL_CHARS_MAX)]
     events: Annotated[tuple[EventName, ...], Meta(min_length=1, max_length=EVENTS_MAX)]
     endpoints_max: Annotated[int, Meta(ge=1, le=ENDPOINTS_MAX)] = ENDPOINTS_MAX
+    filled: tuple[str, ...] = ("endpoints_max",)
 
 
 class Rotate(Struct, frozen=True, tag="webhook.endpoint.rotate"):
