@@ -7,6 +7,7 @@ recovery applies again, and says again, what was not acknowledged.
 """
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -16,6 +17,9 @@ from actors.kernel.record import FRAME_BYTES_MAX, Slice
 
 LANE_RECORDS_MAX = 4_096
 """At most this many records of a lane are appended beyond the oldest unacknowledged one (the send window)."""
+LANE_BYTES_MAX = FRAME_BYTES_MAX - 1_024
+RECORD_BYTES = 5
+"""What a record takes in a frame beside its own bytes, at most."""
 
 
 class AppliedFrame(Struct, gc=False):
@@ -29,6 +33,13 @@ class AppliedFrame(Struct, gc=False):
     release: int
     digest: str
     left: int = 0
+
+
+class _Part(Struct, gc=False):
+    """What one frame has said in one lane, as far as it is not acknowledged."""
+
+    frame: AppliedFrame
+    records: list[bytes]
 
 
 class Outgoing(NamedTuple):
@@ -46,22 +57,18 @@ class Outbox:
     __slots__ = ("_flying", "_lanes", "applied", "records")
 
     def __init__(self) -> None:
-        self._lanes: dict[Slice, deque[tuple[AppliedFrame, bytes]]] = {}
+        self._lanes: dict[Slice, deque[_Part]] = {}
         self._flying: dict[Slice, int] = {}
         self.applied: deque[AppliedFrame] = deque()
         self.records = 0
 
-    def add(self, frame: AppliedFrame, said: list[tuple[Slice, bytes]]) -> None:
-        """A frame was applied, and these records of it must get onto the log, in this order."""
+    def add(self, frame: AppliedFrame, said: Mapping[Slice, list[bytes]]) -> None:
+        """A frame was applied, and these records of it must get onto the log, in this order. The lists are ours now."""
         self.applied.append(frame)
-        frame.left = len(said)
-        self.records += len(said)
-        lanes = self._lanes
-        for slice_, record in said:
-            lane = lanes.get(slice_)
-            if lane is None:
-                lane = lanes[slice_] = deque()
-            lane.append((frame, record))
+        for slice_, records in said.items():
+            frame.left += len(records)
+            self._lanes.setdefault(slice_, deque()).append(_Part(frame, records))
+        self.records += frame.left
 
     def take(self) -> list[Outgoing]:
         """The frames to append now: of every lane that has records and none in flight."""
@@ -69,17 +76,7 @@ class Outbox:
         for slice_, lane in self._lanes.items():
             if not lane or slice_ in self._flying:
                 continue
-            records: list[bytes] = []
-            size = 0
-            first = lane[0][0]
-            several = lane[-1][0].release != first.release  # a partition's release only ever rises
-            for applied, record in lane:
-                if several and applied.release != first.release:
-                    break
-                size += len(record) + 5
-                if records and (len(records) >= LANE_RECORDS_MAX or size > FRAME_BYTES_MAX - 1_024):
-                    break
-                records.append(record)
+            first, records = lane[0].frame, _oldest(lane)
             self._flying[slice_] = len(records)
             frames.append(Outgoing(slice_, records, first.release, first.digest))
         return frames
@@ -89,8 +86,14 @@ class Outbox:
         lane = self._lanes[slice_]
         count = self._flying.pop(slice_)
         self.records -= count
-        for _ in range(count):
-            lane.popleft()[0].left -= 1
+        while count:
+            part = lane[0]
+            done = min(count, len(part.records))
+            part.frame.left -= done
+            del part.records[:done]
+            if not part.records:
+                lane.popleft()
+            count -= done
 
     def failed(self, slice_: Slice) -> None:
         """The lane's frame in flight may or may not be on the log: it will be taken again."""
@@ -108,3 +111,25 @@ class Outbox:
             offset = frame.offset
             changes.merge(frame.changes)
         return offset, changes
+
+
+def _oldest(lane: Iterable[_Part]) -> list[bytes]:
+    """The records of a lane that fit into one frame: all decided under one release, which only ever rises."""
+    records: list[bytes] = []
+    size, release = 0, -1
+    for part in lane:
+        if records and part.frame.release != release:
+            break
+        release = part.frame.release
+        whole = sum(map(len, part.records)) + RECORD_BYTES * len(part.records)
+        if len(records) + len(part.records) <= LANE_RECORDS_MAX and size + whole <= LANE_BYTES_MAX:
+            records += part.records
+            size += whole
+            continue
+        for record in part.records:
+            size += len(record) + RECORD_BYTES
+            if records and (len(records) >= LANE_RECORDS_MAX or size > LANE_BYTES_MAX):
+                break
+            records.append(record)
+        break
+    return records

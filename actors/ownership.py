@@ -56,8 +56,6 @@ Purpose: TypeAlias = Slice | Fence | None
 """What a frame was for: an outbox lane, our epoch, or timers and checks, of which others come if they are lost."""
 
 APPLYING, ANSWERING = 1, 2
-NEEDS = (NeedState, NeedPackage)
-"""What a record that cannot be applied yet comes to. A union would be made, and taken apart, for each record."""
 
 
 class Home(NamedTuple):
@@ -299,14 +297,14 @@ class Ownership:
             self._begun, self._index, self._actions = True, 0, []
         records: list[Record] = frame.records
         actions, progress = self._actions, self._home.progress
-        progress[0], progress[1] = self.number, offset
+        progress[0], progress[1], progress[2], progress[3] = self.number, offset, self._index, APPLYING
         for index in range(self._index, len(records)):
             position = Position(self.number, offset, index)
             if self.stop_at is not None and position == self.stop_at.position:
                 raise Corrupt(self.stop_at.why, position=str(position))
-            progress[2], progress[3] = index, APPLYING
+            progress[2] = index
             result = partition.apply(position, records[index])
-            if isinstance(result, NEEDS):
+            if not isinstance(result, list):
                 self._index = index
                 return result
             actions += result

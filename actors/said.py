@@ -22,29 +22,31 @@ class Said:
         self._timers = timers
         self._events_slices: dict[str, Slice] = {}
 
-    def sort(self, actions: Iterable[Action]) -> list[tuple[Slice, bytes]]:
-        """A frame was applied whole and these follow; returns what of it must get onto the log, in this order."""
-        records: list[tuple[Slice, bytes]] = []
-        slices, replies = self._events_slices, self.replies
+    def sort(self, actions: Iterable[Action]) -> dict[Slice, list[bytes]]:
+        """A frame was applied whole and these follow; returns what of it must get onto the log, in order by slice."""
+        records: dict[Slice, list[bytes]] = {}
+        events: dict[str, list[bytes]] = {}
+        replies = self.replies
         for action in actions:
-            # The two that every call has are told apart by type: matching a pattern costs several times as much.
-            if isinstance(action, Event):
-                kind = action.kind
-                records.append((slices.get(kind) or self._events_slice(kind), action.record))
-                if kind == DEAD_LETTER:
-                    self.dead_letters += 1
-            elif isinstance(action, Reply):
+            # The two that every call has are told by their very type: to learn what a struct is not takes longer.
+            if type(action) is Event:
+                some = events.get(action.kind)
+                if some is None:
+                    some = events[action.kind] = records.setdefault(self._events_slice(action.kind), [])
+                some.append(action.record)
+            elif type(action) is Reply:
                 replies.append(action)
                 if action.code:
                     self.refused[action.code] = self.refused.get(action.code, 0) + 1
             else:
                 self._carry(action, records)
+        self.dead_letters += len(events.get(DEAD_LETTER, ()))
         return records
 
-    def _carry(self, action: Send | Push | SetTimer | CancelTimer, records: list[tuple[Slice, bytes]]) -> None:
+    def _carry(self, action: Send | Push | SetTimer | CancelTimer, records: dict[Slice, list[bytes]]) -> None:
         match action:
             case Send(destination, _, record):
-                records.append((Slice(self._cluster.commands_topic, destination), record))
+                records.setdefault(Slice(self._cluster.commands_topic, destination), []).append(record)
             case Push():
                 self.pushes.append(action)
             case SetTimer(entity, timer, generation, due_ms):
@@ -53,5 +55,7 @@ class Said:
                 self._timers.remove(entity, timer, generation)
 
     def _events_slice(self, kind: str) -> Slice:
-        slice_ = self._events_slices[kind] = Slice(self._cluster.events_topic_of(kind), self._number)
+        slice_ = self._events_slices.get(kind)
+        if slice_ is None:
+            slice_ = self._events_slices[kind] = Slice(self._cluster.events_topic_of(kind), self._number)
         return slice_

@@ -1,7 +1,7 @@
 """What a partition asks its host to carry out: data, nothing more. This file is the engine's table of contents."""
 
 from enum import IntEnum
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +22,7 @@ class Code(IntEnum):
     BEYOND_END = 7
 
 
+@final
 class Reply(Struct, frozen=True, array_like=True, gc=False):
     """The answer to a client's call, for the gateway `producer` that appended this copy of it.
 
@@ -55,6 +56,7 @@ class Send(Struct, frozen=True, array_like=True, gc=False):
     record: bytes
 
 
+@final
 class Event(Struct, frozen=True, array_like=True, gc=False):
     """An encoded `EventRecord` for the events topic of `kind`; (offset, index, n) orders it within its partition."""
 

@@ -4,7 +4,7 @@ Runs authors' code. What it raises is an outcome, except what depends on the mac
 KeyboardInterrupt): that halts the partition, since another machine might have decided otherwise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -132,13 +132,11 @@ class Cascade(Struct, gc=False):
 
     def _run(self) -> Refused | NeedState | None:
         try:
-            for step, current in enumerate(self._tasks):
-                need = self._step(step, current)
-                if need is not None:
-                    return need
-            store = self.store
-            for entity, staged in self.staged.items():
-                store(entity, staged)
+            for step, task in enumerate(self._tasks):
+                stopped = self._step(step, task)
+                if stopped is not None:
+                    return stopped
+            self.store()
         except Reject as reject:
             said: list[object] = [reject.reason, *reject.details.values()]
             if not all(isinstance(word, str) for word in said):
@@ -158,41 +156,42 @@ class Cascade(Struct, gc=False):
             if resident.state is UNREADABLE:
                 return unreadable(entity)
             staged = self.staged[entity] = Staged(resident, resident.state, resident.timers)
-        kind: Kind = staged.resident.kind
-        meta = self._meta
-        entity_id = entity[len(kind.name) + 1 :]
+        kind, meta = staged.resident.kind, self._meta
+        name = kind.name
+        entity_id = entity[len(name) + 1 :]
         context = Context(entity_id, meta.now_ms, self.caller, task.sender, meta.release, (self._position, step))
         command = kind.decode_command(task.command) if task.encoded else task.command
         decision = kind.decide(staged.state, command, context)
         if type(decision) is not Decision:
-            raise WrongValue(f"decide of {kind.name} returned {type(decision).__name__}, not a Decision")
-        if decision.events:
+            raise WrongValue(f"decide of {name} returned {type(decision).__name__}, not a Decision")
+        happened, reply, actions = decision.events, decision.reply, decision.actions
+        if happened:
             state: Any = staged.state
-            evolve, name, events = kind.evolve, kind.name, self.events
-            for event in decision.events:
+            evolve, events = kind.evolve, self.events
+            for event in happened:
                 state = evolve(state, event)
                 packed = _encode(event)
                 events.append((name, entity, packed if len(packed) <= PAYLOAD_BYTES_MAX else _pack(event)))
             if type(state) is not kind.state_type:
-                raise WrongValue(
-                    f"evolve of {kind.name} returned {type(state).__name__}, not {kind.state_type.__name__}"
-                )
+                raise WrongValue(f"evolve of {name} returned {type(state).__name__}, not {kind.state_type.__name__}")
             if len(events) > EVENTS_MAX:
                 return refuse(Code.BOUND_PASSED, "TOO_MANY_EVENTS", {"events_max": str(EVENTS_MAX)})
             staged.state = state
-        if decision.reply is not None:
-            self.reply = _encode_json(decision.reply)
-        routing_key = kind.routing(entity_id) if decision.actions else ""
-        for action in decision.actions:
+        if reply is not None:
+            self.reply = _encode_json(reply)
+        return self._act(staged, entity, kind.routing(entity_id), actions) if actions else None
+
+    def _act(self, staged: Staged, entity: str, routing_key: str, actions: Iterable[author.Action]) -> Refused | None:
+        for action in actions:
             if isinstance(action, author.Send):
                 self._send(routing_key, entity, action)
             else:
-                self._act(staged, entity, action)
-        if decision.actions and len(self.remotes) + len(self.pushes) > SENDS_MAX:
+                self._ask(staged, entity, action)
+        if len(self.remotes) + len(self.pushes) > SENDS_MAX:
             return refuse(Code.BOUND_PASSED, "TOO_MANY_SENDS", {"sends_max": str(SENDS_MAX)})
         return None
 
-    def _act(self, staged: Staged, entity: str, action: author.Push | author.SetTimer | author.CancelTimer) -> None:
+    def _ask(self, staged: Staged, entity: str, action: author.Push | author.SetTimer | author.CancelTimer) -> None:
         match action:
             case author.Push(cursor, payload):
                 if type(cursor) is not int or not 0 <= cursor < 1 << 63:
@@ -227,10 +226,14 @@ class Cascade(Struct, gc=False):
     def _send(self, routing_key: str, entity: str, send: author.Send[Any]) -> None:
         to = send.to
         address = f"{to.kind}/{to.id}"
-        found = self._of(address)
-        if found is None:
-            raise WrongValue(f"a send to {to.kind}, which is no kind here")
-        target, _ = found
+        resident = self._residents.get(address)
+        if resident is not None:
+            target = resident.kind
+        else:
+            found = self._of(address)
+            if found is None:
+                raise WrongValue(f"a send to {to.kind}, which is no kind here")
+            target = found[0]
         if not entity.startswith(target.senders):
             raise WrongValue(f"a send of {entity} to {to.kind}, which takes none of that program")
         key = target.routing(to.id)
@@ -243,13 +246,15 @@ class Cascade(Struct, gc=False):
         back = b"" if send.on_reject is None else _pack(send.on_reject)
         self.remotes.append(Remote(key, address, _pack(send.command), entity, back))
 
-    def store(self, entity: str, staged: Staged) -> None:
-        """Make the bytes that an entity is written as."""
-        state, kind = _encode(staged.state), staged.resident.kind
-        if len(state) > kind.state_bytes_max:
-            raise WrongValue(f"the state of {entity} is over {kind.state_bytes_max} bytes")
-        kind.decode_state(state)  # what its own type does not take could never be loaded again
-        staged.stored = layout.encode_stored(self._meta.release, state, staged.timers)
+    def store(self) -> None:
+        """Make the bytes that each entity is written as."""
+        release, encode_stored = self._meta.release, layout.encode_stored
+        for entity, staged in self.staged.items():
+            state, kind = _encode(staged.state), staged.resident.kind
+            if len(state) > kind.state_bytes_max:
+                raise WrongValue(f"the state of {entity} is over {kind.state_bytes_max} bytes")
+            kind.decode_state(state)  # what its own type does not take could never be loaded again
+            staged.stored = encode_stored(release, state, staged.timers)
 
 
 def _pack(value: object, encode: Callable[[object], bytes] = _encode) -> bytes:

@@ -72,10 +72,10 @@ class Window:
     """
 
     __slots__ = (
+        "_added",
         "_by_second",
         "_recent",
         "_seconds",
-        "_touched",
         "buckets",
         "count",
         "floor_ms",
@@ -91,7 +91,8 @@ class Window:
         self._seconds = sorted(buckets)
         self._recent: dict[bytes, Entry] = {}
         self._by_second: dict[int, list[bytes]] = {}
-        self._touched: set[int] = set()
+        self._added: dict[int, list[bytes]] = {}
+        """The keys of the frame that goes on, by second."""
         self.recent_from_ms = max(floor_ms, (self._seconds[-1] + 1) * MS - 1) if self._seconds else floor_ms
 
     def recent(self, key: bytes) -> Entry | None:
@@ -110,38 +111,42 @@ class Window:
 
     def add(self, key: bytes, entry: Entry, changes: Changes, *, timeless: bool) -> None:
         """Remember a call that was decided now."""
-        value = layout.encode(entry)
         second = entry.entry_ms // MS
-        bucket, keys = self.buckets.get(second), self._by_second.get(second)
-        if bucket is None:
-            bucket = self.buckets[second] = [0, 0]
-            heapq.heappush(self._seconds, second)
+        keys = self._added.get(second)
         if keys is None:
-            keys = self._by_second[second] = []
-        grown = len(key) + len(value)
-        bucket[0] += 1
-        bucket[1] += grown
-        self.count += 1
-        self.size_bytes += grown
-        self._touched.add(second)
-        self._recent[key] = entry
+            keys = self._added[second] = []
         keys.append(key)
-        changes.puts[key] = value
+        self._recent[key] = entry
+        changes.puts[key] = layout.encode(entry)
         if timeless:
             changes.put(layout.sweep_key(entry.entry_ms, key), b"")
 
     def settle(self, now_ms: int, changes: Changes) -> None:
-        """At a frame's end: note the touched seconds' counts, and let the oldest seconds go as far as they must."""
+        """At a frame's end: count what it added, and let the oldest seconds go as far as they must."""
+        for second, keys in self._added.items():
+            self._count(second, keys, changes.puts)
         oldest_ms = now_ms - WINDOW_MS
         while self._seconds and (
             (self._seconds[0] + 1) * MS <= oldest_ms
             or (len(self._seconds) > 1 and (self.count > ENTRIES_MAX or self.size_bytes > BYTES_MAX))
         ):
             self._drop(heapq.heappop(self._seconds), changes)
-        for second in self._touched:
+        for second in self._added:
             if second in self.buckets:
                 changes.put(layout.bucket_key(second), layout.encode(self.buckets[second]))
-        self._touched.clear()
+        self._added.clear()
+
+    def _count(self, second: int, keys: list[bytes], puts: Mapping[bytes, bytes]) -> None:
+        bucket = self.buckets.get(second)
+        if bucket is None:
+            bucket = self.buckets[second] = [0, 0]
+            heapq.heappush(self._seconds, second)
+        grown = sum(map(len, keys)) + sum(map(len, map(puts.__getitem__, keys)))
+        bucket[0] += len(keys)
+        bucket[1] += grown
+        self.count += len(keys)
+        self.size_bytes += grown
+        self._by_second.setdefault(second, []).extend(keys)
 
     def _drop(self, second: int, changes: Changes) -> None:
         count, size = self.buckets.pop(second)

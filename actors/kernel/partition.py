@@ -6,7 +6,7 @@ store holds, and the same record is applied again.
 """
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -181,7 +181,7 @@ class Partition:
         """All changes are in the store and no record waits: what was loaded is not needed any more."""
         self._loaded.clear()
 
-    def apply(self, position: Position, record: Record) -> Sequence[Action] | NeedState | NeedPackage:
+    def apply(self, position: Position, record: Record) -> list[Action] | NeedState | NeedPackage:
         """Apply one record of the frame that began. Raises Corrupt where the partition must stop."""
         match record:
             case Invoke():
@@ -223,7 +223,7 @@ class Partition:
         needs = map(self.rules.needed, self.programs.values())
         return next((need for need in needs if need is not None), None)
 
-    def _switch(self, position: Position, record: Programs) -> Sequence[Action] | NeedPackage:
+    def _switch(self, position: Position, record: Programs) -> list[Action] | NeedPackage:
         """Other packages decide a program from here on: its entities are decoded anew, by the types of theirs."""
         before = self.programs.get(record.program)
         if self._is_skipped(position) or (before is not None and record.generation <= before.generation):
@@ -256,13 +256,16 @@ class Partition:
 
     # -- client calls ---------------------------------------------------------------------------------------------
 
-    def _invoke(self, position: Position, record: Invoke) -> Sequence[Action] | NeedState:
+    def _invoke(self, position: Position, record: Invoke) -> list[Action] | NeedState:
         request_id, caller = record.request_id, record.caller
         key, made_ms, window = layout.window_key(request_id, caller), layout.made_ms(request_id), self.window
-        # Most are newer than all that the store may hold alone: of these memory tells.
-        entry = window.recent(key) if made_ms > window.recent_from_ms else self._find(key, made_ms)
-        if isinstance(entry, NeedState):
-            return entry
+        entry: Entry | NeedState | None
+        if made_ms > window.recent_from_ms:  # so are most: newer than all that the store may hold alone
+            entry = window.recent(key)
+        else:
+            entry = self._find(key, made_ms)
+            if isinstance(entry, NeedState):
+                return entry
         body = body_sum(record)
         producer = self._frame.producer
         if entry is not None:
@@ -270,18 +273,17 @@ class Partition:
         if window.too_old(made_ms):
             return [self._reply(position, record, *_TOO_OLD)]
         outcome = self._decide(position, Task(record.entity, record.command, "", True), caller)
-        if isinstance(outcome, NeedState):
+        if isinstance(outcome, Cascade):  # asked first: to find that a struct is of another type takes far longer
+            reply = self._reply(position, record, Code.OK, outcome.reply)
+            actions: list[Action] = [reply]
+            self._commit(position, outcome, actions)
+        elif isinstance(outcome, NeedState):
             return outcome
-        actions: list[Action] = []
-        if isinstance(outcome, Refused):
+        else:
             reply = self._reply(position, record, outcome.code, outcome.payload)
-            actions.append(reply)
+            actions = [reply]
             if outcome.code == Code.POISONED:
                 actions.append(self._dead_letter(position, record.entity, record.command, caller, "", outcome))
-        else:
-            reply = self._reply(position, record, Code.OK, outcome.reply)
-            actions.append(reply)
-            self._commit(position, outcome, actions)
         entry_ms = self.meta.now_ms if made_ms < 0 else made_ms
         entry = Entry(entry_ms, body, position.offset, position.index, reply.code, reply.payload)
         window.add(key, entry, self._changes, timeless=made_ms < 0)
@@ -320,7 +322,7 @@ class Partition:
 
     # -- sends and timers -----------------------------------------------------------------------------------------
 
-    def _sent(self, position: Position, record: Sent) -> Sequence[Action] | NeedState:
+    def _sent(self, position: Position, record: Sent) -> list[Action] | NeedState:
         if not self.sources.is_new(record.source, record.incarnation, record.seq):
             return []
         outcome = self._decide(position, Task(record.entity, record.command, record.sender, True), record.caller)
@@ -339,7 +341,7 @@ class Partition:
             actions.append(self._dead_letter(position, entity, command, record.caller, record.sender, outcome))
         return actions
 
-    def _fire(self, position: Position, record: Fire) -> Sequence[Action] | NeedState:
+    def _fire(self, position: Position, record: Fire) -> list[Action] | NeedState:
         entity = record.entity
         resident = self.residents.get(entity)
         if resident is None:
@@ -359,7 +361,7 @@ class Partition:
             return actions
         gone = Cascade(self.of, self.residents, self.meta, position, "", self.meta.generation)
         gone.cancel(entity, record.timer)
-        gone.store(entity, gone.staged[entity])
+        gone.store()
         self._commit(position, gone, actions)
         actions.append(self._dead_letter(position, entity, timer.command, "", entity, outcome))
         return actions
@@ -447,7 +449,7 @@ class Partition:
 
     # -- reads ----------------------------------------------------------------------------------------------------
 
-    def _read(self, position: Position, record: Read) -> Sequence[Action] | NeedState:
+    def _read(self, position: Position, record: Read) -> list[Action] | NeedState:
         skipped = self._is_skipped(position)
         answer = (_SKIPPED.code, _SKIPPED.payload) if skipped else self.view(record.entity, record.view, record.args)
         if isinstance(answer, NeedState):

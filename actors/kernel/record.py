@@ -170,7 +170,9 @@ def body_sum(call: Invoke) -> int:
 
     What a gateway has filled in does not count: a retry may come with other values, and is the same call.
     """
-    command = call.command if _FILLED not in call.command else _asked(call.command)
+    command = call.command
+    if command.find(_FILLED) >= 0:  # `in` would first take it for a number, at the price of an exception
+        command = _asked(command)
     return zlib.crc32(command, zlib.crc32(call.entity.encode()))
 
 

@@ -14,11 +14,15 @@ from actors.kernel.action import NeedPackage, NeedState
 from actors.kernel.partition import Partition
 from actors.kernel.record import Invoke, Position, decode_frame, encode_frame, encode_record
 from actors.kernel.rules import Rules
-from loadtests.bench.programs.account.program import ENTITIES
+from actors.programs.shop import program as shop
+from loadtests.bench.programs.account import program as account
 
 TOPIC = "kernel"
 FRAME_RECORDS = 50
 ACCOUNTS = 200
+ARTICLES = 100
+CUSTOMERS = 300
+STOCK = 10**9
 STAMP_MS = 1_800_000_000_000
 
 
@@ -28,8 +32,11 @@ def _uuid7(n: int) -> bytes:
 
 def call(n: int, account: int, amount: int) -> Invoke:
     """The n-th call: so much is added to an account."""
-    command = msgspec.msgpack.encode({"type": "account.add", "amount": amount})
-    return Invoke(f"account/{account}", command, _uuid7(n), f"caller-{account % 7}")
+    return _call(n, f"account/{account}", f"caller-{account % 7}", {"type": "account.add", "amount": amount})
+
+
+def _call(n: int, entity: str, caller: str, command: dict[str, str | int]) -> Invoke:
+    return Invoke(entity, msgspec.msgpack.encode(command), _uuid7(n), caller)
 
 
 def accepted(count: int, chance: random.Random) -> list[Invoke]:
@@ -47,10 +54,23 @@ def repeated(count: int, chance: random.Random) -> list[Invoke]:
     return [one for one in accepted(count // 2, chance) for _ in range(2)]
 
 
+def sold(count: int, chance: random.Random) -> list[Invoke]:
+    """Each is a line of one shop, so three decisions: its own, its customer's and the shelf's, which is filled before."""
+    filled = [_call(n, f"shop.sku/m/a{n}", "till", {"type": "shop.sku.stock", "units": STOCK}) for n in range(ARTICLES)]
+    return filled + [_call(n, "shop/m", "till", _line(n, chance)) for n in range(ARTICLES, count)]
+
+
+def _line(n: int, chance: random.Random) -> dict[str, str | int]:
+    article, customer, quantity = chance.randrange(ARTICLES), chance.randrange(CUSTOMERS), chance.randrange(1, 9)
+    line = {"type": "shop.buy", "order": f"o{n}", "sku": f"a{article}", "customer": f"c{customer}"}
+    return {**line, "quantity": quantity, "price_pence": 250}
+
+
 WORKS: dict[str, Callable[[int, random.Random], list[Invoke]]] = {
     "accepted": accepted,
     "refused": refused,
     "repeated": repeated,
+    "sold": sold,
 }
 
 
@@ -68,7 +88,7 @@ class Kernel:
 
     def __init__(self) -> None:
         self.replies = 0
-        self._partition = Partition(0, Rules(ENTITIES), lambda _: 0)
+        self._partition = Partition(0, Rules((*account.ENTITIES, *shop.ENTITIES)), lambda _: 0)
 
     def apply(self, offset: int, encoded: bytes) -> None:
         """Apply a frame, as a host would."""
@@ -78,8 +98,9 @@ class Kernel:
         for record in frame.records:
             partition.admit(dict.fromkeys(partition.keys(record)))
         for index, record in enumerate(frame.records):
-            outcome = partition.apply(Position(0, offset, index), record)
-            assert not isinstance(outcome, NeedState | NeedPackage)
+            while isinstance(outcome := partition.apply(Position(0, offset, index), record), NeedState):
+                partition.admit(dict.fromkeys(outcome.keys))
+            assert not isinstance(outcome, NeedPackage)
             self.replies += len(outcome) > 0
         partition.end(0)
 

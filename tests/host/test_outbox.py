@@ -15,7 +15,10 @@ A, B = Slice("commands", 1), Slice("events", 0)
 
 def applied(box: Outbox, offset: int, *said: tuple[Slice, bytes], release: int = 1) -> None:
     """A frame was applied that wants these on the log."""
-    box.add(AppliedFrame(offset, Changes({b"k%d" % offset: b""}), release, f"d{release}"), list(said))
+    by_slice: dict[Slice, list[bytes]] = {}
+    for slice_, record in said:
+        by_slice.setdefault(slice_, []).append(record)
+    box.add(AppliedFrame(offset, Changes({b"k%d" % offset: b""}), release, f"d{release}"), by_slice)
 
 
 def taken(box: Outbox) -> list[tuple[Slice, list[bytes]]]:

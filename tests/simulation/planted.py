@@ -261,8 +261,7 @@ def a_refused_cascade_is_kept_in_half(patch: pytest.MonkeyPatch) -> None:
         outcome = run(cascade, task)
         if outcome is None or not hasattr(outcome, "code") or len(cascade.staged) < 2:
             return outcome
-        for name, staged in cascade.staged.items():
-            cascade.store(name, staged)
+        cascade.store()
         return None
 
     patch.setattr(Cascade, "run", in_half)
