@@ -55,7 +55,7 @@ def repeated(count: int, chance: random.Random) -> list[Invoke]:
 
 
 def sold(count: int, chance: random.Random) -> list[Invoke]:
-    """Each is a line of one shop, so three decisions: its own, its customer's and the shelf's, which is filled before."""
+    """Each is a line of one shop, so three decisions: its own, a customer's and a filled shelf's."""
     filled = [_call(n, f"shop.sku/m/a{n}", "till", {"type": "shop.sku.stock", "units": STOCK}) for n in range(ARTICLES)]
     return filled + [_call(n, "shop/m", "till", _line(n, chance)) for n in range(ARTICLES, count)]
 
