@@ -97,7 +97,6 @@ class Owners:
         for fetched in frames:
             for record in frame_records(self._slice.topic, 0, fetched.offset, fetched.frame):
                 self._learn(fetched.offset, decode_placement(record))
-        self._poller.taken()
         self._check_read(max((fetched.offset + 1 for fetched in frames), default=0))
         wanted = {placed.address for placed in self._placed.values()}
         for address in sorted(wanted - self._links.keys()):

@@ -2,22 +2,28 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Fetched, Reader, Slice
 
 POLL_MS = 5_000
 RETRY_S = 0.2
-BATCHES_MAX = 2
-# A poll may bring 4 MiB, which is a second of work: in such bites, two at most in line, the loop still answers
-# everything else meanwhile. What is asked of a busy host waits for that many.
-BATCH_BYTES = 128 << 10
+BITE_S = 0.01
+BITE_BYTES_MIN, BITE_BYTES_MAX = 4 << 10, 128 << 10
+"""A poll may bring 4 MiB, which is a second of work: it is taken in bites of about `BITE_S` of work."""
+TURNS = 4
+"""After a bite that took long the loop turns so often before the next: a question that came meanwhile is read from its
+connection, answered and written, each in a turn of its own, and would otherwise stand behind as many bites."""
 
 
 class Poller:
-    """One reader, one thread. `deliver` and `fail` are called in the loop; `taken` frees room for another batch."""
+    """One reader, one thread, which reads on while the last of what it read is taken in.
+
+    `deliver` and `fail` are called in the loop.
+    """
 
     def __init__(
         self,
@@ -25,12 +31,18 @@ class Poller:
         loop: asyncio.AbstractEventLoop,
         deliver: Callable[[Sequence[Fetched]], None],
         fail: Callable[[Corrupt], None],
+        clock_s: Callable[[], float] = time.thread_time,
     ) -> None:
+        """`clock_s` tells how long the loop has worked: what it waits for a processor makes no bite smaller."""
         self._reader = reader
         self._loop = loop
         self._deliver = deliver
         self._fail = fail
-        self._room = threading.Semaphore(BATCHES_MAX)
+        self._clock_s = clock_s
+        self._room = threading.Semaphore(1)
+        self._line: deque[Fetched] = deque()
+        self._bite_bytes = BITE_BYTES_MAX
+        self._turns = 0
         self._wanted: deque[Mapping[Slice, int]] = deque()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
@@ -46,10 +58,6 @@ class Poller:
         """
         self._wanted.append(positions)
         self._reader.wake()
-
-    def taken(self) -> None:
-        """A batch was taken in: there is room for another."""
-        self._room.release()
 
     def stop(self) -> None:
         """Stop reading; returns when the thread has ended."""
@@ -71,10 +79,7 @@ class Poller:
                 self._call(self._fail, error)
                 threading.Event().wait(RETRY_S)  # what is not answered by another assignment comes again
                 continue
-            for n, batch in enumerate(_batches(frames)):
-                if n:
-                    self._room.acquire()
-                self._call(self._deliver, batch)
+            self._call(self._arrived, frames)
 
     def _poll(self) -> Sequence[Fetched]:
         try:
@@ -98,14 +103,40 @@ class Poller:
         if not self._stopping:
             self._loop.call_soon_threadsafe(function, *args)
 
+    # -- in the loop ----------------------------------------------------------------------------------------------
 
-def _batches(frames: Sequence[Fetched]) -> Iterator[Sequence[Fetched]]:
-    """The frames in their order, about `BATCH_BYTES` at once."""
-    start = size_bytes = 0
-    for end, frame in enumerate(frames, 1):
-        size_bytes += len(frame.frame)
-        if size_bytes >= BATCH_BYTES:
-            yield frames[start:end]
-            start, size_bytes = end, 0
-    if start < len(frames) or not frames:
-        yield frames[start:]
+    def _arrived(self, frames: Sequence[Fetched]) -> None:
+        self._line.extend(frames)
+        if not self._turns:
+            self._bite()
+
+    def _bite(self) -> None:
+        bite = self._next_bite()
+        if not self._line:
+            self._room.release()
+        began_s = self._clock_s()
+        self._deliver(bite)
+        took_s = self._clock_s() - began_s
+        if took_s > BITE_S:
+            self._bite_bytes = max(self._bite_bytes // 2, BITE_BYTES_MIN)
+        elif took_s < BITE_S / 2:
+            self._bite_bytes = min(self._bite_bytes * 2, BITE_BYTES_MAX)
+        if self._line or took_s > BITE_S / 2:
+            self._turns = TURNS
+            self._loop.call_soon(self._turn)
+
+    def _next_bite(self) -> list[Fetched]:
+        """The next frames of the line, one at least."""
+        bite: list[Fetched] = []
+        size_bytes = 0
+        while self._line and size_bytes < self._bite_bytes:
+            bite.append(self._line.popleft())
+            size_bytes += len(bite[-1].frame)
+        return bite
+
+    def _turn(self) -> None:
+        self._turns -= 1
+        if self._turns:
+            self._loop.call_soon(self._turn)
+        elif self._line and not self._stopping:
+            self._bite()

@@ -275,7 +275,6 @@ class ControllerActor:
                         self._core.resize(hosts)
                     case _:
                         pass  # our own words
-        self._poller.taken()
         self._spawn(self._carry_out())
 
     def _end_at_once(self) -> None:

@@ -1,4 +1,4 @@
-"""The thread that reads the log for a host: what it is told to read, it reads, in that order."""
+"""The thread that reads the log for a host: what it is told to read, it reads, in that order; how it is taken in."""
 
 import asyncio
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from actors.adapters.polling import Poller
+from actors.adapters.polling import BITE_BYTES_MAX, BITE_BYTES_MIN, BITE_S, TURNS, Poller
 from actors.errors import Corrupt, Unavailable
 from actors.ports import Fetched, Slice
 
@@ -84,3 +84,80 @@ def test_what_is_not_in_the_log_any_more_is_said_and_not_asked_for_again() -> No
     failed = asyncio.run(first(script, {A: 5}))
     assert isinstance(failed, Corrupt)
     assert script.assigned == []
+
+
+class Work:
+    """What a poll of so many frames is to the loop that takes it in: each frame is `frame_s` of work."""
+
+    def __init__(self, frames: int, frame_s: float) -> None:
+        self.done_s = 0.0
+        self.bites: list[int] = []
+        self.turns: list[int] = []
+        """How often the loop had turned when a bite began, since the one before."""
+        self._frames = [Fetched(A, offset, 0, bytes(BITE_BYTES_MIN)) for offset in range(frames)]
+        self._left = frames
+        self._frame_s = frame_s
+        self._all: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turned = 0
+        self._woken = threading.Event()
+
+    def assign(self, positions: Mapping[Slice, int]) -> None:
+        """See `Reader`."""
+
+    def poll(self, timeout_ms: int) -> Sequence[Fetched]:
+        """All of it at once, then nothing more."""
+        if not self._frames:
+            self._woken.wait(timeout_ms / 1_000)
+        frames, self._frames = self._frames, []
+        return frames
+
+    def wake(self) -> None:
+        """See `Reader`."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """See `Reader`."""
+
+    def take(self, frames: Sequence[Fetched]) -> None:
+        """Work for as long as they are worth."""
+        self.bites.append(len(frames))
+        self.turns.append(self._turned)
+        self._turned = 0
+        self.done_s += len(frames) * self._frame_s
+        self._left -= len(frames)
+        if not self._left:
+            self._all.set_result(None)
+        asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turned += 1
+        if self._turned < 2 * TURNS:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    async def taken(self) -> "Work":
+        """Have a poller bring it; returns when all was taken."""
+        poller = Poller(self, asyncio.get_running_loop(), self.take, lambda _: None, lambda: self.done_s)
+        poller.start()
+        try:
+            await self._all
+        finally:
+            poller.stop()
+        return self
+
+
+async def worked(frames: int, frame_s: float) -> Work:
+    """A poll of so many frames, taken in."""
+    return await Work(frames, frame_s).taken()
+
+
+def test_between_two_bites_the_loop_turns_often_enough_for_a_question_to_be_answered() -> None:
+    work = asyncio.run(worked(1_000, BITE_S))
+    assert len(work.turns) > 100
+    assert min(work.turns[1:]) >= TURNS - 1
+
+
+def test_a_bite_is_as_long_as_the_work_in_it_allows_and_no_frame_is_left_out() -> None:
+    slow, quick = asyncio.run(worked(1_000, 2 * BITE_S)), asyncio.run(worked(1_000, BITE_S / 1_000_000))
+    assert slow.bites[-1] == 1
+    assert quick.bites[-2] == BITE_BYTES_MAX // BITE_BYTES_MIN
+    assert sum(slow.bites) == sum(quick.bites) == 1_000

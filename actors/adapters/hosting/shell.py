@@ -231,7 +231,6 @@ class Hosting:
         self._core.fetched(commands, wall_ms())
         self._carry_out()
         self._parts.sensor.frames_applied(len(frames), time.perf_counter() - began, max(self._applied() - applied, 0))
-        self._poller.taken()
 
     def _applied(self) -> int:
         return sum(ownership.applied_records for ownership in self._core.owned.values())
