@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proof; the exit code."""
     parser = argparse.ArgumentParser(prog="bash infra/prove.sh", description=__doc__, allow_abbrev=False)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="small sizes, about four minutes (the default)")
+    size.add_argument("--quick", action="store_true", help="small sizes, about five minutes (the default)")
     size.add_argument("--full", action="store_true", help="the whole sizes, about forty minutes")
     names = [scenario.name for scenario in (*PAIRED, *ALONE)]
     parser.add_argument("--only", action="append", choices=names, help="this one alone; may be given again")
