@@ -69,6 +69,8 @@ class Routes:
         self.followed: dict[str, Packaged] = {}
         """Of each program that is run from packages, the last word that its partitions have followed."""
         self.knows_all = True
+        self._began_ms = wall_ms()
+        self._learned_ms: dict[str, int] = {}
         self._payloads = {
             kind: Payloads(entity, process.payload_bytes_max) for kind, entity in registry.entities.items()
         }
@@ -129,7 +131,12 @@ class Routes:
             self._packages[word.program] = tuple(_Package(share, made[share.hash]) for share in word.shares)
             self._programs[word.program] = (loaded[word.shares[0].hash], loaded[word.shares[-1].hash])
         self.registry = self._own.with_packages(self._programs)
+        self._learned_ms[word.program] = wall_ms()
         self._known.clear()
+
+    def may_precede(self, request_id: bytes, program: str) -> bool:
+        """Whether a call of this id may have been made when the program was another one than this gateway knows now."""
+        return made_ms(request_id) < self._learned_ms.get(program, self._began_ms)
 
     def record(self, name: str, command: str, payload: bytes, request_id: bytes, caller: str) -> tuple[int, bytes]:
         """The partition and the encoded record of a call.

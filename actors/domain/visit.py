@@ -30,10 +30,11 @@ class Open(Struct, frozen=True, tag="visit.open", rename={"filled": FILLED}):
     """`via` names what was scanned, tapped or shared. What is opened `merge_ms` after the last opening is a new visit.
 
     Of a device one session is open at a time, and at most `devices_max` in all: the oldest is closed for a new one.
-    `asked` is the page that the person named; "" for the first one, which `path` has as it is by now.
+    `asked` is the page that the person named; "" for the first one, which `path` has as it is by now. Where `path` is
+    "", that page is there no more: an opening that was made before is told again, and another is refused.
     """
 
-    path: session.Path
+    path: Annotated[str, Meta(max_length=512)]
     source: Source = "other"
     device: Text = ""
     via: Annotated[str, Meta(max_length=256)] = ""
@@ -131,6 +132,8 @@ def decide(visits: Visits, command: Command, ctx: Context) -> Decision[Event]:
 
 def _open(visits: Visits, command: Open, ctx: Context) -> Decision[Event]:
     after(LIFE, visits.state, "open")
+    if not command.path:
+        raise Reject("page_gone", path=command.asked)
     program = ctx.entity_id.partition("/")[0]
     n, now_ms = visits.opens + 1, ctx.now_ms
     continues = visits.opens > 0 and now_ms - visits.last_open_ms < command.merge_ms

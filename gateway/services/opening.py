@@ -100,15 +100,24 @@ class Openings:
         unknown = self._unknown.get(call.program)
         if unknown is not None:
             raise unknown
-        at, command = self.opening(call, opener(caller.principal, caller.name, call.program, call.openid))
+        openid = opener(caller.principal, caller.name, call.program, call.openid)
+        at, command = self.opening(call, openid, request_id)
         route = self._routes.at(at)
         return route.partition, encode_record(Invoke(route.entity, checked(command), request_id, caller.name))
 
-    def opening(self, call: pb.OpenRequest, openid: str) -> tuple[Ref[visit.Command], visit.Open]:
-        """What is asked of which visits. Raises NotFound, and InvalidCommand for a page that there is not."""
+    def opening(self, call: pb.OpenRequest, openid: str, request_id: bytes) -> tuple[Ref[visit.Command], visit.Open]:
+        """What is asked of which visits. Raises NotFound, and InvalidCommand for a page that there is not.
+
+        The page may have been there when the call was made for the first time: then the log tells.
+        """
         program, process = call.program, self._process
         path = call.path or check_runs(self._routes, program).manifest.pages[0]
-        check_page(self._routes, program, path.partition("?")[0], "path")
+        try:
+            check_page(self._routes, program, path.partition("?")[0], "path")
+        except InvalidCommand:
+            if not self._routes.may_precede(request_id, program):
+                raise
+            path = ""
         version = self._catalogue.version(program, Person(openid, call.city, tuple(call.cohorts)))
         source: Any = call.source or "other"  # whatever is no source is refused when the command is checked
         quotas = (process.visit_merge_ms, process.visit_devices_max)

@@ -67,10 +67,10 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
         async def work(steps: Steps) -> pb.OpenResponse:
             openid, person = await self._opener(steps, program, request.openid)
             await self._catalogue.learn(program, steps.until_ms)
-            at, command = self._openings().opening(request, openid)
-            if person and steps.principal is not None and self.vault is not None:
+            at, command = self._openings().opening(request, openid, steps.request_id)
+            if command.path and person and steps.principal is not None and self.vault is not None:
                 openid = await use(steps, self.vault.derived, program, person, 2)
-                at, command = self._openings().opening(request, openid)
+                at, command = self._openings().opening(request, openid, steps.request_id)
             answer = await steps.ask(at, command)
             response = stamped(pb.OpenResponse(), answer)
             write_opened(response, answer.payload)

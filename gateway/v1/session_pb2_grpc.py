@@ -92,7 +92,8 @@ class SessionServiceServicer:
         NOT_RELEASED for a program of the catalogue that shows the person no version yet.
 
         Which version the person is shown is decided when the call is first asked for, by what the catalogue said at most a
-        second before, and stands on record. A retry is told the version of the first try.
+        second before, and stands on record. A retry is told the version of the first try, also when its page has gone since, as
+        by a rollback; what was not answered before then is refused: page_gone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

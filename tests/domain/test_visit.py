@@ -41,6 +41,13 @@ def began(played: Played) -> bool:
     return any(isinstance(event, VisitBegan) for _, event in played.events)
 
 
+def test_nothing_is_opened_on_a_page_that_is_there_no_more() -> None:
+    city = street()
+    with pytest.raises(Reject, match="page_gone"):
+        city.when(HERE, Open("", asked="pages/menu"))
+    assert (city.sent, city.state(VISIT, ME).opens, session(city, 1).state) == ([], 0, "none")
+
+
 def test_an_opening_and_its_session_are_one_record() -> None:
     city = street()
     opening = Open(PAGE, "scan", "phone", "code/X", "1.0.0", "Oslo")

@@ -49,9 +49,9 @@ class Cafe:
         answer: pb.UploadPackageResponse = await self.stub.UploadPackage(messages_of(archive, **more))
         return answer
 
-    async def approve(self, code: int, program: str = "") -> None:
+    async def approve(self, code: int, program: str = "", **more: Any) -> None:
         """A version goes through its review."""
-        await self.upload(archive_of(code, program))
+        await self.upload(archive_of(code, program, **more))
         await self.stub.SubmitVersion(version(code))
         await self.until(lambda found: found.position == 1)
         taken = await self.stub.TakeReview(pb.TakeReviewRequest(lane=(await self.found()).lane))
@@ -59,9 +59,9 @@ class Cafe:
         await self.until(lambda found: states(found)[code] == "in_review")
         await self.stub.JudgeVersion(pb.JudgeVersionRequest(program="cafe", code=code, verdict="approve"))
 
-    async def release(self, code: int, program: str = "") -> None:
+    async def release(self, code: int, program: str = "", **more: Any) -> None:
         """A version is brought to everybody, and decides."""
-        await self.approve(code, program)
+        await self.approve(code, program, **more)
         await self.stub.ReleaseVersion(version(code))
         await self.decides(code)
 

@@ -1,7 +1,7 @@
 """Packages for tests: a café's counter in any version, signed by a key of its account's."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.adapters.signatures import new_key, public_of, sign_package
@@ -48,7 +48,14 @@ def program_of(step: int, app_id: str = "cafe") -> str:
     return PROGRAM.replace("STEP = 1", f"STEP = {step}").replace("cafe", app_id)
 
 
-def archive_of(code: int, program: str = "", *, app_id: str = "cafe", more: Mapping[str, bytes] | None = None) -> bytes:
+def archive_of(
+    code: int,
+    program: str = "",
+    *,
+    app_id: str = "cafe",
+    pages: Sequence[str] = ("pages/counter/index",),
+    more: Mapping[str, bytes] | None = None,
+) -> bytes:
     """The package of a version; by default it counts in steps of its code."""
     manifest = {
         "app_id": app_id,
@@ -56,7 +63,7 @@ def archive_of(code: int, program: str = "", *, app_id: str = "cafe", more: Mapp
         "version": {"name": f"1.{code}", "code": code},
         "platform_version": {"min_code": 1},
         "icons": [],
-        "pages": ["pages/counter/index"],
+        "pages": list(pages),
     }
     files = {
         "manifest.json": json.dumps(manifest).encode(),

@@ -15,10 +15,10 @@ from actors.packages import hash_of, place_of
 from actors.projections.owed import TABLE
 from actors.shares import bucket_of
 from gateway.v1 import catalog_pb2 as pb
-from gateway.v1 import program_pb2, ways_pb2, ways_pb2_grpc
-from tests.gateway.cafe import Cafe, in_cafe, version
+from gateway.v1 import program_pb2, session_pb2, session_pb2_grpc, ways_pb2, ways_pb2_grpc
+from tests.gateway.cafe import Cafe, in_cafe, patiently, version
 from tests.gateway.packing import PROGRAM, archive_of
-from tests.gateway.scene import CLUSTER, Scene, play, reason_of, refused, request
+from tests.gateway.scene import CLUSTER, Scene, new_id, play, reason_of, refused, request
 
 HALF = 5_000
 KEYS = [f"p{n}" for n in range(24)]
@@ -93,6 +93,36 @@ def test_any_of_the_last_five_decides_again_after_a_rollback_with_all_that_was_t
             await cafe.decides(code)
             total += code
             assert await cafe.add("a") == (code, total)
+
+    in_cafe(act, is_followed=True)
+
+
+def test_an_opening_is_told_again_though_a_rollback_took_its_page_away_and_no_other_is_made_there() -> None:
+    async def act(cafe: Cafe) -> None:
+        by, made, late = (("hutong-caller", "ann"),), new_id(), new_id()
+        session: Any = session_pb2_grpc.SessionServiceStub(cafe.scene.channels[-1])
+
+        def asked(name: str) -> session_pb2.OpenRequest:
+            return session_pb2.OpenRequest(program="cafe", path="pages/menu?dish=1", request_id=name)
+
+        await cafe.release(1)
+        await cafe.release(2, pages=("pages/counter/index", "pages/menu"))
+        first = await patiently(lambda: session.Open(asked(made), metadata=by))
+        await cafe.stub.RollBack(version(1))
+        await cafe.decides(1)
+        again = await patiently(lambda: session.Open(asked(made), metadata=by))
+        assert (again.session, again.path, again.version) == (first.session, "pages/menu?dish=1", "1.2")
+        assert (again.duplicate, again.position) == (True, first.position)
+        for name, reason in ((late, "page_gone"), (new_id(), "NO_SUCH_PAGE")):
+            _, status = await refused(session.Open(asked(name), metadata=by))
+            assert reason_of(status) == reason
+        stream = session.OpenStream(metadata=by)
+        await stream.write(session_pb2.OpenBatch(opens=[asked(made)]))
+        await stream.done_writing()
+        (streamed,) = (await stream.read()).results
+        assert (streamed.response.session, streamed.response.duplicate) == (first.session, True)
+        shown = program_pb2.QueryRequest(entity="visits/cafe/ann", view="visit")
+        assert msgspec.json.decode((await cafe.program.Query(shown)).payload)["opens"] == 1
 
     in_cafe(act, is_followed=True)
 
