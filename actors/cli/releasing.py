@@ -41,17 +41,17 @@ def publish(folder: Path, programs: Sequence[Path], account: str, category: str,
 
 def release_shipped(folder: Path) -> None:
     """Bring what ships to everybody, and wait until whoever looks for it finds it. Raises SetupError."""
-    ask(folder, lambda client: _released(client, key_of(folder, "hutong")))
+    ask(folder, lambda client: release_found(client, shipped_programs(), key_of(folder, "hutong")))
 
 
-async def _released(client: Client, key: bytes) -> None:
-    facts = await release_all(client, shipped_programs(), "hutong", "other", key)
+async def release_found(client: Client, folders: Sequence[Path], key: bytes) -> None:
+    """The same, of the programs in these folders; see `release_all`."""
+    facts = await release_all(client, folders, "hutong", "other", key)
     names, until = {one["program"] for one in facts}, time.monotonic() + LOAD_S_MAX
     while missing := names - {one.program for one in await _listed(client)}:
         if time.monotonic() > until:
-            message = (
-                f"{', '.join(sorted(missing))} are released, and not found in {LOAD_S_MAX} s: does the follower run?"
-            )
+            late = ", ".join(sorted(missing))
+            message = f"{late}: released, but not found within {LOAD_S_MAX} s. Does the follower run?"
             raise SetupError(message, reason="NOT_FOUND")
         await asyncio.sleep(LOOK_S)
 

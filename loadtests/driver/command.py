@@ -237,6 +237,7 @@ def _target(asked: Asked, scenario: Scenario, token: str, release: Callable[[Pat
         print(f"bringing a platform up in {folder}: hutong {' '.join(arguments)} …", file=sys.stderr, flush=True)
         try:
             with own(folder, *arguments) as target:
+                print("releasing what ships, so that searches find it …", file=sys.stderr, flush=True)
                 release(folder)
                 yield target
         finally:

@@ -12,12 +12,16 @@ from google.rpc import error_details_pb2 as details
 
 from actors.adapters.following import Follower
 from actors.adapters.readmodels import SqliteRows
+from actors.adapters.signatures import new_key
 from actors.cli.following import FILE, PROJECTIONS, programs_of, slices_of
+from actors.cli.releasing import release_found
 from actors.errors import DeadlineExceeded, Overloaded, Unavailable
 from actors.projections.reading import terms_of
 from actors.projections.search import Listed, Query
+from actors.registry import shipped_programs
 from actors.sensor import Sensor
 from actors.settings import ProcessSettings
+from gateway.client import Client
 from gateway.deriving import Derived
 from gateway.finding import ASKED_MAX, READERS, Finder
 from gateway.v1 import catalog_pb2, identity_pb2, identity_pb2_grpc, search_pb2_grpc, session_pb2, session_pb2_grpc
@@ -108,6 +112,19 @@ def test_a_program_is_found_once_it_is_released_by_all_its_names_and_its_place()
         assert [one.program for one in every] == ["luckin", "manner"]
         rest = await shelf.search.ListPrograms(pb.ListProgramsRequest(after="luckin", hits_max=1))
         assert [one.program for one in rest.programs] == ["manner"]
+
+    on_shelves(act)
+
+
+def test_what_a_load_run_releases_is_found_as_soon_as_that_is_done() -> None:
+    async def act(shelf: Shelf) -> None:
+        folders = [folder for folder in shipped_programs() if folder.name in ("bike", "shop")]
+        client = Client("", connection=shelf.street.scene.channels[-1])
+        assert not (await shelf.search.Search(pb.SearchRequest(text="单车"))).programs
+        await release_found(client, folders, new_key())
+        for text, program in (("单车", "bike"), ("小店", "shop")):
+            found = (await shelf.search.Search(pb.SearchRequest(text=text))).programs
+            assert [one.program for one in found] == [program]
 
     on_shelves(act)
 
