@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up everything the tests need, Kafka included, and runs them all: the linter, the formatter and both type checkers
 # (as tests, so that the closing line counts them), the unit tests, real Kafka, the platform from end to end, and last the
-# quick sizes of the proof's campaigns. Two processes share the tests, a file at a time, since most of what takes long is
+# quick sizes of the proof's campaigns, to which the tests are left that do nothing else (the marker `proved`; the worlds of
+# tests/simulation are most of them). Two processes share the tests, a file at a time, since most of what takes long is
 # waiting for processes to start and end. Options go to pytest, and then that is all: bash infra/test.sh -k broker. Plain
 # `pytest` runs what needs nothing external, in a minute.
 set -euo pipefail
@@ -17,7 +18,9 @@ for tool in go strace; do
     fi
 done
 
-pytest -m "" -n 2 --dist loadfile --durations=15 "$@"
-if [ $# -eq 0 ]; then
-    python -m tests.proof --quick
+shared=(-n 2 --dist loadfile --durations=15)
+if [ $# -gt 0 ]; then
+    exec pytest -m "" "${shared[@]}" "$@"
 fi
+pytest -m "not proved" "${shared[@]}"
+python -m tests.proof --quick

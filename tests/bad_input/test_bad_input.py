@@ -37,6 +37,7 @@ def test_bad_input_gets_a_clear_answer_and_changes_nothing(name: str, tmp_path: 
 
 
 @pytest.mark.cluster
+@pytest.mark.proved
 @pytest.mark.timeout(240)
 def test_code_that_loops_recurses_or_fills_memory_halts_its_partition_alone_until_it_is_skipped(tmp_path: Path) -> None:
     counts = halt_partitions(tmp_path, 7, 3)

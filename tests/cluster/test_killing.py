@@ -58,7 +58,14 @@ def test_every_host_of_a_folder_orders_sets_alike(platform: Platform) -> None:
     assert seeds != {"PYTHONHASHSEED=0"}
 
 
-@pytest.mark.parametrize("role", ["host-", "gateway-0", "log", "gcs_server", "raylet", "driver"])
+@pytest.mark.parametrize(
+    "role",
+    [
+        *(pytest.param(role, marks=pytest.mark.proved) for role in ("host-", "gateway-0", "log", "gcs_server")),
+        "raylet",
+        "driver",
+    ],
+)
 def test_a_process_that_is_killed_is_replaced_and_no_call_is_lost(platform: Platform, role: str) -> None:
     load = kill(platform, role, figures=f"kill -9 of {role}")
     assert load.errors == []

@@ -24,7 +24,7 @@ DAMAGE_FULL = {
 }
 
 CAMPAIGNS: Mapping[str, Campaign] = {
-    "kills": lambda folder, seed, full: kill_at_random(folder, seed, 1_000 if full else 40),
+    "kills": lambda folder, seed, full: kill_at_random(folder, seed, 1_000 if full else 25),
     "kills-at-syncs": lambda folder, seed, full: kill_at_syncs(folder, seed, range(1, 301, 1 if full else 75)),
     "power-cuts": lambda folder, seed, full: cut_power(folder, seed, 2_000 if full else 100),
     "damage": lambda folder, seed, full: damage(folder, seed, DAMAGE_FULL if full else dict.fromkeys(DAMAGE_FULL, 30)),

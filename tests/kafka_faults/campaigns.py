@@ -84,7 +84,7 @@ CAMPAIGNS: Mapping[str, tuple[Callable[[Path, int, Size], Counts], Size, Size]] 
     "one-broker": (one_broker, Size(kills=1, pauses=1, wire=1, pause_s=5.0), Size(kills=12, pauses=6, wire=8)),
     "three-brokers": (
         three_brokers,
-        Size(kills=1, wire=1),
+        Size(kills=1),
         Size(kills=6, pauses=6, wire=2, rolling=1, together=1),
     ),
 }

@@ -70,8 +70,8 @@ class Run:
 
     def lanes(self, wanted: Sequence[str]) -> list[Counts]:
         """Two lanes side by side, then what measures, one after the other."""
-        paired = [scenario for scenario in PAIRED if scenario.name in wanted]
-        alone = [scenario for scenario in ALONE if scenario.name in wanted]
+        alone = [one for one in ALONE if one.name in wanted and (self._full or one.judges_quick)]
+        paired = [one for one in (*PAIRED, *ALONE) if one.name in wanted and one not in alone]
         with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
             done = list(lanes.map(self._one, paired))
         return [*done, *map(self._one, alone)]

@@ -37,14 +37,25 @@ class Scenario(NamedTuple):
     full_s_max: float
     quick: Least
     full: Least
+    judges_quick: bool = True
+    """Whether a quick run compares figures with bars; what does not needs no machine for itself."""
 
     def command(self, report: Path, *, full: bool) -> list[str]:
         """What is run."""
         return [sys.executable, "-m", *self.arguments, *(["--full"] if full else []), "--report", str(report)]
 
 
-def _module(name: str, what: str, quick_s_max: float, full_s_max: float, quick: Least, full: Least) -> Scenario:
-    return Scenario(name, what, (f"tests.{name}",), quick_s_max, full_s_max, quick, full)
+def _module(
+    name: str,
+    what: str,
+    quick_s_max: float,
+    full_s_max: float,
+    quick: Least,
+    full: Least,
+    *,
+    judges_quick: bool = True,
+) -> Scenario:
+    return Scenario(name, what, (f"tests.{name}",), quick_s_max, full_s_max, quick, full, judges_quick)
 
 
 PAIRED = (
@@ -141,6 +152,7 @@ ALONE = (
         full_s_max=600,
         quick=Least(acked=1_000),
         full=Least(acked=60_000, faults=5),
+        judges_quick=False,
     ),
 )
 """Run one after the other once the others are done: they measure."""

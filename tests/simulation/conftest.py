@@ -74,10 +74,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--seed` is for one world, without the tests beside the worlds."""
+    """All of them are the proof's, too. `--seed` is for one world, without the tests beside the worlds."""
+    mine = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in mine:
+        item.add_marker("proved")
     if config.getoption("--seed", None) is not None:
-        here = Path(__file__).parent
-        beside = [item for item in items if here in item.path.parents and not item.name.startswith(WORLD)]
+        beside = [item for item in mine if not item.name.startswith(WORLD)]
         config.hook.pytest_deselected(items=beside)
         items[:] = [item for item in items if item not in beside]
 
