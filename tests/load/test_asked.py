@@ -1,12 +1,18 @@
 """What a load run is asked for: what a platform of its own is made of, and what contradicts itself."""
 
+import signal
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from actors.errors import SetupError
-from loadtests.driver.command import Asked, brought_up, order_of
+from loadtests.driver import command
+from loadtests.driver.command import Asked, brought_up, order_of, run
+from loadtests.driver.target import Target
 from loadtests.scenarios import SCENARIOS
 
 SMOKE, DAY = Asked(scenario="smoke"), Asked(scenario="day")
@@ -45,3 +51,28 @@ def test_the_report_says_what_was_really_used() -> None:
 def test_sizes_that_cannot_be_or_that_nobody_would_heed_are_refused_by_name(asked: Asked, says: str) -> None:
     with pytest.raises(SetupError, match=says):
         order_of(asked, Path())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_is_ended_while_the_platform_is_made_ready_leaves_nothing(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Path] = []
+
+    @contextmanager
+    def own(folder: Path, *_: str) -> Generator[Target]:
+        try:
+            yield Target(gateway="127.0.0.1:1")
+        finally:
+            ended.append(folder)
+
+    def release(folder: Path) -> None:
+        assert folder.is_dir()
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(command, "own", own)
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(SMOKE, out=tmp_path / "out"), release)
+    assert len(ended) == 1
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
