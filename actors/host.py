@@ -295,11 +295,16 @@ class HostCore:
 
     def work(self) -> list[Work]:
         """What is to be carried out now, in this order."""
-        for number in self._touched:
-            self._say(number)
         if self._touched:
+            reading, changed = self._reading, False
+            for number in self._touched:
+                self._say(number)
+                ownership = self.owned.get(number)
+                wants = ownership is not None and ownership.reads_from is not None
+                changed = changed or wants is not (number in reading)
             self._touched.clear()
-            self._read()
+            if changed:
+                self._read()
         work = self._work[:]
         self._work.clear()
         return work
@@ -347,9 +352,8 @@ class HostCore:
         positions = {
             number: offset for number, ownership in self.owned.items() if (offset := ownership.reads_from) is not None
         }
-        if positions.keys() != self._reading.keys():
-            self._reading = dict.fromkeys(positions)
-            self._work.append(Read(positions))
+        self._reading = dict.fromkeys(positions)
+        self._work.append(Read(positions))
 
     def status(self) -> list[PartitionStatus]:
         """How every partition of this host stands."""

@@ -8,6 +8,7 @@ root's counts are exact. A board's name says how many leaves it has, since routi
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from operator import itemgetter
 from typing import Annotated, TypeAlias, assert_never
 
@@ -33,6 +34,9 @@ RESTART_MS_MIN = 1_000
 """A game that was begun cannot be left for another sooner: nobody looks through seeds for an easy one."""
 CENTRE_MS = 5
 PLATFORMS_IN_BLOCK = 16
+CENTRES_MS = tuple(200 + 3 * noise for noise in range(256))
+HALVES_MS = tuple(20 + noise % 60 for noise in range(256))
+"""Where a platform's centre is, and how much it may be missed by, each by a byte of noise."""
 
 PressMs: TypeAlias = Annotated[int, Meta(ge=1, le=PRESS_MS_MAX)]
 Counts: TypeAlias = dict[int, int]
@@ -138,10 +142,12 @@ def score_of(seed: str, presses_ms: tuple[int, ...]) -> int:
 
 def platforms(seed: str) -> Iterator[tuple[int, int]]:
     """Where a game's platforms stand: the press that hits the centre of each, and how much it may be off."""
-    for block in range(PRESSES_MAX // PLATFORMS_IN_BLOCK):
-        noise = hashlib.sha256(f"{seed}/{block}".encode()).digest()
-        for n in range(0, 2 * PLATFORMS_IN_BLOCK, 2):
-            yield 200 + 3 * noise[n], 20 + noise[n + 1] % 60
+    return chain.from_iterable(_block(seed, block) for block in range(PRESSES_MAX // PLATFORMS_IN_BLOCK))
+
+
+def _block(seed: str, block: int) -> Iterator[tuple[int, int]]:
+    noise = hashlib.sha256(f"{seed}/{block}".encode()).digest()
+    return zip(map(CENTRES_MS.__getitem__, noise[::2]), map(HALVES_MS.__getitem__, noise[1::2]), strict=True)
 
 
 def evolve_player(player: Player, event: PlayerEvent) -> Player:
