@@ -202,17 +202,18 @@ class Ingress:
     def _flush(self) -> None:
         self._flushing = False
         now_ms = steady_ms()
-        topic = self._cluster.commands_topic
-        for frame in self._table.take(now_ms):
-            owners = self._owners
+        topic, owners = self._cluster.commands_topic, self._owners
+        frames = self._table.take(now_ms)
+        for frame in frames:
             encoded = encode_frame(topic, frame.partition, self.name, owners.release, owners.digest, frame.records)
             future = self._log.append(Slice(topic, frame.partition), encoded)
             self._watch(frame, future)
-        for streamed in (False, True):
-            waited_ms, calls = self._table.waited(streamed=streamed)
-            if calls:
-                self.door.waited("lane", waited_ms, calls, streamed=streamed)
-        self.door.look(now_ms)
+        if frames:  # every other time there are none
+            for streamed in (False, True):
+                waited_ms, calls = self._table.waited(streamed=streamed)
+                if calls:
+                    self.door.waited("lane", waited_ms, calls, streamed=streamed)
+            self.door.look(now_ms)
         next_ms = self._table.next_ms()
         if next_ms is not None:
             self._hold(next_ms, now_ms)

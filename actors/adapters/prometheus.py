@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from socketserver import BaseServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, start_http_server
 
+from actors.adapters.histograms import Histogram
 from actors.errors import SetupError
 from actors.sensor import Sensor
 
@@ -61,6 +62,7 @@ class PrometheusSensor(Sensor):
 
     def _make_gateway(self) -> None:
         self._calls = self._counter("calls", "Calls answered, by gRPC method and code", "method", "code")
+        self._calls_of: dict[tuple[str, str], Counter] = {}
         self._handling = self._histogram(
             "call_handling_seconds", "From a call's arrival to its end", _LATENCY, "method"
         )
@@ -115,12 +117,19 @@ class PrometheusSensor(Sensor):
     def call_done(self, method: str, code: str, seconds: float) -> None:
         """See `Sensor.call_done`."""
         method = self._methods[method]
-        self._calls.labels(method, code).inc()
-        self._handling.labels(method).observe(seconds)
+        self._count_calls(method, code, 1)
+        self._handling.observe(seconds, method)
 
     def stream_answered(self, method: str, code: str, calls: int) -> None:
         """See `Sensor.stream_answered`."""
-        self._calls.labels(self._methods[method], code).inc(calls)
+        self._count_calls(self._methods[method], code, calls)
+
+    def _count_calls(self, method: str, code: str, calls: int) -> None:
+        """To find a series by its labels costs more than to count in it."""
+        counter = self._calls_of.get((method, code))
+        if counter is None:
+            counter = self._calls_of[method, code] = self._calls.labels(method, code)
+        counter.inc(calls)
 
     def calls_refused(self, reason: str, calls: int) -> None:
         """See `Sensor.calls_refused`."""
@@ -187,7 +196,7 @@ class PrometheusSensor(Sensor):
 
     def phase_ended(self, phase: str, seconds: float) -> None:
         """See `Sensor.phase_ended`."""
-        self._recovery.labels(phase).observe(seconds)
+        self._recovery.observe(seconds, phase)
 
     def commands_rejected(self, records: int) -> None:
         """See `Sensor.commands_rejected`."""
@@ -233,7 +242,7 @@ class PrometheusSensor(Sensor):
 
     def collector_paused(self, generation: int, seconds: float) -> None:
         """See `Sensor.collector_paused`."""
-        self._collector.labels(str(generation)).observe(seconds)
+        self._collector.observe(seconds, str(generation))
 
     # -- making ---------------------------------------------------------------------------------------------------
 
@@ -246,8 +255,8 @@ class PrometheusSensor(Sensor):
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, namespace="hutong", registry=self.registry)
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, text, labels, namespace="hutong", registry=self.registry, buckets=buckets)
+    def _histogram(self, name: str, text: str, bounds: tuple[float, ...], label: str = "") -> Histogram:
+        return Histogram(f"hutong_{name}", text, bounds, self.registry, label)
 
 
 class MetricsServer:
