@@ -62,7 +62,7 @@ def opened(path: Path, synchronous: str = "FULL") -> Any:
     database.set_busy_timeout(BUSY_MS_MAX)
     # A writer from its first word on: what it reads and then changes is changed by nobody between.
     database.transaction_mode = "IMMEDIATE"
-    # SQLite's own journal, not the WAL, in which overwritten bytes would stand until it is taken in.
+    # SQLite's own journal unless the file was made with another; see `subjects.py` for what a WAL needs.
     for pragma in (f"synchronous = {synchronous}", "secure_delete = ON"):
         database.execute(f"PRAGMA {pragma}")
     return database

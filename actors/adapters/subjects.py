@@ -1,6 +1,9 @@
 """The keys of persons, in a SQLite file of the keyring's folder: wrapped by its master key, and forgotten for ever.
 
 A row of `destroyed` stands where a key stood: no subject gets a second one. Names are pseudonyms, and stay.
+
+Its log is written ahead (WAL): whoever reads, which is a gateway's event loop, never waits for whoever makes keys. In
+that log a key would outlive its end, so what is destroyed is taken in and the log cut before anybody is told.
 """
 
 import secrets
@@ -73,6 +76,7 @@ class FileSubjects:
                     insert = "INSERT INTO destroyed (name, at_ms) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
                     database.execute(insert, (subject, now_ms))
             self._thread.word = None  # one's own writes do not count as changes
+            _forget(database)
 
         self._with(work)
 
@@ -141,8 +145,16 @@ class FileSubjects:
         return database
 
 
+def _forget(database: Any) -> None:
+    """Leave nothing of a former state in the log. Raises apsw.BusyError when somebody reads one for too long."""
+    ((busy, _, _),) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if busy:
+        raise apsw.BusyError
+
+
 def _make_tables(path: Path) -> None:
     database = opened(path)
+    database.execute("PRAGMA journal_mode = WAL")
     with database:
         for statement in _TABLES:
             database.execute(statement)

@@ -15,6 +15,8 @@ TICK_S = 0.01
 GIVE_UP_S = 60.0
 """A call that has come to nothing for so long is an error."""
 AGAIN_S, AGAIN_S_MAX = 0.05, 1.0
+GOLDEN = 0.6180339887498949
+"""Multiples of it are spread evenly between 0 and 1: who was turned away together does not come back together."""
 ASKED_AGAIN = 251
 """Every so many-th accepted call is made once more by the same id: it must be told what the first was."""
 
@@ -58,7 +60,7 @@ class Engine:
         self._wakes: dict[int, list[tuple[float, Journey]]] = {}
         self._retries: dict[int, list[Flight]] = {}
         self._tick = 0
-        self._count = 0
+        self._count = self._turned_away = 0
         self._ended = False
         self._now_s = 0.0
         self._put: dict[type, Callable[[Flight], None]] = {
@@ -139,6 +141,8 @@ class Engine:
         if come_back and not give_up:
             self._tally.retried[reason] += 1
             wait_s = max(after_s, min(AGAIN_S * 2 ** min(flight.tries, 6), AGAIN_S_MAX))
+            self._turned_away += 1
+            wait_s *= 1 + self._turned_away * GOLDEN % 1
             flight.tries += 1
             self._at(self._retries, now_s + wait_s, flight)
             return

@@ -133,10 +133,37 @@ class TestFileSubjects(SubjectsContract):
         database.close()
         gone = [f"p{number}" for number in range(0, 60, 3)]
         subjects.destroy(gone, 1)
-        content = (tmp_path / FILE).read_bytes()
+        content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         assert {name for name, key in wrapped.items() if key not in content} == set(gone)
         assert {f"p{n}" for n in range(60) if f"login-of-{n}-here".encode() not in content} == set(gone)
+        subjects.close()
         assert {file.name for file in tmp_path.iterdir()} == {FILE, MASTER_FILE}
+
+    def test_whoever_reads_does_not_wait_for_whoever_makes_keys(self, tmp_path: Path) -> None:
+        subjects, maker = FileSubjects(tmp_path), FileSubjects(tmp_path)
+        subjects.make(["ann"])
+        database: Any = apsw.Connection(str(tmp_path / FILE))
+        database.set_busy_timeout(0)
+        database.execute("BEGIN EXCLUSIVE")
+        assert (maker.find("ann"), maker.destroyed_count()) == (subjects.find("ann"), 0)
+        database.execute("COMMIT")
+        database.close()
+
+    def test_nobody_is_told_of_an_end_while_somebody_still_reads_what_was_before(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("actors.adapters.keyfile.BUSY_MS_MAX", 10)
+        subjects = FileSubjects(tmp_path)
+        subjects.make(["ann"])
+        reader: Any = apsw.Connection(str(tmp_path / FILE))
+        reader.execute("BEGIN")
+        assert list(reader.execute("SELECT name FROM subjects")) == [("ann",)]
+        with pytest.raises(Unavailable):
+            subjects.destroy(["ann"], 1)
+        reader.execute("COMMIT")
+        subjects.destroy(["ann"], 1)
+        assert subjects.find("ann") == b""
+        reader.close()
 
     def test_it_has_the_master_key_of_the_keyring_beside_it_and_never_makes_it_anew(self, tmp_path: Path) -> None:
         FileKeys(tmp_path).close()
