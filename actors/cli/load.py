@@ -49,16 +49,15 @@ def play(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed plays the same persons.")] = 1,
     threshold: Thresholds = [],  # noqa: B006 - typer copies it
+    busiest: Annotated[float | None, typer.Option(metavar="TIMES", help="The busiest minute against the mean.")] = None,
     generators: Annotated[int | None, typer.Option(metavar="NUMBER", help="That play; by default as needed.")] = None,
     ray_address: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Run the generators on this Ray cluster's machines.")
     ] = "",
     unary: Annotated[bool, typer.Option(help="Call one by one, and not over streams.")] = False,
-    log: Annotated[
-        str, typer.Option(metavar="LOG", help="Of a platform that is brought up: embedded, the default, or kafka.")
-    ] = "",
+    log: Annotated[str, typer.Option(metavar="LOG", help="Of a platform of its own: embedded, or kafka.")] = "",
     hosts: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its hosts; by default 2.")] = None,
-    partitions: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its partitions; by default 8.")] = None,
+    partitions: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its partitions; one a host.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where run.json and the report are kept.")] = None,
     json: Json = False,
 ) -> None:
@@ -87,6 +86,7 @@ def play(
         folder=folder,
         seed=seed,
         thresholds=tuple(threshold),
+        busiest=busiest,
         generators=generators,
         unary=unary,
         ray_address=ray_address,

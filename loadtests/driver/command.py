@@ -39,8 +39,10 @@ DIAL_S_MAX = 5.0
 REPORT_FILE = "report.html"
 LOGS = ("embedded", "kafka")
 HOSTS_MAX = 64
-SIZES = {"--log": "embedded", "--hosts": "2", "--partitions": "8"}
-"""What a platform of the run's own is made of, where nobody says otherwise."""
+LOG, HOSTS = "embedded", 2
+"""What a platform of the run's own is made of, where nobody says otherwise, with a partition for each host: what is
+sent between partitions is a command of its own on the log, and one machine gains nothing by more of them."""
+BUSIEST_MIN, BUSIEST_MAX = 1.1, 20.0
 CALLS_OF_A_GENERATOR = 12_000
 """Calls a second that one generator makes without being late."""
 
@@ -55,6 +57,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     folder: Path | None = None
     seed: int = 1
     thresholds: tuple[str, ...] = ()
+    busiest: float | None = None
     generators: int | None = None
     unary: bool = False
     log: str = ""
@@ -66,7 +69,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 def order_of(asked: Asked, out: Path) -> Order:
     """What is to be run. Raises SetupError for what cannot be, or contradicts itself."""
-    scenario = scenario_of(asked.scenario)
+    scenario = _as_busy(scenario_of(asked.scenario), asked.busiest)
     compress, users = asked.compress or scenario.compress, scenario.users if asked.users is None else asked.users
     window = window_of(compress, scenario.first_h * 3_600)
     check_users(users, window.run_s)
@@ -103,6 +106,16 @@ def order_of(asked: Asked, out: Path) -> Order:
     )
 
 
+def _as_busy(scenario: Scenario, busiest: float | None) -> Scenario:
+    """The scenario with its busiest minute as busy as was asked for."""
+    if busiest is None:
+        return scenario
+    if not BUSIEST_MIN <= busiest <= BUSIEST_MAX:
+        message = f"--busiest is {BUSIEST_MIN:g} to {BUSIEST_MAX:g} times the mean, not {busiest:g}"
+        raise SetupError(message, reason="NO_DAY")
+    return replace(scenario, busiest=busiest)
+
+
 def _generators(scenario: Scenario, users: int, window: Window) -> int:
     """As many as the busiest second needs."""
     share = min(1.0, window.day_s / 86_400 * 2)
@@ -137,7 +150,9 @@ def brought_up(asked: Asked, scenario: Scenario) -> tuple[str, ...]:
     given = _sizes(asked)
     if scenario.mode == "dev" and not given:
         return ("dev",)
-    return ("up", *(word for option in SIZES.items() for word in (option[0], given.get(*option))))
+    hosts = given.get("--hosts", str(HOSTS))
+    sizes = {"--log": LOG, "--hosts": hosts, "--partitions": hosts} | given
+    return ("up", *(word for option in sizes.items() for word in option))
 
 
 def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, str]:

@@ -14,7 +14,7 @@ from loadtests.journeys.steps import Ask, Invoke, Journey, Open, Query, Refused,
 TICK_S = 0.01
 GIVE_UP_S = 60.0
 """A call that has come to nothing for so long is an error."""
-AGAIN_S, AGAIN_S_MAX = 0.05, 1.0
+AGAIN_S, AGAIN_S_MAX = 0.05, 8.0
 GOLDEN = 0.6180339887498949
 """Multiples of it are spread evenly between 0 and 1: who was turned away together does not come back together."""
 ASKED_AGAIN = 251
@@ -140,7 +140,7 @@ class Engine:
         give_up = now_s - flight.due_s > GIVE_UP_S or (self._ended and flight.tries > 100)
         if come_back and not give_up:
             self._tally.retried[reason] += 1
-            wait_s = max(after_s, min(AGAIN_S * 2 ** min(flight.tries, 6), AGAIN_S_MAX))
+            wait_s = max(after_s, min(AGAIN_S * 2 ** min(flight.tries, 8), AGAIN_S_MAX))
             self._turned_away += 1
             wait_s *= 1 + self._turned_away * GOLDEN % 1
             flight.tries += 1

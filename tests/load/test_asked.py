@@ -24,8 +24,8 @@ def platform(asked: Asked) -> str:
 
 def test_smoke_is_played_on_one_process_unless_somebody_says_what_the_platform_is_made_of() -> None:
     assert platform(SMOKE) == "dev"
-    assert platform(replace(SMOKE, log="kafka")) == "up --log kafka --hosts 2 --partitions 8"
-    assert platform(replace(SMOKE, hosts=3)) == "up --log embedded --hosts 3 --partitions 8"
+    assert platform(replace(SMOKE, log="kafka")) == "up --log kafka --hosts 2 --partitions 2"
+    assert platform(replace(SMOKE, hosts=3)) == "up --log embedded --hosts 3 --partitions 3"
     assert platform(replace(DAY, partitions=64)) == "up --log embedded --hosts 2 --partitions 64"
 
 
@@ -33,6 +33,8 @@ def test_the_report_says_what_was_really_used() -> None:
     used = order_of(SMOKE, Path()).settings
     assert used["platform"] == "of its own: hutong dev"
     assert used["generators"] == "1"
+    assert used["busiest minute"] == "2 times the mean"
+    assert order_of(replace(SMOKE, busiest=3.0), Path()).settings["busiest minute"] == "3 times the mean"
     assert order_of(SMOKE, Path()).play.users == SCENARIOS["smoke"].users
 
 
@@ -45,6 +47,7 @@ def test_the_report_says_what_was_really_used() -> None:
         (replace(DAY, hosts=0), "--hosts is 1 to 64, not 0"),
         (replace(DAY, partitions=5_000), "--partitions is 1 to 1,024, not 5,000"),
         (replace(DAY, users=0), "--users is 1 to"),
+        (replace(DAY, busiest=1.0), "--busiest is 1.1 to 20 times the mean, not 1"),
         (replace(DAY, generators=0), "--generators is 1 to 64, not 0"),
     ],
 )
