@@ -288,7 +288,7 @@ class CallStream:
         try:
             if reply.code:
                 raise refusal_of(reply, partition)
-            if MARK in reply.payload:
+            if reply.payload.find(MARK) >= 0:
                 payload = self._routes.sealing.opened(self._caller.principal, reply.payload)
                 reply = msgspec.structs.replace(reply, payload=payload)
         except PlatformError as error:
