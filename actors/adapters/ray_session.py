@@ -205,7 +205,9 @@ class RaySession:
     def stop(self) -> None:
         """End the session and all its actors."""
         self._agents |= self._find_agents()
-        self._ray.shutdown()
-        for pid in self._agents.values():  # with its head ended they go on for a minute to tell it so
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        try:
+            self._ray.shutdown()
+        finally:
+            for pid in self._agents.values():  # with its head ended they go on for a minute to tell it so
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)

@@ -128,8 +128,10 @@ def driver(folder: Path) -> None:
         ended.wait()
         controller.stop(drain=os.getppid() == parent)  # whoever lost its supervisor has lost the log, too
     finally:
-        session.stop()
-        end_rest_of_group()  # an agent of Ray's that was not found, for one, goes on for a minute
+        try:
+            session.stop()
+        finally:
+            end_rest_of_group()  # an agent of Ray's that was not found, for one, goes on for a minute
 
 
 def _ready(**facts: object) -> None:

@@ -17,8 +17,8 @@ from loadtests.wholeday.simulate import Outcome
 GIB = 2**30
 HOURS_A_MONTH = 730
 PARTITIONS_MIN = 16
-PARTITIONS_A_HOST = 4
-"""So that what a lost host had is spread over several others."""
+PARTITIONS_A_HOST, PARTITIONS_A_HOST_MIN = 4, 2
+"""So that what a lost host had is spread over several others; fewer where a platform cannot have so many."""
 HOSTS_A_CONTROLLER = 8
 """What Ray and the controller use is measured with one host, and taken to grow from so many on."""
 ROUNDS = 40
@@ -119,6 +119,8 @@ class _Sized(Struct, frozen=True, kw_only=True):
     load: Load
     used: Mapping[str, float]
     busy: float
+    there_cores: float
+    """Of the processes beside hosts, gateways and log: what they use when nobody calls."""
 
 
 def plan(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> Plan:
@@ -131,12 +133,13 @@ def plan(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> Plan:
         math.ceil(memory_gib * sized.load.hosts / (machine.memory_gib * 0.8)),
     )
     gateway_machines = math.ceil(sized.load.senders / machine.cores)
-    machines = logs.brokers + host_machines + gateway_machines + 2 * wish.failures
-    rest = sized.used["rest"] * max(sized.load.hosts / HOSTS_A_CONTROLLER, 1)
+    rest = sized.used["rest"] + sized.there_cores * (max(sized.load.hosts / HOSTS_A_CONTROLLER, 1) - 1)
+    rest_machines = math.ceil(rest / (machine.cores * sized.busy))
+    machines = logs.brokers + host_machines + gateway_machines + rest_machines + 2 * wish.failures
     rows = (
         *_process_rows(outcome, costs, sized, memory_gib),
         *_log_rows(wish, logs),
-        Row("Ray, controller", "3", "a process, 2 cores", f"{number(rest)} cores"),
+        Row("Ray, follower", f"{rest_machines}", "a machine", f"{number(rest)} cores, the controller's with them"),
         *_machine_rows(outcome, costs, wish, machines, memory_gib),
     )
     return Plan(
@@ -225,8 +228,8 @@ def _process_rows(outcome: Outcome, costs: Costs, sized: _Sized, memory_gib: flo
             "partitions",
             f"{sized.load.partitions:,}",
             f"{load.total_s / sized.load.partitions:,.0f} commands/s",
-            f"at least {PARTITIONS_A_HOST} a host; {load.total_s / frames_s(load):,.1f} calls a frame, and frames are "
-            f"{percent(_framing(costs, sized), 1)} of all processor time",
+            f"{sized.load.partitions / sized.load.hosts:.1f} a host; {load.total_s / frames_s(load):,.1f} calls a "
+            f"frame, and frames are {percent(_framing(costs, sized), 1)} of all processor time",
         ),
     )
 
@@ -286,12 +289,13 @@ def _sized(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> _Sized:
         used["gateway"] += tls_cores
         gateways = math.ceil(used["gateway"] / busy) + wish.failures
         hosts = math.ceil(used["host"] / busy) + wish.failures
-        partitions = max(PARTITIONS_MIN, 1 << math.ceil(math.log2(hosts * PARTITIONS_A_HOST)))
-        if partitions > PARTITIONS_MAX:
+        if hosts * PARTITIONS_A_HOST_MIN > PARTITIONS_MAX:
             raise SetupError(
-                f"{hosts:,} hosts need {partitions:,} partitions, and a platform has at most {PARTITIONS_MAX:,}: ask "
-                "for less, or for several platforms"
+                f"{hosts:,} hosts need {PARTITIONS_A_HOST_MIN} partitions each, and a platform has at most "
+                f"{PARTITIONS_MAX:,}: ask for less, or for several platforms"
             )
+        enough = max(PARTITIONS_MIN, 1 << math.ceil(math.log2(hosts * PARTITIONS_A_HOST)))
+        partitions = min(enough, PARTITIONS_MAX)
         if gateways <= load.senders and hosts <= load.hosts and partitions <= load.partitions:
             break
         load = replace(
@@ -300,7 +304,7 @@ def _sized(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> _Sized:
             hosts=max(hosts, load.hosts),
             partitions=max(partitions, load.partitions),
         )
-    return _Sized(load=load, used=used, busy=busy)
+    return _Sized(load=load, used=used, busy=busy, there_cores=fit.there_cores["rest"])
 
 
 def _busy(fit: Fit, wish: Wish) -> float:
@@ -363,6 +367,11 @@ def _limits(outcome: Outcome, costs: Costs, sized: _Sized) -> tuple[Limit, ...]:
             "the hottest partition",
             load.total_s / load.partitions * uneven * a_command_s,
             f"{uneven:.2f} times the mean; it cannot be on two hosts",
+        ),
+        Limit(
+            "the follower",
+            sized.used["rest"] - sized.there_cores,
+            "one process that reads every event: beyond 100 % debts, search and webhooks lag behind at the peak",
         ),
         Limit("partitions", sized.load.partitions / PARTITIONS_MAX, f"{PARTITIONS_MAX:,} at most, fixed for ever"),
     )

@@ -101,5 +101,5 @@ def test_a_persons_programs_and_friends_are_told_by_the_command_line(platform: P
         assert time.monotonic() < until
     assert done(platform, "friends", "accept", "ann", "--caller", "bob")["state"] == "friends"
     board = done(platform, "friends", "board", "autumn-1", "--caller", "bob")["rows"]
-    assert sorted((row["person"], row["best"]) for row in board) == [("ann", -1), ("bob", -1)]
+    assert sorted((row["person"], row["best"]) for row in board) == [("ann", None), ("bob", None)]
     assert "bob" in platform.text("friends", "board", "autumn-1", "--caller", "bob")

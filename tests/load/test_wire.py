@@ -38,7 +38,7 @@ async def played(scene: Scene, folder: Path, *, unary: bool = False) -> tuple[Do
 
 def looked(scene: Scene, mark: str, accepted: Mapping[str, Places]) -> Found:
     """What the audit finds."""
-    return audited(Reader(scene.log, CLUSTER, mark, tuple(accepted)), accepted, 0)
+    return audited(Reader(scene.log, CLUSTER, mark, tuple(accepted)), accepted, 0, lambda: False)
 
 
 def test_everything_that_people_do_is_served_and_stands_on_the_log_once(tmp_path: Path) -> None:
