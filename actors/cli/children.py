@@ -127,6 +127,8 @@ def driver(folder: Path) -> None:
         threading.Thread(target=tell, daemon=True).start()
         ended.wait()
         controller.stop(drain=os.getppid() == parent)  # whoever lost its supervisor has lost the log, too
+        if os.getppid() != parent:
+            end_group()  # nobody waits for Ray's own end, which may take long or fail, and leaves its agents then
     finally:
         try:
             session.stop()
