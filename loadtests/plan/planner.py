@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from actors.errors import SetupError
 from actors.settings import PARTITIONS_MAX, ProcessSettings
-from loadtests.plan.costs import Costs
-from loadtests.plan.model import Fit, Load, call_cores, cores, frames_s, took_ms
+from loadtests.plan.costs import ROLES, Costs
+from loadtests.plan.model import Fit, Load, call_cores, cores, frame_cores, frames_s, took_ms
 from loadtests.report.verdict import number
 from loadtests.report.verdict import share as percent
 from loadtests.wholeday.simulate import Outcome
@@ -137,7 +137,7 @@ def plan(outcome: Outcome, costs: Costs, fit: Fit, wish: Wish) -> Plan:
     rest_machines = math.ceil(rest / (machine.cores * sized.busy))
     machines = logs.brokers + host_machines + gateway_machines + rest_machines + 2 * wish.failures
     rows = (
-        *_process_rows(outcome, costs, sized, memory_gib),
+        *_process_rows(outcome, costs, fit, sized, memory_gib),
         *_log_rows(wish, logs),
         Row("Ray, follower", f"{rest_machines}", "a machine", f"{number(rest)} cores, the controller's with them"),
         *_machine_rows(outcome, costs, wish, machines, memory_gib),
@@ -206,7 +206,7 @@ def _money(wish: Wish, machines: int) -> float:
     return machines * wish.machine.price_h * HOURS_A_MONTH
 
 
-def _process_rows(outcome: Outcome, costs: Costs, sized: _Sized, memory_gib: float) -> tuple[Row, ...]:
+def _process_rows(outcome: Outcome, costs: Costs, fit: Fit, sized: _Sized, memory_gib: float) -> tuple[Row, ...]:
     load = sized.load
     sessions = outcome.sessions_peak * load.total_s / outcome.calls_peak_s
     return (
@@ -229,7 +229,7 @@ def _process_rows(outcome: Outcome, costs: Costs, sized: _Sized, memory_gib: flo
             f"{sized.load.partitions:,}",
             f"{load.total_s / sized.load.partitions:,.0f} commands/s",
             f"{sized.load.partitions / sized.load.hosts:.1f} a host; {load.total_s / frames_s(load):,.1f} calls a "
-            f"frame, and frames are {percent(_framing(costs, sized), 1)} of all processor time",
+            f"frame, and frames are {percent(_framing(costs, fit, sized), 1)} of all processor time",
         ),
     )
 
@@ -334,10 +334,11 @@ def _visits(outcome: Outcome) -> str:
     return f"{outcome.visits:,} visits have a state by the evening, nearly all of them in stores"
 
 
-def _framing(costs: Costs, sized: _Sized) -> float:
+def _framing(costs: Costs, fit: Fit, sized: _Sized) -> float:
     """The part of all processor time that frames take, beyond the calls in them."""
-    used = sum(sized.used.values())
-    return frames_s(sized.load) * sum(costs.frame_us.values()) / 1e6 / used if used else 0.0
+    framing = sum(fit.frame[role] * frame_cores(costs, sized.load, role) for role in ROLES)
+    used = sum(sized.used[role] for role in ROLES)
+    return framing / used if used else 0.0
 
 
 def _replayed(costs: Costs) -> str:
