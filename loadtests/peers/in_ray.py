@@ -55,7 +55,7 @@ def in_ray(name: str, folder: Path) -> Generator[Served]:
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "haproxy.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "s"),  # a node's id of 56 is put in, and all may have 97
     }
     python = [*alone(), "env", *(f"{key}={value}" for key, value in own.items()), str(environments.python("ray"))]
     with Worker(f"{SERVICES}.{name}", python=python) as worker:
