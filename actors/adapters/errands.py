@@ -24,7 +24,7 @@ from actors.kernel.action import EventRecord
 from actors.ports import Change, Log, Packages, Put, Rows
 from actors.projections.endpoints import TABLE, name_of
 from actors.projections.owed import debt_of
-from actors.projections.reading import ANY, Projection
+from actors.projections.reading import ANY, Projection, tag_in
 from actors.projections.switches import HASHES_TABLE, SWITCHES_TABLE
 from actors.registry import PREFIX, Registry
 from actors.sealing import veiled
@@ -70,11 +70,6 @@ class _Told(Struct, frozen=True):
     data: Mapping[str, Any] | None
 
 
-class _Tagged(Struct):
-    type: str
-
-
-_tag = msgspec.msgpack.Decoder(_Tagged).decode
 _fields = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _delivery_event = msgspec.msgpack.Decoder(DELIVERY.event).decode
 
@@ -162,17 +157,20 @@ class Webhooks:
 
     def act(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            if isinstance(change, Put) and change.table == TABLE:
+            if not isinstance(change, Put):
+                continue
+            if change.table == TABLE:
                 self._learn(change.key, change.values)
-            elif isinstance(change, Put):
+            else:
                 self._names.learn(*change)
         heard, self._heard = self._heard, []
         begins: list[tuple[str, Begin]] = []
         for event in heard:
-            if event.entity.startswith(f"{DELIVERY.kind}/"):
+            kind = event.entity.partition("/")[0]
+            if kind == DELIVERY.kind:
                 self._try(event)
-            else:
-                begins += self._begins(event)
+            elif (program := kind.partition(".")[0]) in self._endpoints:  # of most programs nobody wants to be told
+                begins += self._begins(program, event)
         self._ask(begins)
 
     def close(self) -> None:
@@ -190,15 +188,14 @@ class Webhooks:
         changed = _Endpoint(from_ms, state, url, frozenset(events.split()), *rest)
         of_program[name] = (*of_program.get(name, ()), changed)[-CHANGES_KEPT:]
 
-    def _begins(self, event: EventRecord) -> Iterable[tuple[str, Begin]]:
+    def _begins(self, program: str, event: EventRecord) -> Iterable[tuple[str, Begin]]:
         """The deliveries that an event begins, one for each endpoint that named it when it happened."""
-        program = event.entity.partition("/")[0].partition(".")[0]
         told = [
             (name, endpoint)
-            for name, changes in self._endpoints.get(program, {}).items()
+            for name, changes in self._endpoints[program].items()
             if (endpoint := _as_of(changes, event.stamp_ms)) is not None and endpoint.state == "active"
         ]
-        tag = _tag(event.payload).type if told else ""
+        tag = tag_in(event.payload) if told else ""
         for name, endpoint in told:
             if tag in endpoint.events or (OWED in endpoint.events and debt_of(event.payload) is not None):
                 begin = Begin(name, self._body(event, tag), lost_ms=self._lost_ms)

@@ -10,7 +10,7 @@ from actors.domain.catalog.program import PROGRAM, Released
 from actors.domain.visit import VISIT, VisitBegan
 from actors.kernel.action import EventRecord
 from actors.ports import Add, Put
-from actors.projections.reading import Listing, Projection
+from actors.projections.reading import Listing, Projection, tag_in
 from actors.projections.search import TOKENS, Listed, about
 from actors.shape import tag_of
 
@@ -22,7 +22,7 @@ _Described: TypeAlias = tuple[str, str, float | None, float | None]
 
 _release = msgspec.msgpack.Decoder(PROGRAM.event)
 _description = msgspec.msgpack.Decoder(LISTING.event)
-_visit = msgspec.msgpack.Decoder(VISIT.event)
+_BEGAN = tag_of(VisitBegan)
 
 
 def fold_releases(event: EventRecord) -> tuple[Put, ...]:
@@ -44,7 +44,7 @@ def fold_descriptions(event: EventRecord) -> tuple[Put, ...]:
 
 def fold_visits(event: EventRecord) -> tuple[Add, ...]:
     """A visit is a use, however often it is continued."""
-    if not isinstance(_visit.decode(event.payload), VisitBegan):
+    if tag_in(event.payload) != _BEGAN:
         return ()
     return (Add(_USED, event.entity.split("/")[1], 1),)
 
@@ -81,4 +81,4 @@ DESCRIBED = Projection(
     fold_descriptions,
     _LISTING,
 )
-USED = Projection(_USED, ("uses",), (VISIT.kind,), tag_of(VisitBegan), fold_visits, _LISTING)
+USED = Projection(_USED, ("uses",), (VISIT.kind,), _BEGAN, fold_visits, _LISTING, mark=_BEGAN)

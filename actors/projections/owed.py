@@ -13,7 +13,8 @@ from actors.projections.reading import ANY, Projection
 TABLE = "owed"
 COLUMNS = ("entity", "amount_minor", "currency", "creditor", "what_for", "reference", "stamp_ms", "position")
 
-_FIRST = msgspec.msgpack.encode(Owed.__struct_fields__[0])
+_FIELDS = Owed.__struct_fields__
+_FIRST = msgspec.msgpack.encode(_FIELDS[0])
 """The name of a field that every debt has."""
 
 _decode = msgspec.msgpack.Decoder(Owed).decode
@@ -21,7 +22,7 @@ _decode = msgspec.msgpack.Decoder(Owed).decode
 
 def debt_of(payload: bytes) -> Owed | None:
     """The debt that an event states, if it states one."""
-    if _FIRST not in payload:
+    if payload.find(_FIRST) < 0:
         return None
     try:
         return _decode(payload)
@@ -41,4 +42,4 @@ def fold(event: EventRecord) -> tuple[Put, ...]:
     return (Put(TABLE, key, (event.entity, *stated, event.stamp_ms, position)),)
 
 
-DEBTS = Projection(TABLE, COLUMNS, (ANY,), " ".join(Owed.__struct_fields__), fold)
+DEBTS = Projection(TABLE, COLUMNS, (ANY,), " ".join(_FIELDS), fold, mark=_FIELDS[0])

@@ -11,6 +11,8 @@ from msgspec import Struct, msgpack
 
 from actors import Owed
 from actors.adapters.memory_states import MemoryRows
+from actors.cli.following import PROJECTIONS
+from actors.domain.visit import VisitBegan
 from actors.errors import Corrupt
 from actors.kernel.action import EventRecord, decode_event_frame
 from actors.kernel.record import Slice, encode_frame
@@ -80,6 +82,41 @@ def test_events_of_any_kind_are_folded_by_who_asks_for_any() -> None:
     named = msgspec.structs.replace(DEBTS, kinds=("bar.guest",))
     assert follow([named], {}, [frame(0, [event(0, "ann", dinner("d1"))])]).changes == ()
     assert len(follow([DEBTS, named], {}, [frame(0, [event(0, "ann", dinner("d1"))])]).changes) == 1
+
+
+def test_the_platforms_own_events_are_folded_only_by_who_names_their_kind() -> None:
+    own = msgspec.structs.replace(event(0, "ann", dinner("d1")), entity="visit/inn/ann")
+    assert follow([DEBTS], {}, [frame(0, [own])]).changes == ()
+    named = msgspec.structs.replace(DEBTS, kinds=("visit",))
+    assert len(follow([named], {}, [frame(0, [own])]).changes) == 1
+
+
+def test_an_event_without_a_read_models_mark_is_passed_over_and_counts_as_read() -> None:
+    shown: list[EventRecord] = []
+
+    def fold(said: EventRecord) -> tuple[Put, ...]:
+        shown.append(said)
+        return ()
+
+    marked = msgspec.structs.replace(DEBTS, fold=fold, mark="inn.ate")
+    said = [event(0, "ann", dinner("d1")), event(1, "ann", Ate("fish")), event(2, "ann", dinner("inn.ate"))]
+    made = follow([marked], {}, [frame(0, said)])
+    assert shown == said[1:], "the mark may stand anywhere: the fold itself looks again"
+    assert (made.events, made.places[Slice(TOPIC, 0)].last) == (3, (0, 2, 0, 0))
+
+
+FOLDED: dict[str, tuple[str, Struct]] = {
+    "used": ("visit/inn/ann", VisitBegan(1, 1, "p", "search", "phone", "", "1", "", 7)),
+    "owed": ("inn.guest/ann", dinner("d1")),
+}
+"""An entity and an event of it that makes a row, for each read model that has a mark."""
+
+
+@pytest.mark.parametrize("one", [one for one in PROJECTIONS if one.mark], ids=lambda one: one.table)
+def test_a_read_models_mark_leaves_out_no_event_that_it_makes_a_row_of(one: Projection) -> None:
+    entity, struct = FOLDED[one.table]
+    record = msgspec.structs.replace(event(0, "ann", struct), entity=entity)
+    assert len(follow([one], {}, [frame(0, [record])]).changes) == len(one.fold(record)) == 1
 
 
 def test_a_frame_that_was_not_written_there_is_refused() -> None:
