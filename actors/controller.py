@@ -161,12 +161,24 @@ class Controller:
     def term_begun(self, offset: int) -> None:
         """Our Term record is on the topic."""
         self.term = offset
-        self._actions.append(Say(Release(offset, self._release, self._digest)))
+        self._say_release()
         self._place()
 
     def superseded(self, offset: int) -> bool:
         """A Term record was read: whether a later controller than us is at work."""
         return 0 <= self.term < offset
+
+    def said_late(self, placement: Placed | Release) -> None:
+        """A word of some controller was read: where one of an older term took the place of ours, we say ours again.
+
+        Nobody heeds an older term; but the topic is compacted, and whoever reads it later would find no other word.
+        """
+        if placement.term >= self.term:
+            return
+        if isinstance(placement, Release):
+            self._say_release()
+        elif self.placed.get(placement.partition) in self.hosts:
+            self._say_placed(placement.partition)
 
     def host_up(self, name: str, address: str, pid: int, now_ms: int) -> None:
         """A host serves; one more than are wanted is ended again."""
@@ -294,11 +306,17 @@ class Controller:
                 told[str(before)] = None
         for partition in moved:
             self._n += 1
-            host = self.hosts[wanted[partition]]
-            self.placed[partition] = host.name
+            self.placed[partition] = wanted[partition]
             self._assignments[partition] = (self.term, self._n)
-            told[host.name] = None
-            self._actions.append(Say(Placed(partition, self.term, self._n, host.name, host.address, host.pid)))
+            told[wanted[partition]] = None
+            self._say_placed(partition)
         for name in told:
             mine = {p: self._assignments[p] for p, owner in self.placed.items() if owner == name}
             self._actions.append(Assign(name, mine))
+
+    def _say_placed(self, partition: int) -> None:
+        host = self.hosts[self.placed[partition]]
+        self._actions.append(Say(Placed(partition, *self._assignments[partition], host.name, host.address, host.pid)))
+
+    def _say_release(self) -> None:
+        self._actions.append(Say(Release(self.term, self._release, self._digest)))

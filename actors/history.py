@@ -58,7 +58,7 @@ def placement_now(log: Log, topic: str) -> PlacementNow:
                 term = offset
             case Placed(partition) if placement.term >= term:
                 placed[partition] = placement
-            case Release():
+            case Release() if placement.term >= term:
                 release = placement
             case Packaged(program):
                 packaged[program] = placement

@@ -29,7 +29,18 @@ from actors.controller import Action, Assign, Controller, EndHost, Say, StartHos
 from actors.errors import PlatformError, SetupError
 from actors.history import placements
 from actors.kernel.record import Slice, encode_frame, frame_records
-from actors.placement import Move, Placement, Size, Term, decode_placement, encode_placement, placement_key, release_of
+from actors.placement import (
+    Move,
+    Placed,
+    Placement,
+    Release,
+    Size,
+    Term,
+    decode_placement,
+    encode_placement,
+    placement_key,
+    release_of,
+)
 from actors.ports import Appended, Fetched, Log
 
 PING_S = 1.0
@@ -263,7 +274,7 @@ class ControllerActor:
         self._poller.assign({self._topic: offset + 1})
 
     def _read(self, frames: Sequence[Fetched]) -> None:
-        """A later controller, or an operator's orders."""
+        """A later controller, an operator's orders, or what an earlier controller still said."""
         for fetched in frames:
             for record in frame_records(*self._topic, fetched.offset, fetched.frame):
                 match decode_placement(record):
@@ -273,8 +284,10 @@ class ControllerActor:
                         self._core.move(partition, host)
                     case Size(hosts):
                         self._core.resize(hosts)
+                    case (Placed() | Release()) as said:
+                        self._core.said_late(said)
                     case _:
-                        pass  # our own words
+                        pass  # our own term, or what programs run
         self._spawn(self._carry_out())
 
     def _end_at_once(self) -> None:

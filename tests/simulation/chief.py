@@ -9,7 +9,7 @@ from actors.controller import Assign, Controller, EndHost, Say, StartHost
 from actors.errors import Outcome
 from actors.kernel.record import Slice, encode_frame, frame_records
 from actors.kernel.rules import Rules
-from actors.placement import Term, decode_placement, encode_placement, placement_key
+from actors.placement import Placed, Release, Term, decode_placement, encode_placement, placement_key
 from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
 from tests.simulation.clock import Clock
@@ -158,8 +158,14 @@ class Chief:
     def read(self, fetched: Fetched) -> None:
         """A frame of the placement topic arrives: a later term, be it a late copy of our own, is our end."""
         for record in frame_records(*self._slice, fetched.offset, fetched.frame):
-            if isinstance(decode_placement(record), Term) and self.controller.superseded(fetched.offset):
-                self._end()
+            match decode_placement(record):
+                case Term() if self.controller.superseded(fetched.offset):
+                    self._end()
+                case (Placed() | Release()) as said:
+                    self.controller.said_late(said)
+                case _:
+                    pass
+        self.carry_out()
 
     def _end(self) -> None:
         """Say and do no more; our hosts end with us, each when it notices."""
