@@ -139,6 +139,7 @@ class FarChild(Playing):
         if isinstance(report, Done):
             for name in report.ledger:
                 (self._folder / name).write_bytes(await self._actor.ledger.remote(name))
+                self.heard()
             await self._actor.leave.remote()
         return report
 

@@ -199,7 +199,7 @@ class Coordinator:
         return await FarChild.start(part, task, self._target.token)
 
     async def _watched(self, watch: watching.Watch, at_ns: int) -> None:
-        """Once a second: who uses what, how far behind the partitions are, whether there is room."""
+        """Once a second: who uses what, how far behind the partitions are, whether there is room, who stands still."""
         beside = asyncio.ensure_future(self._lagged(at_ns))
         folders = [self._order.folder, *([Path(self._target.folder)] if self._target.folder else [])]
         second = 0
@@ -208,6 +208,7 @@ class Coordinator:
             while True:
                 await _until(at_ns, second)
                 watch.look()
+                self._crew.look()
                 second += 1
                 if full := watching.no_room(*folders):
                     self._end(Trouble(full, "make room on it, or keep the run elsewhere with --out"))

@@ -22,6 +22,7 @@ class Crew:
         self._take = take
         self._force_s = force_s
         self._children: list[Playing] = []
+        self._playing: set[Playing] = set()
         self._force: asyncio.TimerHandle | None = None
 
     async def ready(self, starts: Iterable[Awaitable[Playing]]) -> list[Ready]:
@@ -44,11 +45,18 @@ class Crew:
         return await asyncio.gather(*(self._one(child) for child in self._children))
 
     async def _one(self, child: Playing) -> Done | str:
+        self._playing.add(child)
         end = await child.played(self._take)
+        self._playing.discard(child)
         if isinstance(end, str) and self._force is None:
             self._tell(f"{end}: the run is not valid any more, and ends early")
             self.cut()
         return end
+
+    def look(self) -> None:
+        """Look after those who play, once a second: who stands still is ended, which ends the run."""
+        for child in self._playing:
+            child.look()
 
     def cut(self) -> None:
         """Have them end early: they wait for what is on its way, and are ended by force when that takes too long."""

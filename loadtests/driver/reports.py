@@ -23,6 +23,8 @@ from loadtests.driver.tally import Part
 LINE_BYTES_MAX = 1 << 26
 READY_S_MAX = 600.0
 END_S_MAX = 10.0
+SILENT_S_MAX = 8
+"""Whoever plays says something every second; who has said nothing for so long stands still."""
 GENERATOR = (sys.executable, "-m", "loadtests.driver.generator")
 decode_report: Callable[[bytes], Any] = msgspec.json.Decoder(Report).decode
 
@@ -32,6 +34,8 @@ class Playing(ABC):
 
     def __init__(self, part: int) -> None:
         self._part = part
+        self._silent_s = 0
+        self._stood_still = False
 
     async def ready(self) -> Ready:
         """Wait until it can begin. Raises SetupError when it never will."""
@@ -47,6 +51,7 @@ class Playing(ABC):
     async def played(self, take: Callable[[Part], None]) -> Done | str:
         """Hand its parts of each second on until it is done; or why it ended before."""
         while True:
+            self.heard()
             match await self._report():
                 case Told(part):
                     take(part)
@@ -54,8 +59,25 @@ class Playing(ABC):
                     return done
                 case Failed(why):
                     return f"generator {self._part}: {why}"
+                case _ if self._stood_still:
+                    await self._ended()
+                    return f"generator {self._part} stood still: it said nothing for {SILENT_S_MAX} s, and was ended"
                 case _:
                     return f"generator {self._part} {await self._ended()}"
+
+    def heard(self) -> None:
+        """It has said something just now."""
+        self._silent_s = 0
+
+    def look(self) -> None:
+        """Look after it, once a second while it plays: who stands still is ended, and `played` says so.
+
+        It counts looks and asks no clock: where this very process stood still, nobody else is to blame.
+        """
+        self._silent_s += 1
+        if self._silent_s == SILENT_S_MAX:
+            self._stood_still = True
+            self.kill()
 
     @property
     @abstractmethod

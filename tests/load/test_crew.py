@@ -14,7 +14,7 @@ from loadtests.driver.command import Asked, order_of
 from loadtests.driver.coordinator import Coordinator
 from loadtests.driver.crew import Crew
 from loadtests.driver.messages import Done, Play, Task
-from loadtests.driver.reports import Child
+from loadtests.driver.reports import SILENT_S_MAX, Child
 from loadtests.driver.tally import Part
 from loadtests.driver.target import Target
 from loadtests.endings import interrupt, on_end, undisturbed
@@ -41,21 +41,34 @@ class Field:
         self.said: list[str] = []
         self.commands = commands
         self.begun = asyncio.Event()
+        self.told = asyncio.Event()
+        self.children: list[Child] = []
         self.crew = Crew(self.said.append, self._take, force_s)
         self._parts = 0
 
     def _take(self, _part: Part) -> None:
         self._parts += 1
+        self.told.set()
         if self._parts == len(self.commands):
             self.begun.set()
 
     async def begin(self) -> "asyncio.Future[list[Done | str]]":
         """Returns what they will come to, once all have begun."""
-        await self.crew.ready(Child.start(part, TASK, "", command) for part, command in enumerate(self.commands))
+        await self.crew.ready(self._start(part, command) for part, command in enumerate(self.commands))
         self.crew.go(0)
         played = asyncio.ensure_future(self.crew.played())
         await self.begun.wait()
         return played
+
+    async def _start(self, part: int, command: tuple[str, ...]) -> Child:
+        self.children.append(await Child.start(part, TASK, "", command))
+        return self.children[-1]
+
+    async def one_more(self, part: int) -> None:
+        """This one tells one more second."""
+        self.told.clear()
+        self.children[part].go(0)
+        await self.told.wait()
 
 
 @pytest.mark.timeout(120)
@@ -72,6 +85,27 @@ def test_a_generator_that_is_killed_is_noticed_and_ends_the_run_for_the_others()
     assert isinstance(done, Done)
     assert lost == "generator 1 was ended by SIGKILL"
     assert len(said) == 1
+    assert "not valid" in said[0]
+
+
+@pytest.mark.timeout(120)
+def test_a_generator_that_stands_still_is_ended_and_one_that_goes_on_telling_is_not() -> None:
+    async def play() -> tuple[list[Done | str], list[str]]:
+        field = Field(TINY, TINY)
+        played = await field.begin()
+        os.kill(field.crew.pids()[1], signal.SIGSTOP)
+        for _ in range(SILENT_S_MAX - 1):
+            await field.one_more(0)
+            field.crew.look()
+        assert field.said == [], "it may yet go on"
+        field.crew.look()
+        ends = await played
+        await field.crew.end()
+        return ends, field.said
+
+    (done, lost), said = asyncio.run(play())
+    assert isinstance(done, Done)
+    assert lost == f"generator 1 stood still: it said nothing for {SILENT_S_MAX} s, and was ended"
     assert "not valid" in said[0]
 
 
