@@ -10,7 +10,6 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import tempfile
 import warnings
 from collections.abc import Generator, Mapping
@@ -203,11 +202,5 @@ class RaySession:
         return found
 
     def stop(self) -> None:
-        """End the session and all its actors."""
-        self._agents |= self._find_agents()
-        try:
-            self._ray.shutdown()
-        finally:
-            for pid in self._agents.values():  # with its head ended they go on for a minute to tell it so
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        """End the session and all its actors. Ray leaves its agents: they end with this process's group."""
+        self._ray.shutdown()

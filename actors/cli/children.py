@@ -94,14 +94,19 @@ def follower(settings: bytes) -> None:
 
 
 def driver(folder: Path) -> None:
-    """Run Ray's session, the controller and the hosts.
+    """Run Ray's session, the controller and the hosts; whatever they leave ends with it."""
+    write_errors_to(folder, "ray-driver")
+    try:
+        _drive(folder)
+    finally:
+        end_rest_of_group()  # with their head ended, Ray's agents would go on for a minute to tell it so
 
-    The session starts before the settings are there: it takes longer than anything else, and needs none of them.
-    """
+
+def _drive(folder: Path) -> None:
+    """The session starts before the settings are there: it takes longer than anything else, and needs none of them."""
     from actors.adapters.ray_session import RaySession
     from actors.cli.wiring import DriverPlan, host_of, log_of
 
-    write_errors_to(folder, "ray-driver")
     try:
         session, parent = RaySession(folder), os.getppid()
     except SystemExit:  # Ray's answer to SIGTERM: nothing is there yet that could end well
@@ -130,10 +135,7 @@ def driver(folder: Path) -> None:
         if os.getppid() != parent:
             end_group()  # nobody waits for Ray's own end, which may take long or fail, and leaves its agents then
     finally:
-        try:
-            session.stop()
-        finally:
-            end_rest_of_group()  # an agent of Ray's that was not found, for one, goes on for a minute
+        session.stop()
 
 
 def _ready(**facts: object) -> None:
