@@ -70,8 +70,7 @@ class Run:
 
     def lanes(self, wanted: Sequence[str]) -> list[Counts]:
         """Two lanes side by side, then what measures, one after the other."""
-        alone = [one for one in ALONE if one.name in wanted and (self._full or one.judges_quick)]
-        paired = [one for one in (*PAIRED, *ALONE) if one.name in wanted and one not in alone]
+        paired, alone = ([one for one in some if one.name in wanted] for some in (PAIRED, ALONE))
         with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
             done = list(lanes.map(self._one, paired))
         return [*done, *map(self._one, alone)]

@@ -37,25 +37,14 @@ class Scenario(NamedTuple):
     full_s_max: float
     quick: Least
     full: Least
-    judges_quick: bool = True
-    """Whether a quick run compares figures with bars; what does not needs no machine for itself."""
 
     def command(self, report: Path, *, full: bool) -> list[str]:
         """What is run."""
         return [sys.executable, "-m", *self.arguments, *(["--full"] if full else []), "--report", str(report)]
 
 
-def _module(
-    name: str,
-    what: str,
-    quick_s_max: float,
-    full_s_max: float,
-    quick: Least,
-    full: Least,
-    *,
-    judges_quick: bool = True,
-) -> Scenario:
-    return Scenario(name, what, (f"tests.{name}",), quick_s_max, full_s_max, quick, full, judges_quick)
+def _module(name: str, what: str, quick_s_max: float, full_s_max: float, quick: Least, full: Least) -> Scenario:
+    return Scenario(name, what, (f"tests.{name}",), quick_s_max, full_s_max, quick, full)
 
 
 PAIRED = (
@@ -133,8 +122,19 @@ PAIRED = (
         quick=Least(),
         full=Least(),
     ),
+    _module(
+        "soak",
+        "even load; nothing grows",
+        quick_s_max=180,
+        full_s_max=600,
+        quick=Least(acked=1_000),
+        full=Least(acked=60_000, faults=5),
+    ),
 )
-"""Two at a time, in this order: first what computes, then what kills processes and looks at how long others wait."""
+"""Two at a time, in this order: first what computes, then what kills processes and looks at how long others wait.
+
+At last what looks at no times: the soak compares what it holds with what it held before, whoever runs beside it.
+"""
 
 ALONE = (
     _module(
@@ -144,15 +144,6 @@ ALONE = (
         full_s_max=900,
         quick=Least(acked=10_000, faults=5),
         full=Least(acked=200_000, faults=7),
-    ),
-    _module(
-        "soak",
-        "even load; nothing grows",
-        quick_s_max=180,
-        full_s_max=600,
-        quick=Least(acked=1_000),
-        full=Least(acked=60_000, faults=5),
-        judges_quick=False,
     ),
 )
 """Run one after the other once the others are done: they measure."""
