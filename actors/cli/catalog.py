@@ -16,6 +16,7 @@ Member = Annotated[str, typer.Argument(metavar="MEMBER", help="Who, as their tok
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="admin, developer, operator or tester.")]
 Code = Annotated[int, typer.Argument(metavar="CODE", help="The version's code.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="What the developer is told.")]
+Category = Annotated[str, typer.Option(metavar="TEXT", help="Such as food.")]
 Names = Annotated[list[str], typer.Option(metavar="NAME", help="May be repeated.")]
 
 
@@ -104,7 +105,7 @@ def register(
     account: Account,
     program: Program,
     title: Annotated[str, typer.Option(metavar="TEXT", help="What persons read; the name by default.")] = "",
-    category: Annotated[str, typer.Option(metavar="TEXT", help="Such as food.")] = "other",
+    category: Category = "other",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
@@ -243,7 +244,7 @@ def publish(
         typer.Argument(metavar="FOLDER", help="A program's folder, or a folder of programs; by default what ships."),
     ] = [],  # noqa: B006 - typer copies it
     account: Annotated[str, typer.Option(metavar="ACCOUNT", help="Whose they are; opened if need be.")] = "hutong",
-    category: Annotated[str, typer.Option(metavar="TEXT", help="Such as food.")] = "other",
+    category: Category = "other",
     folder: Folder = None,
     json: Json = False,
 ) -> None:

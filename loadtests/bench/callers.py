@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from actors.errors import PlatformError
 from actors.kernel.routing import partition_of
 from gateway.client import Client
-from loadtests.bench import pace, worker
+from loadtests.bench import worker
 from loadtests.bench.echo import BytesClient
+from loadtests.bench.pace import Call, closed_loop
 from loadtests.bench.worker import Answer, Question
 
 IN_FLIGHT = 64
@@ -45,12 +46,13 @@ async def _invoke(question: Question) -> Answer:
         return await _unary(call, float(question["seconds"]))
 
 
-async def _unary(call: pace.Call, seconds: float) -> Answer:
+async def _unary(call: Call, seconds: float) -> Answer:
     """Half the time with many in flight, half with one."""
-    await pace.rate_per_s(call, IN_FLIGHT, WARM_S)
-    per_s = await pace.rate_per_s(call, IN_FLIGHT, seconds / 2)
-    await pace.p50_ms(call, WARM_S)
-    return {"per_s": per_s, "p50_ms": await pace.p50_ms(call, seconds / 2)}
+    await closed_loop(call, IN_FLIGHT, WARM_S)
+    many = await closed_loop(call, IN_FLIGHT, seconds / 2)
+    await closed_loop(call, 1, WARM_S)
+    one = await closed_loop(call, 1, seconds / 2)
+    return {"per_s": many["per_s"], "p50_ms": one["p50_ms"]}
 
 
 async def _many(question: Question) -> Answer:
@@ -60,25 +62,20 @@ async def _many(question: Question) -> Answer:
         async def call(n: int) -> None:
             await client.invoke(account(n), COMMAND, PAYLOAD)
 
-        seconds = float(question["seconds"])
-        began = time.perf_counter()
-        per_s = await pace.rate_per_s(call, IN_FLIGHT, seconds)
-    return {"per_s": per_s, "calls": round(per_s * (time.perf_counter() - began))}
+        found = await closed_loop(call, IN_FLIGHT, float(question["seconds"]))
+    return {"per_s": found["per_s"], "calls": found["calls"]}
 
 
 async def _stream(question: Question) -> Answer:
     """So many streams, each of which sends its next calls once the last are answered."""
-    answered = 0
     async with Client(str(question["address"])) as client:
 
         async def batch(n: int) -> None:
-            nonlocal answered
             await _batch(client, n * STREAM_BATCH)
-            answered += STREAM_BATCH
 
-        await pace.rate_per_s(batch, STREAMS, WARM_S)
-        per_s = STREAM_BATCH * await pace.rate_per_s(batch, STREAMS, float(question["seconds"]))
-    return {"per_s": per_s, "calls": answered}
+        warm = await closed_loop(batch, STREAMS, WARM_S, STREAM_BATCH)
+        found = await closed_loop(batch, STREAMS, float(question["seconds"]), STREAM_BATCH)
+    return {"per_s": found["per_s"], "calls": warm["calls"] + found["calls"]}
 
 
 async def _feed(question: Question) -> Answer:

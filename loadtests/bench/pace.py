@@ -1,37 +1,39 @@
-"""How fast calls are answered: many in flight, or one after the other. Knows nothing of what is called."""
+"""A closed loop of calls: how many are answered per second, how long each takes. Needs the standard library alone."""
 
 import asyncio
-import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 Call: TypeAlias = Callable[[int], Awaitable[object]]
 """Makes the n-th call and returns once it was answered."""
 
 
-async def rate_per_s(call: Call, in_flight: int, seconds: float) -> float:
-    """Calls answered per second with this many in flight, over about this time."""
+async def closed_loop(call: Call, in_flight: int, seconds: float, calls_each: int = 1) -> dict[str, float]:
+    """Keep so many in flight over about this time; each counts as `calls_each`."""
     began = time.perf_counter()
     until = began + seconds
+    taken_s: list[float] = []
     next_n = 0
 
     async def one_after_another() -> None:
         nonlocal next_n
-        while time.perf_counter() < until:
+        while (asked := time.perf_counter()) < until:
             next_n += 1
             await call(next_n)
+            taken_s.append(time.perf_counter() - asked)
 
     await asyncio.gather(*(one_after_another() for _ in range(in_flight)))
-    return next_n / (time.perf_counter() - began)
+    calls = len(taken_s) * calls_each
+    return {
+        "calls": calls,
+        "per_s": calls / (time.perf_counter() - began),
+        "p50_ms": 1_000 * quantile(taken_s, 0.5),
+        "p99_ms": 1_000 * quantile(taken_s, 0.99),
+    }
 
 
-async def p50_ms(call: Call, seconds: float) -> float:
-    """The median time of a call with one in flight, over about this time."""
-    until = time.perf_counter() + seconds
-    times_s: list[float] = []
-    while not times_s or time.perf_counter() < until:
-        began = time.perf_counter()
-        await call(len(times_s))
-        times_s.append(time.perf_counter() - began)
-    return statistics.median(times_s) * 1_000
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of the values do not exceed; 0 of none."""
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else 0.0

@@ -5,8 +5,8 @@ import asyncio
 from actors.errors import PlatformError
 from gateway.client import Client
 from loadtests.bench import worker
+from loadtests.bench.pace import closed_loop
 from loadtests.bench.worker import Answer, Question
-from loadtests.peers.pace import closed_loop
 
 COMMAND = "account.add"
 PAYLOAD = b'{"amount":1}'

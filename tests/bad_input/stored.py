@@ -19,7 +19,7 @@ from actors.kernel.record import Empty, Epoch, Fire, Invoke, Read, Record, Slice
 from actors.ownership import Phase
 from actors.ports import Batch, Fetched, Store
 from actors.settings import ClusterSettings
-from actors.snapshots import Info, Manifest
+from actors.snapshots import Manifest
 from tests.bad_input.mutating import broken_bytes
 from tests.host.driving import Driven
 from tests.kernel.box import Arming, Do, encode
@@ -233,18 +233,7 @@ def _snapshot(
     store.write(Batch(puts=puts))
     store.checkpoint(folder / f"checkpoint{watermark}")
     store.close()
-    info = Info(
-        partition=0,
-        watermark=watermark,
-        epoch=1,
-        topic_id=topic_id,
-        frame_crc=7,
-        release=1,
-        digest="rules",
-        incarnation=0,
-        created_ms=START_MS,
-    )
-    snapshots.upload(objects, folder / f"checkpoint{watermark}", info)
+    snapshots.upload(objects, folder / f"checkpoint{watermark}", snapshots.info_of(0, meta))
     return puts
 
 

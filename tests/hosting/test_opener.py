@@ -13,7 +13,6 @@ from actors.kernel import layout
 from actors.kernel.record import Empty, Slice, encode_frame, encode_record
 from actors.ports import Batch, Span
 from actors.settings import ClusterSettings
-from actors.snapshots import Info
 
 CLUSTER = ClusterSettings(partitions=1)
 SLICE = Slice(CLUSTER.commands_topic, 0)
@@ -45,7 +44,7 @@ class HeldStates(MemoryStates):
         store = super().open(folder)
         if folder == self._folder:
             self._log.grow(3)
-            store.write(_meta(self._log, 6))
+            store.write(_written(_meta(self._log, 6)))
         return store
 
 
@@ -62,26 +61,18 @@ class LateObjects(MemoryObjects):
             return super().list(prefix)
         self._log.grow(3)
         store = MemoryStates().open(self._folder / "made")
-        store.write(_meta(self._log, 6))
+        meta = _meta(self._log, 6)
+        store.write(_written(meta))
         store.checkpoint(self._folder / "checkpoint")
-        topic_id = self._log.topic_id(SLICE.topic)
-        info = Info(
-            partition=0,
-            watermark=6,
-            epoch=1,
-            topic_id=topic_id,
-            frame_crc=7,
-            release=1,
-            digest="rules",
-            incarnation=0,
-            created_ms=0,
-        )
-        snapshots.upload(self, self._folder / "checkpoint", info)
+        snapshots.upload(self, self._folder / "checkpoint", snapshots.info_of(0, meta))
         return super().list(prefix)
 
 
-def _meta(log: BusyLog, watermark: int) -> Batch:
-    meta = layout.Meta(watermark=watermark, topic_id=log.topic_id(SLICE.topic))
+def _meta(log: BusyLog, watermark: int) -> layout.Meta:
+    return layout.Meta(watermark=watermark, topic_id=log.topic_id(SLICE.topic))
+
+
+def _written(meta: layout.Meta) -> Batch:
     return Batch(puts={layout.META: layout.encode(meta)})
 
 
@@ -110,7 +101,7 @@ def test_a_snapshot_that_comes_meanwhile_may_be_ahead_of_where_the_log_ended_bef
 def test_a_store_that_is_ahead_of_the_log_is_refused(tmp_path: Path) -> None:
     log, states = BusyLog(), MemoryStates()
     store = states.open(tmp_path / "states" / "0000" / "h1")
-    store.write(_meta(log, 4))
+    store.write(_written(_meta(log, 4)))
     store.close()
     with pytest.raises(Corrupt, match="the states are at offset 4, the log ends at 4: acknowledged records are gone"):
         _opened(log, states, MemoryObjects(), tmp_path)

@@ -10,20 +10,8 @@ from actors.adapters.rocksdb import RocksStates
 from actors.kernel import layout
 from actors.kernel.record import Slice
 from actors.ports import Batch
-from actors.snapshots import Info, upload
+from actors.snapshots import info_of, upload
 from tests.hosting.stage import CLUSTER, Phases, Stage, added, new_log, play, put, put_all
-
-ANOTHERS = Info(
-    partition=0,
-    watermark=0,
-    epoch=1,
-    topic_id="another",
-    frame_crc=7,
-    release=1,
-    digest="rules",
-    incarnation=0,
-    created_ms=1,
-)
 
 
 def test_a_new_partition_goes_through_the_four_phases(tmp_path: Path) -> None:
@@ -115,7 +103,8 @@ def test_a_snapshot_of_another_topic_is_left_alone_with_one_word_that_names_it(t
         last = put(stage.log, 0, "tally.add", n=3)
         (tmp_path / "checkpoint").mkdir()
         (tmp_path / "checkpoint" / "store").write_bytes(b"what another log's host wrote")
-        upload(open_objects(tmp_path / "objects"), tmp_path / "checkpoint", ANOTHERS)
+        another = info_of(0, layout.Meta(watermark=0, topic_id="another"))
+        upload(open_objects(tmp_path / "objects"), tmp_path / "checkpoint", another)
         async with stage.host() as host:
             await stage.serving(host, 0, last.offset - 1)
         assert added(stage.log, 0) == [3]

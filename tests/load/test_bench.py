@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from actors.errors import SetupError
-from loadtests.bench import pace, processes
+from loadtests.bench import processes
+from loadtests.bench.pace import closed_loop, quantile
 from loadtests.bench.ratios import figures_of
 from loadtests.bench.replay import Call, measure, rules_of
 from loadtests.bench.replays import PROGRAMS, account_calls, shop_calls, shop_year, stocked
@@ -124,7 +125,7 @@ def test_cpu_time_is_that_of_the_process() -> None:
     assert processes.cpu_s(process.pid) == 0
 
 
-def test_so_many_calls_are_in_flight_and_no_more() -> None:
+def test_a_closed_loop_has_so_many_in_flight_and_counts_batches_by_their_calls() -> None:
     flying = [0, 0]
 
     async def call(_: int) -> None:
@@ -133,8 +134,15 @@ def test_so_many_calls_are_in_flight_and_no_more() -> None:
         await asyncio.sleep(0)
         flying[0] -= 1
 
-    assert asyncio.run(pace.rate_per_s(call, 7, 0.05)) > 0
+    found = asyncio.run(closed_loop(call, 7, 0.05, calls_each=600))
     assert flying == [0, 7]
+    assert found["calls"] % 600 == 0
+    assert found["p50_ms"] <= found["p99_ms"]
+
+
+def test_a_quantile_is_one_of_the_values() -> None:
+    values = [float(n) for n in range(100, 0, -1)]
+    assert (quantile(values, 0.5), quantile(values, 0.99), quantile([], 0.5)) == (51, 100, 0)
 
 
 def test_replay_gives_every_call_once_and_serves_at_its_end() -> None:

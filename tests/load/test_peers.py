@@ -17,7 +17,6 @@ from loadtests.peers.audit import Audit, audit
 from loadtests.peers.command import CONTESTANTS, chosen, told
 from loadtests.peers.contestant import Contestant, Figures, Row
 from loadtests.peers.feeding import key_in
-from loadtests.peers.pace import closed_loop, quantile
 from loadtests.peers.run import Effort, Found
 from loadtests.peers.services.accounts import Accounts
 from loadtests.peers.services.window import IDS_MAX, paid
@@ -98,26 +97,6 @@ def test_a_service_that_knows_no_ids_is_found_out(monkeypatch: pytest.MonkeyPatc
     found = played(Service(durable=True, knows_ids=False), monkeypatch)
     assert found["lost"] == 0
     assert found["doubled"] >= 20
-
-
-def test_a_closed_loop_has_so_many_in_flight_and_counts_batches_by_their_calls() -> None:
-    flying = [0, 0]
-
-    async def call(_: int) -> None:
-        flying[0] += 1
-        flying[1] = max(flying)
-        await asyncio.sleep(0)
-        flying[0] -= 1
-
-    found = asyncio.run(closed_loop(call, 7, 0.05, calls_each=600))
-    assert flying == [0, 7]
-    assert found["calls"] % 600 == 0
-    assert found["p50_ms"] <= found["p99_ms"]
-
-
-def test_a_quantile_is_one_of_the_values() -> None:
-    values = [float(n) for n in range(100, 0, -1)]
-    assert (quantile(values, 0.5), quantile(values, 0.99), quantile([], 0.5)) == (51, 100, 0)
 
 
 def test_wrk_is_read_from_its_last_line_and_failed_calls_are_no_rate() -> None:

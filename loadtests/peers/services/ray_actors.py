@@ -17,10 +17,10 @@ from typing import Any
 import ray
 
 from loadtests.bench import worker
+from loadtests.bench.pace import closed_loop
 from loadtests.bench.ray_calls import start
 from loadtests.bench.worker import Answer, Question
 from loadtests.peers.campaign import GIVE_UP_S, KEYS, PAUSE_S, NoAnswer, campaign, key_of
-from loadtests.peers.pace import closed_loop
 from loadtests.peers.services.accounts import Accounts
 from loadtests.peers.services.network import loopback_up
 

@@ -20,10 +20,10 @@ from ray import serve
 from ray.serve.config import gRPCOptions
 
 from loadtests.bench import worker
+from loadtests.bench.pace import closed_loop
 from loadtests.bench.ray_calls import start
 from loadtests.bench.worker import Answer, Question
 from loadtests.peers.campaign import KEYS, NoAnswer, campaign, key_of
-from loadtests.peers.pace import closed_loop
 from loadtests.peers.services.accounts import Accounts
 from loadtests.peers.services.network import loopback_up
 
