@@ -1,8 +1,8 @@
 """The calls that a gateway has taken in and not yet answered: pure, no clock, no I/O. The simulator runs this file.
 
 Natural batching: a lane (a partition) sends at once when it is idle; while a frame is on its way it collects, and sends
-all it collected when that is done. *Done* is the append's acknowledgement, and for calls that came one by one the
-return of their replies, for `HOLD_MS` at most and only while the owner serves: larger frames are what a log is good at.
+all it collected when that is done. *Done* is the append's acknowledgement and the return of the replies, for which it
+waits `HOLD_MS` at most and only while the owner serves: larger frames are what a log is good at.
 """
 
 from collections import deque
@@ -81,7 +81,7 @@ class _Lane:
         self.queue: deque[Call] = deque()
         self.flying: list[Call] | None = None
         self.held = 0
-        """Unary calls of the last frame that are not answered yet."""
+        """Calls of the last frame that are not answered yet."""
         self.hold_until_ms = 0
         self.retry_at_ms = 0
         self.serving = False
@@ -190,9 +190,9 @@ class PendingTable:
             elif lane.ready_ms() <= now_ms and (lane.queue[0].streamed or not collects):
                 del self._dirty[partition]
                 records = self._fill(lane, now_ms)
-                if records:
+                if lane.flying:
                     frames.append(Append(partition, records))
-                    if lane.held:
+                    if not lane.flying[-1].streamed:
                         self._wave.append(lane)
                         self._wave_until_ms = now_ms + HOLD_MS
         return frames
@@ -231,7 +231,7 @@ class PendingTable:
             records.append(call.record)
         if calls:
             lane.flying = calls
-            lane.held = 0 if calls[-1].streamed else sum(not call.streamed for call in calls)
+            lane.held = len(calls)
             lane.hold_until_ms = now_ms + HOLD_MS
             total_ms, count = self._waited[calls[0].streamed]
             waited_ms = now_ms - (calls[0].arrived_ms + calls[-1].arrived_ms) // 2  # they came evenly, or nearly
@@ -296,7 +296,7 @@ class PendingTable:
             if call is not None:
                 self._forget(call)
                 settled.append((call, reply))
-                if not call.streamed and lane.held:
+                if lane.held:
                     lane.held -= 1
         if lane.queue:
             self._dirty[partition] = None

@@ -70,13 +70,14 @@ def test_a_lane_that_is_stuck_holds_the_others_up_for_no_more_than_a_moment() ->
     assert sent(table, HOLD_MS + 1) == [3]
 
 
-def test_unary_calls_collect_until_the_replies_are_back() -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+def test_calls_collect_until_the_replies_of_their_lane_are_back(*, streamed: bool) -> None:
     table, told = table_of(), Told()
     table.owned(0)
     for number in (1, 2):
-        table.submit(call_of(number, told, streamed=False))
+        table.submit(call_of(number, told, streamed=streamed))
     sent(table)
-    table.submit(call_of(3, told, streamed=False))
+    table.submit(call_of(3, told, streamed=streamed))
     table.acknowledged(0)
     assert sent(table) == []
     assert table.next_ms() == HOLD_MS
@@ -86,24 +87,26 @@ def test_unary_calls_collect_until_the_replies_are_back() -> None:
     assert sent(table) == [3]
 
 
-def test_unary_calls_wait_for_replies_no_longer_than_a_moment() -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+def test_calls_wait_for_replies_no_longer_than_a_moment(*, streamed: bool) -> None:
     table, told = table_of(), Told()
     table.owned(0)
-    table.submit(call_of(1, told, streamed=False))
+    table.submit(call_of(1, told, streamed=streamed))
     sent(table)
-    table.submit(call_of(2, told, streamed=False))
+    table.submit(call_of(2, told, streamed=streamed))
     table.acknowledged(0)
     assert sent(table, HOLD_MS - 1) == []
     assert sent(table, HOLD_MS) == [2]
 
 
-def test_unary_calls_do_not_wait_for_replies_of_a_partition_that_nobody_serves() -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+def test_calls_do_not_wait_for_replies_of_a_partition_that_nobody_serves(*, streamed: bool) -> None:
     table, told = table_of(), Told()
     table.owned(0)
     table.lost(0)
-    table.submit(call_of(1, told, streamed=False))
+    table.submit(call_of(1, told, streamed=streamed))
     sent(table)
-    table.submit(call_of(2, told, streamed=False))
+    table.submit(call_of(2, told, streamed=streamed))
     table.acknowledged(0)
     assert sent(table) == [2]
 
