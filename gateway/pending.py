@@ -189,10 +189,10 @@ class PendingTable:
                 del self._dirty[partition]
             elif lane.ready_ms() <= now_ms and (lane.queue[0].streamed or not collects):
                 del self._dirty[partition]
-                records = self._fill(lane, now_ms)
-                if lane.flying:
-                    frames.append(Append(partition, records))
-                    if not lane.flying[-1].streamed:
+                calls = self._fill(lane, now_ms)
+                if calls:
+                    frames.append(Append(partition, [call.record for call in calls]))
+                    if not calls[-1].streamed:
                         self._wave.append(lane)
                         self._wave_until_ms = now_ms + HOLD_MS
         return frames
@@ -210,9 +210,8 @@ class PendingTable:
             wave.pop()
         return bool(wave)
 
-    def _fill(self, lane: _Lane, now_ms: int) -> list[bytes]:
+    def _fill(self, lane: _Lane, now_ms: int) -> list[Call]:
         calls: list[Call] = []
-        records: list[bytes] = []
         size = 0
         queue = lane.queue
         while queue and len(calls) < RECORDS_MAX:
@@ -228,7 +227,6 @@ class PendingTable:
                 continue
             call.handed += 1
             calls.append(call)
-            records.append(call.record)
         if calls:
             lane.flying = calls
             lane.held = len(calls)
@@ -236,7 +234,7 @@ class PendingTable:
             total_ms, count = self._waited[calls[0].streamed]
             waited_ms = now_ms - (calls[0].arrived_ms + calls[-1].arrived_ms) // 2  # they came evenly, or nearly
             self._waited[calls[0].streamed] = (total_ms + waited_ms * len(calls), count + len(calls))
-        return records
+        return calls
 
     def waited(self, *, streamed: bool) -> tuple[int, int]:
         """How many ms the calls handed out since the last time stood here, all together, and how many they were."""
