@@ -31,6 +31,8 @@ WRITE_BUFFERS_BYTES_DEFAULT = 64 << 20
 _WRITE_BUFFER_BYTES = 4 << 20
 _FILE_BYTES = 16 << 20
 _LEVEL_BYTES = 64 << 20
+_TOLD_BYTES = 128 << 10
+_MANIFEST_BYTES = 1 << 20
 _BLOOM_BITS_PER_KEY = 10
 # Below 6 the layout is one that every RocksDB of the last years reads, so that a store outlives an upgrade both ways.
 _TABLE_FORMAT = 5
@@ -87,8 +89,10 @@ class RocksStates:
         # Nobody reads the statistics; collecting them would wake an idle process.
         options.set_stats_dump_period_sec(0)
         options.set_stats_persist_period_sec(0)
+        # What RocksDB tells of itself, and its list of tables, which it would let grow to a gigabyte.
         options.set_keep_log_file_num(2)
-        options.set_max_log_file_size(1 << 20)
+        options.set_max_log_file_size(_TOLD_BYTES)
+        options.set_max_manifest_file_size(_MANIFEST_BYTES)
         options.set_block_based_table_factory(self._tables())
         return options
 

@@ -16,7 +16,7 @@ from actors.kernel.partition import Partition
 from actors.kernel.record import Frame, Invoke, Position, Record, Sent
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
-from actors.ports import Batch
+from actors.ports import Batch, Store
 from tests.kernel.box import RULES, Box, Do, encode
 
 PARTITIONS = 4
@@ -62,12 +62,12 @@ class Fold:
         self,
         number: int = 0,
         rules: Rules = RULES,
-        store: MemoryStore | None = None,
+        store: Store | None = None,
         route: Callable[[str], int] = route,
     ) -> None:
         self.number = number
         self.rules = rules
-        self.store = store or MemoryStore({})
+        self.store: Store = store or MemoryStore({})
         self.route = route
         self.packages: dict[str, Sequence[AnyEntity]] = {}
         self.actions: list[Action] = []
