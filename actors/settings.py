@@ -71,11 +71,13 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     What an entity judges by travels in the command, so that a replay judges by what was set then.
     """
 
-    # Calls at a gateway: how long they may take, how many may wait (in all, for one caller), how large they may be.
+    # Calls at a gateway: how long they may take, how long one waits for others to share its frame with, how many may
+    # wait (in all, for one caller), how large they may be.
     append_deadline_ms: int = 10_000
     deadline_ms_default: int = 10_000
     deadline_ms_max: int = 60_000
     deadline_left_ms_min: int = 20
+    gather_ms: int = 0
     pending_max: int = 20_000
     pending_per_caller_max: int = 10_000
     queries_max: int = 10_000

@@ -136,7 +136,8 @@ class Ingress:
         self._owners = Owners(log, cluster.placement_topic, name, token, self._heard, self._down, hears)
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
-        self._flushing = False
+        self._gather_s = process.gather_ms / 1_000
+        self._flushing: asyncio.Handle | None = None
         self._expiring: asyncio.TimerHandle | None = None
         self._holding: asyncio.TimerHandle | None = None
         self._holding_until_ms = 0
@@ -164,7 +165,7 @@ class Ingress:
         """End the streams to hosts."""
         await self._owners.stop()
         await self.probe.stop()
-        for timer in (self._expiring, self._holding):
+        for timer in (self._expiring, self._holding, self._flushing):
             if timer is not None:
                 timer.cancel()
 
@@ -195,12 +196,12 @@ class Ingress:
             raise _unavailable(partition, halted.why)
 
     def _flush_soon(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+        if self._flushing is None:
+            later = self._gather_s
+            self._flushing = self._loop.call_later(later, self._flush) if later else self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._flushing = False
+        self._flushing = None
         now_ms = steady_ms()
         topic, owners = self._cluster.commands_topic, self._owners
         frames = self._table.take(now_ms)
@@ -211,8 +212,9 @@ class Ingress:
         if frames:  # every other time there are none
             for streamed in (False, True):
                 waited_ms, calls = self._table.waited(streamed=streamed)
-                if calls:
-                    self.door.waited("lane", waited_ms, calls, streamed=streamed)
+                if calls:  # what they were made to wait for each other is no queue
+                    queued_ms = max(waited_ms - self._gather_s * 1_000 * calls, 0)
+                    self.door.waited("lane", queued_ms, calls, streamed=streamed)
             self.door.look(now_ms)
         next_ms = self._table.next_ms()
         if next_ms is not None:
@@ -229,7 +231,7 @@ class Ingress:
 
     def _held(self) -> None:
         self._holding = None
-        self._flush()
+        self._flush_soon()
 
     def _watch(self, frame: Append, future: "Future[Appended]") -> None:
         began = time.perf_counter()
@@ -259,7 +261,7 @@ class Ingress:
                 outcome: Outcome = "NOT_APPENDED" if refused else "OUTCOME_UNKNOWN"
                 self._table.append_failed(frame.partition, steady_ms(), outcome)
                 self._sensor.append_failed(outcome)
-        self._flush()
+        self._flush_soon()
 
     def _expire(self) -> None:
         now_ms = steady_ms()
