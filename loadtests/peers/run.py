@@ -19,6 +19,9 @@ from loadtests.peers.table import Standing, medians
 
 PREFIX = "hutong-peers-"
 LOOK_S = 0.5
+BUSY_PERCENT_MAX = 25.0
+CALM_S_MAX = 10.0
+"""A turn waits so long for a machine that others are busy on; then it begins all the same, and that is told."""
 REASON_MAX = 200
 FAILURES = (PlatformError, NoAnswer, OSError, subprocess.SubprocessError)
 
@@ -27,7 +30,7 @@ class Effort(NamedTuple):
     """How much is measured, and after how many minutes no turn begins any more."""
 
     rounds: int = 5
-    seconds: float = 3.0
+    seconds: float = 2.5
     kills: int = 10
     minutes_max: float = 28.0
 
@@ -72,7 +75,7 @@ class Found:
                 if time.monotonic() > until:
                     tell(f"the {effort.minutes_max:.0f} minutes are over in round {round_ + 1}")
                     return
-                self.busy_percent.append(busy_percent(LOOK_S))
+                self.busy_percent.append(calm_percent())
                 tell(f"round {round_ + 1}: {contestant.name}; others use {self.busy_percent[-1]:.0f} % of the machine")
                 try:
                     self._turn(contestant, effort, kill=round_ == 0, tell=tell)
@@ -104,6 +107,14 @@ def fresh_folder() -> Generator[Path]:
         folder = Path(name) / "turn"
         folder.mkdir()
         yield folder
+
+
+def calm_percent() -> float:
+    """The share of the machine that others use, once it is small, or else after `CALM_S_MAX`."""
+    until = time.monotonic() + CALM_S_MAX
+    while (percent := busy_percent(LOOK_S)) >= BUSY_PERCENT_MAX and time.monotonic() < until:
+        pass
+    return percent
 
 
 def busy_percent(seconds: float) -> float:

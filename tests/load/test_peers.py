@@ -188,6 +188,7 @@ def one() -> Contestant:
 
 def test_every_round_measures_everyone_and_the_first_kills(one: Contestant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LOOK_S", 0.0)
+    monkeypatch.setattr(run, "CALM_S_MAX", 0.0)
     found = Found([one, Contestant("two", (Row("two", "Two", "", ""),), lambda _: nullcontext(Known(fails=True)))])
     lines: list[str] = []
     found.measure(Effort(rounds=3, seconds=2.0, kills=4), lines.append)
@@ -200,6 +201,7 @@ def test_every_round_measures_everyone_and_the_first_kills(one: Contestant, monk
 
 def test_what_is_cut_short_says_so_first(one: Contestant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LOOK_S", 0.0)
+    monkeypatch.setattr(run, "CALM_S_MAX", 0.0)
     found = Found([one])
     found.measure(Effort(rounds=3, minutes_max=0.0), lambda _: None)
     said, report = told(found, Effort(), "bash infra/peers.sh", 60.0)
@@ -210,6 +212,23 @@ def test_what_is_cut_short_says_so_first(one: Contestant, monkeypatch: pytest.Mo
     assert "THE MACHINE WAS BUSY: no figure of this counts" in told(found, Effort(), "bash infra/peers.sh", 60.0)[0]
     assert "LEFT OUT: One: its turn never came" in said
     assert json.loads(report)["whole"] is False
+
+
+def test_medians_stand_when_others_were_busy_at_one_turn_of_twenty(one: Contestant) -> None:
+    found = Found([one])
+    found.busy_percent += [90.0, *[1.0] * 19]
+    said, _ = told(found, Effort(), "bash infra/peers.sh", 60.0)
+    assert "BUSY" not in said
+    assert "before 1 of 20 turns others used 25 % of the machine or more" in said
+
+
+def test_a_turn_waits_for_a_calm_machine_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([90.0, 40.0, 3.0])
+    monkeypatch.setattr(run, "busy_percent", lambda _: next(seen))
+    assert run.calm_percent() == 3.0
+    monkeypatch.setattr(run, "CALM_S_MAX", 0.0)
+    monkeypatch.setattr(run, "busy_percent", lambda _: 90.0)
+    assert run.calm_percent() == 90.0
 
 
 def test_a_name_that_nobody_has_is_refused_with_those_there_are() -> None:
