@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.errors import SetupError
-from actors.programs.jump.program import LEAVES, SCORE_MAX, TOP, Untold
+from actors.programs.jump.program import LEAVES, SCORE_MAX, UNTOLD_MAX, Leaf
 from loadtests.bench import processes
 from loadtests.bench.effort import Tell
 from loadtests.bench.platform import Platform
@@ -136,9 +136,9 @@ def size_bytes(folder: Path) -> int:
 
 def leaf_bytes(leaves: int, scores_per_s: float) -> int:
     """The state of a leaf that has counted for a second: it holds no more than what came since it last told."""
-    came = min(2 * TOP, math.ceil(scores_per_s / leaves))
+    came = min(UNTOLD_MAX - 1, math.ceil(scores_per_s / leaves))
     entries = tuple((SCORE_MAX, 1 << 40, f"p{n:08d}") for n in range(came))
-    return len(msgspec.msgpack.encode(Untold(dict.fromkeys(range(came), 1), entries)))
+    return len(msgspec.msgpack.encode(Leaf((SCORE_MAX,) * came, (), entries)))
 
 
 def everybodys_cost(figures: Answer) -> Answer:

@@ -10,7 +10,6 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -386,7 +385,7 @@ class Day:
         """A game of so many leaps that hit the centre, and a fall."""
         player = f"jump/players/{who.openid}/{self.town.board}"
         seed = (await who.invoke(player, "jump.start"))["seed"]
-        centres = [centre_ms for centre_ms, _ in islice(platforms(seed), leaps)]
+        centres = [centre_ms for centre_ms, _ in platforms(seed, leaps)]
         presses_ms = [*centres, 1]
         score = sum(2 * (n + 1) for n in range(leaps))
         await asyncio.sleep((sum(presses_ms) + FLIGHT_MS * len(presses_ms)) / 1_000)  # a game lasts its time

@@ -5,19 +5,22 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
+import grpc
 import msgspec
 
-from actors.errors import PlatformError, SetupError
+from actors.errors import SetupError
 from actors.programs.jump.program import CENTRE_MS, FLIGHT_MS, PRESS_MS_MAX, platforms
-from gateway.client import CallTuple, Client, View
+from gateway.client import Client, View
+from gateway.v1 import program_pb2 as pb
+from gateway.v1 import program_pb2_grpc
 from loadtests.bench import worker
 from loadtests.bench.worker import Answer, Question
+from loadtests.city.lanes import Lanes, Take, said_by, streamed
 
-STREAMS = 16
-STREAM_BATCH = 600
+LANES = Lanes(streams=4, batch=600, window=2_400)
 LEAPS_MAX = 20
 CENTRES = 0.2
 """The share of leaps that hit the centre."""
@@ -40,56 +43,55 @@ class Players:
         count, board = int(question["count"]), str(question["board"])
         self._games, self._lasts_ms = [b""] * count, 0
         began = time.monotonic()
-        address = str(question["address"])
-        await _streamed(address, count, lambda n: (player(n, board), "jump.start", b""), self._seeded)
+        await _streamed(str(question["address"]), count, lambda n: (player(n, board), "jump.start", b""), self._seeded)
         seconds = time.monotonic() - began
         await asyncio.sleep(self._lasts_ms / 1_000)  # a game lasts its time: who was last to start has played by then
         return {"seconds": seconds}
 
-    def _seeded(self, n: int, reply: bytes) -> None:
-        seed = _decode(reply)["seed"]
+    def _seeded(self, n: int, response: pb.InvokeResponse) -> None:
+        seed = _decode(response.payload)["seed"]
         presses_ms, score = game(n, seed)
         self._lasts_ms = max(self._lasts_ms, sum(presses_ms) + FLIGHT_MS * len(presses_ms))
         self._games[n] = msgspec.json.encode({"seed": seed, "presses_ms": presses_ms, "score": score})
 
     async def finish(self, question: Question) -> Answer:
         """Every game is finished, as fast as it goes, or so many a second."""
-        board = str(question["board"])
+        board, games, finished = str(question["board"]), self._games, 0
+
+        def take(_n: int, _response: pb.InvokeResponse) -> None:
+            nonlocal finished
+            finished += 1
+
         began = time.monotonic()
         await _streamed(
             str(question["address"]),
-            len(self._games),
-            lambda n: (player(n, board), "jump.finish", self._games[n]),
-            lambda _n, _reply: None,
+            len(games),
+            lambda n: (player(n, board), "jump.finish", games[n]),
+            take,
             float(question["per_s"]),
         )
         ended = time.monotonic()
+        assert finished == len(games), f"{finished} games of {len(games)} were finished"
         return {"seconds": ended - began, "began": began, "ended": ended}
 
 
 async def _streamed(
-    address: str,
-    count: int,
-    call: Callable[[int], CallTuple],
-    take: Callable[[int, bytes], None],
-    per_s: float = math.inf,
+    address: str, count: int, call: Callable[[int], tuple[str, str, bytes]], take: Take, per_s: float = math.inf
 ) -> None:
-    """So many calls over streams, each answer taken. Raises what a call came to if it was refused."""
-    began = time.monotonic()
-    async with Client(address) as client:
-        batches: Iterator[int] = iter(range(0, count, STREAM_BATCH))
+    """So many calls, each an entity, a command and a payload. Raises SetupError when one is refused for good."""
 
-        async def stream() -> None:
-            for first in batches:
-                await asyncio.sleep(max(0.0, began + first / per_s - time.monotonic()))
-                numbers = range(first, min(first + STREAM_BATCH, count))
-                outcomes = await client.invoke_many([call(n) for n in numbers])
-                for n, outcome in zip(numbers, outcomes, strict=True):
-                    if isinstance(outcome, PlatformError):
-                        raise outcome
-                    take(n, outcome.payload)
+    def batch(some: Mapping[str, int]) -> pb.InvokeBatch:
+        message = pb.InvokeBatch()
+        add = message.calls.add
+        for name, n in some.items():
+            entity, command, payload = call(n)
+            add(entity=entity, command=command, payload=payload, request_id=name)
+        return message
 
-        await asyncio.gather(*(stream() for _ in range(STREAMS)))
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = program_pb2_grpc.ProgramServiceStub(channel)
+        metadata, lanes = said_by("players"), LANES._replace(per_s=per_s)
+        await streamed(lambda: stub.InvokeStream(metadata=metadata), count, batch, take, lanes)
 
 
 def player(n: int, board: str) -> str:
@@ -103,7 +105,7 @@ def game(n: int, seed: str) -> tuple[list[int], int]:
     leaps = chance.randrange(LEAPS_MAX)
     presses_ms: list[int] = []
     score = bonus = 0
-    for centre_ms, _ in islice(platforms(seed), leaps):
+    for centre_ms, _ in platforms(seed, leaps):
         centred = chance.random() < CENTRES
         bonus = min(bonus + 2, 8) if centred else 0
         score += bonus or 1

@@ -6,7 +6,6 @@ Openings and calls go over one stream each, a message a tick; everything else, a
 import asyncio
 import importlib
 import os
-import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from gateway.status import error_of
 from gateway.tls import open_channel, pinned
 from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2, session_pb2_grpc
 from loadtests.driver.engine import GIVE_UP_S, Engine, Flight
+from loadtests.driver.naming import Names
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
 BATCH = 1_000
@@ -34,26 +34,6 @@ REDIAL_S = 0.05
 _NOWHERE = (0, 0, 0)
 _BROKEN = (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError)
 """How gRPC says that a stream has ended."""
-
-
-class Names:
-    """Request ids: UUIDs of version 7, of which all of a tick share the beginning."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._noise = os.urandom(4).hex()
-        self._prefix = ""
-        self.date()
-
-    def date(self) -> None:
-        """From now on they are of now."""
-        time_ = f"{time.time_ns() // 1_000_000:012x}"
-        self._prefix = f"{time_[:8]}-{time_[8:]}-7{self._noise[:3]}-8{self._noise[3:6]}-"
-
-    def new(self) -> str:
-        """Another one."""
-        self._count += 1
-        return f"{self._prefix}{self._count:012x}"
 
 
 class Wire:

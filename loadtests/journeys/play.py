@@ -1,7 +1,5 @@
 """Somebody plays a game of Jump; some look at the board afterwards."""
 
-from itertools import islice
-
 import msgspec
 
 from actors.programs.jump.program import CENTRE_MS, FLIGHT_MS, PRESS_MS_MAX, platforms
@@ -50,7 +48,7 @@ def _game(visit: Visit, seed: str) -> tuple[list[int], int]:
     """The presses of a game that ends with a fall, and its score."""
     presses_ms: list[int] = []
     score = bonus = 0
-    for centre_ms, _ in islice(platforms(seed), int(visit.chance() * LEAPS_MAX)):
+    for centre_ms, _ in platforms(seed, int(visit.chance() * LEAPS_MAX)):
         centred = visit.chance() < CENTRES
         bonus = min(bonus + 2, 8) if centred else 0
         score += bonus or 1

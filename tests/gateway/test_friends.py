@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from itertools import islice
 from typing import Any
 
 import grpc
@@ -83,7 +82,7 @@ class Circle:
         """The player makes so many leaps in a game, and falls; the game lasts as long as it lasts."""
         entity = f"programs/jump/players/{name}/{SEASON}"
         seed = (await self._call(entity, "jump.start", {}, caller))["seed"]
-        presses = [*(centre + CENTRE_MS + 1 for centre, _ in islice(platforms(seed), leaps)), 1]
+        presses = [*(centre + CENTRE_MS + 1 for centre, _ in platforms(seed, leaps)), 1]
         finish = {"seed": seed, "presses_ms": presses, "score": leaps}
         while True:
             try:

@@ -68,7 +68,7 @@ jump.board 2026w47-1024
 jump.branch 2026w47-1024/0
     nobody                  jump.branch.add jump.branch.tell
 jump.leaf 2026w47-1024/7
-    nobody                  jump.leaf.count jump.leaf.tell
+    nobody                  jump.leaf.count jump.leaf.tell jump.leaf.rise
 jump.player ann/2026w47-1024
     person                  jump.start jump.finish
     person server           player

@@ -20,15 +20,19 @@ from actors.programs.jump.program import (
     PRESSES_MAX,
     RESTART_MS_MIN,
     SCORE_MAX,
+    TELL_MS,
     TOP,
+    UNTOLD_MAX,
     AddToBoard,
     AddToBranch,
     Count,
     Finish,
     Finished,
+    Leaf,
     Player,
     PlayerCommand,
     PlayerEvent,
+    Rise,
     Start,
     Started,
     TellBoard,
@@ -47,7 +51,7 @@ Game: TypeAlias = Scenario[Player, PlayerCommand, PlayerEvent]
 
 def landing(seed: str, leaps: int) -> tuple[int, ...]:
     """Presses that land on so many platforms, and on no centre."""
-    return tuple(centre_ms + CENTRE_MS + 1 for _, (centre_ms, _) in zip(range(leaps), platforms(seed), strict=False))
+    return tuple(centre_ms + CENTRE_MS + 1 for centre_ms, _ in platforms(seed, leaps))
 
 
 def falling(seed: str, leaps: int) -> tuple[int, ...]:
@@ -90,15 +94,14 @@ def test_a_game_gives_a_seed_and_its_score_is_computed_from_seed_and_presses() -
 
 
 def test_centres_hit_one_after_the_other_are_worth_more() -> None:
-    centres = tuple(centre_ms for _, (centre_ms, _) in zip(range(6), platforms(SEED), strict=False))
+    centres = tuple(centre_ms for centre_ms, _ in platforms(SEED, 6))
     assert score_of(SEED, centres) == 2 + 4 + 6 + 8 + 8 + 8
     beside = landing(SEED, 6)
     assert score_of(SEED, (*centres[:3], beside[3], *centres[4:])) == 2 + 4 + 6 + 1 + 2 + 4
 
 
 def test_the_best_game_there_can_be_has_the_highest_score_that_a_board_counts() -> None:
-    perfect = tuple(centre_ms for centre_ms, _ in platforms(SEED))
-    assert len(perfect) == PRESSES_MAX
+    perfect = tuple(centre_ms for centre_ms, _ in platforms(SEED, PRESSES_MAX))
     assert score_of(SEED, perfect) == SCORE_MAX
 
 
@@ -208,7 +211,7 @@ def test_a_finished_game_and_its_leaf_are_one_record_and_the_board_hears_of_it_b
     ensemble = Ensemble(ENTITIES)
     play(ensemble, "ann", 5)
     leaf = LEAF.at(leaf_of("ann"))
-    assert ensemble.state(LEAF, leaf.id).counts == {5: 1}
+    assert ensemble.state(LEAF, leaf.id).came == (5,)
     assert ensemble.sent == []
     settle(ensemble)
     assert ensemble.state(LEAF, leaf.id) == LEAF.initial
@@ -226,6 +229,65 @@ def test_a_leaf_sets_its_timer_once_for_all_that_it_counts_meanwhile() -> None:
     assert ensemble.timers(LEAF.at(leaf_of("ann"))) == due
     settle(ensemble)
     assert ensemble.view(BOARD.at(SEASON), "top")["players"] == 1
+
+
+def test_all_leaves_tell_with_the_next_whole_second() -> None:
+    ensemble = Ensemble(ENTITIES)
+    for player in ("ann", "bob"):
+        play(ensemble, player, 5)
+        due_ms = ensemble.timers(LEAF.at(leaf_of(player)))["tell"].due_ms
+        assert due_ms % TELL_MS == 0
+        assert ensemble.now_ms < due_ms <= ensemble.now_ms + TELL_MS
+
+
+def test_a_leaf_that_counted_very_many_tells_at_once_and_begins_anew() -> None:
+    ensemble, season = Ensemble(ENTITIES), "winter-1"
+    leaf = LEAF.at(f"{season}/0")
+    for n in range(UNTOLD_MAX - 1):
+        play(ensemble, f"player-{n}", n % 3, season)
+    assert ensemble.sent == []
+    play(ensemble, "last", 2, season)
+    assert len(ensemble.sent) == 1
+    assert ensemble.state(LEAF, leaf.id) == LEAF.initial
+    assert ensemble.timers(leaf) == {}
+    play(ensemble, "next", 2, season)
+    settle(ensemble, season)
+    assert ensemble.view(BOARD.at(season), "top")["players"] == UNTOLD_MAX + 1
+
+
+def test_of_who_cannot_be_among_the_hundred_best_only_the_number_is_told() -> None:
+    ensemble, season = Ensemble(ENTITIES), "winter-1"
+    leaf, bests = f"{season}/0", dict[str, tuple[int, int]]()
+
+    def plays(player: str, leaps: int) -> None:
+        play(ensemble, player, leaps, season)
+        bests[player] = (leaps, ensemble.now_ms)
+
+    for n in range(TOP):
+        plays(f"good-{n}", 5)
+    settle(ensemble, season)
+    plays("better", 6)
+    settle(ensemble, season)
+    assert ensemble.state(LEAF, leaf) == Leaf(line=5)
+    plays("low", 4)
+    plays("equal", 5)
+    assert [entry[2] for entry in ensemble.state(LEAF, leaf).best] == ["equal"]
+    settle(ensemble, season)
+    agrees(ensemble, bests, season)
+    plays("low", 7)
+    settle(ensemble, season)
+    agrees(ensemble, bests, season)
+
+
+def test_the_line_of_a_branch_rises_and_never_falls() -> None:
+    ensemble, season = Ensemble(ENTITIES), "winter-2"
+    branch, lines = BRANCH.at(f"{season}/0"), list[int]()
+    for round_ in range(4):
+        for n in range(TOP):
+            play(ensemble, f"player-{n}", 2 * round_, season)
+        settle(ensemble, season)
+        lines.append(ensemble.state(BRANCH, branch.id).line)
+    assert lines == [0, 2, 4, 6]
 
 
 def test_equal_scores_share_a_rank_and_the_earlier_stands_first() -> None:
@@ -266,7 +328,8 @@ def test_the_tree_takes_no_word_from_clients_nor_from_another_boards_players() -
     said: list[tuple[Ref[Any], object]] = [
         (LEAF.at(leaf), Count("ann", -1, 4_000, 0)),
         (LEAF.at(leaf), TellBranch()),
-        (BRANCH.at(f"{SEASON}/0"), AddToBranch({4_000: 1}, ((4_000, 0, "ann"),))),
+        (LEAF.at(leaf), Rise(4_000)),
+        (BRANCH.at(f"{SEASON}/0"), AddToBranch({4_000: 1}, ((4_000, 0, "ann"),), 0)),
         (BRANCH.at(f"{SEASON}/0"), TellBoard()),
         (BOARD.at(SEASON), AddToBoard({4_000: 1}, ((4_000, 0, "ann"),))),
     ]
@@ -278,8 +341,12 @@ def test_the_tree_takes_no_word_from_clients_nor_from_another_boards_players() -
         with pytest.raises(Reject, match="not_for_clients"):
             strangers.when(Count("ann", -1, 4_000, 0), sender=sender)
     for sender in (f"jump.leaf/{SEASON}/64", f"jump.leaf/{SEASON}/x", "jump.leaf/spring-256/0"):
+        add = AddToBranch({1: 1}, ((1, 0, "ann"),), 0)
         with pytest.raises(Reject, match="not_for_clients"):
-            Scenario(BRANCH, entity_id=f"{SEASON}/0").when(AddToBranch({1: 1}, ((1, 0, "ann"),)), sender=sender)
+            Scenario(BRANCH, entity_id=f"{SEASON}/0").when(add, sender=sender)
+    for sender in (f"jump.branch/{SEASON}/3", "jump.branch/spring-256/0", f"jump.leaf/{leaf}"):
+        with pytest.raises(Reject, match="not_for_clients"):
+            Scenario(LEAF, entity_id=f"{SEASON}/0").when(Rise(4_000), sender=sender)
 
 
 def sorted_list(bests: dict[str, tuple[int, int]]) -> list[tuple[str, int]]:

@@ -1,7 +1,6 @@
 """What people play: leaps on a board for all, and a lot a day; and what must be so in the evening."""
 
 from collections import Counter
-from itertools import islice
 from random import Random
 from typing import Any
 
@@ -29,7 +28,7 @@ def leap(chance: Random) -> Asking:
     leaps, draw = chance.randrange(len(WORTH)), chance.random()
 
     def finish(started: Any) -> list[Asking]:
-        presses = [*(centre for centre, _ in islice(jump.platforms(started["seed"]), leaps)), 1]
+        presses = [*(centre for centre, _ in jump.platforms(started["seed"], leaps)), 1]
         game = jump.Finish(started["seed"], tuple(presses), WORTH[leaps] + (draw < 0.1))
         after_ms = 100 if draw > 0.9 else sum(presses) + jump.FLIGHT_MS * len(presses)
         return [Asking(player, encode(game), after_ms=after_ms)] * (2 if draw > 0.7 else 1)
@@ -55,9 +54,11 @@ def the_board_is_the_sum_of_all_plays(evening: Evening) -> None:
     require(counted == Counter(bests.values()), f"the board counts {counted}, and the bests are {bests}")
     require({player: score for score, _, player in board.best} == bests, f"{board.best} are above, of {bests}")
     require([score for score, *_ in board.best] == sorted(bests.values(), reverse=True), f"above are {board.best}")
-    for kind in (jump.LEAF, jump.BRANCH):
-        untold = {name: state for name, state in evening.states(kind).items() if state != jump.Untold()}
-        require(not untold, f"not told of is {untold}")
+    leaves, branches = evening.states(jump.LEAF), evening.states(jump.BRANCH)
+    untold = {name: leaf for name, leaf in leaves.items() if leaf.came or leaf.went or leaf.best}
+    require(not untold, f"not told of is {untold}")
+    unsaid = {name: branch for name, branch in branches.items() if branch.counts or branch.best}
+    require(not unsaid, f"not told of is {unsaid}")
 
 
 LEAPS = Area(

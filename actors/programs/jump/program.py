@@ -1,21 +1,22 @@
 """Jump: who presses long enough leaps onto the next platform. Scores are computed here; a board ranks all players.
 
 A board is a tree: a player's new best is counted by the leaf that shares its routing key, so both are one record. Leaf
-and branch keep only what they have not told yet, and tell it once a second; every send arrives exactly once, so the
-root's counts are exact. A board's name says how many leaves it has, since routing hangs on it: `<season>-<leaves>`.
+and branch keep what they have not told yet, and tell it once a second; every send arrives exactly once, so the root's
+counts are exact. A board's name says how many leaves it has, since routing hangs on it: `<season>-<leaves>`.
 """
 
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from functools import lru_cache
 from operator import itemgetter
 from typing import Annotated, TypeAlias, assert_never
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors import Context, Decision, Entity, Reject, Role, Send, SetTimer, accept
+from actors import CancelTimer, Context, Decision, Entity, Reject, Role, Send, SetTimer, accept
 
 LEAVES = {str(1 << n): 1 << n for n in range(17)}
 """How many leaves a board may have, as its name says it."""
@@ -23,6 +24,8 @@ FAN_IN = 64
 """Leaves that share a branch."""
 TOP = 100
 TELL_MS = 1_000
+UNTOLD_MAX = 256
+"""A leaf that has counted so many before the second is over tells them then."""
 PRESSES_MAX = 512
 PRESS_MS_MAX = 5_000
 SCORE_MAX = 2 + 4 + 6 + 8 * (PRESSES_MAX - 3)
@@ -37,6 +40,7 @@ PLATFORMS_IN_BLOCK = 16
 CENTRES_MS = tuple(200 + 3 * noise for noise in range(256))
 HALVES_MS = tuple(20 + noise % 60 for noise in range(256))
 """Where a platform's centre is, and how much it may be missed by, each by a byte of noise."""
+LEAPS = range(1, PRESSES_MAX + 1)
 
 PressMs: TypeAlias = Annotated[int, Meta(ge=1, le=PRESS_MS_MAX)]
 Counts: TypeAlias = dict[int, int]
@@ -89,11 +93,6 @@ def decide_player(player: Player, command: PlayerCommand, ctx: Context) -> Decis
     if not leaves:
         raise Reject("no_such_board", board=board)
     match command:
-        case Start():
-            if player.seed and ctx.now_ms < player.started_ms + RESTART_MS_MIN:
-                raise Reject("too_soon", wait_ms=str(player.started_ms + RESTART_MS_MIN - ctx.now_ms))
-            seed = ctx.id()[:16]
-            return accept(Started(seed, ctx.now_ms), reply={"seed": seed})
         case Finish(seed, presses_ms, claimed):
             _check_game(player, seed, sum(presses_ms) + FLIGHT_MS * len(presses_ms), ctx.now_ms)
             score = score_of(seed, presses_ms)
@@ -104,6 +103,11 @@ def decide_player(player: Player, command: PlayerCommand, ctx: Context) -> Decis
                 return accept(Finished(seed, score), reply=reply)
             count = Send(LEAF.at(leaf_of(name, board, leaves)), Count(name, player.best, score, ctx.now_ms))
             return accept(Finished(seed, score), reply=reply, actions=(count,))
+        case Start():
+            if player.seed and ctx.now_ms < player.started_ms + RESTART_MS_MIN:
+                raise Reject("too_soon", wait_ms=str(player.started_ms + RESTART_MS_MIN - ctx.now_ms))
+            seed = ctx.id()[:16]
+            return accept(Started(seed, ctx.now_ms), reply={"seed": seed})
         case _:
             assert_never(command)
 
@@ -129,33 +133,42 @@ def score_of(seed: str, presses_ms: tuple[int, ...]) -> int:
     The first leap beside a platform is the last of a game: a press after it rejects.
     """
     score = bonus = 0
-    for n, (press_ms, (centre_ms, half_ms)) in enumerate(zip(presses_ms, platforms(seed), strict=False)):
-        off_ms = abs(press_ms - centre_ms)
-        if off_ms > half_ms:
-            if n + 1 < len(presses_ms):
-                raise Reject("pressed_after_the_fall", leap=str(n + 1))
+    noise = _noise(seed, len(presses_ms))
+    for leap, press_ms, first, second in zip(LEAPS, presses_ms, noise[::2], noise[1::2], strict=False):
+        off_ms = abs(press_ms - CENTRES_MS[first])
+        if off_ms > HALVES_MS[second]:
+            if leap < len(presses_ms):
+                raise Reject("pressed_after_the_fall", leap=str(leap))
             break
-        bonus = min(bonus + 2, 8) if off_ms <= CENTRE_MS else 0
-        score += bonus or 1
+        if off_ms > CENTRE_MS:
+            bonus = 0
+            score += 1
+        else:
+            bonus = min(bonus + 2, 8)
+            score += bonus
     return score
 
 
-def platforms(seed: str) -> Iterator[tuple[int, int]]:
-    """Where a game's platforms stand: the press that hits the centre of each, and how much it may be off."""
-    return chain.from_iterable(_block(seed, block) for block in range(PRESSES_MAX // PLATFORMS_IN_BLOCK))
+def platforms(seed: str, leaps: int) -> Iterator[tuple[int, int]]:
+    """Where a game's first platforms stand: the press that hits the centre of each, and how much it may be off."""
+    noise = _noise(seed, leaps)
+    return ((CENTRES_MS[noise[at]], HALVES_MS[noise[at + 1]]) for at in range(0, 2 * leaps, 2))
 
 
-def _block(seed: str, block: int) -> Iterator[tuple[int, int]]:
-    noise = hashlib.sha256(f"{seed}/{block}".encode()).digest()
-    return zip(map(CENTRES_MS.__getitem__, noise[::2]), map(HALVES_MS.__getitem__, noise[1::2]), strict=True)
+def _noise(seed: str, leaps: int) -> bytes:
+    """Two bytes for each of so many platforms, and perhaps for some more."""
+    if leaps <= PLATFORMS_IN_BLOCK:  # as most games are
+        return hashlib.sha256(f"{seed}/0".encode()).digest()
+    blocks = range((leaps - 1) // PLATFORMS_IN_BLOCK + 1)
+    return b"".join(hashlib.sha256(f"{seed}/{block}".encode()).digest() for block in blocks)
 
 
 def evolve_player(player: Player, event: PlayerEvent) -> Player:
     match event:
+        case Finished(seed, score):
+            return Player("", 0, seed, max(score, player.best), player.games + 1)
         case Started(seed, at_ms):
             return replace(player, seed=seed, started_ms=at_ms)
-        case Finished(seed, score):
-            return Player(finished=seed, best=max(score, player.best), games=player.games + 1)
         case _:
             assert_never(event)
 
@@ -166,6 +179,7 @@ def view_player(player: Player, _: object) -> object:
     return {"best": best, "games": player.games, "playing": player.seed != ""}
 
 
+@lru_cache(1_024)
 def leaves_of(board: str) -> int:
     """How many leaves a board of this name has; 0 if no board can be named so."""
     season, _, leaves = board.rpartition("-")
@@ -211,6 +225,16 @@ class ToldBranch(Struct, frozen=True, tag="jump.leaf.told"):
     pass
 
 
+class Rise(Struct, frozen=True, tag="jump.leaf.rise"):
+    """The branch's: a hundred players below me are on this line or above, so entries below it need not be told."""
+
+    line: int
+
+
+class Rose(Struct, frozen=True, tag="jump.leaf.rose"):
+    line: int
+
+
 class Sum(Struct, frozen=True):
     """What was counted below since the last time, and the best entries that came in meanwhile."""
 
@@ -219,7 +243,9 @@ class Sum(Struct, frozen=True):
 
 
 class AddToBranch(Sum, frozen=True, tag="jump.branch.add"):
-    pass
+    """Of a leaf that goes by this line."""
+
+    line: int
 
 
 class TellBoard(Struct, frozen=True, tag="jump.branch.tell"):
@@ -234,68 +260,106 @@ class ToldBoard(Struct, frozen=True, tag="jump.branch.told"):
     pass
 
 
-class Untold(Struct, frozen=True, array_like=True):
-    """What a leaf or a branch has not told yet. `best` is in no order, and cut to the best when it has twice as many.
+class Leaf(Struct, frozen=True, array_like=True):
+    """What a leaf has not told yet: scores that became somebody's best, what those players had before, and entries.
 
-    Nobody misses what was cut: a hundred others, whose bests only grow, are above it for good.
+    It is small, since each score rewrites it. `best` is in no order, and holds nothing below the line.
+    """
+
+    came: tuple[int, ...] = ()
+    went: tuple[int, ...] = ()
+    best: tuple[Entry, ...] = ()
+    line: int = 0
+
+
+class Branch(Struct, frozen=True, array_like=True):
+    """What a branch has not told yet, and `hundred`: how many players below have each score from `line` on.
+
+    `best` is in no order, cut to the best when it has twice as many, and holds nothing below the line, which rises as
+    far as a hundred players are on it or above. Nobody misses what was cut: their bests only grow, so a hundred others
+    are above it for good.
     """
 
     counts: Counts = {}
     best: tuple[Entry, ...] = ()
+    hundred: Counts = {}
+    line: int = 0
 
 
-LeafCommand: TypeAlias = Count | TellBranch
-LeafEvent: TypeAlias = Counted | ToldBranch
+LeafCommand: TypeAlias = Count | TellBranch | Rise
+LeafEvent: TypeAlias = Counted | ToldBranch | Rose
 BranchCommand: TypeAlias = AddToBranch | TellBoard
 BranchEvent: TypeAlias = AddedToBranch | ToldBoard
 
 
-def decide_leaf(untold: Untold, command: LeafCommand, ctx: Context) -> Decision[LeafEvent]:
+def decide_leaf(leaf: Leaf, command: LeafCommand, ctx: Context) -> Decision[LeafEvent]:
     board, _, number = ctx.entity_id.rpartition("/")
     match command:
         case Count(player, before, score, at_ms):
             ctx.only_from("jump.player", f"{player}/{board}")
-            return accept(Counted(player, before, score, at_ms), actions=_later(untold, TellBranch(), ctx))
+            counted = Counted(player, before, score, at_ms)
+            if len(leaf.came) + 1 < UNTOLD_MAX:
+                return accept(counted, actions=() if leaf.came else (_next_second(TellBranch(), ctx),))
+            tell = _tell_branch(evolve_leaf(leaf, counted), board, number)
+            return accept(counted, ToldBranch(), actions=(tell, CancelTimer("tell")))
         case TellBranch():
             ctx.only_from("jump.leaf", ctx.entity_id)
-            branch = BRANCH.at(f"{board}/{int(number) // FAN_IN}")
-            return accept(ToldBranch(), actions=(Send(branch, AddToBranch(untold.counts, top(untold.best))),))
+            return accept(ToldBranch(), actions=(_tell_branch(leaf, board, number),))
+        case Rise(line):
+            ctx.only_from("jump.branch", f"{board}/{int(number) // FAN_IN}")
+            return accept(Rose(line))
         case _:
             assert_never(command)
 
 
-def evolve_leaf(untold: Untold, event: LeafEvent) -> Untold:
+def _tell_branch(leaf: Leaf, board: str, number: str) -> Send[BranchCommand]:
+    counts = Counter(leaf.came)
+    counts.subtract(leaf.went)
+    return Send(BRANCH.at(f"{board}/{int(number) // FAN_IN}"), AddToBranch(dict(counts), top(leaf.best), leaf.line))
+
+
+def evolve_leaf(leaf: Leaf, event: LeafEvent) -> Leaf:
     match event:
         case Counted(player, before, score, at_ms):
-            counts = {score: 1} if before < 0 else {before: -1, score: 1}
-            return _with(untold, counts, ((score, at_ms, player),))
+            went = leaf.went if before < 0 else (*leaf.went, before)
+            best = leaf.best if score < leaf.line else (*leaf.best, (score, at_ms, player))
+            return Leaf((*leaf.came, score), went, best, leaf.line)
         case ToldBranch():
-            return Untold()
+            return Leaf(line=leaf.line)
+        case Rose(line):
+            return replace(leaf, best=_from(line, leaf.best), line=line)
         case _:
             assert_never(event)
 
 
-def decide_branch(untold: Untold, command: BranchCommand, ctx: Context) -> Decision[BranchEvent]:
+def decide_branch(branch: Branch, command: BranchCommand, ctx: Context) -> Decision[BranchEvent]:
     board, _, number = ctx.entity_id.rpartition("/")
     match command:
-        case AddToBranch(counts, best):
+        case AddToBranch(counts, best, line):
             leaf = ctx.sender.removeprefix(f"jump.leaf/{board}/")
             _only_from(leaf.isdecimal() and str(int(leaf) // FAN_IN) == number)
-            return accept(AddedToBranch(counts, best), actions=_later(untold, TellBoard(), ctx))
+            tell = () if branch.counts else (_next_second(TellBoard(), ctx),)
+            rise = () if line >= branch.line else (Send(LEAF.at(f"{board}/{leaf}"), Rise(branch.line)),)
+            return accept(AddedToBranch(counts, best), actions=(*tell, *rise))
         case TellBoard():
             ctx.only_from("jump.branch", ctx.entity_id)
-            send = Send(BOARD.at(board), AddToBoard(untold.counts, top(untold.best)))
+            send = Send(BOARD.at(board), AddToBoard(branch.counts, top(branch.best)))
             return accept(ToldBoard(), actions=(send,))
         case _:
             assert_never(command)
 
 
-def evolve_branch(untold: Untold, event: BranchEvent) -> Untold:
+def evolve_branch(branch: Branch, event: BranchEvent) -> Branch:
     match event:
         case AddedToBranch(counts, best):
-            return _with(untold, counts, best)
+            above = _sum(branch.hundred, {score: n for score, n in counts.items() if score >= branch.line})
+            line = _line(above, branch.line)
+            hundred = {score: players for score, players in above.items() if players and score >= line}
+            entries = _from(line, (*branch.best, *best))
+            entries = entries if len(entries) <= 2 * TOP else top(entries)
+            return Branch(_sum(branch.counts, counts), entries, hundred, line)
         case ToldBoard():
-            return Untold()
+            return Branch(hundred=branch.hundred, line=branch.line)
         case _:
             assert_never(event)
 
@@ -305,17 +369,33 @@ def _only_from(expected: bool) -> None:
         raise Reject("not_for_clients")
 
 
-def _later(untold: Untold, tell: TellBranch | TellBoard, ctx: Context) -> tuple[SetTimer, ...]:
-    """The timer, when this is the first to be told: a tree in which nothing happens is silent."""
-    return () if untold.best else (SetTimer("tell", ctx.now_ms + TELL_MS, tell),)
+def _next_second(tell: TellBranch | TellBoard, ctx: Context) -> SetTimer:
+    """The timer, to be set by the first that is to be told: a tree in which nothing happens is silent.
+
+    It is due when those of all others are, so that what they send travels together.
+    """
+    return SetTimer("tell", ctx.now_ms - ctx.now_ms % TELL_MS + TELL_MS, tell)
 
 
-def _with(untold: Untold, counts: Counts, best: tuple[Entry, ...]) -> Untold:
-    total = dict(untold.counts)
-    for score, players in counts.items():
+def _sum(counts: Counts, more: Counts) -> Counts:
+    total = dict(counts)
+    for score, players in more.items():
         total[score] = total.get(score, 0) + players
-    entries = untold.best + best
-    return Untold(total, entries if len(entries) <= 2 * TOP else top(entries))
+    return total
+
+
+def _line(above: Counts, line: int) -> int:
+    """The highest score that a hundred of these players have or pass, or the line as it was."""
+    players = 0
+    for score in sorted(above, reverse=True):
+        players += above[score]
+        if players >= TOP:
+            return score
+    return line
+
+
+def _from(line: int, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    return tuple(entry for entry in entries if entry[0] >= line)
 
 
 def top(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -387,12 +467,12 @@ PLAYER = Entity(
     owner={Role.PERSON: lambda player_id: player_id.partition("/")[0]},
     friends_see=("player",),
 )
-LEAF: Entity[Untold, LeafCommand, LeafEvent] = Entity(
-    "jump.leaf", Untold(), LeafCommand, LeafEvent, decide_leaf, evolve_leaf, collection="leaves"
+LEAF: Entity[Leaf, LeafCommand, LeafEvent] = Entity(
+    "jump.leaf", Leaf(), LeafCommand, LeafEvent, decide_leaf, evolve_leaf, collection="leaves"
 )
-BRANCH: Entity[Untold, BranchCommand, BranchEvent] = Entity(
+BRANCH: Entity[Branch, BranchCommand, BranchEvent] = Entity(
     "jump.branch",
-    Untold(),
+    Branch(),
     BranchCommand,
     BranchEvent,
     decide_branch,
