@@ -94,6 +94,7 @@ def board(
     leaves: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=65_536, help="A power of two.")] = 256,
     log: Annotated[str, typer.Option(help="embedded or kafka: the log of the platform.")] = "embedded",
     hosts: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=16, help="How many hosts to run.")] = 1,
+    partitions: Annotated[int | None, typer.Option(metavar="NUMBER", min=1, help="One a host, if not said.")] = None,
     per_s: Annotated[
         int, typer.Option(metavar="NUMBER", min=0, help="Scores a second; 0: as many as the platform takes.")
     ] = 0,
@@ -105,7 +106,7 @@ def board(
     _check_log(log)
     if leaves.bit_count() != 1:
         raise typer.BadParameter(f"{leaves} is no power of two", param_hint="--leaves")
-    run(Load(players, leaves, log, hosts, per_s), as_json=json)
+    run(Load(players, leaves, log, hosts, partitions or hosts, per_s), as_json=json)
 
 
 @app.command()

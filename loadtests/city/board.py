@@ -44,6 +44,7 @@ class Load(NamedTuple):
     leaves: int
     log: str
     hosts: int
+    partitions: int
     per_s: int = 0
     """Scores a second, 0 for as many as it takes."""
 
@@ -51,6 +52,11 @@ class Load(NamedTuple):
     def board(self) -> str:
         """The board's name."""
         return f"bench-{self.leaves}"
+
+    @property
+    def platform(self) -> tuple[str, ...]:
+        """What `up` is asked for."""
+        return ("--hosts", str(self.hosts), "--partitions", str(self.partitions), "--log", self.log)
 
 
 def run(load: Load, *, as_json: bool) -> None:
@@ -75,7 +81,7 @@ def measure(load: Load, tell: Tell) -> Answer:
         tempfile.TemporaryDirectory(prefix="hutong-board-", ignore_cleanup_errors=True) as name,
         Worker(PLAYERS_MODULE) as players,
         Worker(PLAYERS_MODULE) as looker,
-        Platform(Path(name), "up", "--hosts", str(load.hosts), "--log", load.log) as platform,
+        Platform(Path(name), "up", *load.platform) as platform,
     ):
         platform.wait_ready(looker)
         address, empty_bytes = platform.run().gateway, size_bytes(platform.folder)
@@ -120,6 +126,7 @@ def _finished(load: Load, platform: Platform, players: Worker, looker: Worker, a
         "seconds": finished["seconds"],
         "million_s": 1e6 / scores_per_s,
         "scores_per_s": scores_per_s,
+        "turned_away": finished["turned_away"],
         "settled_s": settled_s,
         **used_us,
     }, seen

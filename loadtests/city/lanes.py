@@ -43,12 +43,15 @@ def said_by(caller: str) -> tuple[tuple[str, str], ...]:
     return ((AUTHORIZATION, f"{SCHEME}{token}") if token else (CALLER, caller), (DEADLINE, str(CALL_MS)))
 
 
-async def streamed(dial: Callable[[], Any], count: int, message: Message, take: Take, lanes: Lanes) -> None:
-    """So many calls, numbered from 0, over streams from `dial`. Raises SetupError when one is refused for good."""
+async def streamed(dial: Callable[[], Any], count: int, message: Message, take: Take, lanes: Lanes) -> int:
+    """So many calls, numbered from 0, over streams from `dial`; returns how often one was told to come back later.
+
+    Raises SetupError when one is refused for good.
+    """
     names, began = Names(), time.monotonic()
     firsts = iter(range(0, count, lanes.batch))
 
-    async def lane() -> None:
+    async def lane() -> int:
         stream = _Stream(dial(), message, take)
         for first in firsts:
             while len(stream.flying) > lanes.window - lanes.batch:
@@ -59,8 +62,9 @@ async def streamed(dial: Callable[[], Any], count: int, message: Message, take: 
         while stream.flying:
             await stream.hear()
         await stream.call.done_writing()
+        return stream.turned_away
 
-    await asyncio.gather(*(lane() for _ in range(lanes.streams)))
+    return sum(await asyncio.gather(*(lane() for _ in range(lanes.streams))))
 
 
 class _Stream:
@@ -69,6 +73,7 @@ class _Stream:
     def __init__(self, call: Any, message: Message, take: Take) -> None:
         self.call = call
         self.flying: dict[str, int] = {}
+        self.turned_away = 0
         self._message = message
         self._take = take
         self._tries = 0
@@ -94,6 +99,7 @@ class _Stream:
                 take(flying.pop(name), result.response)
         if again:
             self._tries += 1
+            self.turned_away += len(again)
             await asyncio.sleep(AGAIN_S)
             await self.say(again)
 

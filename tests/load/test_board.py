@@ -13,7 +13,7 @@ from actors.testing import Ensemble
 from loadtests.city.board import EVERYBODY, ROWS, Load, everybodys_cost, leaf_bytes, print_figures, size_bytes
 from loadtests.city.players import game, player
 
-LOAD = Load(1_000, 8, "embedded", 1)
+LOAD = Load(1_000, 8, "embedded", 1, 1)
 FIGURES = {
     "all_cpu_us": 36.0,
     "disc_bytes": 500.0,

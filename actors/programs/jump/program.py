@@ -327,7 +327,7 @@ def evolve_leaf(leaf: Leaf, event: LeafEvent) -> Leaf:
         case ToldBranch():
             return Leaf(line=leaf.line)
         case Rose(line):
-            return replace(leaf, best=_from(line, leaf.best), line=line)
+            return replace(leaf, best=_from(line, leaf.best), line=max(line, leaf.line))
         case _:
             assert_never(event)
 
