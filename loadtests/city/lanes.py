@@ -19,6 +19,7 @@ from loadtests.driver.naming import Names
 
 AGAIN_S = 0.5
 TRIES_MAX = 100
+"""So often in a row all that a stream hears may be that its calls are to come back."""
 CALL_MS = 30_000
 """What each call may take."""
 Message: TypeAlias = Callable[[Mapping[str, int]], Any]
@@ -97,8 +98,8 @@ class _Stream:
                 self._check(error_of(result.error).reason)
             else:
                 take(flying.pop(name), result.response)
+        self._tries = self._tries + 1 if len(again) == len(answer.results) else 0
         if again:
-            self._tries += 1
             self.turned_away += len(again)
             await asyncio.sleep(AGAIN_S)
             await self.say(again)
