@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from random import Random
 
 from actors.kernel.rules import Rules
+from tests.simulation.desks import COUNTS, DESKS, LINK_RULES, OFFICES, SIGN_INS, UPLOADS
 from tests.simulation.evening import Area, Asking
 from tests.simulation.forgetting import GOODBYES
 from tests.simulation.games import FORTUNES, LEAPS
@@ -23,6 +24,7 @@ AREAS = (
     *(REGISTRY, REVIEWS, LINKS, CLOTHES, GOODBYES),
     *(LOTS, ROADS, LEAPS, FORTUNES, RELEASES),
     *(WEBHOOKS, CREDENTIALS, CODES, SHARED_CARDS),
+    *(SIGN_INS, LINK_RULES, COUNTS, OFFICES, UPLOADS, DESKS),
 )
 RULES = Rules(list({kind.kind: kind for area in AREAS for kind in area.kinds}.values()))
 AREAS_AT_ONCE = 3

@@ -7,14 +7,15 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from actors.domain import friends, session, visit
+from actors.domain import friends, merchant, session, visit
 from actors.domain.catalog import program as catalog
-from actors.domain.catalog import review
+from actors.domain.catalog import review, uploads
 from actors.domain.friends import Hear
-from actors.domain.identity import credential, link
-from actors.domain.notify import grants, inbox
+from actors.domain.identity import credential, link, login
+from actors.domain.notify import grants, inbox, template
 from actors.domain.ways import code as codes
 from actors.domain.ways import link as links
+from actors.domain.ways import quota, rules
 from actors.domain.ways import share as shares
 from actors.domain.webhook import delivery, roster
 from actors.entity import Context, Decision, Send, SetTimer, accept
@@ -33,6 +34,7 @@ from actors.programs.tickets import program as tickets
 from actors.programs.wear import program as wear
 from actors.projections import switches
 from tests.simulation.city import RULES
+from tests.simulation.desks import COUNTS, DESKS, LINK_RULES, OFFICES, SIGN_INS, UPLOADS
 from tests.simulation.evening import Area
 from tests.simulation.forgetting import GOODBYES
 from tests.simulation.games import FORTUNES, LEAPS
@@ -116,6 +118,28 @@ def _over_nobody(decide: Decide) -> Decide:
     return lambda state, command, ctx: decide(
         state, replace(command, before=()) if isinstance(command, shares.Share) else command, ctx
     )
+
+
+def _trusting(decide: Decide) -> Decide:
+    """Whichever secret is shown is the one that is good."""
+    return lambda state, command, ctx: decide(
+        replace(state, n=command.n) if isinstance(command, login.Refresh) else state, command, ctx
+    )
+
+
+def _anybodys(decide: Decide) -> Decide:
+    """A host is whoever's asks, once it is somebody's."""
+    return lambda state, command, ctx: decide(
+        state if state == rules.Rules() else replace(state, program=command.program), command, ctx
+    )
+
+
+def _undrafted(one: template.Template) -> template.Template:
+    return replace(one, state="draft") if one.state == "disabled" else one
+
+
+def _unclosed(one: merchant.Merchant) -> merchant.Merchant:
+    return replace(one, state="none") if one.state == "closed" else one
 
 
 def _undelivered(one: delivery.Delivery) -> delivery.Delivery:
@@ -223,6 +247,17 @@ PLANTED_IN_CITIES: dict[str, CityPlant] = {
     "a disabled credential has tokens": (CREDENTIALS, "identity.credential", _seeing(_reopened)),
     "a revoked code is minted anew": (CODES, "ways.code", _seeing(_unminted)),
     "a card forgets over whom it came": (SHARED_CARDS, "ways.share", _over_nobody),
+    "a former refresh secret leads on": (SIGN_INS, "identity.login", _trusting),
+    "a host is taken by another program": (LINK_RULES, "ways.rules", _anybodys),
+    "more is made than may be": (COUNTS, "ways.quota", _seeing(lambda _: quota.Quota())),
+    "a disabled template is used again": (OFFICES, "notify.template", _seeing(_undrafted)),
+    "a closed merchant opens again": (OFFICES, "merchant", _seeing(_unclosed)),
+    "what is uploaded is not counted": (UPLOADS, "catalog.uploads", _without(uploads.Taken)),
+    "a number is given to two": (
+        DESKS,
+        "civic.desk",
+        _seeing(lambda desk: replace(desk, given=max(0, desk.given - 1))),
+    ),
     "a garment that comes back is not on the shelf": (CLOTHES, "wear.order", _sending_no(wear.ShopReturn)),
 }
 """What a city's worlds must find, by what is broken."""

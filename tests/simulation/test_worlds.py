@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from actors.registry import load_programs, shipped_programs
+from tests.simulation import city
 from tests.simulation.conftest import Tally
 from tests.simulation.counts import Counts
 from tests.simulation.faults import CALM, Faults
 from tests.simulation.running import digest, run
+from tests.simulation.workload import SHOPS
 from tests.simulation.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +33,11 @@ def test_everything_holds_and_settles(seed: int, tally: Tally) -> None:
     finally:
         tally.counts.add(world.counts)
     assert world.counts.asked >= 90
+
+
+def test_every_kind_of_the_platform_and_of_its_programs_is_in_some_world() -> None:
+    kinds = set(load_programs(shipped_programs()).entities)
+    assert kinds - set(city.RULES.kinds) - set(SHOPS.rules.kinds) == set()
 
 
 def test_a_world_is_a_function_of_its_seed() -> None:
