@@ -15,10 +15,11 @@ LIFE = {
     "closed": Stage({"close": "closed"}, terminal=True),
 }
 MEMBER_LIFE = {
-    "out": Stage({"invite": "invited"}),
+    "out": Stage({"invite": "invited", "open": "member"}),
     "invited": Stage({"invite": "invited", "accept": "member", "remove": "out"}),
     "member": Stage({"accept": "member", "grant": "member", "remove": "out"}),
 }
+"""Who opens an account is its first member."""
 
 ID = re.compile("[a-z][a-z0-9-]{0,62}")
 """What an account or a program may be called."""

@@ -3,20 +3,29 @@
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import inspect as types
 
 from actors import Reject
+from actors.domain import developer
+from actors.domain.catalog import program as catalog
+from actors.domain.developer import ACCOUNT
+from actors.domain.identity import link
 from actors.domain.ways.code import code_of
 from actors.entity import AnyEntity, Ref
 from actors.lifecycle import Table
+from actors.programs.civic import program as civic
+from actors.programs.drops.program import claim_state
+from actors.programs.tickets import program as tickets
 from actors.shape import structs_of
 from actors.testing import Ensemble, Played
 
 PAGE = "pages/a"
-IDS = ("a", "b", "a/b", "a/b/a", "acme", "acme/bus", f"a/{code_of('a', PAGE, b'', 'release')}")
+PROGRAM = "acme/bus"
+LANE = catalog.lane_of(PROGRAM).id
+IDS = ("a", "b", "a/b", "a/b/a", "acme", "acme/bus", f"a/{code_of('a', PAGE, b'', 'release')}", LANE)
 WORDS = (
     *("a", "b", "a/b", "/a", PAGE, "thing1", "a" * 32, "a" * 64, "A1", "A2", "EUR", "S", "u4pru"),
     *("https://hooks.shop.com/in", "20260101"),
@@ -24,10 +33,44 @@ WORDS = (
 """Texts that entities take for ids, pages, seats, currencies and the like; few, so that one is met again."""
 NUMBERS = (0, 1, 2, 10, 100, 1 << 41)
 """The last is a time that is to come."""
+HALLS = ("a", "b", "acme", "A1", "EUR")
+BEGUN: tuple[tuple[Ref[Any], Any], ...] = (
+    (ACCOUNT.at("acme"), developer.Open("Acme", "a")),
+    (catalog.PROGRAM.at(PROGRAM), catalog.Register("Bus", "travel")),
+    *((catalog.PROGRAM.at(PROGRAM), catalog.Upload(code, "1", "ab" * 32)) for code in (1, 2, 3)),
+    *((link.IDENTITY.at("a/b"), link.IssueCode(86_400_000, 100, 16)) for _ in range(3)),
+    (civic.CARD.at("a"), civic.Issue(("a" * 64,), 1 << 42)),
+    (civic.CARD.at("a"), civic.Present("a", "a" * 32)),
+    *((tickets.HALL.at(name), tickets.Open("A", "a", 2, 2, 100, "EUR")) for name in HALLS),
+)
+"""What chance would hardly come to, and much follows from."""
 CALLERS = ("a", "b", "operator/op", "person/a/a", "server/a")
 WAITS_MS = (*(0,) * 12, 1, 1_000, 60_000, 86_400_000)
 
 Steps: TypeAlias = dict[str, set[tuple[str, str]]]
+"""By life, `<kind> <name of its table>`: each state that was seen, and the one after it."""
+
+
+def _seats(hall: Any) -> dict[str, str]:
+    held = {seat: "held" for hold in hall.holds.values() for seat in hold.seats}
+    return held | {seat: "sold" for seats in hall.sold.values() for seat in seats}
+
+
+def _shown(one: Any) -> str:
+    return "used" if one.used else "shown" if one.card else "none"
+
+
+PARTS: Mapping[str, Callable[[Any], Mapping[str, str]]] = {
+    "catalog.program version": lambda program: {str(one.code): one.state for one in program.versions},
+    "civic.presentation presentation": lambda one: {"": _shown(one)},
+    "developer.account member": lambda account: {name: one.state for name, one in account.members.items()},
+    "drops.collector claim": lambda one: {drop: claim_state(one, drop) for drop in one.claims},
+    "identity.link code": lambda link: {str(code.n): code.state for code in link.codes},
+    "session page": lambda session: {f"{n} {one.entered_ms}": one.state for n, one in enumerate(session.pages)},
+    "social.friends tie": lambda friends: {other: tie.state for other, tie in friends.ties.items()},
+    "tickets.hall seat": _seats,
+}
+"""Lives that are not of an entity but of what is in it: where each of these stands, by whatever tells them apart."""
 
 
 def has_state(entity: AnyEntity) -> bool:
@@ -35,9 +78,27 @@ def has_state(entity: AnyEntity) -> bool:
     return hasattr(entity.initial, "state")
 
 
-def table_of(entity: AnyEntity) -> Table:
-    """The life that its own state goes through: the one that begins with its first."""
-    return next(table for table in entity.life.values() if next(iter(table)) == entity.initial.state)
+def lives(entities: Iterable[AnyEntity]) -> dict[str, Table]:
+    """Every table of these, by its life."""
+    return {f"{entity.kind} {name}": table for entity in entities for name, table in entity.life.items()}
+
+
+def _is_own(entity: AnyEntity, table: Table) -> bool:
+    """Whether its own state goes through this table: the one that begins with its first."""
+    return has_state(entity) and next(iter(table)) == entity.initial.state
+
+
+def _stands(life: str, state: Any) -> Mapping[str, str]:
+    return PARTS[life](state) if life in PARTS else {"": state.state}
+
+
+def _moves(life: str, table: Table, old: Any, new: Any) -> Iterator[tuple[str, str]]:
+    """From where to where everything went that leads this life; what is gone is in no state, or in the first again."""
+    first, before, after = next(iter(table)), _stands(life, old), _stands(life, new)
+    for one in before.keys() | after.keys():
+        state = before.get(one, first)
+        if one in after or first in table[state].moves.values():
+            yield state, after.get(one, first)
 
 
 def unlisted(table: Table, steps: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -49,7 +110,7 @@ def unlisted(table: Table, steps: Iterable[tuple[str, str]]) -> list[tuple[str, 
 def walk(entities: Iterable[AnyEntity], chance: random.Random, size: int) -> Steps:
     """For each area so many steps among all of these entities: clients ask, sends arrive, timers fire.
 
-    Returns, for every kind that has a state by name, each state that was seen and the one after it.
+    Returns, for every life of theirs, each state that was seen and the one after it.
     """
     city = Ensemble(entities)
     areas: dict[str, list[AnyEntity]] = defaultdict(list)
@@ -57,6 +118,9 @@ def walk(entities: Iterable[AnyEntity], chance: random.Random, size: int) -> Ste
         areas[entity.program].append(entity)
     steps: Steps = defaultdict(set)
     states: dict[Ref[Any], Any] = {}
+    for at, command in BEGUN:
+        if at.kind in city.entities:
+            _note(steps, states, city, city.when(at, command, caller="a"))
     for area in areas.values():
         commands = {entity.kind: [types.type_info(each) for each in structs_of(entity.command)] for entity in area}
         asked = [entity.at(name) for entity in area for name in IDS]
@@ -65,14 +129,21 @@ def walk(entities: Iterable[AnyEntity], chance: random.Random, size: int) -> Ste
                 played = _step(city, asked, commands, chance)
             except Reject:
                 continue
-            for at, event in played.events:
-                entity = city.entities[at.kind]
-                old: Any = states.get(at, entity.initial)
-                new: Any = entity.evolve(old, event)
-                states[at] = new
-                if has_state(entity):
-                    steps[at.kind].add((old.state, new.state))
+            _note(steps, states, city, played)
     return steps
+
+
+def _note(steps: Steps, states: dict[Ref[Any], Any], city: Ensemble, played: Played) -> None:
+    """What came of a step: where every life went from its last state, which is kept."""
+    for at, event in played.events:
+        entity = city.entities[at.kind]
+        old: Any = states.get(at, entity.initial)
+        new: Any = entity.evolve(old, event)
+        states[at] = new
+        for name, table in entity.life.items():
+            life = f"{at.kind} {name}"
+            if life in PARTS or _is_own(entity, table):
+                steps[life] |= set(_moves(life, table, old, new))
 
 
 def _step(

@@ -111,8 +111,8 @@ PAIRED = (
         "mutated messages, bad ids, corrupt records, code that raises or never ends",
         quick_s_max=300,
         full_s_max=900,
-        quick=Least(bad_inputs=30_000),
-        full=Least(bad_inputs=270_000),
+        quick=Least(bad_inputs=150_000),
+        full=Least(bad_inputs=1_800_000),
     ),
     _module(
         "releases",
