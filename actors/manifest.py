@@ -12,8 +12,14 @@ from actors.errors import SetupError
 
 APP_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 MODULE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+PAGE = re.compile(r"(?!/)(?!.*(^|/)\.{0,2}(/|$))[!-~]{1,256}")
+"""A path from the top of the package, of visible letters; what follows a `?` is no part of it."""
 MANIFEST_BYTES_MAX = 64 * 1024
 IMPORTS_MAX = 32
+PAGES_MAX = 256
+PLATFORM_CODE = 1
+"""What this platform is, for programs that say what they need at least."""
+_FIELD = re.compile(r"(Object (?:missing required|contains unknown) field `(.*?)`)(?: - at `(.*)`)?", re.DOTALL)
 
 
 class Version(Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,15 +30,15 @@ class Version(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlatformVersion(Struct, frozen=True, forbid_unknown_fields=True):
-    """The oldest platform that the program runs on."""
+    """The oldest platform that the program runs on: `PLATFORM_CODE` at most."""
 
-    min_code: int
+    min_code: Annotated[int, Meta(ge=0)]
 
 
 class Icon(Struct, frozen=True, forbid_unknown_fields=True):
     """A picture inside the program's package."""
 
-    src: str
+    src: Annotated[str, Meta(min_length=1, max_length=256)]
     sizes: str = ""
     label: str = ""
 
@@ -100,15 +106,33 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
             )
         if not manifest.name:
             raise ValueError("a program has a name - at `$.name`")
-        if not manifest.pages:
-            raise ValueError("a program has at least one page - at `$.pages`")
+        _check_pages(manifest.pages)
         _check_imports(manifest.imports)
+        if manifest.platform_version.min_code > PLATFORM_CODE:
+            needed = manifest.platform_version.min_code
+            raise ValueError(f"needs platform {needed}; this one is {PLATFORM_CODE} - at `$.platform_version.min_code`")
     except msgspec.DecodeError as error:
         what = "" if isinstance(error, msgspec.ValidationError) else "is not JSON: "
-        raise SetupError(f"{where}: {what}{error}", reason="MANIFEST") from error
+        raise SetupError(f"{where}: {what}{_said(error)}", reason="MANIFEST") from error
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise SetupError(f"{where}: {error}", reason="MANIFEST") from error
     return manifest
+
+
+def _said(error: msgspec.DecodeError) -> str:
+    """What is wrong, with its path: of a field that is missing or unknown msgspec names the object that it is in."""
+    found = _FIELD.fullmatch(str(error))
+    return f"{found[1]} - at `{found[3] or '$'}.{found[2]}`" if found else str(error)
+
+
+def _check_pages(pages: tuple[str, ...]) -> None:
+    if not 1 <= len(pages) <= PAGES_MAX:
+        raise ValueError(f"a program has 1 to {PAGES_MAX} pages - at `$.pages`")
+    for place, page in enumerate(pages):
+        if not PAGE.fullmatch(page) or "?" in page or "#" in page:
+            raise ValueError(f"{page[:100]!r} is no page: a path such as pages/map/index - at `$.pages[{place}]`")
+        if page in pages[:place]:
+            raise ValueError(f"{page!r} is listed twice - at `$.pages[{place}]`")
 
 
 def _check_imports(imports: tuple[str, ...]) -> None:

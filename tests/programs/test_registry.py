@@ -161,9 +161,17 @@ def test_what_is_wrong_with_a_program_says_where_and_why(tmp_path: Path, old: st
         ('"app_id": "voucher"', '"app_id": "Voucher"', "beginning with a letter - at `$.app_id`"),
         ('"name": "Voucher"', '"name": ""', "a program has a name - at `$.name`"),
         ('"app_id": "voucher"', '"app_id": 7', "Expected `str`, got `int` - at `$.app_id`"),
-        ('"app_id": "voucher",', "", "missing required field `app_id`"),
-        ('"code": 1},\n  "platform', '"cod": 1},\n  "platform', "`cod`"),
-        ('["pages/claim/index"]', "[]", "at least one page - at `$.pages`"),
+        ('"app_id": "voucher",', "", "missing required field `app_id` - at `$.app_id`"),
+        ('"code": 1},\n  "platform', '"cod": 1},\n  "platform', "unknown field `cod` - at `$.version.cod`"),
+        ('"min_code": 1', '"min_code": 2', "needs platform 2; this one is 1 - at `$.platform_version.min_code`"),
+        ('"min_code": 1', '"min_code": -1', "- at `$.platform_version.min_code`"),
+        ('"src": "', '"src": "", "label": "', "- at `$.icons[0].src`"),
+        ('["pages/claim/index"]', "[]", "1 to 256 pages - at `$.pages`"),
+        ('["pages/claim/index"]', '["a", "b", "a"]', "'a' is listed twice - at `$.pages[2]`"),
+        *(
+            ('["pages/claim/index"]', f'["a", "{page}"]', "such as pages/map/index - at `$.pages[1]`")
+            for page in ("", "/a", "a/", "a//b", "../a", "a/../b", "a?b", "a#b", "a b", "x" * 257)
+        ),
         ('["pages/claim/index"]', '["a"], "imports": "apsw"', "Expected `array`, got `str` - at `$.imports`"),
         ('["pages/claim/index"]', '["a"], "imports": ["apsw", 7]', "Expected `str`, got `int` - at `$.imports[1]`"),
         (
