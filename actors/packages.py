@@ -15,10 +15,6 @@ from typing import NamedTuple, NoReturn
 from actors.errors import InvalidCommand, SetupError
 from actors.manifest import Manifest, parse_manifest
 
-PACKAGE_BYTES_MAX = 30 << 20
-SUB_PACKAGE_BYTES_MAX = 2 << 20
-"""Of the files in one folder at the top, and of those beside the manifest, which are one too."""
-
 FILES_MAX = 2_000
 RATIO_MAX = 100
 NAME_BYTES_MAX = 200
@@ -30,6 +26,21 @@ _IS_ENCRYPTED = 1
 _ARCHIVES = (b"PK\x03\x04", _END, b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")
 _TAR = (257, b"ustar")
 _WHEN = (1980, 1, 1, 0, 0, 0)
+
+
+class Limits(NamedTuple):
+    """How many bytes an archive and all its files may have; and the files in one folder at the top, or those beside the
+    manifest, which are one sub-package, too.
+    """
+
+    package_bytes_max: int
+    sub_package_bytes_max: int
+
+
+UPLOADED = Limits(30 << 20, 2 << 20)
+"""Of what is brought, where no setting says otherwise."""
+KEPT = Limits(256 << 20, 256 << 20)
+"""Of what was taken in and is loaded: it may have been brought under other settings. None allows more."""
 
 
 class Package(NamedTuple):
@@ -72,13 +83,14 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     return made.getvalue()
 
 
-def read_package(archive: bytes) -> Package:
+def read_package(archive: bytes, limits: Limits = UPLOADED) -> Package:
     """The package in these bytes. Raises InvalidCommand with the reason, and the path of what is wrong in `field`."""
+    check_size(len(archive), limits)
     _check_frame(archive)
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             entries = opened.infolist()
-            _check_entries(entries, *_count_and_place(archive))
+            _check_entries(entries, *_count_and_place(archive), limits)
             files = {entry.filename: _content(opened, entry) for entry in entries if not entry.is_dir()}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, UnicodeError) as error:
         _refuse("PACKAGE_DAMAGED", f"the archive does not read: {error}")
@@ -94,6 +106,12 @@ def read_package(archive: bytes) -> Package:
     return Package(hash_of(archive), manifest, files)
 
 
+def check_size(bytes: int, limits: Limits) -> None:
+    """Raises InvalidCommand for an archive, or a part of one, of more bytes than are read."""
+    if bytes > limits.package_bytes_max:
+        _refuse("PACKAGE_TOO_LARGE", f"the archive has more than {limits.package_bytes_max} bytes")
+
+
 def _count_and_place(archive: bytes) -> tuple[int, int]:
     """How many entries the archive's directory has, and where it begins, as the end says."""
     return int.from_bytes(archive[-12:-10], "little"), int.from_bytes(archive[-6:-2], "little")
@@ -101,8 +119,6 @@ def _count_and_place(archive: bytes) -> tuple[int, int]:
 
 def _check_frame(archive: bytes) -> None:
     """The archive ends with its directory and nothing else, and both say the same of how much there is."""
-    if len(archive) > PACKAGE_BYTES_MAX:
-        _refuse("PACKAGE_TOO_LARGE", f"the archive has {len(archive)} bytes; at most {PACKAGE_BYTES_MAX}")
     end = archive[-_END_BYTES:]
     if len(end) < _END_BYTES or not end.startswith(_END):
         _refuse("NOT_A_PACKAGE", "this is not a zip archive that ends with its directory, without a comment")
@@ -114,7 +130,7 @@ def _check_frame(archive: bytes) -> None:
         _refuse("PACKAGE_DAMAGED", "the archive's directory is not where its end says, or something stands around it")
 
 
-def _check_entries(entries: Sequence[zipfile.ZipInfo], count: int, directory_at: int) -> None:
+def _check_entries(entries: Sequence[zipfile.ZipInfo], count: int, directory_at: int, limits: Limits) -> None:
     if len(entries) != count:
         _refuse("PACKAGE_DAMAGED", f"the archive has {len(entries)} entries, and its end says {count}")
     seen: dict[str, str] = {}
@@ -124,16 +140,22 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], count: int, directory_at:
         _check_name(entry)
         _check_kind(entry)
         _check_twins(name, seen)
-        top = name.partition("/")[0] if "/" in name else ""
-        sizes[top] = sizes.get(top, 0) + entry.file_size
-        if sizes[top] > SUB_PACKAGE_BYTES_MAX:
-            what = f"the sub-package {top!r}" if top else "what stands beside the manifest"
-            _refuse("SUB_PACKAGE_TOO_LARGE", f"{what} has more than {SUB_PACKAGE_BYTES_MAX} bytes", name)
-        if sum(sizes.values()) > PACKAGE_BYTES_MAX:
-            _refuse("PACKAGE_TOO_LARGE", f"the files have more than {PACKAGE_BYTES_MAX} bytes in all", name)
+        _check_sizes(entry, sizes, limits)
         if entry.file_size > RATIO_MAX * max(entry.compress_size, 1):
             _refuse("RATIO_TOO_HIGH", f"{name} is more than {RATIO_MAX} times as long as what it is made from", name)
     _check_places(entries, directory_at)
+
+
+def _check_sizes(entry: zipfile.ZipInfo, sizes: dict[str, int], limits: Limits) -> None:
+    """`sizes` are those of the sub-packages so far."""
+    name, most = entry.filename, limits.sub_package_bytes_max
+    top = name.partition("/")[0] if "/" in name else ""
+    sizes[top] = sizes.get(top, 0) + entry.file_size
+    if sizes[top] > most:
+        what = f"the sub-package {top!r}" if top else "what stands beside the manifest"
+        _refuse("SUB_PACKAGE_TOO_LARGE", f"{what} has more than {most} bytes", name)
+    if sum(sizes.values()) > limits.package_bytes_max:
+        _refuse("PACKAGE_TOO_LARGE", f"the files have more than {limits.package_bytes_max} bytes in all", name)
 
 
 def _check_name(entry: zipfile.ZipInfo) -> None:

@@ -1,10 +1,11 @@
-"""The settings that travel in commands, and what each command takes: one that is beyond it would fail every call."""
+"""The quotas among the settings: which commands they travel in, and what they can be, or every call would fail."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, get_type_hints
+from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
-from msgspec.inspect import IntType, type_info
+from msgspec.inspect import IntType, StructType, type_info
 
 from actors.domain import developer, visit
 from actors.domain.catalog import name as names
@@ -16,6 +17,7 @@ from actors.domain.notify import grants, window
 from actors.domain.ways import link, quota, rules
 from actors.domain.webhook import delivery, endpoint
 from actors.errors import SetupError
+from actors.packages import KEPT
 from actors.settings import ProcessSettings
 
 
@@ -31,6 +33,7 @@ TRAVELS: Mapping[str, tuple[Field, ...]] = {
     "account_programs_max": (Field(programs.Register, "programs_max"),),
     "name_hold_ms": (Field(names.Claim, "hold_ms"),),
     "rollback_versions_max": (Field(programs.Rollback, "last_max"),),
+    "program_versions_max": (Field(programs.Upload, "versions_max"),),
     "upload_bytes_day_max": (Field(programs.Upload, "day_bytes_max"), Field(uploads.Take, "day_bytes_max")),
     "submits_month_max": (Field(programs.Submit, "month_max"),),
     "withdrawals_day_max": (Field(programs.Withdraw, "day_max"),),
@@ -47,6 +50,8 @@ TRAVELS: Mapping[str, tuple[Field, ...]] = {
     "token_forced_gap_ms": (Field(credential.Issue, "forced_gap_ms"),),
     "visit_merge_ms": (Field(visit.Open, "merge_ms"),),
     "visit_devices_max": (Field(visit.Open, "devices_max"),),
+    "session_hidden_ms": (Field(visit.Open, "hidden_ms"),),
+    "session_idle_ms": (Field(visit.Open, "idle_ms"),),
     "codes_minute_max": (Field(quota.Take, "most"),),
     "links_day_max": (Field(quota.Take, "most"),),
     "shares_minute_max": (Field(quota.Take, "most"),),
@@ -54,33 +59,68 @@ TRAVELS: Mapping[str, tuple[Field, ...]] = {
     "link_rules_max": (Field(rules.Add, "rules_max"),),
     "link_publishes_month_max": (Field(rules.Publish, "publishes_month_max"),),
     "notify_unheard_ms": (Field(grants.Use, "unheard_ms"), Field(window.Reply, "unheard_ms")),
+    "window_message_max": (Field(window.Note, "replies_max"),),
+    "window_message_ms": (Field(window.Note, "open_ms"),),
+    "window_enter_max": (Field(window.Note, "replies_max"),),
+    "window_enter_ms": (Field(window.Note, "open_ms"),),
+    "window_act_max": (Field(window.Note, "replies_max"),),
+    "window_act_ms": (Field(window.Note, "open_ms"),),
+    "window_pay_ms": (Field(window.Note, "open_ms"),),
     "webhook_endpoints_max": (Field(endpoint.Set, "endpoints_max"),),
+    "webhook_overlap_ms": (Field(endpoint.Rotate, "overlap_ms"),),
     "webhook_lost_ms": (Field(delivery.Begin, "lost_ms"),),
 }
 
+STAYS: Mapping[str, tuple[int, int]] = {
+    "package_bytes_max": (1, KEPT.package_bytes_max),
+    "sub_package_bytes_max": (1, KEPT.sub_package_bytes_max),
+    "webhook_try_ms": (100, 60_000),
+}
+"""Quotas that travel in no command, and what they can be: whoever loads packages, or sends, keeps to it."""
+
 
 def check_quotas(process: ProcessSettings) -> None:
-    """Raises SetupError that names each setting which a command that it travels in does not take, and its bounds."""
+    """Raises SetupError that names each setting that is out of its bounds: those of the commands that it travels in."""
     wrong = [
         f"$HUTONG_{setting.upper()} is {value}; it can be {least} {'or more' if most is None else f'to {most}'}"
-        for setting, value in ((setting, getattr(process, setting)) for setting in TRAVELS)
+        for setting, value in ((setting, getattr(process, setting)) for setting in (*TRAVELS, *STAYS))
         for least, most in [bounds_of(setting)]
         if value < least or (most is not None and value > most)
     ]
     if wrong:
         raise SetupError("; ".join(wrong), reason="SETTINGS")
+    waits_ms_of(process)
+
+
+def waits_ms_of(process: ProcessSettings) -> tuple[int, ...]:
+    """How long after each try of a webhook the next one is made. Raises SetupError for what no delivery would take."""
+    try:
+        waits_ms = tuple(1_000 * int(word) for word in process.webhook_waits_s.split())
+        return msgspec.convert(waits_ms, delivery.Waits)
+    except (ValueError, msgspec.ValidationError) as error:
+        message = (
+            f"$HUTONG_WEBHOOK_WAITS_S is {process.webhook_waits_s!r}; it can be up to 19 numbers of seconds: {error}"
+        )
+        raise SetupError(message, reason="SETTINGS") from error
 
 
 def bounds_of(setting: str) -> tuple[int, int | None]:
     """The least and the most that all commands take in which the setting travels; None is for no bound."""
+    if setting in STAYS:
+        return STAYS[setting]
     found = list(_types_of(setting))
     most = [one.le for one in found if one.le is not None]
-    return max(one.ge or 0 for one in found), min(most, default=None)
+    return max(_least(one) for one in found), min(most, default=None)
+
+
+def _least(type_: IntType) -> int:
+    return type_.gt + 1 if type_.gt is not None else type_.ge or 0
 
 
 def _types_of(setting: str) -> Iterator[IntType]:
     for field in TRAVELS[setting]:
-        hints: dict[str, Any] = get_type_hints(field.command, include_extras=True)
-        found = type_info(hints[field.name])
+        command = type_info(field.command)
+        assert isinstance(command, StructType)
+        (found,) = (one.type for one in command.fields if one.name == field.name)
         assert isinstance(found, IntType), field
         yield found

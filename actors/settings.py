@@ -113,6 +113,9 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     account_programs_max: int = 50
     name_hold_ms: int = 3_600_000
     rollback_versions_max: int = 5
+    package_bytes_max: int = 30 << 20
+    sub_package_bytes_max: int = 2 << 20
+    program_versions_max: int = 20
     upload_bytes_day_max: int = 512 << 20
     submits_month_max: int = 20
     withdrawals_day_max: int = 1
@@ -129,11 +132,14 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     # about nobody who is named can be read.
     subject_keys_day_max: int = 1_000_000
     unnamed_kept_ms: int = 90 * 86_400_000
-    # Credentials: how long a token is good, how long before its end the next one begins, forced refreshes.
+    # Credentials: how long a token is good, how long before its end the next one begins, forced refreshes; how often it
+    # is asked for, counted by all gateways of a machine.
     token_ms: int = 7_200_000
     token_overlap_ms: int = 300_000
     token_forced_day_max: int = 20
     token_forced_gap_ms: int = 30_000
+    token_asks_minute_max: int = 10_000
+    token_asks_day_max: int = 500_000
     # How much memory a host on Ray may take beyond what it has when it begins.
     memory_bytes_max: int = 2 << 30
     # Who may call, and what is served where; files are PEM.
@@ -144,20 +150,39 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     tls_cert: str = ""
     tls_key: str = ""
     tls_client_ca: str = ""
-    # Visits; codes, links and rules of ordinary links: the host they are written with, and what a program may make.
+    # Visits, and when a session ends by itself: in the background, and wherever nothing happens; codes, links and rules
+    # of ordinary links: the host they are written with, and what a program may make.
     visit_merge_ms: int = 30_000
     visit_devices_max: int = 8
+    session_hidden_ms: int = 300_000
+    session_idle_ms: int = 1_800_000
     code_host: str = "hutong.example"
     codes_minute_max: int = 5_000
     links_day_max: int = 500_000
+    link_opens_day_max: int = 3_000_000
     shares_minute_max: int = 100
     link_ttl_ms_max: int = 30 * 86_400_000
     link_rules_max: int = 100
     link_publishes_month_max: int = 100
-    # After how long what nobody heard goes to the inbox; how many endpoints for webhooks a program may have, after how
-    # long a try is lost, and the one port of 127.0.0.1 that is told without TLS (0: none).
+    # After how long what nobody heard goes to the inbox, and how many templates one prompt asks for; how many replies
+    # of customer service each act of a person allows, and within what time: to use a menu, to follow and to scan are
+    # alike, and whoever paid is replied to without a bound.
     notify_unheard_ms: int = 10_000
+    notify_prompt_max: int = 3
+    window_message_max: int = 5
+    window_message_ms: int = 2 * 86_400_000
+    window_enter_max: int = 2
+    window_enter_ms: int = 60_000
+    window_act_max: int = 3
+    window_act_ms: int = 60_000
+    window_pay_ms: int = 2 * 86_400_000
+    # Webhooks: how many endpoints a program may have, how long a try may take, how many seconds pass before each
+    # further one, how long a former secret signs beside the next, after how long a try is lost, and the one port of
+    # 127.0.0.1 that is told without TLS (0: none).
     webhook_endpoints_max: int = 16
+    webhook_try_ms: int = 5_000
+    webhook_waits_s: str = "15 15 30 180 600 1200 1800 1800 1800 3600 10800 10800 10800 21600 21600"
+    webhook_overlap_ms: int = 86_400_000
     webhook_lost_ms: int = 60_000
     webhook_local_port: int = 0
 

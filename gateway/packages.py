@@ -8,7 +8,7 @@ from actors.adapters.shelf import program_on
 from actors.adapters.signatures import is_signed
 from actors.compatible import check_compatible
 from actors.errors import DeadlineExceeded, InvalidCommand, NotFound, Overloaded, SetupError
-from actors.packages import PACKAGE_BYTES_MAX, Package, hash_of, read_package
+from actors.packages import Limits, Package, check_size, hash_of, read_package
 from actors.ports import Objects
 from actors.registry import Program, check_package
 from gateway.v1 import catalog_pb2 as pb
@@ -25,8 +25,9 @@ RETRY_MS = 1_000
 class Packages:
     """The packages of a platform, as one gateway sees them."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, limits: Limits) -> None:
         self._objects = objects
+        self._limits = limits
         self._inside = 0
 
     async def take(
@@ -47,8 +48,8 @@ class Packages:
             raise Overloaded(f"{AT_ONCE} packages are on their way to this gateway", retry_after_ms=RETRY_MS)
         self._inside += 1
         try:
-            archive = await _in_time(_whole(head, rest), left_s)
-            package = await asyncio.to_thread(_checked, archive, head.program, key, head.signature)
+            archive = await _in_time(_whole(head, rest, self._limits), left_s)
+            package = await asyncio.to_thread(_checked, archive, head.program, key, head.signature, self._limits)
             taken = await accept(package, len(archive))
             await asyncio.to_thread(self._objects.put, package.place, archive)
             return taken
@@ -73,12 +74,12 @@ class Packages:
             raise _wrong(error) from error
 
 
-def _checked(archive: bytes, program: str, key: bytes, signature: bytes) -> Package:
+def _checked(archive: bytes, program: str, key: bytes, signature: bytes, limits: Limits) -> Package:
     """The package of this archive. Raises what is wrong with it."""
     if not is_signed(key, signature, hash_of(archive)):
         message = "the signature is not one of this package by the account's key"
         raise InvalidCommand(message, field="signature", reason="SIGNATURE")
-    package = read_package(archive)
+    package = read_package(archive, limits)
     if package.manifest.app_id != program:
         message = f"this is a package of {package.manifest.app_id!r}, not of {program!r} - at `$.app_id`"
         raise InvalidCommand(message, field="$.app_id", reason="OTHER_PROGRAM")
@@ -98,7 +99,7 @@ async def _in_time(whole: Awaitable[bytes], left_s: float) -> bytes:
         raise DeadlineExceeded(message, outcome="NOT_APPENDED") from error
 
 
-async def _whole(head: pb.UploadPackageRequest, rest: AsyncIterator[pb.UploadPackageRequest]) -> bytes:
+async def _whole(head: pb.UploadPackageRequest, rest: AsyncIterator[pb.UploadPackageRequest], limits: Limits) -> bytes:
     """All parts together. Raises InvalidCommand as soon as they are too much."""
     whole = bytearray()
     part = head
@@ -107,9 +108,7 @@ async def _whole(head: pb.UploadPackageRequest, rest: AsyncIterator[pb.UploadPac
             message = f"a part has {len(part.chunk)} bytes; at most {CHUNK_BYTES_MAX}"
             raise InvalidCommand(message, field="chunk", reason="CHUNK_TOO_LARGE")
         whole += part.chunk
-        if len(whole) > PACKAGE_BYTES_MAX:
-            message = f"the archive has more than {PACKAGE_BYTES_MAX} bytes"
-            raise InvalidCommand(message, field="package", reason="PACKAGE_TOO_LARGE")
+        check_size(len(whole), limits)
         following = await anext(rest, None)
         if following is None:
             return bytes(whole)

@@ -129,10 +129,10 @@ def services(
     return [
         _served(program_pb2, program_pb2_grpc, ProgramService(*given)),
         _served(catalog_pb2, catalog_pb2_grpc, CatalogService(*given, parts.objects)),
-        _served(ways_pb2, ways_pb2_grpc, WaysService(*given)),
+        _served(ways_pb2, ways_pb2_grpc, WaysService(*given, counting)),
         _served(session_pb2, session_pb2_grpc, SessionService(*given, parts.keys)),
         _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys, counting)),
-        _served(credentials_pb2, credentials_pb2_grpc, CredentialService(*given, parts.keys)),
+        _served(credentials_pb2, credentials_pb2_grpc, CredentialService(*given, parts.keys, counting)),
         _served(notify_pb2, notify_pb2_grpc, NotifyService(*given)),
         _served(search_pb2, search_pb2_grpc, SearchService(*given, parts.programs)),
         _served(friends_pb2, friends_pb2_grpc, FriendsService(*given, parts.keys)),

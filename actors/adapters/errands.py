@@ -17,7 +17,14 @@ from actors.adapters.telling import tell
 from actors.adapters.turns import Turns
 from actors.adapters.webhooks import Outcome, Sender, secret_of, signed
 from actors.clocks import wall_ms
-from actors.domain.webhook.delivery import BODY_BYTES_MAX, DELIVERY, NOTE_CHARS_MAX, Begin, Tried, Trying
+from actors.domain.webhook.delivery import (
+    BODY_BYTES_MAX,
+    DELIVERY,
+    NOTE_CHARS_MAX,
+    Begin,
+    Tried,
+    Trying,
+)
 from actors.domain.webhook.endpoint import OWED
 from actors.errors import InvalidCommand, NotFound, PlatformError, SetupError
 from actors.kernel.action import EventRecord
@@ -39,6 +46,13 @@ CHANGES_MAX = 1_000_000
 """More than there are: an endpoint whose changes are left out is told nothing, and nobody hears of it."""
 CHANGES_KEPT = 64
 """Of an endpoint so many of its latest changes are known; what happened before them is told to it no more."""
+
+
+class Schedule(NamedTuple):
+    """How long after a try that failed each further one is made, and when one of which nobody tells is lost."""
+
+    waits_ms: tuple[int, ...]
+    lost_ms: int
 
 
 class _Endpoint(NamedTuple):
@@ -130,7 +144,7 @@ class Webhooks:
         names: "Names",
         roots: Callable[[], Sequence[bytes]],
         sender: Sender,
-        lost_ms: int,
+        schedule: Schedule,
         report: Callable[[str, dict[str, object]], None],
     ) -> None:
         self._log = log
@@ -138,7 +152,7 @@ class Webhooks:
         self._names = names
         self._roots = roots
         self._sender = sender
-        self._lost_ms = lost_ms
+        self._schedule = schedule
         self._report = report
         self.hearing = Projection("", (), (ANY, DELIVERY.kind), "", self._hear)
         self._heard: list[EventRecord] = []
@@ -198,7 +212,7 @@ class Webhooks:
         tag = tag_in(event.payload) if told else ""
         for name, endpoint in told:
             if tag in endpoint.events or (OWED in endpoint.events and debt_of(event.payload) is not None):
-                begin = Begin(name, self._body(event, tag), lost_ms=self._lost_ms)
+                begin = Begin(name, self._body(event, tag), *self._schedule)
                 yield f"{program}/{_delivery_of(name, event)}", begin
 
     def _body(self, event: EventRecord, tag: str) -> bytes:
@@ -214,7 +228,7 @@ class Webhooks:
         said: object = _delivery_event(event.payload)
         if isinstance(said, Trying):
             name = event.entity.partition("/")[2]
-            lost = self._turns.add(name.partition("/")[0], _Try(name, said, event.stamp_ms + self._lost_ms))
+            lost = self._turns.add(name.partition("/")[0], _Try(name, said, event.stamp_ms + self._schedule.lost_ms))
             if lost is not None:
                 self._report("a webhook's try is lost", {"why": "too many wait", "delivery": lost.delivery})
 

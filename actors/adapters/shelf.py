@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from actors.entity import AnyEntity
 from actors.errors import SetupError
-from actors.packages import place_of, read_package
+from actors.packages import KEPT, place_of, read_package
 from actors.ports import Objects, Packages
 from actors.registry import Program, load_package
 
@@ -15,7 +15,7 @@ def program_on(objects: Objects, hash: str) -> Program:
     Raises NotFound when it is not kept, Unavailable while the objects are away, SetupError and InvalidCommand for one
     that cannot be loaded.
     """
-    package = read_package(objects.get(place_of(hash)))
+    package = read_package(objects.get(place_of(hash)), KEPT)
     if package.hash != hash:
         raise SetupError(f"{place_of(hash)} is not the package of that name", reason="PACKAGE_DAMAGED")
     return load_package(package)

@@ -77,14 +77,17 @@ class _Question(NamedTuple):
 
 
 class Sender:
-    """Sends requests, each within 5 s in all. It follows no redirect."""
+    """Sends requests, each within its time in all. It follows no redirect."""
 
     def __init__(
         self,
         local_port: int = 0,
         resolve: Callable[[str, int], Sequence[str]] = resolved,
         connect: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
+        self.deadline_s = deadline_s
+        """How long a request may take, from its name to the end of the answer."""
         self._local_port = local_port
         self._resolve = resolve
         self._connect = connect
@@ -94,7 +97,7 @@ class Sender:
 
     def post(self, program: str, url: str, headers: dict[str, str], body: bytes) -> Outcome:
         """Send this for a program, and say what became of it. Raises nothing: what a server may do is an outcome."""
-        until = time.monotonic() + DEADLINE_S
+        until = time.monotonic() + self.deadline_s
         try:
             target = target_of(url, self._local_port)
             answers = self._resolved(program, target, until) if target.secure else ()

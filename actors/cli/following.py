@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from actors.adapters.errands import Names, Webhooks
+from actors.adapters.errands import Names, Schedule, Webhooks
 from actors.adapters.following import Follower
 from actors.adapters.readmodels import SqliteRows
 from actors.adapters.rollout import Rollout
@@ -27,6 +27,7 @@ from actors.projections.listed import DESCRIBED, LISTED, USED
 from actors.projections.owed import DEBTS
 from actors.projections.reading import ANY, Projection, terms_of
 from actors.projections.switches import HASHES, SWITCHES
+from actors.quotas import waits_ms_of
 from actors.registry import Registry
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
@@ -118,9 +119,10 @@ def following_of(
 ) -> Following:
     """Begin to follow. Raises Unavailable when the file of the rows or the log cannot be used."""
     objects = wiring.objects_of(folder)
-    roots, sender = _Roots(folder), Sender(process.webhook_local_port)
+    roots, sender = _Roots(folder), Sender(process.webhook_local_port, deadline_s=process.webhook_try_ms / 1_000)
     names = Names(registry, packages_on(objects))
-    webhooks = Webhooks(log, cluster, names, roots, sender, process.webhook_lost_ms, wiring.report)
+    schedule = Schedule(waits_ms_of(process), process.webhook_lost_ms)
+    webhooks = Webhooks(log, cluster, names, roots, sender, schedule, wiring.report)
     shredding = Shredding(log, cluster, wiring.subjects_of(folder), process.unnamed_kept_ms)
     slices = slices_of((*PROJECTIONS, webhooks.hearing, shredding.hearing), registry.programs, cluster)
     ids = {log.topic_id(one.topic) for one in slices}

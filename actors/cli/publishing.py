@@ -50,7 +50,8 @@ def show(folder: Path, program: str, as_json: bool) -> None:
         for version in found.versions
     ]
     fields = ("account", "title", "category", "live", "gray", "lane", "position", "decides", "trouble")
-    facts: dict[str, Any] = {field: getattr(found, field) for field in fields}
+    quotas = ("submits_left", "withdrawals_left", "day_ends_ms", "month_ends_ms")
+    facts: dict[str, Any] = {field: getattr(found, field) for field in (*fields, *quotas)}
     output.result({**facts, "versions": versions}, as_json)
     if as_json:
         return

@@ -20,6 +20,11 @@ def counted(count: Count, period_ms: int, at_ms: int) -> Count:
     return Count(period, count.times + 1 if count.period == period else 1)
 
 
+def left(count: Count, period_ms: int, now_ms: int, times_max: int) -> int:
+    """How often it may still be done before the next period begins."""
+    return max(times_max - (count.times if count.period == now_ms // period_ms else 0), 0)
+
+
 def is_full(count: Count, period_ms: int, now_ms: int, times_max: int) -> bool:
     """Whether nothing more is to be done before the next period begins."""
     return count.period == now_ms // period_ms and count.times >= times_max

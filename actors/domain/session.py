@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
+from actors.domain.counting import DAY_MS
+from actors.entity import FILLED, CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
 from actors.entity import Push as PushOut
 
 HIDDEN_MS_MAX = 5 * 60_000
@@ -35,16 +36,30 @@ PAGE_LIFE = {
 }
 
 Path: TypeAlias = Annotated[str, Meta(min_length=1, max_length=512)]
+Wait: TypeAlias = Annotated[int, Meta(ge=1_000, le=DAY_MS)]
 
 
-class Open(Struct, frozen=True, tag="session.open"):
+class Open(Struct, frozen=True, tag="session.open", omit_defaults=True):
+    """A session that is hidden ends after `hidden_ms`, and one in which nothing happens after `idle_ms`."""
+
     program: Annotated[str, Meta(min_length=1, max_length=63)]
     path: Path
     scene: Annotated[int, Meta(ge=0, le=99_999)] = 1001
+    hidden_ms: Wait = HIDDEN_MS_MAX
+    idle_ms: Wait = IDLE_MS_MAX
 
 
-class EnterPage(Struct, frozen=True, tag="session.enter-page"):
+class EnterPage(Struct, frozen=True, tag="session.enter-page", rename={"filled": FILLED}, omit_defaults=True):
+    """Where the page is `gone` by now, a call that was made before is told again, and another is refused."""
+
     path: Path
+    gone: bool = False
+    filled: tuple[str, ...] = ()
+
+
+def gone(enter: EnterPage) -> EnterPage:
+    """The same call where its page is there no more. A page that is there costs no word of this."""
+    return replace(enter, gone=True, filled=("gone", FILLED))
 
 
 class RenderPage(Struct, frozen=True, tag="session.render-page"):
@@ -67,8 +82,11 @@ class Close(Struct, frozen=True, tag="session.close"):
     pass
 
 
-class Look(Struct, frozen=True, tag="session.look"):
-    """The timer's command: is anybody there?"""
+class Look(Struct, frozen=True, tag="session.look", omit_defaults=True):
+    """The timer's command: is anybody there? It takes along the times that the session was opened with."""
+
+    hidden_ms: Wait = HIDDEN_MS_MAX
+    idle_ms: Wait = IDLE_MS_MAX
 
 
 class Push(Struct, frozen=True, tag="session.push"):
@@ -164,10 +182,11 @@ def decide(session: Session, command: Command, ctx: Context) -> Decision[Event]:
 def _decided(session: Session, command: Command, ctx: Context) -> Decision[Event]:
     now_ms = ctx.now_ms
     match command:
-        case Open(program, path, scene):
+        case Open(program, path, scene, hidden_ms, idle_ms):
             after(LIFE, session.state, "launch")
             events = (Launched(program, path, scene, ctx.caller, now_ms), PageLoaded(path, now_ms))
-            return accept(*events, reply={"state": "launched"}, actions=(_look_at(now_ms + HIDDEN_MS_MAX),))
+            first = _look_at(now_ms + idle_ms, now_ms, Look(hidden_ms, idle_ms))
+            return accept(*events, reply={"state": "launched"}, actions=(first,))
         case Show():
             return _moved(session, "show", Shown(now_ms))
         case Hide():
@@ -177,7 +196,7 @@ def _decided(session: Session, command: Command, ctx: Context) -> Decision[Event
         case EnterPage() | RenderPage() | LeavePage():
             return _turned(session, command, now_ms)
         case Look():
-            return _looked(session, ctx)
+            return _looked(session, command, ctx)
         case Push(payload):
             return _pushed(session, payload)
         case Acknowledge(cursor):
@@ -199,6 +218,8 @@ def _turned(session: Session, command: EnterPage | RenderPage | LeavePage, now_m
     after(LIFE, session.state, "use")
     path = command.path
     if isinstance(command, EnterPage):
+        if command.gone:
+            raise Reject("page_gone", path=path)
         if len(session.pages) == PAGES_MAX:
             raise Reject("too_many_pages", pages_max=str(PAGES_MAX))
         return accept(PageLoaded(path, now_ms))
@@ -210,20 +231,20 @@ def _turned(session: Session, command: EnterPage | RenderPage | LeavePage, now_m
     return accept(PageReady(path, now_ms)) if page.state == "loaded" else accept()
 
 
-def _looked(session: Session, ctx: Context) -> Decision[Event]:
+def _looked(session: Session, look: Look, ctx: Context) -> Decision[Event]:
     ctx.only_from("session", ctx.entity_id)
     if LIFE[session.state].terminal:
         return accept()
-    left_ms = HIDDEN_MS_MAX if session.state == "hidden" else IDLE_MS_MAX
+    left_ms = look.hidden_ms if session.state == "hidden" else look.idle_ms
     ends_ms = session.active_ms + left_ms
     if ctx.now_ms >= ends_ms:
         return accept(Unloaded("idle", ctx.now_ms))
-    # A session that is hidden right after this must still end in time, hence never later than that.
-    return accept(actions=(_look_at(min(ends_ms, ctx.now_ms + HIDDEN_MS_MAX)),))
+    return accept(actions=(_look_at(ends_ms, ctx.now_ms, look),))
 
 
-def _look_at(due_ms: int) -> SetTimer:
-    return SetTimer("look", due_ms, Look())
+def _look_at(ends_ms: int, now_ms: int, look: Look) -> SetTimer:
+    """When the session is to end; a session that is hidden right after this must end in time, too."""
+    return SetTimer("look", min(ends_ms, now_ms + look.hidden_ms), look)
 
 
 def _pushed(session: Session, payload: object) -> Decision[Event]:

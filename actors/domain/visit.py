@@ -30,6 +30,7 @@ class Open(Struct, frozen=True, tag="visit.open", rename={"filled": FILLED}):
     """`via` names what was scanned, tapped or shared. What is opened `merge_ms` after the last opening is a new visit.
 
     Of a device one session is open at a time, and at most `devices_max` in all: the oldest is closed for a new one.
+    What nobody comes back to ends after `hidden_ms` in the background, and after `idle_ms` wherever it is.
     `asked` is the page that the person named; "" for the first one, which `path` has as it is by now. Where `path` is
     "", that page is there no more: an opening that was made before is told again, and another is refused.
     """
@@ -42,8 +43,10 @@ class Open(Struct, frozen=True, tag="visit.open", rename={"filled": FILLED}):
     city: Text = ""
     merge_ms: Annotated[int, Meta(ge=0)] = MERGE_MS
     devices_max: Annotated[int, Meta(ge=1, le=64)] = DEVICES_MAX
+    hidden_ms: session.Wait = session.HIDDEN_MS_MAX
+    idle_ms: session.Wait = session.IDLE_MS_MAX
     asked: Annotated[str, Meta(max_length=512)] = ""
-    filled: tuple[str, ...] = ("path", "version", "merge_ms", "devices_max")
+    filled: tuple[str, ...] = ("path", "version", "merge_ms", "devices_max", "hidden_ms", "idle_ms")
 
 
 class Close(Struct, frozen=True, tag="visit.close"):
@@ -141,7 +144,7 @@ def _open(visits: Visits, command: Open, ctx: Context) -> Decision[Event]:
     kind = VisitContinued if continues else VisitBegan
     visit = visits.visits + (not continues)
     said = (command.path, command.source, command.device, command.via, command.version, command.city)
-    launch = session.Open(program, command.path, SCENES[command.source])
+    launch = session.Open(program, command.path, SCENES[command.source], command.hidden_ms, command.idle_ms)
     name = f"{ctx.entity_id}/{n}"
     sends = (*(_closing(ctx, event.n) for event in ended), Send(session.SESSION.at(name), launch))
     reply = {"session": name, "path": command.path, "version": command.version, "visit": visit, "began": not continues}

@@ -32,6 +32,21 @@ def check_page(routes: Routes, program: str, page: str, field: str = "page") -> 
         raise InvalidCommand(message, field=field, reason="NO_SUCH_PAGE")
 
 
+def has_page(routes: Routes, program: str, page: str, request_id: bytes, field: str = "page") -> bool:
+    """Whether the program has the page; False where it may have had it when this call was made for the first time: then
+    the log tells, and an entity refuses what it has not done before by `page_gone`.
+
+    Raises what `check_page` raises.
+    """
+    try:
+        check_page(routes, program, page, field)
+    except InvalidCommand:
+        if not routes.may_precede(request_id, program):
+            raise
+        return False
+    return True
+
+
 async def program_named(steps: Steps, name: str) -> Ref[Command]:
     """The program of the catalogue that has this name. Raises NotFound."""
     found = await steps.look(NAME.at(name), "name", Name)

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from actors.clocks import wall_ms
 from actors.domain.catalog import program as programs
 from actors.domain.catalog.key import KEY, Key, SetKey
 from actors.domain.catalog.listing import LISTING, Describe, Listing
@@ -13,6 +14,7 @@ from actors.domain.catalog.name import NAME, Claim, Confirm
 from actors.domain.catalog.program import PROGRAM, Judge, Register, Release, Rollback, SetGray, Submit, Upload, Withdraw
 from actors.domain.catalog.review import LANES, REVIEW, Take
 from actors.domain.catalog.versions import Rule, Version
+from actors.domain.counting import DAY_MS, MONTH_MS, left
 from actors.domain.developer import (
     ACCOUNT,
     Accept,
@@ -29,7 +31,7 @@ from actors.domain.developer import (
 )
 from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound, Reject
-from actors.packages import Package
+from actors.packages import Limits, Package
 from actors.payload import checked
 from actors.ports import Objects
 from actors.principal import Principal, Role
@@ -76,7 +78,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
         self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, objects: Objects
     ) -> None:
         super().__init__(ingress, routes, process, sensor)
-        self._packages = Packages(objects)
+        self._packages = Packages(objects, Limits(process.package_bytes_max, process.sub_package_bytes_max))
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.CatalogChange:
         """A new account."""
@@ -184,8 +186,9 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
                 raise Reject("no_package_key", account=account)
 
             async def accept(package: Package, size: int) -> pb.UploadPackageResponse:
-                version, most = package.manifest.version, self.process.upload_bytes_day_max
-                answer = await steps.ask(to, Upload(version.code, version.name, package.hash, size, most))
+                version = package.manifest.version
+                quotas = (self.process.upload_bytes_day_max, self.process.program_versions_max)
+                answer = await steps.ask(to, Upload(version.code, version.name, package.hash, size, *quotas))
                 return stamped(pb.UploadPackageResponse(hash=package.hash, code=version.code), answer)
 
             return await self._packages.take(head, request_iterator, key.key, steps.left_s, accept)
@@ -253,7 +256,7 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
             place = await steps.look(lane, "position", _Place, program=to.id)
             is_inside = await is_of_team(steps, account, _TEAM)
             word = self._routes.followed.get(request.program)
-            return pb.GetProgramResponse(
+            response = pb.GetProgramResponse(
                 account=account,
                 title=found.title,
                 category=found.category,
@@ -268,8 +271,20 @@ class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
                 city=listing.city,
                 location=location(listing.position),
             )
+            if is_inside:
+                self._tell_quotas(response, found)
+            return response
 
         return await self.answer(context, "GetProgram", NAME.at(request.program), "", work)
+
+    def _tell_quotas(self, response: pb.GetProgramResponse, program: programs.Program) -> None:
+        process, now_ms = self.process, wall_ms()
+        in_month = left(program.withdrawals_month, MONTH_MS, now_ms, process.withdrawals_month_max)
+        on_day = left(program.withdrawals_day, DAY_MS, now_ms, process.withdrawals_day_max)
+        response.submits_left = left(program.submits_month, MONTH_MS, now_ms, process.submits_month_max)
+        response.withdrawals_left = min(on_day, in_month)
+        response.day_ends_ms = (now_ms // DAY_MS + 1) * DAY_MS
+        response.month_ends_ms = (now_ms // MONTH_MS + 1) * MONTH_MS
 
     async def GetShown(self, request: pb.GetShownRequest, context: Context) -> pb.GetShownResponse:
         """The version for a person."""

@@ -12,15 +12,16 @@ from actors.domain.notify import inbox as inboxes
 from actors.domain.notify.box import BOX
 from actors.domain.notify.box import Acknowledge as AcknowledgeTo
 from actors.domain.notify.fields import TEXT_CHARS_MAX, flaw_of_template, flaw_of_values
-from actors.domain.notify.grants import ASKED_MAX, GRANTS, Given, Grant, Use
+from actors.domain.notify.grants import GRANTS, Given, Grant, Use
 from actors.domain.notify.grants import Answer as AnswerTo
 from actors.domain.notify.inbox import INBOX, Inbox, Item
 from actors.domain.notify.message import Message
 from actors.domain.notify.template import TEMPLATE, Approve, Disable, Draft, Template
-from actors.domain.notify.window import WINDOW, Note, Reply, Window
+from actors.domain.notify.window import UNLIMITED, WINDOW, Note, Reply, Window
 from actors.errors import InvalidCommand, NotFound, PlatformError, Reject
 from actors.principal import PART, Principal, Role
 from actors.sealing import Personal
+from actors.settings import ProcessSettings
 from gateway.answering import Context
 from gateway.authority import check_method, denied
 from gateway.listening import Listener, until_expiry
@@ -107,8 +108,8 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             if len(names) != len(request.answers) or len(set(names)) != len(names):
                 message = "every template has one answer, at the same place"
                 raise InvalidCommand(message, field="answers", reason="INVALID_ANSWERS")
-            if len(names) > ASKED_MAX:
-                message = f"a prompt asks for {ASKED_MAX} templates at most"
+            if len(names) > self.process.notify_prompt_max:
+                message = f"a prompt asks for {self.process.notify_prompt_max} templates at most"
                 raise InvalidCommand(message, field="templates", reason="INVALID_TEMPLATES")
             answers: dict[str, Given] = {}
             for name, answer in zip(names, request.answers, strict=True):
@@ -227,7 +228,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             if request.act == "pay" and steps.principal is not None and steps.principal.role is not Role.OPERATOR:
                 raise denied()
             act: Any = request.act  # one of six; whatever else is refused when the command is checked
-            return _change(await steps.ask(at, Note(act)))
+            return _change(await steps.ask(at, Note(act, *_window(self.process, act))))
 
         return await self.answer(context, "NoteAct", at, request.request_id, work)
 
@@ -261,6 +262,19 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             return pb.GetWindowsResponse(windows=windows)
 
         return await self.answer(context, "GetWindows", at, "", work)
+
+
+def _window(process: ProcessSettings, act: str) -> tuple[int, int]:
+    """How many replies what a person does allows, and within what time."""
+    match act:
+        case "message":
+            return process.window_message_max, process.window_message_ms
+        case "enter":
+            return process.window_enter_max, process.window_enter_ms
+        case "pay":
+            return UNLIMITED, process.window_pay_ms
+        case _:
+            return process.window_act_max, process.window_act_ms
 
 
 def _person(request: Any) -> str:

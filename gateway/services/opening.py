@@ -21,7 +21,7 @@ from gateway.answering import tell_where
 from gateway.auth import CALLER, Caller
 from gateway.authority import denied
 from gateway.routes import Routes
-from gateway.services.belonging import check_page, check_runs
+from gateway.services.belonging import check_runs, has_page
 from gateway.services.shown import Catalogue
 from gateway.v1 import session_pb2 as pb
 
@@ -112,15 +112,11 @@ class Openings:
         """
         program, process = call.program, self._process
         path = call.path or check_runs(self._routes, program).manifest.pages[0]
-        try:
-            check_page(self._routes, program, path.partition("?")[0], "path")
-        except InvalidCommand:
-            if not self._routes.may_precede(request_id, program):
-                raise
+        if not has_page(self._routes, program, path.partition("?")[0], request_id, "path"):
             path = ""
         version = self._catalogue.version(program, Person(openid, call.city, tuple(call.cohorts)))
         source: Any = call.source or "other"  # whatever is no source is refused when the command is checked
-        quotas = (process.visit_merge_ms, process.visit_devices_max)
+        quotas = (process.visit_merge_ms, process.visit_devices_max, process.session_hidden_ms, process.session_idle_ms)
         command = visit.Open(path, source, call.device, call.via, version, call.city, *quotas, call.path)
         return VISIT.at(f"{program}/{openid}"), command
 

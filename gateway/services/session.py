@@ -20,7 +20,7 @@ from gateway.answering import Context, trailer
 from gateway.authority import denied
 from gateway.ingress import Ingress
 from gateway.routes import Routes
-from gateway.services.belonging import check_page
+from gateway.services.belonging import has_page
 from gateway.services.opening import Openings, opener, write_opened
 from gateway.services.persons import openid_of, use
 from gateway.services.shown import Catalogue
@@ -128,9 +128,12 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
     ) -> pb.SessionResponse:
         async def work(steps: Steps) -> pb.SessionResponse:
             named = _own(steps, request.session)
-            if isinstance(command, sessions.EnterPage):
-                check_page(self._routes, named.program, command.path.partition("?")[0], "path")
-            return _done(await steps.ask(SESSION.at(named.id), command))
+            asked = command
+            if isinstance(asked, sessions.EnterPage):
+                page = asked.path.partition("?")[0]
+                if not has_page(self._routes, named.program, page, steps.request_id, "path"):
+                    asked = sessions.gone(asked)
+            return _done(await steps.ask(SESSION.at(named.id), asked))
 
         return await self.answer(context, method, _addressed(request.session), request.request_id, work)
 

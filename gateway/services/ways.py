@@ -8,6 +8,7 @@ import hashlib
 from typing import Any
 
 from actors.adapters.qr import MEDIA_TYPES, SCALE_DEFAULT, SCALE_MAX, picture
+from actors.domain.counting import DAY_MS
 from actors.domain.ways import address, link, rules, share
 from actors.domain.ways.address import NAME_CHARS
 from actors.domain.ways.code import CODE, Code, Mint, Revoke, code_of, read_text, text_of
@@ -19,8 +20,13 @@ from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
 from actors.payload import checked
 from actors.principal import Role
+from actors.sensor import Sensor
+from actors.settings import ProcessSettings
 from gateway.answering import Context
-from gateway.services.belonging import check_of_program, check_page
+from gateway.counting import Counting
+from gateway.ingress import Ingress
+from gateway.routes import Routes
+from gateway.services.belonging import check_of_program, check_page, has_page
 from gateway.steps import Steps, TypedService, stamped
 from gateway.v1 import ways_pb2 as pb
 from gateway.v1 import ways_pb2_grpc
@@ -32,6 +38,12 @@ _TEAM = ("admin", "developer", "operator")
 class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
     """See `protos/gateway/v1/ways.proto`."""
 
+    def __init__(
+        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, counting: Counting
+    ) -> None:
+        super().__init__(ingress, routes, process, sensor)
+        self._counting = counting
+
     async def MintCode(self, request: pb.MintCodeRequest, context: Context) -> pb.MintCodeResponse:
         """The code of a target."""
         program, env = request.program, request.env or "release"
@@ -40,12 +52,12 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.MintCodeResponse:
             await check_of_program(steps, program, _TEAM)
-            check_page(self._routes, program, request.page)
+            is_there = has_page(self._routes, program, request.page, steps.request_id)
             wanted: Any = env  # one of three; whatever else is refused when the command is checked
-            mint = Mint(request.page, request.scene, wanted)
+            mint = Mint(request.page, request.scene, wanted, gone=not is_there)
             checked(mint)  # before anything is counted
             # Of an older look only the absence could be wrong: then a code that is there is counted once more.
-            if (await steps.look(at, "code", Code)).state == "none":
+            if is_there and (await steps.look(at, "code", Code)).state == "none":
                 await steps.ask(QUOTA.at(program), Take("code", self.process.codes_minute_max), 1)
             answer = await steps.ask(at, mint)
             text = text_of(self.process.code_host, program, code)
@@ -112,13 +124,15 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.MintLinkResponse:
             await check_of_program(steps, program, _TEAM)
-            check_page(self._routes, program, request.page)
+            is_there = has_page(self._routes, program, request.page, steps.request_id)
             name = steps.new_name(NAME_CHARS)
-            filled = ("ttl_ms_max",) if request.ttl_ms else ("ttl_ms", "ttl_ms_max")
-            mint = link.Mint(request.page, request.ttl_ms or ttl_ms_max, request.scene, ttl_ms_max, filled)
+            filled = ("ttl_ms_max", "gone") if request.ttl_ms else ("ttl_ms", "ttl_ms_max", "gone")
+            ttl_ms = request.ttl_ms or ttl_ms_max
+            mint = link.Mint(request.page, ttl_ms, request.scene, ttl_ms_max, not is_there, filled)
             checked(mint)
             link.check_ttl(mint)
-            await steps.ask(QUOTA.at(program), Take("link", self.process.links_day_max), 1)
+            if is_there:
+                await steps.ask(QUOTA.at(program), Take("link", self.process.links_day_max), 1)
             answer = await steps.ask(LINK.at(f"{program}/{name}"), mint)
             text = address.written(self.process.code_host, "L", program, name)
             return stamped(pb.MintLinkResponse(link=name, text=text), answer)
@@ -137,6 +151,8 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             leads = await steps.look(at, "link", Link)
             if leads.state == "none":
                 raise NotFound("there is no such link; nobody has minted it", reason="NO_SUCH_LINK")
+            most = self.process.link_opens_day_max
+            await self._counting.count(f"link opens {program}", DAY_MS, most, "TOO_MANY_LINK_OPENS")
             answer = await steps.ask(at, link.Open())
             response = pb.ResolveLinkResponse(
                 program=program, link=name, page=leads.page, scene=leads.scene, expires_ms=leads.expires_ms
@@ -151,13 +167,15 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
 
         async def work(steps: Steps) -> pb.ShareResponse:
             await check_of_program(steps, program, _TEAM, persons=True)
-            check_page(self._routes, program, request.page)
+            is_there = has_page(self._routes, program, request.page, steps.request_id)
             before = await _path_of(steps, program, request.parent) if request.parent else ()
             name = steps.new_name(NAME_CHARS)
-            wanted = share.Share(request.page, request.scene, before)
+            wanted = share.Share(request.page, request.scene, before, gone=not is_there)
             checked(wanted)
-            who = hashlib.blake2b(steps.caller.encode(), digest_size=16).hexdigest()
-            await steps.ask(QUOTA.at(f"{program}/{who}"), Take("share", self.process.shares_minute_max), 1)
+            if is_there:
+                share.check_path(before, steps.caller)  # before anything is counted
+                who = hashlib.blake2b(steps.caller.encode(), digest_size=16).hexdigest()
+                await steps.ask(QUOTA.at(f"{program}/{who}"), Take("share", self.process.shares_minute_max), 1)
             answer = await steps.ask(SHARE.at(f"{program}/{name}"), wanted)
             response = pb.ShareResponse(
                 share=name, text=address.written(self.process.code_host, "S", program, name), depth=len(before) + 1

@@ -53,7 +53,7 @@ class WebhookService(TypedService, webhooks_pb2_grpc.WebhookServiceServicer):
 
     async def RotateSecret(self, request: pb.EndpointRequest, context: Context) -> pb.WebhookChange:
         """A new secret."""
-        return await self._endpoint(request, context, "RotateSecret", Rotate())
+        return await self._endpoint(request, context, "RotateSecret", Rotate(self.process.webhook_overlap_ms))
 
     async def PauseEndpoint(self, request: pb.EndpointRequest, context: Context) -> pb.WebhookChange:
         """Nothing is told."""

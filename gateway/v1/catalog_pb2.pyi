@@ -211,7 +211,7 @@ class GetProgramRequest(_message.Message):
     def __init__(self, program: _Optional[str] = ...) -> None: ...
 
 class GetProgramResponse(_message.Message):
-    __slots__ = ("account", "title", "category", "live", "gray", "versions", "lane", "position", "aliases", "city", "location", "decides", "trouble")
+    __slots__ = ("account", "title", "category", "live", "gray", "versions", "lane", "position", "aliases", "city", "location", "decides", "trouble", "submits_left", "withdrawals_left", "day_ends_ms", "month_ends_ms")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
@@ -225,6 +225,10 @@ class GetProgramResponse(_message.Message):
     LOCATION_FIELD_NUMBER: _ClassVar[int]
     DECIDES_FIELD_NUMBER: _ClassVar[int]
     TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    SUBMITS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    DAY_ENDS_MS_FIELD_NUMBER: _ClassVar[int]
+    MONTH_ENDS_MS_FIELD_NUMBER: _ClassVar[int]
     account: str
     title: str
     category: str
@@ -238,7 +242,11 @@ class GetProgramResponse(_message.Message):
     location: _search_pb2.Location
     decides: int
     trouble: str
-    def __init__(self, account: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., live: _Optional[int] = ..., gray: _Optional[int] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., lane: _Optional[int] = ..., position: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ..., city: _Optional[str] = ..., location: _Optional[_Union[_search_pb2.Location, _Mapping]] = ..., decides: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
+    submits_left: int
+    withdrawals_left: int
+    day_ends_ms: int
+    month_ends_ms: int
+    def __init__(self, account: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., live: _Optional[int] = ..., gray: _Optional[int] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., lane: _Optional[int] = ..., position: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ..., city: _Optional[str] = ..., location: _Optional[_Union[_search_pb2.Location, _Mapping]] = ..., decides: _Optional[int] = ..., trouble: _Optional[str] = ..., submits_left: _Optional[int] = ..., withdrawals_left: _Optional[int] = ..., day_ends_ms: _Optional[int] = ..., month_ends_ms: _Optional[int] = ...) -> None: ...
 
 class Version(_message.Message):
     __slots__ = ("code", "name", "hash", "state", "reason", "gray")

@@ -73,7 +73,8 @@ class CredentialServiceServicer:
     def IssueToken(self, request, context):
         """The token of whoever shows a secret: metadata `authorization: Basic BASE64(SECRET)`. It is the same one,
         whoever asks at whichever gateway, until five minutes before it expires; then a new one, and both are good.
-        credential_disabled, secret_replaced; of forced ones too_many_refreshes, refresh_too_soon.
+        credential_disabled, secret_replaced; of forced ones too_many_refreshes, refresh_too_soon. TOO_MANY_TOKENS: it was asked
+        for so often in this minute, or on this day, by way of this machine.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

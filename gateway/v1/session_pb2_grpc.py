@@ -109,21 +109,21 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Show(self, request, context):
-        """The session is seen. After half an hour in which nothing happens it ends.
+        """The session is seen. After half an hour in which nothing happens (a setting) it ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Hide(self, request, context):
-        """The session is in the background; after five minutes there it ends.
+        """The session is in the background; after five minutes there (a setting) it ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnterPage(self, request, context):
-        """A page lies on top of the others. NO_SUCH_PAGE, too_many_pages.
+        """A page lies on top of the others. NO_SUCH_PAGE, too_many_pages. A retry is told again as an opening is: page_gone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class WaysServiceStub:
-    """Ways in. Errors, metadata and request ids are those of ProgramService.
+    """Ways in. Errors, metadata and request ids are those of ProgramService. What is made for a page is told again on a retry,
+    also when its page has gone since, as by a rollback; what was not answered before then is refused: page_gone.
     """
 
     def __init__(self, channel):
@@ -98,7 +99,8 @@ class WaysServiceStub:
 
 
 class WaysServiceServicer:
-    """Ways in. Errors, metadata and request ids are those of ProgramService.
+    """Ways in. Errors, metadata and request ids are those of ProgramService. What is made for a page is told again on a retry,
+    also when its page has gone since, as by a rollback; what was not answered before then is refused: page_gone.
     """
 
     def MintCode(self, request, context):
@@ -138,7 +140,8 @@ class WaysServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveLink(self, request, context):
-        """The caller opens a link, and it is the caller's from now on. NO_SUCH_LINK, link_expired, link_of_another.
+        """The caller opens a link, and it is the caller's from now on. NO_SUCH_LINK, link_expired, link_of_another;
+        TOO_MANY_LINK_OPENS: the program's links were opened so often on this day, by way of this machine.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -260,7 +263,8 @@ def add_WaysServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WaysService:
-    """Ways in. Errors, metadata and request ids are those of ProgramService.
+    """Ways in. Errors, metadata and request ids are those of ProgramService. What is made for a page is told again on a retry,
+    also when its page has gone since, as by a rollback; what was not answered before then is refused: page_gone.
     """
 
     @staticmethod

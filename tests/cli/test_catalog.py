@@ -61,6 +61,9 @@ def test_a_program_is_published_in_full(platform: Platform, tmp_path: Path) -> N
     text = platform.text("catalog show", "cafe")
     assert "released" in text
     assert "retired" in text
+    left = platform("catalog show", "cafe").value
+    assert (left["submits_left"], left["withdrawals_left"]) == (18, 1)
+    assert left["day_ends_ms"] <= left["month_ends_ms"]
     assert platform("catalog upload", _cafe(tmp_path, 3)).error["reason"] == "SIGNATURE"
 
 

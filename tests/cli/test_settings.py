@@ -11,9 +11,10 @@ from actors.cli import main, running
 from actors.cli.wiring import SETTINGS_FILE, keep, process_settings, settled_cluster
 from actors.domain.catalog import uploads
 from actors.domain.ways import link
+from actors.domain.webhook import delivery
 from actors.entity import FILLED
 from actors.errors import SetupError
-from actors.quotas import TRAVELS, bounds_of
+from actors.quotas import STAYS, TRAVELS, bounds_of, waits_ms_of
 from actors.settings import ProcessSettings
 from gateway import services
 
@@ -54,7 +55,7 @@ def test_every_setting_that_a_service_puts_into_a_command_is_among_those_that_tr
     trees = [ast.parse(path.read_text()) for path in Path(services.__path__[0]).glob("*.py")]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     given = {name for call in calls if ast.unparse(call.func).rpartition(".")[2][:1].isupper() for name in _read(call)}
-    assert given - {"oidc_issuer", "oidc_audience", "deadline_ms_default"} <= set(TRAVELS)
+    assert given - {"oidc_issuer", "oidc_audience", "deadline_ms_default"} <= {*TRAVELS, *STAYS}
     assert len(given) > 10
     assert set(TRAVELS) <= set(ProcessSettings.__struct_fields__)
 
@@ -74,7 +75,7 @@ def _read(call: ast.Call) -> Iterator[str]:
             yield given.attr
 
 
-@pytest.mark.parametrize("setting", sorted(TRAVELS))
+@pytest.mark.parametrize("setting", sorted({*TRAVELS, *STAYS}))
 def test_a_setting_that_no_command_would_take_fails_the_start_and_says_what_it_can_be(
     setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,18 @@ def test_a_setting_that_no_command_would_take_fails_the_start_and_says_what_it_c
         with pytest.raises(SetupError, match=rf"HUTONG_{setting.upper()} is {value}; it can be {least} ") as refused:
             process_settings()
         assert most is None or str(refused.value).endswith(f" to {most}")
+
+
+def test_the_schedule_of_webhooks_is_a_setting_and_by_default_that_of_deliveries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert waits_ms_of(process_settings()) == delivery.WAITS_MS
+    monkeypatch.setenv("HUTONG_WEBHOOK_WAITS_S", "5 60")
+    assert waits_ms_of(process_settings()) == (5_000, 60_000)
+    for said in ("1 2.5", "-1", "90000", "1 " * 20):
+        monkeypatch.setenv("HUTONG_WEBHOOK_WAITS_S", said)
+        with pytest.raises(SetupError, match=f"_WAITS_S is {said!r}; it can be up to 19 numbers of seconds"):
+            process_settings()
 
 
 def test_dev_and_up_do_not_start_by_a_setting_that_no_command_would_take(

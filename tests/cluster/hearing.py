@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Heard:
-    """What a developer's server got: bodies by the delivery's id, and whether a signature was wrong."""
+    """What a developer's server got: bodies by the delivery's id, and what was signed; and what it answers."""
 
     def __init__(self) -> None:
+        self.status = 204
         self.bodies: dict[str, list[bytes]] = {}
         self.signatures: list[tuple[str, bytes, str]] = []
 
@@ -27,7 +28,7 @@ def server(heard: Heard) -> Generator[int]:
             heard.bodies.setdefault(name, []).append(body)
             said = f"{name}.{self.headers['webhook-timestamp']}.".encode() + body
             heard.signatures.append((name, said, self.headers["webhook-signature"]))
-            self.send_response(204)
+            self.send_response(heard.status)
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:

@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct, json, msgpack, structs
 
 from actors import Context, Decision, Entity, accept
-from actors.adapters.errands import WAITING_MAX, Names, Webhooks
+from actors.adapters.errands import WAITING_MAX, Names, Schedule, Webhooks
 from actors.adapters.following import Follower
 from actors.adapters.memory import MemoryLog
 from actors.adapters.memory_states import MemoryRows
@@ -34,6 +34,7 @@ CLUSTER = ClusterSettings(partitions=2)
 NOW_MS = wall_ms()
 """When these tests were read; how long that is ago when they run, nobody knows."""
 DAY_MS = 86_400_000
+SCHEDULE = Schedule((1_000, 2_000), DAY_MS)
 RIDE = "bike.rider/ann"
 
 
@@ -85,7 +86,7 @@ def registry() -> Registry:
 
 def webhooks(log: MemoryLog, registry: Registry, sender: Sender) -> Webhooks:
     names = Names(registry, lambda _: ())
-    return Webhooks(log, CLUSTER, names, lambda: (b"root",), sender, DAY_MS, lambda _what, _facts: None)
+    return Webhooks(log, CLUSTER, names, lambda: (b"root",), sender, SCHEDULE, lambda _what, _facts: None)
 
 
 def event(entity: str, said: Struct, n: int = 1, stamp_ms: int = NOW_MS) -> EventRecord:
@@ -144,6 +145,7 @@ def test_an_event_is_a_delivery_to_each_endpoint_that_names_it(log: MemoryLog, r
     ((entity, begin),) = asked(log)
     assert isinstance(begin, Begin)
     assert (entity[:22], begin.endpoint) == ("webhook.delivery/bike/", "bike/main")
+    assert (begin.waits_ms, begin.lost_ms) == SCHEDULE, "as the follower's settings say"
     assert json.decode(begin.body) == {
         "type": "bike.ride-ended",
         "entity": "programs/bike/riders/ann",
@@ -416,7 +418,7 @@ def shown(code: int, part: str = LIVE) -> list[Put]:
 
 def of_packages(log: MemoryLog, registry: Registry, packages: Packages) -> Webhooks:
     names = Names(registry, packages)
-    return Webhooks(log, CLUSTER, names, lambda: (b"root",), Posted(), DAY_MS, lambda _what, _facts: None)
+    return Webhooks(log, CLUSTER, names, lambda: (b"root",), Posted(), SCHEDULE, lambda _what, _facts: None)
 
 
 @pytest.mark.parametrize("is_read_again", [False, True])

@@ -131,17 +131,13 @@ def test_the_checked_address_is_connected_to_though_the_name_says_another_the_ne
     assert len(reached) == 1, "a name that turned to an address within is not connected to"
 
 
-def test_a_server_that_never_ends_its_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "DEADLINE_S", 0.2)
+def test_a_server_that_never_ends_its_answer_is_cut() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        assert Sender(port).post("bike", f"http://127.0.0.1:{port}/", {}, BODY).status == 0
+        assert Sender(port, deadline_s=0.2).post("bike", f"http://127.0.0.1:{port}/", {}, BODY).status == 0
 
 
-def test_a_name_server_that_never_answers_holds_up_no_try_for_long_and_no_other_programs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(webhooks, "DEADLINE_S", 0.05)
+def test_a_name_server_that_never_answers_holds_up_no_try_for_long_and_no_other_programs() -> None:
     is_over = threading.Event()
     reached: list[tuple[str, int]] = []
 
@@ -154,12 +150,12 @@ def test_a_name_server_that_never_answers_holds_up_no_try_for_long_and_no_other_
         reached.append(address)
         raise ConnectionRefusedError(111, "refused")
 
-    sender = Sender(0, resolve, connect)
+    sender = Sender(0, resolve, connect, deadline_s=0.05)
     try:
         for _ in range(2 * webhooks.RESOLVING_OF_ONE_MAX):
             late = sender.post("shop", "https://never.shop.com/", {}, BODY)
             assert late == Outcome(0, "it cannot be reached: its name was not found in time")
-        monkeypatch.setattr(webhooks, "DEADLINE_S", 60.0)
+        sender.deadline_s = 60.0
         assert sender.post("bike", "https://hooks.bike.com/", {}, BODY).note == "it cannot be reached: refused"
         assert reached == [("93.184.216.34", 443)]
     finally:

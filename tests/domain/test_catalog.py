@@ -16,6 +16,7 @@ from actors.domain.catalog.uploads import UPLOADS, Take
 from actors.domain.catalog.versions import Person, Rule, Version
 from actors.domain.counting import DAY_MS, MONTH_MS
 from actors.domain.developer import ACCOUNT, Open
+from actors.shape import canonical
 from actors.testing import NOW_MS, Ensemble, Scenario
 
 CAFE = p.PROGRAM.at("acme/cafe")
@@ -139,6 +140,10 @@ def test_codes_grow_and_the_same_upload_is_one() -> None:
             there.when(CAFE, upload)
 
 
+def test_what_was_uploaded_is_stored_without_a_word_of_how_many_versions_are_kept_where_that_is_usual() -> None:
+    assert b"versions_max" not in canonical(p.Uploaded(1, "1", hash_of(1)), "event")
+
+
 def test_versions_that_nobody_needs_go_when_there_are_too_many() -> None:
     there = registered(1, 2)
     approve(there, 1)
@@ -146,6 +151,10 @@ def test_versions_that_nobody_needs_go_when_there_are_too_many() -> None:
     for code in range(3, 50):
         there.when(CAFE, Upload(code, "1", hash_of(code)))
     assert sorted(states(there)) == [1, *range(31, 50)]
+    there.when(CAFE, Upload(50, "1", hash_of(50), versions_max=30))
+    assert sorted(states(there)) == [1, *range(31, 51)]
+    there.when(CAFE, Upload(51, "1", hash_of(51), versions_max=14))
+    assert sorted(states(there)) == [1, *range(39, 52)]
 
 
 # -- review -----------------------------------------------------------------------------------------------------------
@@ -194,7 +203,8 @@ def test_a_program_is_withdrawn_once_a_day_and_submitted_so_often_a_month() -> N
     there.when(CAFE, Withdraw(1, day_max=2))
     with pytest.raises(Reject, match="too_often") as often:
         there.when(CAFE, Submit(1, month_max=1))
-    assert often.value.details == {"submits_month_max": "1"}
+    left_ms = MONTH_MS - there.now_ms % MONTH_MS
+    assert often.value.details == {"submits_month_max": "1", "resets_ms": str(left_ms)}
     assert there.when(CAFE, Submit(1, month_max=2)).events
 
 

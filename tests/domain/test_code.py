@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors import Reject
 from actors.domain.ways import code as c
@@ -31,6 +32,14 @@ def test_a_code_is_minted_once_however_often_it_is_asked_for() -> None:
         *("minted", "pages/map/index", "ann"),
         NOW_MS,
     )
+
+
+def test_of_a_page_that_is_gone_a_code_that_is_there_is_told_again_and_none_is_minted() -> None:
+    scenario, gone = code_for(MAP), replace(MAP, gone=True)
+    with pytest.raises(Reject, match="page_gone"):
+        scenario.when(gone)
+    scenario.when(MAP)
+    assert scenario.when(gone).events == ()
 
 
 def test_a_revoked_code_stands_for_nothing_and_is_never_minted_again() -> None:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors import Reject
 from actors.domain.counting import DAY_MS
@@ -89,6 +90,14 @@ def test_a_second_mint_of_the_same_changes_nothing_and_of_another_is_refused() -
     ):
         with pytest.raises(Reject, match="link_taken"):
             scenario.when(other, caller=caller)
+
+
+def test_of_a_page_that_is_gone_a_link_that_is_there_is_told_again_and_none_is_minted() -> None:
+    scenario, gone = link(), replace(MINT, gone=True)
+    with pytest.raises(Reject, match="page_gone"):
+        scenario.when(gone)
+    scenario.when(MINT)
+    assert scenario.when(gone).events == ()
 
 
 def test_a_link_that_was_never_minted_does_not_open_and_nobody_ends_one_by_hand() -> None:

@@ -279,6 +279,16 @@ def test_a_window_has_so_many_replies_and_closes_in_its_time(act: window.Act) ->
     assert len(in_box(ensemble)) == replies + 1
 
 
+def test_a_window_is_as_wide_and_as_long_as_the_command_says() -> None:
+    ensemble = street()
+    ensemble.when(WINDOW.at(WHO), Note("enter", 1, 5_000))
+    reply(ensemble, "one", NOW_MS + 4_999)
+    with refused_with("window_full"):
+        reply(ensemble, "two", NOW_MS + 4_999)
+    with refused_with("window_closed"):
+        reply(ensemble, "late", NOW_MS + 5_000)
+
+
 def test_a_window_is_refreshed_and_not_added_to() -> None:
     ensemble = street()
     for _ in range(3):

@@ -67,8 +67,9 @@ def test_rules_and_their_publications_are_bounded() -> None:
         scenario.when(Add("bike", "/b", "p", 1))
     scenario.when(Publish("bike", 1))
     scenario.when(Add("bike", "/a", "q", 1))
-    with pytest.raises(Reject, match="too_often"):
+    with pytest.raises(Reject, match="too_often") as often:
         scenario.when(Publish("bike", 1))
+    assert often.value.details == {"publishes_month_max": "1", "resets_ms": str(MONTH_MS - NOW_MS % MONTH_MS)}
     assert scenario.when(Publish("bike", 1), now_ms=NOW_MS + MONTH_MS).events == (Published(NOW_MS + MONTH_MS),)
 
 

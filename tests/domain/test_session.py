@@ -1,5 +1,6 @@
 """Sessions: the life cycle as its table says, the lazy timer, pages, and pushes that wait to be acknowledged."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,8 @@ from actors import Push as PushOut
 from actors import Reject
 from actors.domain import session as s
 from actors.domain.session import SESSION, Acknowledge, Close, EnterPage, Hide, LeavePage, Open, Push, RenderPage, Show
+from actors.kernel.record import Invoke, body_sum
+from actors.shape import canonical
 from actors.testing import NOW_MS, Scenario
 
 OPEN = Open("shop", "pages/index", 1011)
@@ -97,6 +100,15 @@ def test_only_the_top_page_can_be_left_and_there_are_ten_at_most() -> None:
         scenario.when(EnterPage("pages/one-more"))
 
 
+def test_a_page_that_is_gone_is_not_entered_and_the_call_is_the_one_that_it_was_before() -> None:
+    scenario, enter = shown(), EnterPage("pages/article")
+    with pytest.raises(Reject, match="page_gone"):
+        scenario.when(s.gone(enter))
+    calls = (Invoke("session/1", canonical(each, "command"), b"i" * 16, "ann") for each in (enter, s.gone(enter)))
+    assert len({body_sum(call) for call in calls}) == 1
+    assert canonical(enter, "command") == msgspec.msgpack.encode({"type": "session.enter-page", "path": enter.path})
+
+
 def test_a_hidden_session_takes_no_pages() -> None:
     scenario = shown()
     scenario.when(Hide())
@@ -117,6 +129,20 @@ def test_a_hidden_session_is_unloaded_exactly_in_time_by_one_lazy_timer(hidden_a
         scenario.fire("look")
     scenario.when(Hide(), now_ms=NOW_MS + hidden_after_ms)
     assert left_alone(scenario) == [s.Unloaded("idle", NOW_MS + hidden_after_ms + s.HIDDEN_MS_MAX)]
+
+
+@given(st.integers(1_000, MINUTE_MS), st.integers(1_000, MINUTE_MS), st.booleans())
+def test_a_session_ends_by_the_times_that_it_was_opened_with(hidden_ms: int, idle_ms: int, hides: bool) -> None:
+    scenario = Scenario(SESSION)
+    scenario.when(Open("shop", "pages/index", 1011, hidden_ms, idle_ms))
+    scenario.when(Hide() if hides else Show())
+    assert left_alone(scenario) == [s.Unloaded("idle", NOW_MS + (hidden_ms if hides else idle_ms))]
+
+
+def test_what_the_timer_takes_along_is_stored_only_where_it_is_not_the_default() -> None:
+    """A session that was opened before these were settings has the same timer."""
+    assert canonical(s.Look(), "command") == msgspec.msgpack.encode({"type": "session.look"})
+    assert b"idle_ms" in canonical(s.Look(idle_ms=MINUTE_MS), "command")
 
 
 def test_life_in_between_puts_the_end_off_without_touching_the_timer() -> None:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors import Reject
 from actors.domain.ways.share import (
@@ -48,6 +49,14 @@ def test_a_card_holds_the_path_over_which_it_came() -> None:
 def test_who_is_on_the_path_cannot_share_below_it(caller: str) -> None:
     with pytest.raises(Reject, match="share_loop"):
         card("C").when(Share(PAGE, before=(Hop("A", "ann"), Hop("B", "bob"))), caller=caller)
+
+
+def test_of_a_page_that_is_gone_a_card_that_is_there_is_told_again_and_none_is_shared() -> None:
+    scenario, gone = card(), replace(ROOT, gone=True)
+    with pytest.raises(Reject, match="page_gone"):
+        scenario.when(gone)
+    scenario.when(ROOT)
+    assert scenario.when(gone).events == ()
 
 
 def test_a_path_of_32_hands_is_the_longest_and_fits_the_state() -> None:

@@ -81,6 +81,15 @@ def test_a_visit_goes_on_as_long_as_each_opening_follows_the_last_soon_enough() 
     assert [said["visit"] for said in visits if isinstance(said, dict)] == [1, 1, 1, 1]
 
 
+def test_a_session_is_launched_with_the_times_of_its_opening() -> None:
+    city = street()
+    city.when(HERE, Open(PAGE, hidden_ms=2_000, idle_ms=5_000))
+    at = SESSION.at(f"{ME}/1")
+    while city.timers(at):
+        city.fire(at, "look")
+    assert (session(city, 1).unloaded_because, city.now_ms) == ("idle", NOW_MS + 5_000)
+
+
 def test_a_ninth_device_closes_the_oldest_session() -> None:
     city = street()
     for n in range(DEVICES_MAX):

@@ -118,7 +118,9 @@ def test_a_refused_version_says_why_and_a_withdrawn_one_leaves_the_queue() -> No
         await publishing.until(lambda found: states(found)[2] == "in_review")
         verdict = pb.JudgeVersionRequest(program="cafe", code=2, verdict="reject", reason="it does not start")
         await stub.JudgeVersion(verdict)
-        refused_one = (await publishing.program()).versions[1]
+        found = await publishing.program()
+        assert (found.submits_left, found.withdrawals_left) == (17, 0), "three were submitted, one was withdrawn today"
+        refused_one = found.versions[1]
         assert (refused_one.state, refused_one.reason) == ("rejected", "it does not start")
 
     publish(act)

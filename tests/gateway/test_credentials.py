@@ -21,6 +21,7 @@ from tests.gateway.scene import CLUSTER, Said, Scene, new_id, reason_of, refused
 from tests.gateway.street import Street, walk
 
 REQUIRED = ProcessSettings(identity_required=True)
+ASKS_MAX = 2
 SHORT = ProcessSettings(identity_required=True, token_overlap_ms=0, token_forced_gap_ms=0)
 """A forced refresh ends the token before it at once."""
 
@@ -171,6 +172,23 @@ def test_keys_are_rotated_and_destroyed_under_calls_and_each_goes_on_by_the_toke
         assert set(again) <= {"TOKEN_KEY_UNKNOWN", "TOKEN_EXPIRED"}
 
     on_street(act)
+
+
+@pytest.mark.parametrize("period", ["minute", "day"])
+def test_a_token_is_asked_for_so_often_at_all_gateways_together_and_another_credentials_as_often(period: str) -> None:
+    async def act(street: Counter) -> None:
+        secret, other, told = await street.secret(), await street.secret("merchant/m1"), list[str]()
+        for n in range(2 * ASKS_MAX + 1):  # of so many in a row a period's end lets no more through
+            try:
+                await street.issue(secret, at=n % 2)
+            except grpc.aio.AioRpcError as error:
+                told.append(reason_of(status_in(error)))
+        assert told[-1:] == ["TOO_MANY_TOKENS"]
+        assert len(told) <= ASKS_MAX + 1
+        await street.issue(other)
+
+    quotas: Any = {f"token_asks_{period}_max": ASKS_MAX}
+    on_street(act, ProcessSettings(identity_required=True, **quotas))
 
 
 def test_a_forced_token_is_new_and_the_former_is_good_for_its_overlap_at_every_gateway() -> None:

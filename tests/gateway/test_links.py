@@ -19,6 +19,7 @@ from tests.gateway.street import Street, Wrong, in_street
 
 PAGE = "pages/map/index"
 SHARES_MAX = 3
+OPENS_MAX = 2
 UNKNOWN = "ABCDEFGHIJKLMNOP"
 LINK = pb.MintLinkRequest(program="bike", page=PAGE, scene=b"42")
 CARD = pb.ShareRequest(program="bike", page=PAGE, scene=b"42")
@@ -149,6 +150,24 @@ def test_a_program_mints_so_many_links_a_day_and_a_call_that_is_repeated_is_one(
     in_street(act, ProcessSettings(links_day_max=2))
 
 
+def test_a_programs_links_are_opened_so_often_a_day_at_all_gateways_together() -> None:
+    async def act(street: Street) -> None:
+        link = (await street.stub.MintLink(LINK)).text
+        stubs, told = (street.stub, await street.another(ProcessSettings(link_opens_day_max=OPENS_MAX))), list[str]()
+        for n in range(2 * OPENS_MAX + 1):  # of so many in a row a day's end lets no more through
+            before = street.on_log()
+            asked = stubs[n % 2].ResolveLink(pb.ResolveLinkRequest(text=link), metadata=street.by("ann"))
+            try:
+                await asked
+            except grpc.aio.AioRpcError as error:
+                told.append(reason_of(status_in(error)))
+                assert street.on_log() == before
+        assert told[-1:] == ["TOO_MANY_LINK_OPENS"]
+        assert len(told) <= OPENS_MAX + 1
+
+    in_street(act, ProcessSettings(link_opens_day_max=OPENS_MAX))
+
+
 def test_a_card_that_is_handed_on_holds_the_path_and_a_loop_is_refused() -> None:
     async def act(street: Street) -> None:
         first = await _share(street, "ann")
@@ -164,9 +183,11 @@ def test_a_card_that_is_handed_on_holds_the_path_and_a_loop_is_refused() -> None
             assert [(hop.share, hop.by) for hop in shown.path] == [
                 *((first.share, "ann"), (second.share, "bob"), (third.share, "cat"))
             ]
+        before = street.on_log()
         for who in ("ann", "bob", "cat"):
             code, status = await refused(_share(street, who, third.share))
             assert (code, reason_of(status)) == (FAILED, "share_loop")
+        assert street.on_log() == before, "it is not even counted"
         assert (await _share(street, "ann")).depth == 1
 
     in_street(act)
@@ -179,6 +200,7 @@ def test_a_card_goes_through_32_hands_at_most() -> None:
             parent = (await _share(street, f"p{number}", parent)).share
         code, status = await refused(_share(street, "last", parent))
         assert (code, reason_of(status)) == (FAILED, "path_too_long")
+        assert street.on_log() == 2 * PATH_MAX, "a card is one record and its count another"
 
     in_street(act)
 

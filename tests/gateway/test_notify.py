@@ -10,12 +10,14 @@ from typing import Any
 import grpc
 import msgspec
 
+from actors.clocks import wall_ms
 from actors.domain.notify.fields import flaw_of_values
+from actors.domain.notify.window import UNLIMITED
 from actors.kernel.record import Slice
 from actors.settings import ProcessSettings
 from gateway.v1 import catalog_pb2, notify_pb2_grpc
 from gateway.v1 import notify_pb2 as pb
-from tests.gateway.scene import CLUSTER, new_id, reason_of, refused
+from tests.gateway.scene import CLUSTER, field_of, new_id, reason_of, refused
 from tests.gateway.street import Street, Wrong, walk
 
 INVALID, ABSENT, DENIED = (
@@ -210,6 +212,39 @@ def test_customer_service_replies_within_a_window_and_not_without() -> None:
         assert (window.act, window.left) == ("message", 0)
 
     in_street(act)
+
+
+HOUR_MS = 3_600_000
+WINDOWS = ProcessSettings(
+    notify_prompt_max=4,
+    window_message_max=2,
+    window_message_ms=HOUR_MS,
+    window_enter_max=3,
+    window_enter_ms=2 * HOUR_MS,
+    window_act_max=4,
+    window_act_ms=3 * HOUR_MS,
+    window_pay_ms=4 * HOUR_MS,
+)
+
+
+def test_windows_and_prompts_are_what_the_settings_say() -> None:
+    async def act(street: Notices) -> None:
+        for done in ("message", "enter", "menu", "follow", "scan", "pay"):
+            await street.stub.NoteAct(pb.NoteActRequest(program="bike", openid="ann", act=done))
+        found = {one.act: one for one in (await street.stub.GetWindows(ANN)).windows}
+        left = {act: one.left for act, one in found.items()}
+        assert left == {"message": 2, "enter": 3, "menu": 4, "follow": 4, "scan": 4, "pay": UNLIMITED}
+        now_ms = wall_ms()
+        hours = {act: round((one.until_ms - now_ms) / HOUR_MS) for act, one in found.items()}
+        assert hours == {"message": 1, "enter": 2, "menu": 3, "follow": 3, "scan": 3, "pay": 4}
+        asked = pb.AnswerPromptRequest(program="bike", openid="ann", templates=list("abcde"), answers=["accept"] * 5)
+        _, status = await refused(street.stub.AnswerPrompt(asked))
+        assert (reason_of(status), field_of(status)) == ("INVALID_TEMPLATES", "templates")
+        four = pb.AnswerPromptRequest(program="bike", openid="ann", templates=list("abcd"), answers=["accept"] * 4)
+        _, status = await refused(street.stub.AnswerPrompt(four))
+        assert reason_of(status) == "NO_SUCH_TEMPLATE", "so many may be asked for"
+
+    in_street(act, WINDOWS)
 
 
 REFUSED: list[Wrong] = [

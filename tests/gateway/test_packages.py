@@ -1,16 +1,20 @@
 """Packages through a gateway: signed, in parts, kept by their hash; what is refused, and that it changed nothing."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable
+from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2 as details
 
+from actors.adapters.shelf import program_on
 from actors.adapters.signatures import new_key
 from actors.packages import hash_of, pack, place_of
 from actors.settings import ProcessSettings
 from gateway.packages import AT_ONCE, CHUNK_BYTES_MAX
 from gateway.v1 import catalog_pb2 as pb
+from gateway.v1 import catalog_pb2_grpc
 from tests.gateway.cafe import Cafe, in_cafe, states, version
 from tests.gateway.packing import PROGRAM, archive_of, messages_of, program_of
 from tests.gateway.scene import Scene, detail, new_id, play, reason_of, refused
@@ -127,6 +131,33 @@ def test_an_account_uploads_only_so_much_on_a_day_and_nothing_stays_of_what_is_o
         assert states(await cafe.found()) == {1: "uploaded"}
 
     play(run)
+
+
+def test_how_large_a_package_and_a_sub_package_may_be_are_settings_and_what_was_kept_is_loaded_all_the_same() -> None:
+    large = archive_of(1, more={"pages/a.js": random.Random(7).randbytes(3 << 20)})
+
+    async def run(scene: Scene) -> None:
+        cafe = Cafe(scene)
+        await cafe.opens(process=ProcessSettings(sub_package_bytes_max=4 << 20))
+        await cafe.upload(large, parts=4)
+        assert program_on(scene.objects, hash_of(large)).manifest.app_id == "cafe"
+        for process, reason, field in (
+            (ProcessSettings(), "SUB_PACKAGE_TOO_LARGE", "pages/a.js"),
+            (ProcessSettings(package_bytes_max=2 << 20), "PACKAGE_TOO_LARGE", "package"),
+        ):
+            stub = await another(cafe, process)
+            before = cafe.known()
+            told = await refusal(stub.UploadPackage(messages_of(large, parts=4)))
+            assert told == (grpc.StatusCode.INVALID_ARGUMENT, reason, field)
+            assert cafe.known() == before
+
+    play(run)
+
+
+async def another(cafe: Cafe, process: ProcessSettings) -> Any:
+    """A stub at one more gateway."""
+    await cafe.scene.served(process)
+    return catalog_pb2_grpc.CatalogServiceStub(cafe.scene.channels[-1])
 
 
 def test_only_so_many_packages_are_on_their_way_and_a_slow_one_ends_with_its_deadline() -> None:

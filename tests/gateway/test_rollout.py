@@ -1,6 +1,7 @@
 """Programs from packages: called without a restart, shown to a part, to all, and taken back."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -123,6 +124,45 @@ def test_an_opening_is_told_again_though_a_rollback_took_its_page_away_and_no_ot
         assert (streamed.response.session, streamed.response.duplicate) == (first.session, True)
         shown = program_pb2.QueryRequest(entity="visits/cafe/ann", view="visit")
         assert msgspec.json.decode((await cafe.program.Query(shown)).payload)["opens"] == 1
+
+    in_cafe(act, is_followed=True)
+
+
+def test_what_was_made_for_a_page_is_told_again_though_a_rollback_took_it_away_and_nothing_else_is_made() -> None:
+    menu: Any = {"program": "cafe", "page": "pages/menu"}
+
+    async def act(cafe: Cafe) -> None:
+        by, channel = (("hutong-caller", "ann"),), cafe.scene.channels[-1]
+        ways: Any = ways_pb2_grpc.WaysServiceStub(channel)
+        sessions: Any = session_pb2_grpc.SessionServiceStub(channel)
+        await cafe.release(1)
+        await cafe.release(2, pages=("pages/counter/index", "pages/menu"))
+        opening = session_pb2.OpenRequest(program="cafe")
+        session = (await patiently(lambda: sessions.Open(opening, metadata=by))).session
+        calls: tuple[tuple[Any, Any], ...] = (
+            (ways.MintCode, ways_pb2.MintCodeRequest(**menu)),
+            (ways.MintLink, ways_pb2.MintLinkRequest(**menu)),
+            (ways.Share, ways_pb2.ShareRequest(**menu)),
+            (sessions.EnterPage, session_pb2.PageRequest(session=session, path="pages/menu?dish=1")),
+        )
+        late, made = [new_id() for _ in calls], list[Any]()
+        for call, asked in calls:
+            asked.request_id = new_id()
+            made.append(await call(asked, metadata=by))
+        await cafe.stub.RollBack(version(1))
+        await cafe.decides(1)
+        for (call, asked), first, other in zip(calls, made, late, strict=True):
+            first.duplicate = True
+            assert await patiently(partial(call, asked, metadata=by)) == first
+            before, _ = cafe.known()
+            other_target: Any = asked  # or its code would be there
+            if "scene" in asked.DESCRIPTOR.fields_by_name:
+                other_target.scene = b"2"
+            for name, reason in ((other, "page_gone"), (new_id(), "NO_SUCH_PAGE")):
+                asked.request_id = name
+                _, status = await refused(call(asked, metadata=by))
+                assert reason_of(status) == reason, asked
+            assert cafe.known()[0] == before + 1, "one is refused by its entity, and is not counted; the other before"
 
     in_cafe(act, is_followed=True)
 

@@ -10,10 +10,12 @@ from typing import Any
 import grpc
 import pytest
 
+from actors.domain.session import HIDDEN_MS_MAX
+from actors.kernel.record import Slice
 from actors.settings import ProcessSettings
 from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2_grpc
 from gateway.v1 import session_pb2 as pb
-from tests.gateway.scene import new_id, reason_of, refused
+from tests.gateway.scene import CLUSTER, new_id, reason_of, refused
 from tests.gateway.street import Street, Wrong, walk
 
 PAGE, RIDE = "pages/map/index", "pages/ride/index"
@@ -82,6 +84,24 @@ def test_how_soon_two_openings_are_one_visit_is_a_setting(merge_ms: int, visit: 
         assert (await street.view(NAME, "session"))["state"] == "unloaded", "one session a device"
 
     in_street(act, ProcessSettings(visit_merge_ms=merge_ms))
+
+
+def test_when_a_session_ends_by_itself_is_a_setting() -> None:
+    async def act(street: Sessions) -> None:
+        session = (await street.ask("Open", pb.OpenRequest(program="bike"))).session
+        await street.ask("Hide", pb.SessionRequest(session=session))
+        topic, log = CLUSTER.events_topic_of("session"), street.scene.log
+
+        def is_unloaded() -> bool:
+            slices = (Slice(topic, partition) for partition in range(CLUSTER.partitions))
+            return any(b"unloaded" in one.frame for of in slices for one in log.fetch(of, 0, 1 << 30))
+
+        await log.until(is_unloaded)
+        shown = await street.view(session, "session")
+        assert (shown["state"], shown["unloaded_because"]) == ("unloaded", "idle")
+        assert shown["active_ms"] - shown["launched_ms"] < HIDDEN_MS_MAX
+
+    in_street(act, ProcessSettings(session_hidden_ms=1_000))
 
 
 def test_one_device_more_than_the_setting_closes_the_oldest_session() -> None:

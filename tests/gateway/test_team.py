@@ -121,6 +121,10 @@ def test_only_the_team_sees_versions_and_a_person_asks_what_it_is_shown_itself()
             for caller in ("member/acme/tess", "operator/op", "member/else/ann", "person/cafe/ann", "server/cafe")
         }
         assert list(seen.values()) == [1, 1, 0, 0, 0]
+        for caller, submits, withdrawals in (("member/acme/tess", 20, 1), ("person/cafe/ann", 0, 0)):
+            found = await office.asks(caller, "GetProgram", cafe)
+            assert (found.submits_left, found.withdrawals_left) == (submits, withdrawals)
+            assert (found.month_ends_ms > 0) == (found.day_ends_ms > 0) == (submits > 0)
         shown = pb.GetShownRequest(program="cafe", openid="ann")
         for caller, may in (
             ("person/cafe/ann", True),

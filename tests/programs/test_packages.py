@@ -13,8 +13,7 @@ import pytest
 from actors.errors import InvalidCommand, SetupError
 from actors.packages import (
     FILES_MAX,
-    PACKAGE_BYTES_MAX,
-    SUB_PACKAGE_BYTES_MAX,
+    UPLOADED,
     hash_of,
     pack,
     place_of,
@@ -71,13 +70,13 @@ def test_folders_and_what_nearly_goes_over_a_bound_are_taken() -> None:
     whole = {f"pages/{n}": b"" for n in range(FILES_MAX - len(FILES))}
     assert len(read_package(pack({**FILES, **whole})).files) == FILES_MAX
     assert "pages" not in read_package(with_entry("pages/", b"")).files
-    full = SUB_PACKAGE_BYTES_MAX // len(NOISE)
+    full = UPLOADED.sub_package_bytes_max // len(NOISE)
     big = {f"one/{n}": NOISE for n in range(full)} | {f"two/{n}": NOISE for n in range(full)}
     assert len(read_package(pack({**FILES, **big})).files) == 2 * full + 2
 
 
 def _too_long() -> bytes:
-    full = SUB_PACKAGE_BYTES_MAX // len(NOISE)
+    full = UPLOADED.sub_package_bytes_max // len(NOISE)
     return pack({**FILES, **{f"{top}/{n}": NOISE for top in range(16) for n in range(full)}})
 
 
@@ -108,7 +107,7 @@ def _fewer(archive: bytes) -> bytes:
 def _claims() -> bytes:
     """One byte is said to become two million."""
     archive = with_entry("a.txt", b"x", compress_type=zipfile.ZIP_STORED)
-    return patched(archive, directory_entry(archive, b"a.txt") + 24, "<L", SUB_PACKAGE_BYTES_MAX // 2)
+    return patched(archive, directory_entry(archive, b"a.txt") + 24, "<L", UPLOADED.sub_package_bytes_max // 2)
 
 
 def _encrypted() -> bytes:
@@ -131,7 +130,7 @@ BOMBS: list[tuple[str, Callable[[], bytes], str]] = [
     ("something in front", lambda: b"MZ" + pack(FILES), "PACKAGE_DAMAGED"),
     ("half of it", lambda: pack(FILES)[:100] + pack(FILES)[-22:], "PACKAGE_DAMAGED"),
     ("a flipped bit", lambda: replaced(pack(FILES), pack(FILES)[60:64], b"\x00\x00\x00\x00", 1), "PACKAGE_DAMAGED"),
-    ("a long archive", lambda: b"\x00" * (PACKAGE_BYTES_MAX + 1), "PACKAGE_TOO_LARGE"),
+    ("a long archive", lambda: b"\x00" * (UPLOADED.package_bytes_max + 1), "PACKAGE_TOO_LARGE"),
     ("many long files", _too_long, "PACKAGE_TOO_LARGE"),
     (
         "a long sub-package",
@@ -192,6 +191,10 @@ def test_a_bomb_is_refused_by_its_reason(bomb: Callable[[], bytes], reason: str)
         (b'"code": 1},\n  "platform', b'"code": 0},\n  "platform', "$.version.code"),
         (b'{"name": "1.0.0"', b'{"name": ""', "$.version.name"),
         (b'["pages/claim/index"]', b'["a"], "imports": ["apsw.ext"]', "$.imports[0]"),
+        (b'"app_id": "voucher",', b"", "$.app_id"),
+        (b'"app_id"', b'"colour": 7, "app_id"', "$.colour"),
+        (b'["pages/claim/index"]', b'["a", "../a"]', "$.pages[1]"),
+        (b'"min_code": 1', b'"min_code": 9', "$.platform_version.min_code"),
         (b"{", b"[", "manifest.json"),
     ],
 )

@@ -21,6 +21,8 @@ LIFE = {
 }
 VERSIONS_MAX = 20
 FORMER_MAX = 10
+NEEDED_MAX = FORMER_MAX + 3
+"""So many versions are kept at least: what is and was shown to all, what is shown to a part, what is under review."""
 """Days and months of the log's time, from 1970 on: a month has 30 days, wherever it begins."""
 
 Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -40,6 +42,7 @@ class Upload(Struct, frozen=True, tag="catalog.program.upload", rename={"filled"
     """`hash` is the SHA-256 of the package, in hex; `code` grows from version to version.
 
     The package has so many `bytes`, and on a day the account may upload so many; where that is 0 they are not counted.
+    Of the program's versions `versions_max` are kept: the oldest that nobody needs go.
     """
 
     code: Code
@@ -47,7 +50,8 @@ class Upload(Struct, frozen=True, tag="catalog.program.upload", rename={"filled"
     hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     bytes: Annotated[int, Meta(ge=0)] = 0
     day_bytes_max: Annotated[int, Meta(ge=0)] = 0
-    filled: tuple[str, ...] = ("day_bytes_max",)
+    versions_max: Annotated[int, Meta(gt=NEEDED_MAX, le=100)] = VERSIONS_MAX
+    filled: tuple[str, ...] = ("day_bytes_max", "versions_max")
 
 
 class Submit(Struct, frozen=True, tag="catalog.program.submit", rename={"filled": FILLED}):
@@ -97,10 +101,11 @@ class Registered(Struct, frozen=True, tag="catalog.program.registered"):
     category: str
 
 
-class Uploaded(Struct, frozen=True, tag="catalog.program.uploaded"):
+class Uploaded(Struct, frozen=True, tag="catalog.program.uploaded", omit_defaults=True):
     code: int
     name: str
     hash: str
+    versions_max: int = VERSIONS_MAX
 
 
 class Submitted(Struct, frozen=True, tag="catalog.program.submitted"):
@@ -202,7 +207,7 @@ def _registered(program: Program, command: Register, ctx: Context) -> Decision[E
 
 
 def _uploaded(program: Program, upload: Upload, ctx: Context) -> Decision[Event]:
-    event = Uploaded(upload.code, upload.name, upload.hash)
+    event = Uploaded(upload.code, upload.name, upload.hash, upload.versions_max)
     known = next((one for one in program.versions if one.code == event.code), None)
     if known is not None and (known.name, known.hash) == (event.name, event.hash):
         return accept()
@@ -252,7 +257,7 @@ def _reviewed(
 
 def _check_count(count: Count, period_ms: int, ctx: Context, bound: str, times_max: int) -> None:
     if is_full(count, period_ms, ctx.now_ms, times_max):
-        raise Reject("too_often", **{bound: str(times_max)})
+        raise Reject("too_often", **{bound: str(times_max), "resets_ms": str(period_ms - ctx.now_ms % period_ms)})
 
 
 def _to_publish(program: Program, code: int, move: str) -> Version:
@@ -283,8 +288,8 @@ def evolve(program: Program, event: Event) -> Program:
     match event:
         case Registered(name, title, category):
             return replace(program, state="registered", program=name, title=title, category=category)
-        case Uploaded(code, name, hash):
-            kept = (*_room(program), Version(code, name, hash))
+        case Uploaded(code, name, hash, versions_max):
+            kept = (*_room(program, versions_max), Version(code, name, hash))
             return replace(program, versions=kept, newest=code)
         case Submitted(code, at_ms):
             n = _version(program, code).n + 1
@@ -323,13 +328,12 @@ def _published(program: Program, code: int) -> Program:
     return replace(_with(made, code, state="released", rule=Rule()), live=code, gray=0, former=former)
 
 
-def _room(program: Program) -> tuple[Version, ...]:
-    """The versions without the oldest of those that nobody needs, when there are too many."""
-    if len(program.versions) < VERSIONS_MAX:
-        return program.versions
+def _room(program: Program, versions_max: int) -> tuple[Version, ...]:
+    """The versions without the oldest of those that nobody needs, so that there is room for one more."""
     needed = (program.live, program.gray, *program.former)
-    spare = [one for one in program.versions if one.code not in needed and one.state not in UNDER_REVIEW]
-    return tuple(one for one in program.versions if one is not spare[0])
+    spare = [one.code for one in program.versions if one.code not in needed and one.state not in UNDER_REVIEW]
+    gone = spare[: max(len(program.versions) + 1 - versions_max, 0)]
+    return tuple(one for one in program.versions if one.code not in gone)
 
 
 def _with(program: Program, code: int, **changes: object) -> Program:

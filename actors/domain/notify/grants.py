@@ -14,7 +14,6 @@ from actors.domain.notify.box import BOX, UNHEARD_MS, Put
 from actors.domain.notify.message import Message, TemplateName, digest_of, was_sent, with_sent
 from actors.entity import FILLED, Context, Decision, Entity, Reject, Send, accept
 
-ASKED_MAX = 3
 TEMPLATES_MAX = 256
 
 Said: TypeAlias = Literal["accept", "reject", "ban", "filter"]
@@ -30,7 +29,7 @@ class Given(Struct, frozen=True):
 class Answer(Struct, frozen=True, tag="notify.grants.answer"):
     """What came of one prompt."""
 
-    answers: Annotated[dict[TemplateName, Given], Meta(min_length=1, max_length=ASKED_MAX)]
+    answers: Annotated[dict[TemplateName, Given], Meta(min_length=1, max_length=TEMPLATES_MAX)]
 
 
 class Use(Struct, frozen=True, tag="notify.grants.use", rename={"filled": FILLED}):

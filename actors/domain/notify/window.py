@@ -7,7 +7,7 @@ and the message in the box are one record.
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias, assert_never
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS, MINUTE_MS
@@ -27,15 +27,18 @@ ACTS: Mapping[str, tuple[int, int]] = {
     "scan": (3, MINUTE_MS),
     "pay": (UNLIMITED, TWO_DAYS_MS),
 }
-"""What opens a window: how many replies it has, and how long it stays open."""
+"""What opens a window: how many replies it has, and how long it stays open, where nothing else is said."""
 
 Act: TypeAlias = Literal["message", "enter", "menu", "follow", "scan", "pay"]
 
 
-class Note(Struct, frozen=True, tag="notify.window.note"):
-    """The person has done this."""
+class Note(Struct, frozen=True, tag="notify.window.note", rename={"filled": FILLED}):
+    """The person has done this: so many replies may be sent within `open_ms`."""
 
     act: Act
+    replies_max: Annotated[int, Meta(ge=1, le=UNLIMITED)] | UnsetType = UNSET
+    open_ms: Annotated[int, Meta(ge=1_000, le=366 * DAY_MS)] | UnsetType = UNSET
+    filled: tuple[str, ...] = ("replies_max", "open_ms")
 
 
 class Reply(Struct, frozen=True, tag="notify.window.reply", rename={"filled": FILLED}):
@@ -91,10 +94,10 @@ def decide(windows: Windows, command: Command, ctx: Context) -> Decision[Event]:
         case Erase():
             ctx.only_from("identity.link", ctx.entity_id)
             return accept() if windows.erased else accept(Forgotten())
-        case Note(act):
+        case Note(act, replies_max, open_ms):
             check_kept(windows)
-            replies, open_ms = ACTS[act]
-            return accept(Noted(act, replies, ctx.now_ms + open_ms))
+            replies, within_ms = ACTS[act]
+            return accept(Noted(act, replies_max or replies, ctx.now_ms + (open_ms or within_ms)))
         case Reply():
             check_kept(windows)
             return _reply(windows, command, ctx)

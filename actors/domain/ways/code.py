@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.ways import address
-from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Reject, Stage, accept, after
 
 LIFE = {
     "none": Stage({"mint": "minted"}),
@@ -20,13 +20,17 @@ STATE_BYTES_MAX = 96 * 1024
 CODE_CHARS = 12
 
 Environment: TypeAlias = Literal["develop", "trial", "release"]
-"""Which of the program's versions it opens."""
+"""What it is for, as its program is told: which version a person is shown is the catalogue's to say, by any code."""
 
 
-class Mint(Struct, frozen=True, tag="ways.code.mint"):
+class Mint(Struct, frozen=True, tag="ways.code.mint", rename={"filled": FILLED}):
+    """Where the page is `gone` by now, a code that was minted before is told again, and another is refused."""
+
     page: Annotated[str, Meta(min_length=1, max_length=256)]
     scene: Annotated[bytes, Meta(max_length=SCENE_BYTES_MAX)] = b""
     env: Environment = "release"
+    gone: bool = False
+    filled: tuple[str, ...] = ("gone",)
 
 
 class Revoke(Struct, frozen=True, tag="ways.code.revoke"):
@@ -79,11 +83,13 @@ def read_text(host: str, text: str) -> tuple[str, str] | None:
 
 def decide(code: Code, command: Command, ctx: Context) -> Decision[Event]:
     match command:
-        case Mint(page, scene, env):
+        case Mint(page, scene, env, gone):
             after(LIFE, code.state, "mint")
             program, _, name = ctx.entity_id.partition("/")
             if name != code_of(program, page, scene, env):
                 raise Reject("wrong_code")
+            if code.state == "none" and gone:
+                raise Reject("page_gone", page=page)
             if code.state == "none":
                 return accept(Minted(page, scene, env, ctx.caller, ctx.now_ms))
             if (code.page, code.scene, code.env) != (page, scene, env):

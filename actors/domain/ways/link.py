@@ -20,13 +20,17 @@ STATE_BYTES_MAX = 16 * 1024
 
 
 class Mint(Struct, frozen=True, tag="ways.link.mint", rename={"filled": FILLED}):
-    """`ttl_ms_max` is what the platform grants; a link that asks for longer is refused."""
+    """`ttl_ms_max` is what the platform grants; a link that asks for longer is refused.
+
+    Where the page is `gone` by now, a link that was minted before is told again, and another is refused.
+    """
 
     page: Annotated[str, Meta(min_length=1, max_length=256)]
     ttl_ms: Annotated[int, Meta(ge=1, le=TTL_MS_MAX)]
     scene: Annotated[bytes, Meta(max_length=SCENE_BYTES_MAX)] = b""
     ttl_ms_max: Annotated[int, Meta(ge=1, le=TTL_MS_MAX)] = 30 * DAY_MS
-    filled: tuple[str, ...] = ("ttl_ms_max",)
+    gone: bool = False
+    filled: tuple[str, ...] = ("ttl_ms_max", "gone")
 
 
 class Open(Struct, frozen=True, tag="ways.link.open"):
@@ -92,6 +96,8 @@ def check_ttl(mint: Mint) -> None:
 
 def _minted(link: Link, mint: Mint, ctx: Context) -> Decision[Event]:
     check_ttl(mint)
+    if link.state == "none" and mint.gone:
+        raise Reject("page_gone", page=mint.page)
     if link.state == "none":
         due_ms = ctx.now_ms + mint.ttl_ms
         event = Minted(mint.page, mint.scene, ctx.caller, ctx.now_ms, due_ms)

@@ -84,7 +84,8 @@ def decide(rules: Rules, command: Command, ctx: Context) -> Decision[Event]:
             if rules.live == rules.added:
                 return accept()
             if is_full(Count(rules.month, rules.publishes), MONTH_MS, ctx.now_ms, publishes_month_max):
-                raise Reject("too_often", publishes_month_max=str(publishes_month_max))
+                left_ms = MONTH_MS - ctx.now_ms % MONTH_MS
+                raise Reject("too_often", publishes_month_max=str(publishes_month_max), resets_ms=str(left_ms))
             return accept(Published(ctx.now_ms))
         case _:
             assert_never(command)

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.entity import Context, Decision, Entity, Reject, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Reject, Stage, accept, after
 from actors.principal import Role
 
 LIFE = {
@@ -28,12 +28,17 @@ class Hop(Struct, frozen=True):
 Path: TypeAlias = Annotated[tuple[Hop, ...], Meta(max_length=PATH_MAX)]
 
 
-class Share(Struct, frozen=True, tag="ways.share.share"):
-    """`before` is the path of the card that the sharer had opened, to that card itself; empty at a root."""
+class Share(Struct, frozen=True, tag="ways.share.share", rename={"filled": FILLED}):
+    """`before` is the path of the card that the sharer had opened, to that card itself; empty at a root.
+
+    Where the page is `gone` by now, a card that was shared before is told again, and another is refused.
+    """
 
     page: Annotated[str, Meta(min_length=1, max_length=256)]
     scene: Annotated[bytes, Meta(max_length=SCENE_BYTES_MAX)] = b""
     before: Path = ()
+    gone: bool = False
+    filled: tuple[str, ...] = ("gone",)
 
 
 class Withdraw(Struct, frozen=True, tag="ways.share.withdraw"):
@@ -85,12 +90,19 @@ def decide(card: Card, command: Command, ctx: Context) -> Decision[Event]:
             assert_never(command)
 
 
-def _shared(card: Card, share: Share, ctx: Context) -> Decision[Event]:
-    if any(hop.by == ctx.caller for hop in share.before):
+def check_path(before: Path, by: str) -> None:
+    """Rejects a card that came over its sharer already, or over too many."""
+    if any(hop.by == by for hop in before):
         raise Reject("share_loop")
-    if len(share.before) >= PATH_MAX:
+    if len(before) >= PATH_MAX:
         raise Reject("path_too_long", path_max=str(PATH_MAX))
+
+
+def _shared(card: Card, share: Share, ctx: Context) -> Decision[Event]:
+    check_path(share.before, ctx.caller)
     path = (*share.before, Hop(ctx.entity_id.partition("/")[2], ctx.caller))
+    if card.state == "none" and share.gone:
+        raise Reject("page_gone", page=share.page)
     if card.state == "none":
         return accept(Shared(share.page, share.scene, path, ctx.now_ms))
     if (card.page, card.scene, card.path) != (share.page, share.scene, path):

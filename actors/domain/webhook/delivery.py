@@ -24,6 +24,7 @@ BODY_BYTES_MAX = 20_000
 TRIES_KEPT = 20
 NOTE_CHARS_MAX = 200
 _Wait: TypeAlias = Annotated[int, Meta(ge=1, le=24 * _H)]
+Waits: TypeAlias = Annotated[tuple[_Wait, ...], Meta(max_length=TRIES_KEPT - 1)]
 
 
 class Begin(Struct, frozen=True, tag="webhook.delivery.begin", rename={"filled": FILLED}):
@@ -31,7 +32,7 @@ class Begin(Struct, frozen=True, tag="webhook.delivery.begin", rename={"filled":
 
     endpoint: Annotated[str, Meta(min_length=1, max_length=256)]
     body: Annotated[bytes, Meta(max_length=BODY_BYTES_MAX)]
-    waits_ms: Annotated[tuple[_Wait, ...], Meta(max_length=TRIES_KEPT - 1)] = WAITS_MS
+    waits_ms: Waits = WAITS_MS
     lost_ms: _Wait = LOST_MS
     filled: tuple[str, ...] = ("lost_ms",)
 

@@ -33,10 +33,11 @@ class Set(Struct, frozen=True, tag="webhook.endpoint.set", rename={"filled": FIL
     filled: tuple[str, ...] = ("endpoints_max",)
 
 
-class Rotate(Struct, frozen=True, tag="webhook.endpoint.rotate"):
+class Rotate(Struct, frozen=True, tag="webhook.endpoint.rotate", rename={"filled": FILLED}):
     """Sign with the next secret, and with this one, too, as long as the two overlap."""
 
     overlap_ms: Annotated[int, Meta(ge=0, le=7 * OVERLAP_MS_DEFAULT)] = OVERLAP_MS_DEFAULT
+    filled: tuple[str, ...] = ("overlap_ms",)
 
 
 class Pause(Struct, frozen=True, tag="webhook.endpoint.pause"):
