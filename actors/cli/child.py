@@ -90,7 +90,7 @@ class Child:
         if self._over.is_set():
             self.kill()
         telling = asyncio.ensure_future(self._tell(process))
-        late = asyncio.get_running_loop().call_later(READY_S_MAX, self._signal, signal.SIGKILL)
+        late = asyncio.get_running_loop().call_later(READY_S_MAX, self.kill)
         try:
             refused = await self._listen(process, late)
             status = await process.wait()
@@ -129,14 +129,14 @@ class Child:
             ready = True
         return refused
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, send: Callable[[int, int], None], number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                send(self._process.pid, number)
 
     def kill(self) -> None:
-        """End this life of it by force; another begins, unless it was retired."""
-        self._signal(signal.SIGKILL)
+        """End this life of it by force, with all of its group; another begins, unless it was retired."""
+        self._signal(os.killpg, signal.SIGKILL)
 
     def retire(self) -> None:
         """Let this life be its last."""
@@ -147,7 +147,7 @@ class Child:
         self._over.set()
         if self._living is None:
             return
-        self._signal(signal.SIGTERM)
+        self._signal(os.kill, signal.SIGTERM)
         done, _ = await asyncio.wait((self._living,), timeout=STOP_S_MAX)
         if not done:
             self.kill()
