@@ -1,5 +1,7 @@
 """The persons of a world have the cities, programs and friends that are published of it, each by a number."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,24 +12,29 @@ from actors.errors import SetupError
 from loadtests.population import WORLD_2018, WORLD_2020, Population, of_size, person
 
 SMALL = of_size(WORLD_2020, 200_000)
-POPULATION = Population(SMALL)
 EVERYBODY = np.arange(SMALL.persons)
 
 
+@functools.cache
+def population() -> Population:
+    """The persons of the small world."""
+    return Population(SMALL)
+
+
 def test_three_in_ten_live_in_the_first_tier_and_half_in_the_last_two() -> None:
-    shares = np.bincount(POPULATION.tiers_of(EVERYBODY), minlength=5)[1:] / SMALL.persons
+    shares = np.bincount(population().tiers_of(EVERYBODY), minlength=5)[1:] / SMALL.persons
     assert shares[0] == pytest.approx(0.30, abs=0.001)
     assert shares[2] + shares[3] == pytest.approx(0.50, abs=0.001)
 
 
 def test_a_third_of_all_have_the_giant_as_their_favourite() -> None:
-    assert POPULATION.play_the_giant(EVERYBODY).mean() == pytest.approx(1 / 3, abs=0.005)
-    favourites = POPULATION.programs_at(EVERYBODY, np.zeros_like(EVERYBODY))
-    assert np.array_equal(favourites == 0, POPULATION.play_the_giant(EVERYBODY))
+    assert population().play_the_giant(EVERYBODY).mean() == pytest.approx(1 / 3, abs=0.005)
+    favourites = population().programs_at(EVERYBODY, np.zeros_like(EVERYBODY))
+    assert np.array_equal(favourites == 0, population().play_the_giant(EVERYBODY))
 
 
 def test_a_person_uses_as_many_programs_as_the_world_says() -> None:
-    assert POPULATION.program_counts(EVERYBODY).mean() == pytest.approx(SMALL.programs_of_a_person, rel=0.01)
+    assert population().program_counts(EVERYBODY).mean() == pytest.approx(SMALL.programs_of_a_person, rel=0.01)
 
 
 def test_between_the_worlds_lies_the_growth_that_was_reported() -> None:
@@ -37,7 +44,7 @@ def test_between_the_worlds_lies_the_growth_that_was_reported() -> None:
 
 
 def test_as_many_come_again_tomorrow_as_the_world_says_and_nobody_is_there_twice() -> None:
-    today, tomorrow = (POPULATION.members_on(day, EVERYBODY) for day in (4, 5))
+    today, tomorrow = (population().members_on(day, EVERYBODY) for day in (4, 5))
     assert len(np.unique(today)) == SMALL.persons
     assert len(np.intersect1d(today, tomorrow)) / SMALL.persons == pytest.approx(SMALL.comes_again, abs=0.005)
     assert max(today.max(), tomorrow.max()) < SMALL.members
@@ -46,10 +53,10 @@ def test_as_many_come_again_tomorrow_as_the_world_says_and_nobody_is_there_twice
 @given(n=st.integers(0, SMALL.persons - 1))
 @settings(max_examples=60, deadline=None)
 def test_whoever_is_a_friend_has_a_friend(n: int) -> None:
-    friends = POPULATION.friends_of(n)
+    friends = population().friends_of(n)
     assert n not in friends
     assert len(set(friends)) == len(friends)
-    assert all(n in POPULATION.friends_of(friend) for friend in friends[:5])
+    assert all(n in population().friends_of(friend) for friend in friends[:5])
 
 
 def test_people_have_as_many_friends_as_the_world_says_most_of_them_in_their_city() -> None:
@@ -62,14 +69,14 @@ def test_people_have_as_many_friends_as_the_world_says_most_of_them_in_their_cit
 
 
 def test_a_person_is_the_same_alone_and_among_others() -> None:
-    assert person(POPULATION, 77) == POPULATION.people([5, 77, 9])[1]
-    assert person(Population(of_size(WORLD_2020, 200_000)), 77) == person(POPULATION, 77)
+    assert person(population(), 77) == population().people([5, 77, 9])[1]
+    assert person(Population(of_size(WORLD_2020, 200_000)), 77) == person(population(), 77)
 
 
 def test_merchants_are_near_and_the_first_of_a_city_has_most_customers() -> None:
-    cities = POPULATION.cities_of(EVERYBODY)
+    cities = population().cities_of(EVERYBODY)
     drawn = np.arange(SMALL.persons).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    merchants = POPULATION.merchants_near(cities, drawn)
+    merchants = population().merchants_near(cities, drawn)
     assert merchants.max() < SMALL.merchants
     of_first = merchants[cities == 0]
     counts = np.bincount(of_first)
@@ -89,6 +96,6 @@ def test_a_world_that_cannot_be_is_refused(field: str, value: float) -> None:
 @pytest.mark.parametrize("n", [-1, SMALL.persons])
 def test_nobody_stands_outside_the_world(n: int) -> None:
     with pytest.raises(SetupError, match="there is no person"):
-        person(POPULATION, n)
+        person(population(), n)
     with pytest.raises(SetupError, match="are none"):
         of_size(WORLD_2020, 0)

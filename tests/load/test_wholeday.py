@@ -1,5 +1,6 @@
 """A whole day is counted to the last opening, whatever the pieces; what it comes to agrees with what it is made of."""
 
+import functools
 import multiprocessing
 import signal
 from itertools import pairwise
@@ -16,13 +17,28 @@ from loadtests.wholeday import simulate as wholeday
 from loadtests.wholeday.command import tables
 from loadtests.wholeday.footprint import LATER, footprint
 from loadtests.wholeday.simulate import Outcome, outcome_of
-from loadtests.wholeday.tally import tally
+from loadtests.wholeday.tally import Tally, tally
 
 PARTITIONS = 16
 SMALL = of_size(WORLD_2020, 150_000)
-HABITS = Habits(Population(SMALL), DAYS["workday"])
-COUNTED = tally(HABITS, 0, SMALL.persons, PARTITIONS)
-OUTCOME = outcome_of(COUNTED, HABITS, PARTITIONS, 0.05)
+
+
+@functools.cache
+def habits() -> Habits:
+    """Those of the small world on a workday."""
+    return Habits(Population(SMALL), DAYS["workday"])
+
+
+@functools.cache
+def counted() -> Tally:
+    """The small world's workday."""
+    return tally(habits(), 0, SMALL.persons, PARTITIONS)
+
+
+@functools.cache
+def played() -> Outcome:
+    """What it comes to."""
+    return outcome_of(counted(), habits(), PARTITIONS, 0.05)
 
 
 def _simulated(persons: int, processes: int) -> Outcome:
@@ -42,43 +58,43 @@ def _simulated(persons: int, processes: int) -> Outcome:
 @pytest.mark.parametrize("cuts", [(1,), (70_000,), (10, 20_011, 149_999)])
 def test_pieces_add_up_to_the_whole_day(cuts: tuple[int, ...]) -> None:
     ends = (0, *cuts, SMALL.persons)
-    pieces = [tally(HABITS, first, end, PARTITIONS) for first, end in pairwise(ends)]
+    pieces = [tally(habits(), first, end, PARTITIONS) for first, end in pairwise(ends)]
     found = pieces[0]
     for piece in pieces[1:]:
         found = found.plus(piece)
-    for name in COUNTED._fields:
-        assert np.array_equal(getattr(found, name), getattr(COUNTED, name)), name
+    for name in counted()._fields:
+        assert np.array_equal(getattr(found, name), getattr(counted(), name)), name
 
 
 def test_partitions_programs_and_tiers_add_up_to_all_openings() -> None:
-    opens = COUNTED.opens.sum()
-    assert opens == COUNTED.programs.sum() == COUNTED.tiers.sum() == COUNTED.ways.sum()
-    assert COUNTED.partitions.sum() == OUTCOME.pages
-    assert COUNTED.persons[0] == SMALL.persons
-    orders = [COUNTED.opens[:, JOURNEYS.index(name)].sum() for name in ("buy", "return")]
-    assert COUNTED.merchants.sum() == sum(orders)
+    opens = counted().opens.sum()
+    assert opens == counted().programs.sum() == counted().tiers.sum() == counted().ways.sum()
+    assert counted().partitions.sum() == played().pages
+    assert counted().persons[0] == SMALL.persons
+    orders = [counted().opens[:, JOURNEYS.index(name)].sum() for name in ("buy", "return")]
+    assert counted().merchants.sum() == sum(orders)
 
 
 def test_the_day_has_the_published_figures() -> None:
-    assert OUTCOME.opens / OUTCOME.persons == pytest.approx(2.57, rel=0.01)
-    assert OUTCOME.pages / OUTCOME.persons == pytest.approx(8.51, rel=0.01)
-    assert OUTCOME.players / OUTCOME.persons == pytest.approx(1 / 3, abs=0.01)
-    assert OUTCOME.calls_peak_s / OUTCOME.calls_mean_s == pytest.approx(3.0, rel=0.05)
+    assert played().opens / played().persons == pytest.approx(2.57, rel=0.01)
+    assert played().pages / played().persons == pytest.approx(8.51, rel=0.01)
+    assert played().players / played().persons == pytest.approx(1 / 3, abs=0.01)
+    assert played().calls_peak_s / played().calls_mean_s == pytest.approx(3.0, rel=0.05)
 
 
 def test_calls_by_kind_and_by_hour_are_all_calls() -> None:
-    assert sum(kind.day for kind in OUTCOME.kinds) == pytest.approx(OUTCOME.calls)
-    assert sum(OUTCOME.calls_by_hour_s) * 3_600 == pytest.approx(OUTCOME.calls)
-    by_name = {kind.name: kind.day for kind in OUTCOME.kinds}
-    assert by_name["open"] == pytest.approx(OUTCOME.opens)
-    assert by_name["buy"] == pytest.approx(COUNTED.merchants.sum())
+    assert sum(kind.day for kind in played().kinds) == pytest.approx(played().calls)
+    assert sum(played().calls_by_hour_s) * 3_600 == pytest.approx(played().calls)
+    by_name = {kind.name: kind.day for kind in played().kinds}
+    assert by_name["open"] == pytest.approx(played().opens)
+    assert by_name["buy"] == pytest.approx(counted().merchants.sum())
     assert by_name["bring back"] == pytest.approx(by_name["hire"])
 
 
 def test_partitions_are_evenly_busy_and_the_hottest_is_named() -> None:
-    hottest = {one.what: one for one in OUTCOME.hottest}
+    hottest = {one.what: one for one in played().hottest}
     assert hottest["program (openings)"].name == "the giant"
-    assert hottest["partition"].day == pytest.approx(OUTCOME.commands / PARTITIONS, rel=0.1)
+    assert hottest["partition"].day == pytest.approx(played().commands / PARTITIONS, rel=0.1)
     assert "Shanghai" in hottest["merchant (orders)"].name
 
 
@@ -108,9 +124,9 @@ def test_a_process_more_changes_no_figure() -> None:
 
 
 def test_the_tables_say_what_is_exact_and_what_is_drawn() -> None:
-    told = [cell for table in tables(OUTCOME) for column in table.columns for cell in column.cells]
-    assert OUTCOME.exact in told
-    assert OUTCOME.drawn in told
+    told = [cell for table in tables(played()) for column in table.columns for cell in column.cells]
+    assert played().exact in told
+    assert played().drawn in told
 
 
 @pytest.mark.timeout(300)
