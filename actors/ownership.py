@@ -4,12 +4,13 @@ Recovery has four phases. Fencing: our `Epoch` is being appended. Restoring: the
 log is read from the store's watermark up to our own epoch. Serving: we have read our epoch back, and no later one.
 """
 
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from actors.barring import other_rules
 from actors.errors import Corrupt
+from actors.foresight import Foresight
 from actors.intake import Arrived, Intake
 from actors.kernel import layout
 from actors.kernel.action import Action, NeedPackage, NeedState
@@ -99,7 +100,7 @@ class Ownership:
         self._index = 0
         self._actions: list[Action] = []
         self._loading = False
-        self._foreseen = -1
+        self._foresight = Foresight(self._mark)
         self.lacks = NeedPackage("", ())
         self._snapshot_at = 0
         self._is_barred = False
@@ -188,11 +189,8 @@ class Ownership:
         if isinstance(need, NeedPackage):
             self._load_packages(need)
             return
-        unseen = [waiting for waiting in self.intake.frames if waiting.offset > self._foreseen]
-        if unseen:  # once for each frame: what a record needs besides shows itself only when it is applied
-            self._foreseen = unseen[-1].offset
-        records = (record for waiting in unseen for record in waiting.frame.records)
-        self._load(sorted({*need.keys, *(key for record in records for key in partition.keys(record))}))
+        before = None if self.stop_at is None else self.stop_at.position.offset
+        self._load({*need.keys, *self._foresight.keys(partition, self.intake.frames, before)})
 
     def _load_packages(self, need: NeedPackage | None) -> None:
         """Nothing is applied or answered until these packages are loaded."""
@@ -217,16 +215,26 @@ class Ownership:
             where = f"{self.number}/{frames[0].offset}/{self._index}" if self._begun and frames else where
             self.halt(where, f"the package {package} of {self.lacks.program} cannot be loaded: {why}")
 
-    def _load(self, keys: Sequence[bytes]) -> None:
+    def _load(self, keys: Iterable[bytes]) -> None:
         self._loading = True
-        self._home.emit(Load(self.number, list(keys)))
+        self._home.emit(Load(self.number, sorted(keys)))
+
+    def _mark(self, offset: int, index: int) -> None:
+        """The author of this record's entity is asked: a watchdog looks whether it comes back."""
+        progress = self._home.progress
+        progress[0], progress[1], progress[2], progress[3] = self.number, offset, index, APPLYING
 
     def loaded(self, values: Mapping[bytes, bytes | None]) -> None:
         """The store answered. Raises Corrupt when this is not what was written there."""
         self._loading = False
         if self.partition is not None and not self.ended:
             self.partition.admit(values)
-            self.advance()
+            keys = self._foresight.reached(self.partition)
+            self._home.progress[3] = 0
+            if keys:
+                self._load(keys)
+            else:
+                self.advance()
 
     def advance(self) -> None:
         """Apply what is waiting, as far as it goes without a load; then say and ask what follows."""
@@ -297,7 +305,7 @@ class Ownership:
             self._begun, self._index, self._actions = True, 0, []
         records: list[Record] = frame.records
         actions, progress = self._actions, self._home.progress
-        progress[0], progress[1], progress[2], progress[3] = self.number, offset, self._index, APPLYING
+        self._mark(offset, self._index)
         for index in range(self._index, len(records)):
             position = Position(self.number, offset, index)
             if self.stop_at is not None and position == self.stop_at.position:

@@ -181,7 +181,9 @@ def decide(session: Session, command: Command, ctx: Context) -> Decision[Event]:
 
 def _decided(session: Session, command: Command, ctx: Context) -> Decision[Event]:
     now_ms = ctx.now_ms
-    match command:
+    match command:  # what is asked most stands first: to learn what a command is not takes its time
+        case EnterPage() | RenderPage() | LeavePage():
+            return _turned(session, command, now_ms)
         case Open(program, path, scene, hidden_ms, idle_ms):
             after(LIFE, session.state, "launch")
             events = (Launched(program, path, scene, ctx.caller, now_ms), PageLoaded(path, now_ms))
@@ -193,8 +195,6 @@ def _decided(session: Session, command: Command, ctx: Context) -> Decision[Event
             return _moved(session, "hide", Hidden(now_ms))
         case Close():
             return _moved(session, "unload", Unloaded("closed", now_ms), CancelTimer("look"))
-        case EnterPage() | RenderPage() | LeavePage():
-            return _turned(session, command, now_ms)
         case Look():
             return _looked(session, command, ctx)
         case Push(payload):
@@ -258,6 +258,9 @@ def _pushed(session: Session, payload: object) -> Decision[Event]:
 
 def evolve(session: Session, event: Event) -> Session:
     match event:
+        case PageLoaded(path, at_ms):
+            pages = (*_top(session.pages, "hide"), Page(path, "loaded", at_ms))
+            return replace(session, active_ms=at_ms, pages=pages, pages_loaded=session.pages_loaded + 1)
         case Launched(program, _, scene, caller, at_ms):
             return replace(
                 session,
@@ -274,9 +277,6 @@ def evolve(session: Session, event: Event) -> Session:
             return replace(session, state="hidden", active_ms=at_ms, pages=_top(session.pages, "hide"))
         case Unloaded(reason, at_ms):
             return replace(session, state="unloaded", active_ms=at_ms, pages=(), unloaded_because=reason)
-        case PageLoaded(path, at_ms):
-            pages = (*_top(session.pages, "hide"), Page(path, "loaded", at_ms))
-            return replace(session, active_ms=at_ms, pages=pages, pages_loaded=session.pages_loaded + 1)
         case PageReady(_, at_ms):
             pages = _top(session.pages, "render")
             return replace(session, active_ms=at_ms, pages=_top(pages, "show") if session.state == "shown" else pages)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.domain import session
 from actors.domain.ways.sources import SCENES, Source
-from actors.entity import FILLED, Context, Decision, Entity, Reject, Send, Stage, accept, after
+from actors.entity import FILLED, Context, Decision, Entity, Ref, Reject, Send, Stage, accept, after
 
 LIFE = {
     "none": Stage({"open": "open", "erase": "erased"}),
@@ -140,7 +140,7 @@ def _open(visits: Visits, command: Open, ctx: Context) -> Decision[Event]:
     program = ctx.entity_id.partition("/")[0]
     n, now_ms = visits.opens + 1, ctx.now_ms
     continues = visits.opens > 0 and now_ms - visits.last_open_ms < command.merge_ms
-    ended = _ended(visits, command, now_ms)
+    ended = _ended(visits, command, now_ms) if visits.sessions else ()
     kind = VisitContinued if continues else VisitBegan
     visit = visits.visits + (not continues)
     said = (command.path, command.source, command.device, command.via, command.version, command.city)
@@ -198,6 +198,21 @@ def evolve(visits: Visits, event: Event) -> Visits:
             assert_never(event)
 
 
+def reaches(visits: Visits, command: Command, visits_id: str) -> tuple[Ref[session.Command], ...]:
+    """The sessions that are opened and closed by it."""
+    match command:
+        case Open():
+            ended = _ended(visits, command, 0) if visits.sessions else ()
+            numbers = [*(event.n for event in ended), visits.opens + 1]
+        case Close(n):
+            numbers = [n]
+        case Erase():
+            numbers = [each.n for each in visits.sessions]
+        case _:
+            assert_never(command)
+    return tuple(session.SESSION.at(f"{visits_id}/{n}") for n in numbers)
+
+
 def view_visit(visits: Visits, _: object) -> object:
     """Everything."""
     return visits
@@ -213,5 +228,6 @@ VISIT: Entity[Visits, Command, Event] = Entity(
     views={"visit": view_visit},
     life={"visit": LIFE},
     takes_from=("identity",),
+    reaches=reaches,
     timers_max=0,
 )

@@ -180,10 +180,11 @@ def _asked(command: bytes) -> bytes:
     """A command without the fields that it says were filled in; the command itself if it only looks so."""
     try:
         fields = _decode_fields(command)
-        filled = _decode_names(fields[FILLED])
+        for name in _decode_names(fields[FILLED]):
+            fields.pop(name, None)
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
         return command
-    return _encoder.encode({name: value for name, value in fields.items() if name not in filled})
+    return _encoder.encode(fields)
 
 
 def body_sum_of(record: bytes) -> int:

@@ -6,10 +6,12 @@ What is prepared does not depend on how much of it is applied: the difference of
 
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 
+from actors.domain import session, visit
 from actors.kernel.action import NeedPackage, NeedState
 from actors.kernel.partition import Partition
 from actors.kernel.record import Invoke, Position, decode_frame, encode_frame, encode_record
@@ -22,8 +24,12 @@ FRAME_RECORDS = 50
 ACCOUNTS = 200
 ARTICLES = 100
 CUSTOMERS = 300
+SESSIONS = 300
+STACK = 10
+PROGRAMS = ("bike", "shop", "jump")
 STOCK = 10**9
 STAMP_MS = 1_800_000_000_000
+ENTITIES = (*account.ENTITIES, *shop.ENTITIES, visit.VISIT, session.SESSION)
 
 
 def _uuid7(n: int) -> bytes:
@@ -35,7 +41,7 @@ def call(n: int, account: int, amount: int) -> Invoke:
     return _call(n, f"account/{account}", f"caller-{account % 7}", {"type": "account.add", "amount": amount})
 
 
-def _call(n: int, entity: str, caller: str, command: dict[str, str | int]) -> Invoke:
+def _call(n: int, entity: str, caller: str, command: Mapping[str, Any]) -> Invoke:
     return Invoke(entity, msgspec.msgpack.encode(command), _uuid7(n), caller)
 
 
@@ -66,11 +72,46 @@ def _line(n: int, chance: random.Random) -> dict[str, str | int]:
     return {**line, "quantity": quantity, "price_pence": 250}
 
 
+def opened(count: int, chance: random.Random) -> list[Invoke]:
+    """Each is a person who opens a program for the first time, so two decisions, two new states and a timer."""
+    return [_call(n, f"visit/{chance.choice(PROGRAMS)}/p{n}", "edge", _open(chance)) for n in range(count)]
+
+
+def turned(count: int, chance: random.Random) -> list[Invoke]:
+    """Each is a page that is entered in one of the first sessions, or where these are full the last one left."""
+    sessions = opened(SESSIONS, chance)
+    return sessions + [_turn(n, sessions[n % SESSIONS], n // SESSIONS - 1) for n in range(SESSIONS, count)]
+
+
+def closed(count: int, chance: random.Random) -> list[Invoke]:
+    """Every other is a session that the person of the one before closes again, so two decisions as well."""
+    sessions = opened(count, chance)
+    close = {"type": "visit.close", "n": 1}
+    return [_call(n, sessions[n - 1].entity, "edge", close) if n % 2 else sessions[n] for n in range(count)]
+
+
+def _open(chance: random.Random) -> dict[str, Any]:
+    """An opening as a gateway writes it."""
+    source: Any = chance.choice(("recent", "scan", "search"))
+    said = visit.Open("pages/index/index", source, version="1.0.0", city=chance.choice(("Beijing", "Chengdu")))
+    return cast("dict[str, Any]", msgspec.to_builtins(said))
+
+
+def _turn(n: int, opening: Invoke, turn: int) -> Invoke:
+    leaves = turn >= STACK - 1 and turn % 2 == (STACK - 1) % 2
+    path = f"pages/{min(turn, STACK - 2)}/index"
+    command = {"type": f"session.{'leave' if leaves else 'enter'}-page", "path": path}
+    return _call(n, f"session/{opening.entity.partition('/')[2]}/1", "edge", command)
+
+
 WORKS: dict[str, Callable[[int, random.Random], list[Invoke]]] = {
     "accepted": accepted,
     "refused": refused,
     "repeated": repeated,
     "sold": sold,
+    "opened": opened,
+    "turned": turned,
+    "closed": closed,
 }
 
 
@@ -88,15 +129,16 @@ class Kernel:
 
     def __init__(self) -> None:
         self.replies = 0
-        self._partition = Partition(0, Rules((*account.ENTITIES, *shop.ENTITIES)), lambda _: 0)
+        self._partition = Partition(0, Rules(ENTITIES), lambda _: 0)
 
     def apply(self, offset: int, encoded: bytes) -> None:
         """Apply a frame, as a host would."""
         partition = self._partition
         frame = decode_frame(TOPIC, 0, offset, encoded)
         partition.begin(offset, STAMP_MS + offset, frame)
-        for record in frame.records:
-            partition.admit(dict.fromkeys(partition.keys(record)))
+        # A revision that does not look further has nothing more to load here: it does so when it applies.
+        for look in (partition.keys, getattr(partition, "reached", partition.keys)):
+            partition.admit(dict.fromkeys(key for record in frame.records for key in look(record)))
         for index, record in enumerate(frame.records):
             while isinstance(outcome := partition.apply(Position(0, offset, index), record), NeedState):
                 partition.admit(dict.fromkeys(outcome.keys))

@@ -1,5 +1,6 @@
 """Visits: openings of a person, their sessions in the same record, and where each came from."""
 
+import contextlib
 from typing import Any, get_args
 
 import msgspec
@@ -14,10 +15,12 @@ from actors.domain.visit import (
     MERGE_MS,
     VISIT,
     Close,
+    Erase,
     Open,
     SessionEnded,
     VisitBegan,
     VisitContinued,
+    reaches,
 )
 from actors.domain.ways.sources import SCENES, Source
 from actors.testing import NOW_MS, Ensemble, Played
@@ -165,6 +168,22 @@ def test_whatever_is_opened_and_closed_what_the_visit_calls_open_is_open(steps: 
         assert running == alive
         assert len(running) <= 3
         assert (visits.state == "open") is bool(running)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), min_size=1, max_size=12))
+def test_the_sessions_that_a_command_is_sent_on_to_are_foreseen(steps: list[tuple[str, int]]) -> None:
+    city = street()
+    commands: list[Any] = [
+        Close(n) if 0 < n <= at else Open(PAGE, device=device, devices_max=3) for at, (device, n) in enumerate(steps)
+    ]
+    for command in commands:
+        foreseen = reaches(city.state(VISIT, ME), command, ME)
+        with contextlib.suppress(Reject):
+            played = city.when(HERE, command)
+            assert {ref for ref, _ in played.events} <= {HERE, *foreseen}
+            assert len(foreseen) <= 1 + len(played.events)
+    visits = city.state(VISIT, ME)
+    assert reaches(visits, Erase(), ME) == tuple(SESSION.at(f"{ME}/{each.n}") for each in visits.sessions)
 
 
 def test_only_a_persons_session_is_where_the_persons_visits_are() -> None:

@@ -50,6 +50,8 @@ from actors.work import (
 )
 
 TICK_S = 0.25
+TIMERS_S = 0.01
+"""Timers that fall due within so long are fired by one frame: with hundreds a second, each would else have its own."""
 DRAIN_LOOK_S = 0.02
 OPEN_RETRY_S = 0.2
 STORE_RETRY_S = 5.0
@@ -218,7 +220,7 @@ class Hosting:
         if self._observer.look(now_ms, time.monotonic()):
             self._spawn(self._find_ends())
         due_ms = self._core.next_due_ms()
-        wait_s = TICK_S if due_ms is None else min(TICK_S, max((due_ms - now_ms) / 1_000, 0.001))
+        wait_s = TICK_S if due_ms is None else min(TICK_S, max((due_ms - now_ms) / 1_000, TIMERS_S))
         self._ticking = self._loop.call_later(wait_s, self._whole(self._tick))
 
     def _fetched(self, frames: Sequence[Fetched]) -> None:
