@@ -30,8 +30,9 @@ SHARED_CACHE_BYTES_DEFAULT = 64 << 20
 WRITE_BUFFERS_BYTES_DEFAULT = 64 << 20
 _WRITE_BUFFER_BYTES = 8 << 20
 _YOUNG_FILES = 8
-"""So many files of fresh writes are merged with what was there before at a time: states are changed all over, so each
-merge reads and writes nearly all of that. With half as large buffers and half as many it took a seventh of a busy host."""
+"""So many files of fresh writes are merged at a time with what was there before: states are changed all over, so each
+merge reads and writes nearly all of that. With half of both bounds it took a seventh of a busy host.
+"""
 _FILE_BYTES = 16 << 20
 _LEVEL_BYTES = 64 << 20
 _TOLD_BYTES = 128 << 10
