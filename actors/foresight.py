@@ -6,8 +6,12 @@ A record that stops for want of a state is looked up by itself, and decided anew
 from collections.abc import Callable, Iterable
 
 from actors.intake import Arrived
+from actors.kernel import layout
 from actors.kernel.partition import Partition
-from actors.kernel.record import Record
+from actors.kernel.record import Invoke, Record, Sent
+from actors.kernel.resident import UNREADABLE
+
+REACHED_MAX = 64
 
 
 class Foresight:
@@ -35,7 +39,7 @@ class Foresight:
                     again.append((offset, index, record))
                 else:
                     self._mark(offset, index)
-                    needed = partition.reached(record)
+                    needed = reached(partition, record)
                 keys.update(needed)
         return keys
 
@@ -45,5 +49,28 @@ class Foresight:
         keys: set[bytes] = set()
         for offset, index, record in again:
             self._mark(offset, index)
-            keys.update(partition.reached(record))
+            keys.update(reached(partition, record))
         return keys
+
+
+def reached(partition: Partition, record: Record) -> list[bytes]:
+    """The store keys of what a record for an entity in memory is likely sent on to, and that is not in memory.
+
+    What is loaded follows from it, and nothing else: whatever goes wrong here, `decide` is still asked.
+    """
+    if not isinstance(record, Invoke | Sent):
+        return []
+    residents, entity = partition.residents, record.entity
+    resident = residents.get(entity)
+    if resident is None or resident.state is UNREADABLE:
+        return []
+    kind, reaches = resident.kind, resident.kind.entity.reaches
+    if reaches is None:
+        return []
+    try:
+        refs = reaches(resident.state, kind.decode_command(record.command), entity[len(kind.name) + 1 :])
+        names = [f"{to.kind}/{to.id}" for to in refs[:REACHED_MAX]]
+        found = [name for name in names if name not in residents and partition.of(name) is not None]
+        return [layout.entity_key(name) for name in found]
+    except BaseException:  # noqa: BLE001 - an author's code may raise anything
+        return []

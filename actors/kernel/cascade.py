@@ -24,7 +24,6 @@ from actors.raised import WrongValue, note_of, place_of
 STEPS_MAX = 256
 EVENTS_MAX = 1_024
 SENDS_MAX = 1_024
-REACHED_MAX = 64
 PAYLOAD_BYTES_MAX = 256 * 1024
 ANSWER_BYTES_MAX = 2 << 20
 """A view's answer is one message on its way through host and gateway."""
@@ -94,25 +93,6 @@ def shown(view: View[Any], state: object, args: bytes) -> bytes | Refused:
     if len(answer) > ANSWER_BYTES_MAX:
         return refuse(Code.BOUND_PASSED, "ANSWER_TOO_LONG", {"bytes_max": str(ANSWER_BYTES_MAX)})
     return answer
-
-
-def reached(
-    of: Callable[[str], tuple[Kind, str] | None], resident: Resident, entity: str, command: bytes
-) -> dict[str, bytes]:
-    """The entities that a command is likely sent on to, as the author says, with the keys of their states.
-
-    What is loaded follows from it, and nothing else: whatever goes wrong here, `decide` is still asked.
-    """
-    kind = resident.kind
-    reaches = kind.entity.reaches
-    if reaches is None or resident.state is UNREADABLE:
-        return {}
-    try:
-        refs = reaches(resident.state, kind.decode_command(command), entity[len(kind.name) + 1 :])
-        names = [f"{to.kind}/{to.id}" for to in refs[:REACHED_MAX]]
-        return {name: layout.entity_key(name) for name in names if of(name) is not None}
-    except BaseException:  # noqa: BLE001 - an author's code may raise anything
-        return {}
 
 
 class Cascade(Struct, gc=False):

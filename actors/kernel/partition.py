@@ -25,7 +25,7 @@ from actors.kernel.action import (
     Send,
     SetTimer,
 )
-from actors.kernel.cascade import Cascade, Refused, Remote, Task, reached, refuse, shown, unreadable
+from actors.kernel.cascade import Cascade, Refused, Remote, Task, refuse, shown, unreadable
 from actors.kernel.inbox import REPLY_BYTES_MAX, Changes, Sources, Window
 from actors.kernel.layout import Entry, Meta, Owner, Timer
 from actors.kernel.record import (
@@ -117,17 +117,6 @@ class Partition:
         if entity not in self.residents and self.of(entity) is not None:
             keys.append(layout.entity_key(entity))
         return keys
-
-    def reached(self, record: Record) -> list[bytes]:
-        """The store keys of what a record for an entity in memory is likely sent on to, and that is not in memory."""
-        if not isinstance(record, Invoke | Sent):
-            return []
-        residents = self.residents
-        resident = residents.get(record.entity)
-        if resident is None:
-            return []
-        found = reached(self.of, resident, record.entity, record.command)
-        return [key for entity, key in found.items() if entity not in residents]
 
     def admit(self, values: Mapping[bytes, bytes | None]) -> None:
         """Take in what the store holds under the keys that were asked for. What is in memory already stays.
