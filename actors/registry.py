@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from actors import domain, programs
-from actors.entity import KEY_BYTES_MAX, AnyEntity, Entity
+from actors.entity import KEY_BYTES_MAX, AnyEntity, Entity, Ref
 from actors.errors import InvalidCommand, NotFound, SetupError
 from actors.manifest import Manifest, read_manifest
 from actors.packages import Package
@@ -71,8 +71,18 @@ class Registry:
         entity = self._collections.get((program, collection))
         if entity is None:
             raise NotFound(self._missing(name, program), reason="NO_SUCH_KIND")
-        _check_id(name, entity, entity_id)
+        flaw = _flaw_of_id(entity, entity_id)
+        if flaw:
+            raise _invalid_id(name, flaw)
         return entity, entity_id
+
+    def entity_at(self, to: Ref[Any]) -> AnyEntity:
+        """The entity type at an address. Raises NotFound for a kind that is unknown, InvalidCommand as `entity_of`."""
+        entity = self.entities.get(to.kind)
+        flaw = "" if entity is None else _flaw_of_id(entity, to.id)
+        if entity is None or flaw:
+            raise _invalid_id(self.name_of(str(to)), flaw)  # a kind that is unknown has no names
+        return entity
 
     def name_of(self, entity: str) -> str:
         """The resource name of the entity that the log calls `kind/id`. Raises NotFound for a kind that is unknown."""
@@ -349,16 +359,17 @@ def _split(name: str) -> tuple[str, str, str]:
     return program, collection, entity_id
 
 
-def _check_id(name: str, entity: AnyEntity, entity_id: str) -> None:
-    problem = ""
+def _flaw_of_id(entity: AnyEntity, entity_id: str) -> str:
+    """Why no entity of this type can have this id; "" when one can."""
     if not 1 <= len(entity_id) <= ID_CHARS_MAX or len(entity.kind) + len(entity_id.encode()) >= KEY_BYTES_MAX:
-        problem = f"an id has 1 to {ID_CHARS_MAX} characters, and with its kind less than {KEY_BYTES_MAX} bytes"
-    elif not entity_id.isprintable() and any(_is_control(char) for char in entity_id):
-        problem = "an id has no control characters"
-    elif not all(entity_id.split("/")):
-        problem = "an id has no empty part between slashes"
-    if problem:
-        raise InvalidCommand(f"{name[:ID_CHARS_MAX]!r}: {problem}", field="entity", reason="INVALID_ID")
+        return f"an id has 1 to {ID_CHARS_MAX} characters, and with its kind less than {KEY_BYTES_MAX} bytes"
+    if not entity_id.isprintable() and any(_is_control(char) for char in entity_id):
+        return "an id has no control characters"
+    return "" if all(entity_id.split("/")) else "an id has no empty part between slashes"
+
+
+def _invalid_id(name: str, flaw: str) -> InvalidCommand:
+    return InvalidCommand(f"{name[:ID_CHARS_MAX]!r}: {flaw}", field="entity", reason="INVALID_ID")
 
 
 def _is_control(char: str) -> bool:

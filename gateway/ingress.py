@@ -90,6 +90,13 @@ class _Asked(NamedTuple):
     answer: asyncio.Future[Answer]
 
 
+def _give_up(asked: _Asked) -> None:
+    """No answer came in time."""
+    if not asked.answer.done():
+        message = f"no owner of partition {asked.ask.partition} answered in time"
+        asked.answer.set_exception(Unavailable(message, outcome="NOT_APPENDED"))
+
+
 class _Halted(NamedTuple):
     address: str
     why: str
@@ -185,7 +192,11 @@ class Ingress:
         if self._halted:
             self.check_not_halted(call.partition)
         self._table.submit(call)
-        self._flush_soon()
+        if self._flushing is None:
+            if self._table.collects(call.arrived_ms):
+                self._hold(self._table.next_ms(), call.arrived_ms)
+            else:
+                self._flush_soon()
         if self._expiring is None:
             self._expiring = self._loop.call_later(EXPIRE_S, self._expire)
 
@@ -196,7 +207,7 @@ class Ingress:
             raise _unavailable(partition, halted.why)
 
     def _flush_soon(self) -> None:
-        if self._flushing is None:
+        if self._flushing is None and self._table.is_waiting:
             later = self._gather_s
             self._flushing = self._loop.call_later(later, self._flush) if later else self._loop.call_soon(self._flush)
 
@@ -216,12 +227,12 @@ class Ingress:
                     queued_ms = max(waited_ms - self._gather_s * 1_000 * calls, 0)
                     self.door.waited("lane", queued_ms, calls, streamed=streamed)
             self.door.look(now_ms)
-        next_ms = self._table.next_ms()
-        if next_ms is not None:
-            self._hold(next_ms, now_ms)
+        self._hold(self._table.next_ms(), now_ms)
 
-    def _hold(self, until_ms: int, now_ms: int) -> None:
+    def _hold(self, until_ms: int | None, now_ms: int) -> None:
         """Flush again then; a later time that was set gives way."""
+        if until_ms is None:
+            return
         if self._holding is not None:
             if self._holding_until_ms <= until_ms:
                 return
@@ -385,15 +396,14 @@ class Ingress:
             self._check_room(tenant)
         ask = Ask(next(self._ask_ids), partition, entity, view, args, at_least)
         asked = self._asks[ask.ask_id] = _Asked(ask, self._loop.create_future())
+        timer = self._loop.call_later(deadline_s, _give_up, asked)
         whose = tenant or ""
         self._asks_of[whose] = self._asks_of.get(whose, 0) + 1
         self._tell(partition, ask)
         try:
-            answer = await asyncio.wait_for(asked.answer, deadline_s)
-        except TimeoutError:
-            message = f"no owner of partition {partition} answered in time"
-            raise Unavailable(message, outcome="NOT_APPENDED") from None
+            answer = await asked.answer
         finally:
+            timer.cancel()
             del self._asks[ask.ask_id]
             self._asks_of[whose] -= 1
             if not self._asks_of[whose]:

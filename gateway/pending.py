@@ -122,6 +122,11 @@ class PendingTable:
     def __len__(self) -> int:
         return len(self._calls)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a call waits for its frame, or did until it was over: else `take` has nothing to do."""
+        return bool(self._dirty)
+
     # -- from clients ---------------------------------------------------------------------------------------------
 
     def submit(self, call: Call) -> None:
@@ -129,38 +134,41 @@ class PendingTable:
 
         Raises Overloaded at a bound, and InvalidCommand when the key is on its way with another body.
         """
-        same = self._calls.get(call.key)
+        key, calls = call.key, self._calls
+        same = calls.get(key)
         if same is not None:
-            if not is_same_call(same.record, call.record):
-                message = "this request id is on its way with another command or payload"
-                raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_REUSED")
-            same.waiters += call.waiters
-            self._extend(same, call.deadline_ms)
+            self._join(same, call)
             return
-        caller = call.key[0]
+        caller = key[0]
         count = self._callers.get(caller, 0)
-        if len(self._calls) >= self._pending_max:
-            raise Overloaded("this gateway has too many calls in flight", retry_after_ms=RETRY_AFTER_MS)
-        if count >= self._per_caller_max:
-            raise Overloaded(
-                f"this caller has {count} calls in flight, which is its limit",
-                retry_after_ms=RETRY_AFTER_MS,
-                reason="CALLER_LIMIT",
-            )
-        self._streams = call.streamed or (self._streams and bool(self._calls))
+        if len(calls) >= self._pending_max or count >= self._per_caller_max:
+            raise self._full(count)
+        self._streams = call.streamed or (self._streams and bool(calls))
         self._callers[caller] = count + 1
-        self._calls[call.key] = call
-        self._order += 1
-        call.order = self._order
+        calls[key] = call
+        self._order = call.order = self._order + 1
         self._await_deadline(call)
-        self._lanes[call.partition].queue.append(call)
-        self._dirty[call.partition] = None
+        partition = call.partition
+        self._lanes[partition].queue.append(call)
+        self._dirty[partition] = None
 
-    def _extend(self, call: Call, deadline_ms: int) -> None:
-        if deadline_ms > call.deadline_ms:
-            self._forget_deadline(call)
-            call.deadline_ms = deadline_ms
-            self._await_deadline(call)
+    def _join(self, same: Call, call: Call) -> None:
+        """The call waits with the one of its key that is on its way."""
+        if not is_same_call(same.record, call.record):
+            message = "this request id is on its way with another command or payload"
+            raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_REUSED")
+        same.waiters += call.waiters
+        if call.deadline_ms > same.deadline_ms:
+            self._forget_deadline(same)
+            same.deadline_ms = call.deadline_ms
+            self._await_deadline(same)
+
+    def _full(self, count: int) -> Overloaded:
+        """Why a caller that has so many calls in flight must wait."""
+        if len(self._calls) >= self._pending_max:
+            return Overloaded("this gateway has too many calls in flight", retry_after_ms=RETRY_AFTER_MS)
+        message = f"this caller has {count} calls in flight, which is its limit"
+        return Overloaded(message, retry_after_ms=RETRY_AFTER_MS, reason="CALLER_LIMIT")
 
     def _await_deadline(self, call: Call) -> None:
         step = call.step = call.deadline_ms // DEADLINE_STEP_MS
@@ -213,18 +221,18 @@ class PendingTable:
     def _fill(self, lane: _Lane, now_ms: int) -> list[Call]:
         calls: list[Call] = []
         size = 0
-        queue = lane.queue
+        queue, late_ms = lane.queue, now_ms + self._left_ms_min
         while queue and len(calls) < RECORDS_MAX:
-            call = queue[0]
-            size += len(call.record) + 8
-            if calls and size > FRAME_BODY_BYTES_MAX:
-                break
-            queue.popleft()
+            call = queue.popleft()
             if not call.open:
                 continue
-            if call.deadline_ms - now_ms < self._left_ms_min:
+            if call.deadline_ms < late_ms:
                 self._late.append(self._expired(call, stuck=lane.failed))
                 continue
+            size += len(call.record) + 8
+            if calls and size > FRAME_BODY_BYTES_MAX:
+                queue.appendleft(call)
+                break
             call.handed += 1
             calls.append(call)
         if calls:
@@ -235,6 +243,10 @@ class PendingTable:
             waited_ms = now_ms - (calls[0].arrived_ms + calls[-1].arrived_ms) // 2  # they came evenly, or nearly
             self._waited[calls[0].streamed] = (total_ms + waited_ms * len(calls), count + len(calls))
         return calls
+
+    def collects(self, now_ms: int) -> bool:
+        """Whether calls wait for those that are on their way: until `next_ms` at most, `take` has nothing."""
+        return not self._streams and self._wave_goes_on(now_ms)
 
     def waited(self, *, streamed: bool) -> tuple[int, int]:
         """How many ms the calls handed out since the last time stood here, all together, and how many they were."""
@@ -266,7 +278,8 @@ class PendingTable:
         lane = self._lanes[partition]
         flying, lane.flying = lane.flying or (), None
         lane.failed = False
-        self._dirty[partition] = None
+        if lane.queue:
+            self._dirty[partition] = None
         return any(call.open for call in flying)
 
     def append_failed(self, partition: int, now_ms: int, outcome: Outcome = "OUTCOME_UNKNOWN") -> None:

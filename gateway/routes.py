@@ -80,13 +80,9 @@ class Routes:
         route = self._known.get(name)
         if route is None:
             try:
-                entity, entity_id = self.registry.entity_of(name)
-                key = entity.routing(entity_id)
-                entity, payloads = self._deciding(name, entity, key)
+                route = self._made(*self.registry.entity_of(name))
             except NotFound as error:
                 raise self.missing(error) from error
-            partition = partition_of(key, self._cluster.partitions, self._cluster.groups)
-            route = Route(f"{entity.kind}/{entity_id}", partition, payloads.decode, entity, payloads.personal)
             if len(self._known) >= ROUTES_MAX:
                 self._known.clear()
             self._known[name] = route
@@ -94,7 +90,16 @@ class Routes:
 
     def at(self, to: Ref[Any]) -> Route:
         """The route of an entity that is named as the log does. Raises what `to` raises."""
-        return self.to(self.registry.name_of(str(to)))
+        try:
+            return self._made(self.registry.entity_at(to), to.id)
+        except NotFound as error:
+            raise self.missing(error) from error
+
+    def _made(self, entity: AnyEntity, entity_id: str) -> Route:
+        key = entity.routing(entity_id)
+        entity, payloads = self._deciding(entity, entity_id, key)
+        partition = partition_of(key, self._cluster.partitions, self._cluster.groups)
+        return Route(f"{entity.kind}/{entity_id}", partition, payloads.decode, entity, payloads.personal)
 
     def missing(self, error: NotFound) -> PlatformError:
         """What to say of a name that is not known: while packages may be missing, it may be there all the same."""
@@ -102,9 +107,9 @@ class Routes:
             return error
         return Unavailable("this gateway has just begun, and does not know all programs yet", outcome="NOT_APPENDED")
 
-    def _deciding(self, name: str, entity: AnyEntity, key: str) -> tuple[AnyEntity, Payloads]:
+    def _deciding(self, entity: AnyEntity, entity_id: str, key: str) -> tuple[AnyEntity, Payloads]:
         """The entity and its payloads by the package that decides this routing key, as partitions choose it."""
-        packages = self._packages.get(entity.program)
+        packages = self._packages.get(entity.program) if self._packages else None
         if packages is None:
             return entity, self._payloads[entity.kind]
         for share, kinds in packages:
@@ -113,6 +118,7 @@ class Routes:
                 if found is not None:
                     return found
                 break
+        name = self.registry.name_of(f"{entity.kind}/{entity_id}")
         raise NotFound(
             f"no version of {entity.program} that decides {name[:100]!r} has this kind", reason="NO_SUCH_KIND"
         )
@@ -187,9 +193,8 @@ class Routes:
         if len(request_id) != 16 or len(text) != UUID_CHARS:
             message = f"request_id is a UUID such as {uuid_utils.uuid7()}, not {text[:50]!r}"
             raise InvalidCommand(message, field="request_id", reason="INVALID_REQUEST_ID")
-        latest_ms = wall_ms() + self._ahead_ms_max
-        if made_ms(request_id) > latest_ms:
-            ahead_ms = made_ms(request_id) - latest_ms + self._ahead_ms_max
+        ahead_ms = made_ms(request_id) - wall_ms()
+        if ahead_ms > self._ahead_ms_max:
             message = f"request_id is dated {ahead_ms} ms ahead of this gateway's clock; date it by hutong-time-ms"
             raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_IN_FUTURE")
         return request_id

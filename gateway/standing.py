@@ -78,7 +78,7 @@ class Standing:
             return seen.credential
 
     async def _ask(self, name: str) -> Credential:
-        route = self._routes.to(self._routes.registry.name_of(str(CREDENTIAL.at(name))))
+        route = self._routes.at(CREDENTIAL.at(name))
         answer: Any = await self._ingress.query(route.partition, route.entity, "credential", b"{}", -1, LOOK_S_MAX)
         credential = msgspec.json.decode(answer.payload, type=Credential)
         if len(self._seen) >= KEPT_MAX:

@@ -96,7 +96,7 @@ class _Again:
 
     def settled(self, reply: Reply, partition: int) -> None:
         """The answer is here."""
-        self._stream.repeated(self._stream.result(self._name, partition, reply))
+        self._stream.repeated((self._name, partition, reply, None))
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:
         """There will be no answer."""
@@ -164,6 +164,8 @@ class CallStream:
         async for batch in requests:
             calls = self._speech.calls(batch)
             for start in range(0, len(calls), CALLS_AT_ONCE_MAX):
+                if start:
+                    await asyncio.sleep(0)
                 while len(self._names) + self._repeats + len(self._results) >= OPEN_MAX:
                     self._room.clear()
                     await self._room.wait()
@@ -174,7 +176,6 @@ class CallStream:
                 unkeyed = self._take(some)
                 while unkeyed:
                     unkeyed = await self._take_keyed(unkeyed)
-                await asyncio.sleep(0)
 
     def _read_all(self, _: "asyncio.Task[None]") -> None:
         self._ended = True
@@ -280,20 +281,8 @@ class CallStream:
         """The answer of a call is here."""
         name = self._names.pop(reply.request_id, None)
         if name is not None:
-            self._results.append(self.result(name, partition, reply))
+            self._results.append((name, partition, reply, None))
             self._ready.set()
-
-    def result(self, name: str, partition: int, reply: Reply) -> _Result:
-        """The result of a call, with what is sealed in it opened for who calls."""
-        try:
-            if reply.code:
-                raise refusal_of(reply, partition)
-            if reply.payload.find(MARK) >= 0:
-                payload = self._routes.sealing.opened(self._caller.principal, reply.payload)
-                reply = msgspec.structs.replace(reply, payload=payload)
-        except PlatformError as error:
-            return (name, partition, None, error)
-        return (name, partition, reply, None)
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:
         """There will be no answer to a call."""
@@ -319,6 +308,16 @@ class CallStream:
                 await context.write(batch)
                 self._room.set()
 
+    def _opened(self, partition: int, reply: Reply) -> tuple[Reply | None, PlatformError | None]:
+        """An answer with what is sealed in it opened for who calls, or the error that it stands for."""
+        try:
+            if reply.code:
+                raise refusal_of(reply, partition)
+            payload = self._routes.sealing.opened(self._caller.principal, reply.payload)
+        except PlatformError as error:
+            return None, error
+        return msgspec.structs.replace(reply, payload=payload), None
+
     def _batch(self) -> Any:
         """The oldest results, made in place: a message that is made apart and copied costs three times as much."""
         batch = self._speech.results()
@@ -332,6 +331,8 @@ class CallStream:
                 break
             name, partition, reply, error = results.popleft()
             result = add(request_id=name)
+            if reply is not None and (reply.code or reply.payload.find(MARK) >= 0):
+                reply, error = self._opened(partition, reply)
             if reply is not None:
                 good += 1
                 size += answer(result, reply, partition)

@@ -15,6 +15,8 @@ def partition_of(routing_key: str, partitions: int, groups: Mapping[str, int]) -
 
     `gold~m42` belongs to the group `gold` if there is one; all other keys share the default group.
     """
+    if not groups:
+        return zlib.crc32(routing_key.encode()) % partitions
     top = partitions
     group, mark, _ = routing_key.partition(GROUP_MARK)
     if mark and group in groups:

@@ -165,7 +165,7 @@ class NotifyService(TypedService, notify_pb2_grpc.NotifyServiceServicer):
             caller = self.caller(context)
             check_method(caller.principal, "/gateway.v1.NotifyService/ListenBox")
             _check_person(caller.principal, request)
-            route = self._routes.to(self._routes.registry.name_of(str(BOX.at(_person(request)))))
+            route = self._routes.at(BOX.at(_person(request)))
             opened = partial(self._routes.sealing.opened, caller.principal)
             listener = Listener(self._ingress, route, request.cursor, opened)
             with until_expiry(caller, listener.expire):

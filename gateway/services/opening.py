@@ -1,6 +1,7 @@
 """Openings of programs: whose each is, what it is made into, and how it is answered; one by one and in a stream."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,6 @@ import msgspec
 from msgspec import Struct
 
 from actors.domain import visit
-from actors.domain.catalog.versions import Person
 from actors.domain.visit import VISIT
 from actors.entity import Ref
 from actors.errors import InvalidCommand, PlatformError
@@ -76,11 +76,14 @@ class Openings:
 
     async def learn(self, calls: Sequence[pb.OpenRequest], until_ms: int) -> None:
         """What the catalogue says of these programs; one that it does not tell of now is refused by its reason."""
-        programs = list({call.program for call in calls})
+        self._unknown.clear()
+        now_s = time.monotonic()
+        programs = [one for one in {call.program for call in calls} if not self._catalogue.is_fresh(one, now_s)]
+        if not programs:
+            return
         told = await asyncio.gather(
             *(self._catalogue.learn(program, until_ms) for program in programs), return_exceptions=True
         )
-        self._unknown.clear()
         for program, error in zip(programs, told, strict=True):
             if isinstance(error, PlatformError):
                 self._unknown[program] = error
@@ -110,14 +113,14 @@ class Openings:
 
         The page may have been there when the call was made for the first time: then the log tells.
         """
-        program, process = call.program, self._process
-        path = call.path or check_runs(self._routes, program).manifest.pages[0]
-        if not has_page(self._routes, program, path.partition("?")[0], request_id, "path"):
+        program, process, city, asked = call.program, self._process, call.city, call.path
+        path = asked or check_runs(self._routes, program).manifest.pages[0]
+        if asked and not has_page(self._routes, program, asked.partition("?")[0], request_id, "path"):
             path = ""
-        version = self._catalogue.version(program, Person(openid, call.city, tuple(call.cohorts)))
+        version = self._catalogue.version(program, openid, city, call.cohorts)
         source: Any = call.source or "other"  # whatever is no source is refused when the command is checked
         quotas = (process.visit_merge_ms, process.visit_devices_max, process.session_hidden_ms, process.session_idle_ms)
-        command = visit.Open(path, source, call.device, call.via, version, call.city, *quotas, call.path)
+        command = visit.Open(path, source, call.device, call.via, version, city, *quotas, asked)
         return VISIT.at(f"{program}/{openid}"), command
 
     def results(self) -> pb.OpenResultBatch:

@@ -3,13 +3,14 @@
 import asyncio
 import math
 import time
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
 from actors.clocks import steady_ms
 from actors.domain.catalog.name import NAME, Name
 from actors.domain.catalog.program import PROGRAM, Program, shown_to
-from actors.domain.catalog.versions import Person
+from actors.domain.catalog.versions import Person, Version
 from actors.entity import Ref
 from actors.errors import DeadlineExceeded, NotFound
 from gateway.ingress import Ingress
@@ -21,10 +22,14 @@ KEPT_S = 1.0
 
 
 class _Listed(NamedTuple):
-    """What the catalogue had at this time; no program where it has none of this name."""
+    """What the catalogue had at this time; no program where it has none of this name.
+
+    `for_all` is the version that everybody is shown, if there is one and none besides.
+    """
 
     at: float
     program: Program | None
+    for_all: Version | None
 
 
 class Catalogue:
@@ -37,6 +42,11 @@ class Catalogue:
         """Of programs that run here alone: so there are no more of them than of those."""
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._ask_ms_max = ask_ms_max
+
+    def is_fresh(self, program: str, now_s: float) -> bool:
+        """Whether `learn` has nothing to do: what is known of the program is less than half a second old."""
+        known = self._listed.get(program)
+        return known is not None and now_s - known.at < KEPT_S / 2
 
     async def learn(self, program: str, until_ms: int) -> None:
         """See that what is known of the program is less than a second old. Raises Unavailable, DeadlineExceeded.
@@ -68,7 +78,8 @@ class Catalogue:
         if name.state == "kept":
             listed = await self._look(PROGRAM.at(f"{name.account}/{program}"), "program", Program, until_ms)
         # Counted from the answer: where answers take a second, a stream would otherwise wait for one at every message.
-        self._listed[program] = _Listed(time.monotonic(), listed)
+        for_all = None if listed is None or listed.gray else shown_to(listed, Person(""))
+        self._listed[program] = _Listed(time.monotonic(), listed, for_all)
 
     def _asked(self, program: str, asking: "asyncio.Task[None]") -> None:
         """Whoever waits has been told, also why nothing is known; nobody may have waited."""
@@ -79,8 +90,8 @@ class Catalogue:
     async def _look(self, at: Ref[Any], view: str, type_: type[Any], until_ms: int) -> Any:
         return await look(self._ingress, self._routes, at, view, type_, until_ms)
 
-    def version(self, program: str, person: Person) -> str:
-        """The name of the version that this person is shown, by what was learned last.
+    def version(self, program: str, openid: str, city: str, cohorts: Iterable[str]) -> str:
+        """The name of the version that a person is shown, by what was learned last.
 
         Raises NotFound for a program that does not run here, and for one that shows this person nothing yet.
         """
@@ -88,7 +99,7 @@ class Catalogue:
         known = self._listed.get(program)
         if known is None or known.program is None:
             return runs.manifest.version.name
-        version = shown_to(known.program, person)
+        version = known.for_all or shown_to(known.program, Person(openid, city, tuple(cohorts)))
         if version is None:
             message = f"{program} is not released: no version of it is shown to this person yet"
             raise NotFound(message, reason="NOT_RELEASED")

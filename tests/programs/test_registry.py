@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound, SetupError
 from actors.registry import Registry, load_programs, programs_in, shipped_programs
 
@@ -66,6 +67,7 @@ def test_a_resource_name_leads_to_its_entity_and_back(registry: Registry, name: 
     entity, found = registry.entity_of(name)
     assert (entity.kind, found) == (kind, entity_id)
     assert registry.name_of(f"{kind}/{entity_id}") == name
+    assert registry.entity_at(Ref(kind, entity_id)) is entity
 
 
 @pytest.mark.parametrize(
@@ -89,11 +91,16 @@ def test_an_id_that_cannot_be_is_refused(registry: Registry, entity_id: str) -> 
     with pytest.raises(InvalidCommand) as error:
         registry.entity_of(f"sessions/{entity_id}")
     assert error.value.field == "entity"
+    with pytest.raises(InvalidCommand) as of_address:
+        registry.entity_at(Ref("session", entity_id))
+    assert str(of_address.value) == str(error.value)
 
 
 def test_the_name_of_an_unknown_kind_is_not_found(registry: Registry) -> None:
     with pytest.raises(NotFound, match="no kind 'bike'"):
         registry.name_of("bike/1")
+    with pytest.raises(NotFound, match="no kind 'bike'"):
+        registry.entity_at(Ref("bike", "1"))
 
 
 def test_the_digest_names_the_rules_and_nothing_else(tmp_path: Path) -> None:
