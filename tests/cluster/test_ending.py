@@ -30,13 +30,17 @@ def _all_gone(before: Iterable[Process]) -> None:
 
 def test_each_end_is_clean_and_the_next_start_in_the_folder_has_every_call(tmp_path: Path) -> None:
     folder = tmp_path / "up"
-    platform = Platform(folder).started()
+
+    def start() -> Platform:
+        return Platform(folder, "--hosts", "1").started()
+
+    platform = start()
     total = sum(under_load(platform, no_trouble).answered.values())
     print(f"SIGTERM: ended within {platform.end(signal.SIGTERM):.2f} s")
     assert platform.process.returncode == 0
     assert not (folder / "run.json").exists()
 
-    platform = Platform(folder).started()
+    platform = start()
     load = under_load(platform, no_trouble)
     assert sum(load.answered.values()) > total
     before = descendants(platform.process.pid)
@@ -47,7 +51,15 @@ def test_each_end_is_clean_and_the_next_start_in_the_folder_has_every_call(tmp_p
     print(f"kill -9 of up: all {len(before)} processes ended within {time.monotonic() - began:.2f} s")
     platform.end()
 
-    platform = Platform(folder).started()
+    platform = start()
+    frozen = platform.kill("log", signal.SIGSTOP)  # a stopped process does not see that its parent ends
+    os.kill(platform.process.pid, signal.SIGKILL)
+    platform.close()
+    assert running.alive(frozen)
+
+    platform = start()
+    assert not running.alive(frozen)
+    assert f"ending log {frozen.pid}" in platform.errors
     again = under_load(platform, no_trouble)
     assert sum(again.answered.values()) > sum(load.answered.values())
     print(f"Ctrl-C: ended within {platform.end(signal.SIGINT):.2f} s")
@@ -61,16 +73,3 @@ def test_an_end_that_comes_while_it_starts_leaves_nothing(tmp_path: Path) -> Non
     platform.end()
     assert not (tmp_path / "up" / "starting.json").exists()
     assert not ray_session.outside(tmp_path / "up").exists()
-
-
-def test_what_a_killed_platform_left_behind_is_ended_by_the_next(tmp_path: Path) -> None:
-    folder = tmp_path / "up"
-    platform = Platform(folder).started()
-    frozen = platform.kill("log", signal.SIGSTOP)  # a stopped process does not see that its parent ends
-    os.kill(platform.process.pid, signal.SIGKILL)
-    platform.close()
-    assert running.alive(frozen)
-    with Platform(folder) as after:
-        assert not running.alive(frozen)
-        assert f"ending log {frozen.pid}" in after.errors
-        under_load(after, no_trouble)
