@@ -28,6 +28,7 @@ SIZES = {
 }
 
 
+@pytest.mark.proved
 @pytest.mark.parametrize("name", SIZES)
 def test_bad_input_gets_a_clear_answer_and_changes_nothing(name: str, tmp_path: Path) -> None:
     counts = CAMPAIGNS[name][0](tmp_path, 7, SIZES[name])

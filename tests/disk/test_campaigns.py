@@ -30,36 +30,43 @@ def check(counts: Counts, faults_min: int) -> None:
     assert sum(counts.faults.values()) >= faults_min, counts
 
 
+@pytest.mark.proved
 def test_what_was_acknowledged_survives_the_kills_of_its_owner(tmp_path: Path) -> None:
     counts = kill_at_random(tmp_path, SEED, 3)
     check(counts, 3)
     assert counts.acked > 100
 
 
+@pytest.mark.proved
 def test_what_was_acknowledged_survives_power_cuts(tmp_path: Path) -> None:
     counts = cut_power(tmp_path, SEED, 30)
     check(counts, 30)
     assert counts.acked > 300
 
 
+@pytest.mark.proved
 def test_damage_is_named_and_never_handed_out(tmp_path: Path) -> None:
     counts = damage(tmp_path, SEED, dict.fromkeys(FAULTS, 9))
     check(counts, 20)
     assert set(counts.faults) == set(FAULTS)
 
 
+@pytest.mark.proved
 def test_a_failed_sync_ends_the_log_and_is_not_tried_again(tmp_path: Path) -> None:
     check(fail_syncs(tmp_path, SEED, range(1, 21)), 20)
 
 
+@pytest.mark.proved
 def test_a_full_disk_refuses_for_certain_and_the_log_goes_on(tmp_path: Path) -> None:
     check(fill_the_disk(tmp_path, SEED, 200), 20)
 
 
+@pytest.mark.proved
 def test_a_damaged_store_shows_an_earlier_state_or_says_what_is_wrong(tmp_path: Path) -> None:
     check(damage_stores(tmp_path, SEED, 6), 2)
 
 
+@pytest.mark.proved
 def test_a_host_recovers_or_halts_and_names_the_cause(tmp_path: Path) -> None:
     counts = recover(tmp_path, SEED, len(FAULTS_OF_A_HOST))
     check(counts, len(FAULTS_OF_A_HOST))

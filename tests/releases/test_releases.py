@@ -199,6 +199,7 @@ def test_a_replay_without_a_package_says_which_is_missing() -> None:
 # -- other processes --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proved
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", ["0", "1", "random"])
 def test_the_order_of_hashes_changes_nothing(seed: str) -> None:
@@ -210,6 +211,7 @@ def test_a_rule_that_shows_the_order_of_hashes_is_found() -> None:
     assert sums_by(THIS, "0", ["account", "--plant-a-set"]) != sums_by(THIS, "1", ["account", "--plant-a-set"])
 
 
+@pytest.mark.proved
 @pytest.mark.slow
 def test_another_python_comes_to_the_same() -> None:
     pythons, why_not = others()
@@ -229,6 +231,7 @@ def test_a_machine_without_another_python_says_so(monkeypatch: pytest.MonkeyPatc
 # -- the campaigns ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proved
 @pytest.mark.slow
 def test_a_share_of_the_campaign_finds_nothing_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaigns, "NAMES", ("account", "tariff"))
