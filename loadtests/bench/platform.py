@@ -19,6 +19,7 @@ from loadtests.endings import undisturbed
 PROGRAMS = Path(__file__).parent / "programs"
 READY_S_MAX = 90.0
 END_S_MAX = 20.0
+PUBLISH_S_MAX = 120.0
 HOST_NAME = "ray::HostActor"
 POLL_S = 0.01
 
@@ -42,6 +43,18 @@ class Run(Struct, frozen=True):
     def gateways(self) -> list[int]:
         """The gateway processes."""
         return [process.pid for process in self.processes if process.role.startswith("gateway")]
+
+
+def publish(folder: Path) -> None:
+    """Bring what ships to everybody on the platform that runs in this folder, so that who looks for it finds it.
+
+    Raises SetupError with what the command said when it is refused.
+    """
+    command = [sys.executable, "-m", "actors.cli", "catalog", "publish", "--dir", str(folder), "--json"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=PUBLISH_S_MAX)
+    except subprocess.SubprocessError as error:
+        raise SetupError(f"what ships was not released: {getattr(error, 'stderr', b'') or error!r}") from error
 
 
 class Platform:

@@ -14,7 +14,7 @@ from actors.kernel.routing import partition_of
 from gateway.client import Client
 from loadtests.bench import processes
 from loadtests.bench.effort import Tell
-from loadtests.bench.platform import Platform
+from loadtests.bench.platform import Platform, publish
 from loadtests.bench.worker import Worker
 from loadtests.city.board import size_bytes
 from loadtests.driver.prepare import founded, opening_calls, prepare
@@ -160,6 +160,8 @@ def measure(log: str, tell: Tell) -> Costs:
         sized = ("--log", log, "--hosts", "1", "--partitions", str(PARTITIONS))
         with Platform(Path(name), "up", *sized) as platform:
             platform.wait_ready(caller)
+            tell("releasing what ships, so that searches find it")
+            publish(platform.folder)
             return asyncio.run(_measured(log, platform, caller, replay_per_s, tell))
 
 

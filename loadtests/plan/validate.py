@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from loadtests.bench.effort import Tell
+from loadtests.bench.platform import publish
 from loadtests.driver.command import Asked, alone, order_of
 from loadtests.driver.coordinator import Coordinator
 from loadtests.driver.result import ALL, Run
@@ -99,6 +100,7 @@ def played(case: Case, log: str) -> Run:
         order = replace(order, play=play, settings={})
         sized = ("up", "--log", log, "--hosts", str(case.hosts), "--partitions", str(case.partitions))
         with own(Path(name) / "platform", *sized) as target:
+            publish(Path(name) / "platform")
             return asyncio.run(Coordinator(order, target, lambda _: None, lambda _: None).run())
 
 
