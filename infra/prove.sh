@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+unset PYTHONDONTWRITEBYTECODE # hundreds of Pythons are started, and each would compile everything anew
 bash infra/setup.sh --dev --quiet
 export PATH="$PWD/.venv/bin:$PATH"
 python -m infra.kafka.broker fetch >/dev/null

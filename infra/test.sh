@@ -8,6 +8,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+unset PYTHONDONTWRITEBYTECODE # hundreds of Pythons are started, and each would compile everything anew
+export JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 ${JDK_JAVA_OPTIONS:-}" # brokers live for seconds: only the fast compiler pays
+
 bash infra/setup.sh --dev --quiet
 export PATH="$PWD/.venv/bin:$PATH"
 python -m infra.kafka.broker fetch >/dev/null
