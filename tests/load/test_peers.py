@@ -223,11 +223,14 @@ def test_medians_stand_when_others_were_busy_at_one_turn_of_twenty(one: Contesta
 
 
 def test_a_turn_waits_for_a_calm_machine_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = iter([90.0, 40.0, 3.0])
-    monkeypatch.setattr(run, "busy_percent", lambda _: next(seen))
+    seen = [90.0, 40.0, 3.0, 90.0]
+
+    def busy_percent(_: float) -> float:
+        return seen.pop(0)
+
+    monkeypatch.setattr(run, "busy_percent", busy_percent)
     assert run.calm_percent() == 3.0
     monkeypatch.setattr(run, "CALM_S_MAX", 0.0)
-    monkeypatch.setattr(run, "busy_percent", lambda _: 90.0)
     assert run.calm_percent() == 90.0
 
 

@@ -306,7 +306,7 @@ def decide_leaf(leaf: Leaf, command: LeafCommand, ctx: Context) -> Decision[Leaf
             ctx.only_from("jump.leaf", ctx.entity_id)
             return accept(ToldBranch(), actions=(_tell_branch(leaf, board, number),))
         case Rise(line):
-            ctx.only_from("jump.branch", f"{board}/{int(number) // FAN_IN}")
+            ctx.only_from("jump.branch", f"{board}/{int(number) // FAN_IN}" if number.isdecimal() else "")
             return accept(Rose(line))
         case _:
             assert_never(command)
