@@ -16,8 +16,8 @@ WINDOW_MS = 600_000
 ENTRIES_MAX = 1_000_000
 BYTES_MAX = 256 << 20
 RECENT_MAX = 32_768
-"""So many entries at least stay in memory: six seconds of a busy partition's calls. Where calls come later than that after
-they were named, each must be looked up in the store, and whoever is behind already has still more to do."""
+"""So many entries at least stay in memory: six seconds of a busy partition's calls. Where calls come later than that
+after they were named, each must be looked up in the store, and whoever is behind already has still more to do."""
 REPLY_BYTES_MAX = 4 * 1024
 ABOVE_MAX = 4_096
 
