@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -10,12 +9,10 @@ from typing import Any, NamedTuple, TypeAlias
 import grpc
 
 from actors.errors import SetupError
-from gateway.auth import AUTHORIZATION, CALLER, SCHEME
-from gateway.client import TOKEN
 from gateway.client_errors import COME_BACK
 from gateway.deadlines import DEADLINE
 from gateway.status import error_of
-from loadtests.driver.naming import Names
+from loadtests.driver.naming import Names, who_calls
 
 AGAIN_S = 0.5
 TRIES_MAX = 100
@@ -39,9 +36,8 @@ class Lanes(NamedTuple):
 
 
 def said_by(caller: str) -> tuple[tuple[str, str], ...]:
-    """The metadata of a stream: `$HUTONG_TOKEN` if there is one, else this name."""
-    token = os.environ.get(TOKEN, "")
-    return ((AUTHORIZATION, f"{SCHEME}{token}") if token else (CALLER, caller), (DEADLINE, str(CALL_MS)))
+    """The metadata of a stream: who calls, and how long each call may take."""
+    return (who_calls(caller), (DEADLINE, str(CALL_MS)))
 
 
 async def streamed(dial: Callable[[], Any], count: int, message: Message, take: Take, lanes: Lanes) -> int:

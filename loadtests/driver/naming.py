@@ -1,7 +1,16 @@
-"""Request ids by the million: UUIDs of version 7, dated by this machine's clock."""
+"""Who calls, and request ids by the million: UUIDs of version 7, dated by this machine's clock."""
 
 import os
 import time
+
+from gateway.auth import AUTHORIZATION, CALLER, SCHEME
+from gateway.client import TOKEN
+
+
+def who_calls(caller: str) -> tuple[str, str]:
+    """The metadata that says who calls: `$HUTONG_TOKEN` if there is one, else this name."""
+    token = os.environ.get(TOKEN, "")
+    return (AUTHORIZATION, f"{SCHEME}{token}") if token else (CALLER, caller)
 
 
 class Names:

@@ -5,7 +5,6 @@ Openings and calls go over one stream each, a message a tick; everything else, a
 
 import asyncio
 import importlib
-import os
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,14 @@ from typing import Any
 import grpc
 
 from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
-from gateway.auth import AUTHORIZATION, CALLER, SCHEME
-from gateway.client import TOKEN
+from gateway.auth import CALLER
 from gateway.client_errors import COME_BACK, error_from
 from gateway.deadlines import DEADLINE
 from gateway.status import error_of
 from gateway.tls import open_channel, pinned
 from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2, session_pb2_grpc
 from loadtests.driver.engine import GIVE_UP_S, Engine, Flight
-from loadtests.driver.naming import Names
+from loadtests.driver.naming import Names, who_calls
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
 BATCH = 1_000
@@ -48,8 +46,7 @@ class Wire:
         self._clock = clock
         self._identity = identity
         self._names = Names()
-        token = os.environ.get(TOKEN, "")
-        self._metadata = ((AUTHORIZATION, f"{SCHEME}{token}"),) if token else ((CALLER, caller),)
+        self._metadata = (who_calls(caller),)
         tls = pinned(Path(tls_cert)) if tls_cert else None
         self._channels = [open_channel(address, tls) for _ in range(CONNECTIONS)]
         self._turn = 0
