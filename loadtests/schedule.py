@@ -4,6 +4,7 @@ Arrivals do not wait for answers. What is due when follows from the habits alone
 persons among themselves, and each finds its own part without a word to the others.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from actors.errors import SetupError
 from loadtests import chance
 from loadtests.chance import Reals
-from loadtests.habits import DAY_S, MINUTE_S, Habits, Opens
+from loadtests.habits import DAY_S, MINUTE_S, MINUTES, Habits, Opens
 
 CHUNK = 200_000
 """So many persons are looked at together."""
@@ -86,6 +87,12 @@ def window_of(compress: str, first_s: float) -> Window:
         )
         raise SetupError(message, reason="NO_TIME")
     return Window(first_s, day_s, run_s)
+
+
+def busiest_per_s(by_minute: Reals, window: Window) -> float:
+    """Openings a second of the run in its busiest minute of the day; `by_minute` are the day's own (`habits.rates`)."""
+    first, end = int(window.first_s // MINUTE_S), math.ceil((window.first_s + window.day_s) / MINUTE_S)
+    return float(by_minute[np.arange(first, end) % MINUTES].max()) * window.compress
 
 
 def arrivals(habits: Habits, window: Window, part: int = 0, parts: int = 1) -> Arrivals:

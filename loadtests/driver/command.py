@@ -24,15 +24,17 @@ from actors.settings import PARTITIONS_MAX
 from loadtests.driver.cluster import join
 from loadtests.driver.coordinator import Coordinator, Order
 from loadtests.driver.live import Progress
-from loadtests.driver.messages import Play
+from loadtests.driver.messages import Play, world_and_day
 from loadtests.driver.result import Run, write_run
 from loadtests.driver.target import Target, known, own
+from loadtests.driver.verdict import FEWER
 from loadtests.endings import interrupt, on_end, undisturbed
+from loadtests.habits import day_named, rates
 from loadtests.report.page import page
 from loadtests.report.summary import summary
 from loadtests.report.table import print_run
-from loadtests.scenarios import CALLS_OF_A_USER, Scenario, check_users, scenario_of, thresholds_of
-from loadtests.schedule import Window, window_of
+from loadtests.scenarios import CALLS_OF_AN_OPENING, Scenario, check_users, scenario_of, thresholds_of
+from loadtests.schedule import busiest_per_s, window_of
 
 GENERATORS_MAX = 64
 DIAL_S_MAX = 5.0
@@ -72,7 +74,7 @@ def order_of(asked: Asked, out: Path) -> Order:
     scenario = _as_busy(scenario_of(asked.scenario), asked.busiest)
     compress, users = asked.compress or scenario.compress, scenario.users if asked.users is None else asked.users
     window = window_of(compress, scenario.first_h * 3_600)
-    check_users(users, window.run_s)
+    check_users(users)
     bounds = thresholds_of(scenario, asked.thresholds)
     if asked.target and asked.folder:
         raise SetupError("--target and --dir both name a platform: give one of them", reason="CONTRADICTION")
@@ -83,19 +85,16 @@ def order_of(asked: Asked, out: Path) -> Order:
             reason="CONTRADICTION",
         )
     _check_sizes(asked)
-    generators = _generators(scenario, users, window) if asked.generators is None else asked.generators
+    play = Play(
+        users=users, seed=asked.seed, day=scenario.day, busiest=scenario.busiest, window=window, asks=scenario.asks
+    )
+    needed = _generators(play)
+    generators = needed if asked.generators is None else asked.generators
     if not 1 <= generators <= GENERATORS_MAX:
         raise SetupError(f"--generators is 1 to {GENERATORS_MAX}, not {generators}", reason="NO_GENERATORS")
     return Order(
         scenario=scenario,
-        play=Play(
-            users=users,
-            seed=asked.seed,
-            day=scenario.day,
-            busiest=scenario.busiest,
-            window=window,
-            asks=scenario.asks,
-        ),
+        play=play,
         compress=compress,
         bounds=bounds,
         folder=out,
@@ -110,17 +109,23 @@ def _as_busy(scenario: Scenario, busiest: float | None) -> Scenario:
     """The scenario with its busiest minute as busy as was asked for."""
     if busiest is None:
         return scenario
-    if not BUSIEST_MIN <= busiest <= BUSIEST_MAX:
-        message = f"--busiest is {BUSIEST_MIN:g} to {BUSIEST_MAX:g} times the mean, not {busiest:g}"
+    least = BUSIEST_MIN * day_named(scenario.day).volume
+    if not least <= busiest <= BUSIEST_MAX:
+        message = f"--busiest is {least:g} to {BUSIEST_MAX:g} times a workday's mean, not {busiest:g}"
         raise SetupError(message, reason="NO_DAY")
     return replace(scenario, busiest=busiest)
 
 
-def _generators(scenario: Scenario, users: int, window: Window) -> int:
-    """As many as the busiest second needs."""
-    share = min(1.0, window.day_s / 86_400 * 2)
-    per_s = users * CALLS_OF_A_USER * share / window.run_s * max(scenario.busiest, 1.0)
-    return min(GENERATORS_MAX, max(1, math.ceil(per_s / CALLS_OF_A_GENERATOR)))
+def _generators(play: Play) -> int:
+    """As many as the busiest minute needs. Raises SetupError where that is more than there may be."""
+    per_s = CALLS_OF_AN_OPENING * busiest_per_s(rates(*world_and_day(play)), play.window)
+    if per_s > GENERATORS_MAX * CALLS_OF_A_GENERATOR:
+        message = (
+            f"{play.users:,} persons in {play.window.run_s:g} s are {per_s:,.0f} calls in the busiest second, more "
+            f"than {GENERATORS_MAX} generators make: {FEWER}"
+        )
+        raise SetupError(message, reason="NO_TIME")
+    return math.ceil(per_s / CALLS_OF_A_GENERATOR)
 
 
 def _sizes(asked: Asked) -> dict[str, str]:

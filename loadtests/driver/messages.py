@@ -5,11 +5,10 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.errors import SetupError
 from loadtests.driver.tally import Part
-from loadtests.habits import DAYS, Day, Habits
+from loadtests.habits import Day, Habits, day_named
 from loadtests.journeys.steps import Town
-from loadtests.population import WORLD_2020, Population, of_size
+from loadtests.population import WORLD_2020, Population, World, of_size
 from loadtests.schedule import Window
 
 PATIENCE_S = 10.0
@@ -29,14 +28,16 @@ class Play(Struct, frozen=True, kw_only=True):
     """The share of openings that ask the platform's typed services for the way, or hand a card on through them."""
 
 
+def world_and_day(play: Play) -> tuple[World, Day]:
+    """Who is played, and the day. Raises SetupError for a day that is not known."""
+    day = day_named(play.day)
+    world = replace(of_size(WORLD_2020, play.users), seed=play.seed)
+    return world, replace(day, busiest=play.busiest) if play.busiest else day
+
+
 def habits_of(play: Play) -> Habits:
     """The persons and what they do. Raises SetupError for what cannot be."""
-    if play.day not in DAYS:
-        raise SetupError(f"{play.day!r} is no day; there are {', '.join(DAYS)}")
-    day: Day = DAYS[play.day]
-    if play.busiest:
-        day = replace(day, busiest=play.busiest)
-    world = replace(of_size(WORLD_2020, play.users), seed=play.seed)
+    world, day = world_and_day(play)
     return Habits(Population(world), day)
 
 

@@ -47,13 +47,24 @@ def test_the_report_says_what_was_really_used() -> None:
         (replace(DAY, hosts=0), "--hosts is 1 to 64, not 0"),
         (replace(DAY, partitions=5_000), "--partitions is 1 to 1,024, not 5,000"),
         (replace(DAY, users=0), "--users is 1 to"),
-        (replace(DAY, busiest=1.0), "--busiest is 1.1 to 20 times the mean, not 1"),
+        (replace(DAY, busiest=1.0), "--busiest is 1.1 to 20 times a workday's mean, not 1"),
+        (replace(DAY, scenario="new-year", busiest=1.5), "--busiest is 1.76 to 20 times a workday's mean, not 1.5"),
+        (replace(DAY, busiest=float("nan")), "--busiest is 1.1 to 20 times a workday's mean, not nan"),
+        (replace(DAY, users=10_000_000, compress="24h:1s"), "calls in the busiest second, more than 64 generators"),
         (replace(DAY, generators=0), "--generators is 1 to 64, not 0"),
     ],
 )
 def test_sizes_that_cannot_be_or_that_nobody_would_heed_are_refused_by_name(asked: Asked, says: str) -> None:
     with pytest.raises(SetupError, match=says):
         order_of(asked, Path())
+
+
+@pytest.mark.parametrize(
+    ("scenario", "generators"), [("day", 10), ("host-loss", 17), ("flash-sale", 3), ("new-year", 7)]
+)
+def test_there_are_as_many_generators_as_the_days_own_busiest_minute_needs(scenario: str, generators: int) -> None:
+    assert order_of(Asked(scenario=scenario, users=1_000_000), Path()).generators == generators
+    assert order_of(Asked(scenario=scenario, users=1_000), Path()).generators == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -5,8 +5,8 @@ import pytest
 
 from actors.errors import SetupError
 from loadtests.driver.messages import Play, habits_of
-from loadtests.habits import DAY_S, Habits
-from loadtests.schedule import Arrivals, Window, arrivals, window_of
+from loadtests.habits import DAY_S, MINUTE_S, Habits, rates
+from loadtests.schedule import Arrivals, Window, arrivals, busiest_per_s, window_of
 
 DAY = window_of("24h:10s", 0.0)
 USERS = 2_000
@@ -50,6 +50,17 @@ def test_a_window_is_that_part_of_the_day_also_over_midnight() -> None:
     there = (whole.at_s >= 23 * 3_600) | (whole.at_s < 3_600)
     assert len(found.at_s) == int(there.sum())
     assert found.at_s[-1] < 20.0
+
+
+def test_the_busiest_minute_is_as_busy_as_the_arrivals_in_it() -> None:
+    hour = Window(19.5 * 3_600, 3_600.0, 60.0)
+    due = arrivals(habits(), hour).at_s
+    fullest = np.bincount((due * hour.compress / MINUTE_S).astype(int)).max() / MINUTE_S * hour.compress
+    by_minute = rates(habits().population.world, habits().day)
+    assert busiest_per_s(by_minute, hour) == pytest.approx(fullest, rel=0.5)  # few arrive in a minute, by chance
+    assert busiest_per_s(by_minute, DAY) == by_minute.max() * DAY.compress
+    midnight = Window(23.5 * 3_600, 3_600.0, 60.0)
+    assert busiest_per_s(by_minute, midnight) == max(*by_minute[:30], *by_minute[-30:]) * 60
 
 
 def test_what_is_due_in_a_second_is_found_without_the_rest() -> None:
