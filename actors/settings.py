@@ -99,7 +99,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     # A host: entities in memory, records in the outbox, records from snapshot to snapshot; how far the log's time may
     # be ahead of its clock, after what silence it is replaced, after how long one record or view is given up; and how
     # long it, or a gateway, may take to end.
-    resident_max: int = 50_000
+    resident_max: int = 200_000
     outbox_max: int = 20_000
     snapshot_records: int = 200_000
     snapshots_kept: int = 2

@@ -41,9 +41,11 @@ DIAL_S_MAX = 5.0
 REPORT_FILE = "report.html"
 LOGS = ("embedded", "kafka")
 HOSTS_MAX = 64
-LOG, HOSTS = "embedded", 2
-"""What a platform of the run's own is made of, where nobody says otherwise, with a partition for each host: what is
-sent between partitions is a command of its own on the log, and one machine gains nothing by more of them."""
+LOG = "embedded"
+CORES_OF_A_HOST = 2
+"""A platform of the run's own has a host for so many cores, where nobody says otherwise: what is sent between hosts is
+a command of its own on the log, and gateway, log and generators together want as much as a host. Each host has one
+partition."""
 BUSIEST_MIN, BUSIEST_MAX = 1.1, 20.0
 CALLS_OF_A_GENERATOR = 12_000
 """Calls a second that one generator makes without being late."""
@@ -151,11 +153,13 @@ def brought_up(asked: Asked, scenario: Scenario) -> tuple[str, ...]:
     """The command by which a platform of the run's own is brought up, as large as was asked for.
 
     What is small enough for one process is played on `dev`, unless somebody says what the platform is to be made of.
+    Where hosts are killed, another is there to take over.
     """
     given = _sizes(asked)
     if scenario.mode == "dev" and not given:
         return ("dev",)
-    hosts = given.get("--hosts", str(HOSTS))
+    least = 2 if scenario.kills else 1
+    hosts = given.get("--hosts", str(max(least, (os.cpu_count() or 1) // CORES_OF_A_HOST)))
     sizes = {"--log": LOG, "--hosts": hosts, "--partitions": hosts} | given
     return ("up", *(word for option in sizes.items() for word in option))
 

@@ -24,9 +24,21 @@ def platform(asked: Asked) -> str:
 
 def test_smoke_is_played_on_one_process_unless_somebody_says_what_the_platform_is_made_of() -> None:
     assert platform(SMOKE) == "dev"
-    assert platform(replace(SMOKE, log="kafka")) == "up --log kafka --hosts 2 --partitions 2"
     assert platform(replace(SMOKE, hosts=3)) == "up --log embedded --hosts 3 --partitions 3"
-    assert platform(replace(DAY, partitions=64)) == "up --log embedded --hosts 2 --partitions 64"
+    assert platform(replace(SMOKE, log="kafka", hosts=1)) == "up --log kafka --hosts 1 --partitions 1"
+    assert platform(replace(DAY, partitions=64, hosts=2)) == "up --log embedded --hosts 2 --partitions 64"
+
+
+@pytest.mark.parametrize(
+    ("cores", "hosts", "with_one_killed"), [(None, 1, 2), (1, 1, 2), (2, 1, 2), (3, 1, 2), (8, 4, 4)]
+)
+def test_a_platform_of_the_runs_own_leaves_half_of_the_cores_to_all_but_hosts(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, hosts: int, with_one_killed: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert platform(DAY) == f"up --log embedded --hosts {hosts} --partitions {hosts}"
+    killed = f"up --log embedded --hosts {with_one_killed} --partitions {with_one_killed}"
+    assert platform(replace(DAY, scenario="host-loss")) == killed
 
 
 def test_the_report_says_what_was_really_used() -> None:
