@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import os
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,16 +17,22 @@ from msgspec.structs import replace
 
 from actors.errors import PlatformError, SetupError
 from gateway.client import TOKEN
-from loadtests.driver.generator import Generator
+from loadtests.driver import generator
 from loadtests.driver.messages import Done, Failed, Report, Task
 from loadtests.driver.reports import Playing, decode_report
+from loadtests.driver.target import check_listens
 
 LOOK_S = 0.5
+ANY = "auto"
+"""Whichever cluster Ray finds on this machine."""
 _encode = msgspec.json.encode
 
 
-def join(address: str) -> None:
-    """Join the cluster. Raises SetupError when it cannot be."""
+@contextmanager
+def joined(address: str, generators: int) -> Generator[None]:
+    """Belong to the cluster meanwhile. Raises SetupError when there is none, or it has no core for each generator."""
+    if address != ANY:
+        check_listens("--ray-address", address, "NO_CLUSTER")  # Ray itself would look for minutes
     import ray
 
     untyped: Any = ray
@@ -32,6 +40,14 @@ def join(address: str) -> None:
         untyped.init(address=address, log_to_driver=True, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SetupError(f"no Ray cluster answers at {address}: {error}", reason="NO_CLUSTER") from error
+    try:
+        cores = int(untyped.cluster_resources().get("CPU", 0))
+        if cores < generators:
+            message = f"the Ray cluster at {address} has {cores} cores, and each of {generators} --generators takes one"
+            raise SetupError(message, reason="NO_GENERATORS")
+        yield
+    finally:
+        untyped.shutdown()
 
 
 class Remote:
@@ -42,21 +58,20 @@ class Remote:
             os.environ[TOKEN] = token
         self._said: list[bytes] = []
         self._folder = tempfile.TemporaryDirectory(prefix="hutong-load-")
-        self._generator: Generator | None = None
+        self._generator: generator.Generator | None = None
         self._task = replace(msgspec.json.decode(task, type=Task), folder=self._folder.name)
 
     async def prepare(self) -> None:
         """Look up who does what, and fill shelves."""
-        try:
-            self._generator = Generator(self._task, self._say)
+        with self._failing():
+            self._generator = generator.Generator(self._task, self._say)
             await self._generator.prepare()
-        except (PlatformError, OSError) as error:
-            self._say(Failed(f"{type(error).__name__}: {error}"))
 
     async def play(self, at_ns: int) -> None:
         """Play from this time on."""
         assert self._generator is not None
-        await self._generator.play(at_ns)
+        with self._failing():
+            await self._generator.play(at_ns)
 
     async def cut(self) -> None:
         """End early."""
@@ -75,6 +90,14 @@ class Remote:
     async def leave(self) -> None:
         """Nothing of the run stays over there."""
         self._folder.cleanup()
+
+    @contextmanager
+    def _failing(self) -> Generator[None]:
+        """What it fails by is a report like any other."""
+        try:
+            yield
+        except (PlatformError, OSError) as error:
+            self._say(Failed(f"{type(error).__name__}: {error}"))
 
     def _say(self, report: Report) -> None:
         self._said.append(_encode(report))

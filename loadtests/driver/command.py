@@ -7,12 +7,11 @@ import json
 import math
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from msgspec import Struct
@@ -21,13 +20,14 @@ from rich.console import Console
 
 from actors.errors import SetupError
 from actors.settings import PARTITIONS_MAX
-from loadtests.driver.cluster import join
+from loadtests.driver.cluster import joined
 from loadtests.driver.coordinator import Coordinator, Order
 from loadtests.driver.live import Progress
 from loadtests.driver.messages import Play, world_and_day
 from loadtests.driver.result import Run, write_run
-from loadtests.driver.target import Target, known, own
+from loadtests.driver.target import Target, check_listens, known, own
 from loadtests.driver.verdict import FEWER
+from loadtests.driver.watching import MAKE_ROOM, no_room
 from loadtests.endings import interrupt, on_end, undisturbed
 from loadtests.habits import day_named, rates
 from loadtests.report.page import page
@@ -37,7 +37,6 @@ from loadtests.scenarios import CALLS_OF_AN_OPENING, Scenario, check_users, scen
 from loadtests.schedule import busiest_per_s, window_of
 
 GENERATORS_MAX = 64
-DIAL_S_MAX = 5.0
 REPORT_FILE = "report.html"
 LOGS = ("embedded", "kafka")
 HOSTS_MAX = 64
@@ -187,10 +186,14 @@ def run(asked: Asked, release: Callable[[Path], None], token: str = "", *, as_js
     out = asked.out or Path("hutong-load") / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
     order = order_of(asked, out)
     with on_end(interrupt):
-        with alone(), _folder(out), _target(asked, order.scenario, token, release) as target:
+        with (
+            alone(),
+            _folder(out),
+            _cluster(asked, order.generators),
+            on_end(interrupt),  # Ray takes SIGTERM over
+            _target(asked, order.scenario, token, release) as target,
+        ):
             title = f"{order.scenario.name}: {order.play.users:,} persons, {order.compress}"
-            if asked.ray_address:
-                join(asked.ray_address)
             with Progress(title, order.play.window.run_s) as progress:
                 found = asyncio.run(Coordinator(order, target, progress.tell, progress.see).run())
             write_run(found, out)
@@ -201,7 +204,10 @@ def run(asked: Asked, release: Callable[[Path], None], token: str = "", *, as_js
 
 @contextmanager
 def _folder(out: Path) -> Generator[None]:
-    """Where the run is kept; taken away again when nothing came to be there."""
+    """Where the run is kept; taken away again when nothing came to be there.
+
+    Raises SetupError when it cannot be written to, or its disk has no room.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / ".writable").write_bytes(b"")
@@ -211,6 +217,8 @@ def _folder(out: Path) -> Generator[None]:
             f"{out} cannot be written to: {error.strerror}; name another with --out", reason="NO_FOLDER"
         ) from error
     try:
+        if full := no_room(out):
+            raise SetupError(f"{full}: {MAKE_ROOM}", reason="NO_ROOM")
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -236,26 +244,18 @@ def alone() -> Generator[None]:
         held.truncate(0)
 
 
-def check_address(address: str) -> None:
-    """Raises SetupError unless somebody listens at HOST:PORT."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise SetupError(f"--target is HOST:PORT, such as 127.0.0.1:7400, not {address!r}", reason="NO_GATEWAY")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), DIAL_S_MAX).close()
-    except OSError as error:
-        message = f"nobody answers at {address} ({error.strerror or error}): is the platform up, and the address right?"
-        raise SetupError(message, reason="NO_GATEWAY") from error
-
-
 @contextmanager
 def _target(asked: Asked, scenario: Scenario, token: str, release: Callable[[Path], None]) -> Generator[Target]:
     """The platform that was named, or one of the run's own, in a folder that goes with it."""
     if asked.target:
-        check_address(asked.target)
+        check_listens("--target", asked.target, "NO_GATEWAY")
         yield Target(gateway=asked.target, identity=bool(token), token=token)
     elif asked.folder:
-        yield replace(known(asked.folder), token=token)
+        target = known(asked.folder)
+        if scenario.kills and target.mode == "dev":
+            message = f"{scenario.name} kills hosts, and `hutong dev` is one process: name one that `hutong up` runs"
+            raise SetupError(message, reason="CONTRADICTION")
+        yield replace(target, token=token)
     else:
         folder, arguments = Path(tempfile.mkdtemp(prefix="hutong-load-")), brought_up(asked, scenario)
         print(f"bringing a platform up in {folder}: hutong {' '.join(arguments)} …", file=sys.stderr, flush=True)
@@ -266,6 +266,11 @@ def _target(asked: Asked, scenario: Scenario, token: str, release: Callable[[Pat
                 yield target
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cluster(asked: Asked, generators: int) -> AbstractContextManager[None]:
+    """Where the generators run, if that is not here."""
+    return joined(asked.ray_address, generators) if asked.ray_address else nullcontext()
 
 
 def tell(found: Run, out: Path, *, as_json: bool) -> None:

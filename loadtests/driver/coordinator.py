@@ -180,7 +180,10 @@ class Coordinator:
         )
         at_ns = time.time_ns() + int(BEGINS_S * 1e9)
         self._crew.go(at_ns)
-        beside = [asyncio.ensure_future(self._watched(watch, at_ns)), asyncio.ensure_future(self._faults(at_ns))]
+        works = (self._watched(watch, at_ns), self._lagged(at_ns), self._faults(at_ns))
+        beside = [asyncio.ensure_future(work) for work in works]
+        for task in beside:
+            task.add_done_callback(self._looked_away)
         try:
             ends = await self._crew.played()
         finally:
@@ -200,26 +203,28 @@ class Coordinator:
 
     async def _watched(self, watch: watching.Watch, at_ns: int) -> None:
         """Once a second: who uses what, how far behind the partitions are, whether there is room, who stands still."""
-        beside = asyncio.ensure_future(self._lagged(at_ns))
         folders = [self._order.folder, *([Path(self._target.folder)] if self._target.folder else [])]
         second = 0
         overdue_s = self._order.play.window.run_s + OVERDUE_S
-        try:
-            while True:
-                await _until(at_ns, second)
-                watch.look()
-                self._crew.look()
-                second += 1
-                if full := watching.no_room(*folders):
-                    self._end(Trouble(full, "make room on it, or keep the run elsewhere with --out"))
-                if self._target.is_gone:
-                    why = "the platform ended in the middle of the run"
-                    self._end(Trouble(why, "see in what it printed why it did, and begin again"))
-                if second > overdue_s:
-                    why = f"the generators had not ended {OVERDUE_S:g} s after they should have"
-                    self._end(Trouble(why, FEWER))
-        finally:
-            beside.cancel()
+        while True:
+            await _until(at_ns, second)
+            watch.look()
+            self._crew.look()
+            second += 1
+            if full := watching.no_room(*folders):
+                self._end(Trouble(full, watching.MAKE_ROOM))
+            if self._target.is_gone:
+                why = "the platform ended in the middle of the run"
+                self._end(Trouble(why, "see in what it printed why it did, and begin again"))
+            if second > overdue_s:
+                why = f"the generators had not ended {OVERDUE_S:g} s after they should have"
+                self._end(Trouble(why, FEWER))
+
+    def _looked_away(self, task: "asyncio.Task[None]") -> None:
+        """Who watches the run, or kills for it, has ended: by an error, and the run is worth nothing."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._end(Trouble(f"nobody saw it to its end: {type(error).__name__}: {error}", "see what that says"))
 
     def _end(self, trouble: Trouble) -> None:
         """End early for the run's own sake."""
@@ -249,7 +254,7 @@ class Coordinator:
             hosts = await asyncio.to_thread(self._target.hosts)
             if not hosts:
                 why = "there was no host to kill: none is a process of this machine"
-                self._trouble.append(Trouble(why, "leave --dir out, or name a platform that `hutong up` runs here"))
+                self._end(Trouble(why, "leave --dir out, or name a platform that `hutong up` runs here"))
                 return
             os.kill(hosts[0], signal.SIGKILL)
             at_s = (time.time_ns() - at_ns) / 1e9

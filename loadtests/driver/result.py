@@ -106,11 +106,15 @@ class Run(Struct, frozen=True, kw_only=True):
 
 
 def write_run(run: Run, folder: Path) -> Path:
-    """Keep the run in this folder; returns where. Nothing is left half written."""
+    """Keep the run in this folder; returns where. Raises OSError, and then leaves nothing half written."""
     path = folder / RUN_FILE
     draft = path.with_suffix(".draft")
-    draft.write_bytes(msgspec.json.encode(run))
-    draft.replace(path)
+    try:
+        draft.write_bytes(msgspec.json.encode(run))
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     return path
 
 

@@ -4,6 +4,7 @@ Only of a folder's owner can the log be read, and only then can anybody say that
 """
 
 import contextlib
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from loadtests.bench import processes
 from loadtests.bench.platform import HOST_NAME, Platform
 
 TOKEN_FILE = "token"
+DIAL_S_MAX = 5.0
 
 
 class Process(Struct, frozen=True):
@@ -74,6 +76,18 @@ def known(folder: Path) -> Target:
     raise SetupError(message, reason="NOT_RUNNING")
 
 
+def check_listens(option: str, address: str, reason: str) -> None:
+    """Raises SetupError, for this reason, unless somebody listens at what the option names as HOST:PORT."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise SetupError(f"{option} is HOST:PORT, such as 127.0.0.1:7400, not {address!r}", reason=reason)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), DIAL_S_MAX).close()
+    except OSError as error:
+        message = f"nobody answers at {address} ({error.strerror or error}): is it up, and the address right?"
+        raise SetupError(message, reason=reason) from error
+
+
 @contextmanager
 def own(folder: Path, *arguments: str) -> Generator[Target]:
     """A platform of the run's own, which ends with it. Its arguments begin with `up` or `dev`."""
@@ -83,7 +97,7 @@ def own(folder: Path, *arguments: str) -> Generator[Target]:
 
 
 class Lag:
-    """How far the partitions are behind their log, in frames."""
+    """How far the partitions are behind their log, in frames. Where nobody answers, what was said last still holds."""
 
     def __init__(self, target: Target, log: Log) -> None:
         assert target.cluster is not None
@@ -91,17 +105,16 @@ class Lag:
         self._log = log
         self._token = (Path(target.folder) / TOKEN_FILE).read_text()
         self._commands = [Slice(self._cluster.commands_topic, n) for n in range(self._cluster.partitions)]
+        self._ends: dict[int, int] = {}
+        self._marks: dict[int, int] = {}
 
     def behind(self) -> int:
-        """As of now; 0 when nobody who owns a partition answers."""
+        """As of now: a partition whose owner is gone falls behind; one that nobody ever spoke for does not count."""
         with contextlib.suppress(PlatformError):
-            ends = {slice_.partition: span.end for slice_, span in self._log.spans(self._commands).items()}
-            stands = [one for address in self._addresses() for one in self._asked(address)]
-            marks: dict[int, int] = {}
-            for partition, watermark in stands:
-                marks[partition] = max(watermark, marks.get(partition, -1))
-            return sum(max(ends[partition] - 1 - mark, 0) for partition, mark in marks.items())
-        return 0
+            self._ends = {slice_.partition: span.end for slice_, span in self._log.spans(self._commands).items()}
+            for partition, watermark in (one for address in self._addresses() for one in self._asked(address)):
+                self._marks[partition] = max(watermark, self._marks.get(partition, -1))
+        return sum(max(self._ends[partition] - 1 - mark, 0) for partition, mark in self._marks.items())
 
     def _asked(self, address: str) -> list[tuple[int, int]]:
         answer = ask_host(address, self._token)

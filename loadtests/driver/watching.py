@@ -14,6 +14,7 @@ from loadtests.driver.target import Target
 LOOK_EVERY = 5
 """Which processes there are is looked at so often, in seconds."""
 ROOM_BYTES_MIN = 256 << 20
+MAKE_ROOM = "make room on it, or keep the run elsewhere with --out"
 _NAMES = {"ray::HostActor": "host", "ray::": "controller"}
 _RAY = ("raylet", "gcs_server", "ray/", "ray_", "log_monitor", "dashboard", "runtime_env")
 
@@ -105,5 +106,5 @@ def no_room(*folders: Path) -> str:
     for folder in folders:
         left = shutil.disk_usage(folder).free
         if left < ROOM_BYTES_MIN:
-            return f"the disk of {folder} has {left >> 20} MiB left: the run was ended before it was full"
+            return f"the disk of {folder} has {left >> 20} MiB left, and a run is to leave {ROOM_BYTES_MIN >> 20}"
     return ""

@@ -6,7 +6,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from loadtests.driver.result import read_run
 from tests.cli.running import Platform, Said, dev, hutong
 
 SHORT = ("--users", 40, "--compress", "24h:2s")
+SMALL_BYTES, PAGE_BYTES = 1 << 16, 1 << 12
 
 
 @pytest.fixture(autouse=True)
@@ -102,26 +106,51 @@ def test_two_runs_at_once_are_one_too_many(platform: Platform, tmp_path: Path) -
     assert not (tmp_path / "run" / "run.json").exists()
 
 
+def test_where_there_are_no_hosts_to_kill_nobody_begins_to(platform: Platform, tmp_path: Path) -> None:
+    said = load(platform, tmp_path / "run", "--scenario", "host-loss")
+    assert said.error["reason"] == "CONTRADICTION"
+    assert "hutong up" in said.error["message"]
+
+
+@contextmanager
+def begun(out: Path, *arguments: object) -> "Generator[subprocess.Popen[str]]":
+    """A run in a process of its own, once the first persons are about to arrive; its locks and platform below `out`."""
+    command = [sys.executable, "-m", "actors.cli", "load", "--out", out, "--json", "--users", 40, *arguments]
+    with subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(out.parent)},
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stderr is not None
+        said: list[str] = []
+        while "openings of" not in (line := running.stderr.readline()):
+            assert line, "".join(said)
+            said.append(line)
+        yield running
+
+
+def ended(running: "subprocess.Popen[str]") -> Any:
+    """What it says at its end, of a run that is not a good one."""
+    assert running.stdout is not None
+    assert running.stderr is not None
+    value, said = json.loads(running.stdout.read()), running.stderr.read()
+    assert running.wait() == 1, said
+    assert "Traceback" not in said
+    return value
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_ends_it_early_has_a_report_that_says_so_and_nothing_is_left_of_its_platform(
     number: int, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    arguments = ("load", "--out", str(out), "--json", "--users", "40", "--compress", "24h:10m")
-    command, environment = [sys.executable, "-m", "actors.cli", *arguments], {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
-    ) as running:
-        assert running.stderr is not None
-        assert running.stdout is not None
-        for line in running.stderr:
-            if "openings of" in line:
-                break
+    with begun(out, "--compress", "24h:10m") as running:
         os.killpg(running.pid, number)  # as a terminal does: whoever is of the group hears it
-        value = json.loads(running.stdout.read())
-        running.stderr.read()
-    assert running.returncode == 1
+        value = ended(running)
     assert (value["valid"], value["passed"], value["ended"]) == (False, False, "cut")
     run = read_run(out / "run.json")
     assert (run.ended, run.lost, run.doubled) == ("cut", 0, 0)
@@ -130,12 +159,64 @@ def test_who_ends_it_early_has_a_report_that_says_so_and_nothing_is_left_of_its_
     assert [path for path in tmp_path.glob("hutong-load-*") if path.is_dir()] == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_platform_that_ends_in_the_middle_never_makes_it_a_good_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with dev(tmp_path / "dev") as mortal, begun(out, "--dir", mortal.folder, "--compress", "24h:10m") as running:
+        mortal.process.kill()
+        value = ended(running)
+    assert (value["valid"], value["passed"], value["ended"]) == (False, False, "failed")
+    assert "the platform ended in the middle of the run" in value["invalid_because"]
+
+
 @pytest.mark.timeout(900)
 def test_a_disk_that_fills_ends_the_run_and_never_makes_it_a_good_one(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "ROOM_BYTES_MIN", 1 << 62)
+    look = watching.Watch.look
+
+    def fills(watch: watching.Watch) -> None:
+        look(watch)
+        monkeypatch.setattr(watching, "ROOM_BYTES_MIN", 1 << 62)
+
+    monkeypatch.setattr(watching.Watch, "look", fills)
     said = load(platform, tmp_path / "run", "--users", 40, "--compress", "24h:10m")
     run = read_run(tmp_path / "run" / "run.json")
     assert (run.ended, run.valid, said.status) == ("failed", False, 1)
     assert any("MiB left" in why for why in run.invalid_because)
+
+
+def test_on_a_disk_without_room_no_run_begins(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "ROOM_BYTES_MIN", 1 << 62)
+    said = load(platform, tmp_path / "run", *SHORT)
+    assert said.error["reason"] == "NO_ROOM"
+    assert "--out" in said.error["message"]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few kilobytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode != 0:
+        pytest.skip("a small disk can only be mounted by root: NOT tried what a full disk does to a run")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_that_cannot_be_kept_for_want_of_room_is_an_error_and_leaves_nothing_half_written(
+    platform: Platform, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "ROOM_BYTES_MIN", 0)
+    (small_disk / "ballast").write_bytes(bytes(SMALL_BYTES - PAGE_BYTES))
+    said = load(platform, small_disk / "run", *SHORT)
+    assert (said.status, said.error["reason"]) == (1, "SYSTEM")
+    assert "No space left on device" in said.error["message"]
+    assert [path.name for path in (small_disk / "run").glob("*") if path.suffix != ".npy"] == []
