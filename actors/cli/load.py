@@ -176,7 +176,7 @@ def plan(
     """The machines that such a day needs, and why: from the day, counted, and from what calls were measured to cost."""
     check_libraries()
     from loadtests.plan.command import run_plan
-    from loadtests.plan.planner import Machine, Wish
+    from loadtests.plan.wish import Machine, Wish
 
     wish = Wish(
         peak=peak,

@@ -7,8 +7,9 @@ from rich.table import Table
 from loadtests.plan.costs import ROLES, Costs, keep_costs, read_costs
 from loadtests.plan.measure import measure
 from loadtests.plan.model import Fit, unfitted
-from loadtests.plan.planner import Plan, WhatIf, Wish, plan, sensitivity
+from loadtests.plan.planner import Plan, WhatIf, plan, sensitivity
 from loadtests.plan.validate import BAR, FIGURES, Validation, all_validations, keep_validation, validate
+from loadtests.plan.wish import Wish
 from loadtests.report.verdict import number, share
 from loadtests.wholeday.command import ASKS, simulated
 
@@ -37,9 +38,9 @@ def run_plan(
 
 
 def fit_of(costs: Costs) -> Fit:
-    """The corrections of the last validation on this log; the measured costs as they are if there was none."""
+    """The corrections of the last validation on this log; without any the measured costs as they are."""
     validations = all_validations()
-    return validations[costs.log].fit if costs.log in validations else unfitted(costs)
+    return validations[costs.log].fit if costs.log in validations else unfitted()
 
 
 def judged(log: str) -> str:

@@ -41,7 +41,7 @@ class Costs(Struct, frozen=True, kw_only=True):
     partitions: int
     calls: tuple[CallCost, ...]
     frame_us: Mapping[str, float]
-    """What a call costs more that is alone in its frame."""
+    """What a frame costs beside the calls in it and the round that it shares; of the rest, a frame of events."""
     idle_cores: Mapping[str, float]
     rss_bytes: Mapping[str, int]
     """Of each role, after it all."""

@@ -25,6 +25,7 @@ from loadtests.journeys.steps import Invoke, Journey, Open, Step, Town, Visit
 from loadtests.journeys.ways import found
 from loadtests.plan import tls
 from loadtests.plan.costs import ROLES, CallCost, Costs
+from loadtests.plan.model import EVENTS_MS, gathered_s
 from loadtests.plan.stages import Lockstep, made
 
 CITY = "Beijing"
@@ -36,6 +37,7 @@ PAGES = {"browse": 13}
 ASKED = 400
 UNARY = 1_500
 THIN_ROUNDS = 400
+ALONE = 1_600
 ACCOUNTS = 20_000
 REPLAYED = 60_000
 STATES = "states"
@@ -181,7 +183,7 @@ async def _measured(log: str, platform: Platform, caller: Worker, replay_per_s: 
             await _in_step(client, address, sums, _askers(town, way), tell)
         tell("calls one by one")
         await _unary(client, address, sums, town)
-        frame_us = await _thin(client, meter, tell)
+        thin_us = await _thin(client, meter, tell)
     rss_bytes = meter.rss_bytes()
     tell("a host's end")
     recovered = caller.ask("recover", address=address, pid=platform.hosts()[0], partitions=PARTITIONS, states="")
@@ -192,7 +194,7 @@ async def _measured(log: str, platform: Platform, caller: Worker, replay_per_s: 
         log=log,
         partitions=PARTITIONS,
         calls=sums.costs(),
-        frame_us=frame_us,
+        frame_us=thin_us,
         idle_cores=meter.idle,
         rss_bytes=rss_bytes,
         session_bytes=max(session_bytes, 0.0),
@@ -252,28 +254,52 @@ async def _unary(client: Client, address: str, sums: Sums, town: Town) -> None:
 
 
 async def _thin(client: Client, meter: Meter, tell: Tell) -> dict[str, float]:
-    """What a call costs more that is alone in its frame, against one among many, by role."""
+    """What a frame costs beside the calls in it, by role; of the rest it is a frame of events.
+
+    A call among very many costs a call. One alone in its frame, with others in all other partitions, costs a frame and
+    its part of a round besides; one alone on the platform costs a frame and a whole round.
+    """
     tell("calls that are alone in their frames")
     one_each = {partition_of(str(n), PARTITIONS, {}): n for n in range(ACCOUNTS)}
     thin = [_add(n) for n in one_each.values()] * THIN_ROUNDS
     dense = [_add(n) for n in range(ACCOUNTS)]
     await _all(client, dense, PARTITIONS * 100)
-    used = [await _cpu_us(client, meter, calls, window) for calls, window in ((dense, 2_000), (thin, PARTITIONS))]
-    return {role: max(used[1][role] - used[0][role], 0.0) for role in ROLES}
+    among, shared, alone = [
+        await _used(client, meter, calls, window)
+        for calls, window in ((dense, 2_000), (thin, PARTITIONS), (thin[:ALONE], 1))
+    ]
+    return frame_us(among, shared, alone)
+
+
+class Thin(NamedTuple):
+    """What a call cost by role, and how many there were a second."""
+
+    cpu_us: Mapping[str, float]
+    per_s: float
+
+
+def frame_us(among: Thin, shared: Thin, alone: Thin) -> dict[str, float]:
+    """Of calls among many, of `PARTITIONS` at a time each alone in its frame, and one by one: what a frame costs."""
+    found: dict[str, float] = {}
+    for role in ROLES:
+        its_part_us = max(alone.cpu_us[role] - shared.cpu_us[role], 0.0) / (PARTITIONS - 1)
+        found[role] = max(shared.cpu_us[role] - among.cpu_us[role] - its_part_us, 0.0)
+    calls_a_frame = shared.per_s / gathered_s(shared.per_s, PARTITIONS, EVENTS_MS)
+    return found | {"rest": found["rest"] * calls_a_frame}
 
 
 def _add(account: int) -> tuple[str, str, bytes]:
     return f"programs/account/accounts/{account}", "account.add", b'{"amount":5}'
 
 
-async def _cpu_us(
-    client: Client, meter: Meter, calls: Sequence[tuple[str, str, bytes]], window: int
-) -> dict[str, float]:
+async def _used(client: Client, meter: Meter, calls: Sequence[tuple[str, str, bytes]], window: int) -> Thin:
     before, began = meter.read().cpu_s, time.monotonic()
     await _all(client, calls, window)
+    answered_s = time.monotonic() - began
     await asyncio.to_thread(meter.settle)
     after, took_s = meter.read().cpu_s, time.monotonic() - began
-    return {role: 1e6 * (after[role] - before[role] - meter.idle[role] * took_s) / len(calls) for role in ROLES}
+    cpu_us = {role: 1e6 * (after[role] - before[role] - meter.idle[role] * took_s) / len(calls) for role in ROLES}
+    return Thin(cpu_us, len(calls) / answered_s)
 
 
 async def _all(client: Client, calls: Sequence[tuple[str, str, bytes]], window: int) -> None:

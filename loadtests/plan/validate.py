@@ -4,7 +4,7 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,12 +16,12 @@ from loadtests.bench.effort import Tell
 from loadtests.bench.platform import publish
 from loadtests.driver.command import Asked, alone, order_of
 from loadtests.driver.coordinator import Coordinator
-from loadtests.driver.result import ALL, Run
+from loadtests.driver.result import Run
 from loadtests.driver.target import own
 from loadtests.habits import DAY_S, DAYS, Habits
 from loadtests.plan.cases import FITTED, PREDICTED, RUN_S, Case
 from loadtests.plan.costs import ROLES, Costs
-from loadtests.plan.model import GENERATOR, Fit, Load, Seen, cores, fitted, took_ms
+from loadtests.plan.model import GENERATOR, Fit, Load, Seen, carried, crowded, fitted, took_ms
 from loadtests.population import WORLD_2020, Population, of_size
 from loadtests.wholeday.footprint import footprint
 from loadtests.wholeday.simulate import calls_by_minute
@@ -124,28 +124,32 @@ def load_of(case: Case) -> Load:
 
 
 def seen_of(case: Case, run: Run) -> Seen:
-    """What a run was seen to use while it was steady."""
+    """What a run was seen to use while it was steady, and how long calls took in most of its seconds."""
     used: dict[str, float] = dict.fromkeys((*ROLES, GENERATOR), 0.0)
     for process in run.processes:
         used[_RECORDED.get(process.role, "rest")] += statistics.fmean(process.cpu_s[STEADY] or (0.0,))
-    all_ = run.latency[ALL]
+    steady = [second for second in run.seconds[STEADY] if second.served]
     return Seen(
         load=load_of(case),
         cores=used,
-        p50_ms=all_.p50_ms,
-        p99_ms=all_.p99_ms,
+        p50_ms=_median(second.p50_ms for second in steady),
+        p99_ms=_median(second.p99_ms for second in steady),
         machine_cores=int(run.machine["cores"]),
     )
 
 
+def _median(values: Iterable[float]) -> float:
+    return statistics.median([*values] or [0.0])
+
+
 def told(costs: Costs, fit: Fit, case: Case, run: Run, one: Seen, is_fitted: bool) -> Told:
     """Both sides of a run."""
-    used = cores(costs, fit, one.load)
+    used = crowded(costs, fit, one.load, one.machine_cores)
     busy = sum(used.values()) / one.machine_cores
     steady = [second.served for second in run.seconds[STEADY]]
     predicted = {
-        "per_s": one.load.total_s,
-        "cpu_cores": sum(used.values()),
+        "per_s": one.load.total_s * carried(used, one.load, one.machine_cores),
+        "cpu_cores": min(busy, 1.0) * one.machine_cores,
         "p50_ms": took_ms(fit.p50_ms, busy),
         "p99_ms": took_ms(fit.p99_ms, busy),
     }
