@@ -38,6 +38,11 @@ def bits(purpose_key: int, ns: Numbers | Bits) -> Bits:
     mixed = ns.astype(np.uint64)
     mixed *= np.uint64(_GOLDEN)
     mixed += np.uint64(purpose_key)
+    return _all_mixed(mixed)
+
+
+def _all_mixed(mixed: Bits) -> Bits:
+    """As `_mixed` does it with one; in place."""
     shifted = mixed >> np.uint64(30)
     for factor, shift in ((_FIRST, 27), (_SECOND, 31)):
         mixed ^= shifted
@@ -50,6 +55,18 @@ def bits(purpose_key: int, ns: Numbers | Bits) -> Bits:
 def unit(drawn: Bits) -> Reals:
     """Reals of at least 0 and below 1, from the upper 53 bits."""
     return (drawn >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def follow(drawn: int) -> tuple[int, float]:
+    """Where a sequence of draws goes on from here, and the draw."""
+    drawn = (drawn + _GOLDEN) & _WORD
+    return drawn, (_mixed(drawn) >> 11) * 2.0**-53
+
+
+def following(drawn: Bits, count: int) -> tuple[Bits, Reals]:
+    """`follow` of many, `count` times each: where each goes on, and its draws in a row, the last of them first."""
+    steps = np.arange(count, 0, -1, dtype=np.uint64) * np.uint64(_GOLDEN)
+    return drawn + steps[0], unit(_all_mixed(drawn[:, np.newaxis] + steps))
 
 
 def below(drawn: Bits, bound: int | Numbers) -> Numbers:

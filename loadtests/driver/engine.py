@@ -7,7 +7,9 @@ queues anywhere (here, on the wire, at the gateway, on the log) is in it.
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from loadtests.driver.ledger import OPENED, Ledger, place
+from msgspec import Struct
+
+from loadtests.driver.ledger import OPENED, Ledger
 from loadtests.driver.tally import Tally
 from loadtests.journeys.steps import Ask, Invoke, Journey, Open, Query, Refused, Step, Think, Wait
 
@@ -25,18 +27,15 @@ Due: TypeAlias = tuple[float, Journey]
 Call: TypeAlias = Open | Invoke | Query | Ask
 
 
-class Flight:
+class Flight(Struct, gc=False):
     """One call on its way. `first` is where its first copy was decided, for one that is asked again."""
 
-    __slots__ = ("due_s", "first", "journey", "name", "step", "tries")
-
-    def __init__(self, step: Call, journey: Journey | None, due_s: float, name: str = "", first: int = -1) -> None:
-        self.step = step
-        self.journey = journey
-        self.due_s = due_s
-        self.name = name
-        self.tries = 0
-        self.first = first
+    step: Call
+    journey: Journey | None
+    due_s: float
+    name: str = ""
+    first: int = -1
+    tries: int = 0
 
 
 class Engine:
@@ -109,29 +108,35 @@ class Engine:
 
     # -- what came of it ------------------------------------------------------------------------------------------
 
-    def accepted(self, flight: Flight, value: Any, at: tuple[int, int, int], now_s: float) -> None:
-        """A call was decided at (partition, offset, index), or a question answered there."""
+    def accepted(self, flight: Flight, value: Any, where: int, now_s: float) -> None:
+        """A call was decided at this place, or a question answered there.
+
+        Classes are compared by `is`, here and below: `isinstance` asks a struct's class in Python's slow way, and this
+        is done for every call.
+        """
         self.in_flight -= 1
-        step, where = flight.step, place(*at)
+        step, took_s = flight.step, now_s - flight.due_s
         if flight.first >= 0:
             self.asked_again += 1
             self.told_otherwise += where != flight.first
-            self._tally.answered("asked again", now_s - flight.due_s)
+            self._tally.answered("asked again", took_s)
             return
-        if isinstance(step, Invoke):
-            self._tally.answered(step.kind, now_s - flight.due_s)
-            if step.leaves:
-                self._ledger.accepted(step.leaves, where)
-                if step.leaves == OPENED[1]:
-                    self._ledger.turned(step.entity)
+        if type(step) is Invoke:
+            self._tally.answered(step.kind, took_s)
+            leaves = step.leaves
+            if leaves:
+                if leaves == OPENED[1]:
+                    self._ledger.turned(step.entity, where)
+                else:
+                    self._ledger.accepted(leaves, where)
                 self._count += 1
                 if self._count % ASKED_AGAIN == 0:
                     self._ask_again(flight, where, now_s)
-        elif isinstance(step, Open):
-            self._tally.answered("open", now_s - flight.due_s)
+        elif type(step) is Open:
+            self._tally.answered("open", took_s)
             self._ledger.opened(value, where)
         else:
-            self._tally.answered("query" if isinstance(step, Query) else step.method, now_s - flight.due_s)
+            self._tally.answered(step.method if isinstance(step, Ask) else "query", took_s)
         if flight.journey is not None:
             self._go_on(flight.journey, value, now_s)
 
@@ -177,17 +182,21 @@ class Engine:
             step: Step = journey.send(value)
         except StopIteration:
             return
-        if isinstance(step, Think | Wait):
-            if self._ended:
-                self.left_undone += 1
-                journey.close()
-                return
-            wake_s = due_s + (step.seconds / self._compress if isinstance(step, Think) else step.seconds)
+        if type(step) is Think:
+            self._pause(journey, due_s + step.seconds / self._compress)
+        elif type(step) is Wait:
+            self._pause(journey, due_s + step.seconds)
+        else:
+            self._tally.due(self._now_s - due_s)
+            self.in_flight += 1
+            self._put[type(step)](Flight(step, journey, due_s))
+
+    def _pause(self, journey: Journey, wake_s: float) -> None:
+        if self._ended:
+            self.left_undone += 1
+            journey.close()
+        else:
             self._at(self._wakes, wake_s, (wake_s, journey))
-            return
-        self._tally.due(self._now_s - due_s)
-        self.in_flight += 1
-        self._put[type(step)](Flight(step, journey, due_s))
 
     def _ask_again(self, flight: Flight, where: int, now_s: float) -> None:
         self._tally.due(0.0)

@@ -43,6 +43,8 @@ from loadtests.journeys.steps import Town, Visit
 from loadtests.journeys.table import JOURNEYS, program_of
 from loadtests.schedule import Arrivals, arrivals
 
+DRAWS = 6
+"""So much of a visit's chance is drawn beforehand; most visits need no more."""
 GROUND_S = 5.0
 """After the last arrival's time people still finish what they are at for so long; who thinks longer goes away."""
 
@@ -52,6 +54,7 @@ def arriving(found: Arrivals, habits: Habits, town: Town, asks: float) -> Iterat
     population = habits.population
     cities = [city.name for city in population.cities]
     drawn_by, asks_by = population.key("journey"), population.key("asks")
+    mark = town.mark
     names: list[str] = list(NAMES)
     sources: list[str] = list(WAYS)
     makers = [JOURNEYS[name] for name in names]
@@ -59,25 +62,27 @@ def arriving(found: Arrivals, habits: Habits, town: Town, asks: float) -> Iterat
     for second in range(int(last_s) + 1):
         some = found.between(second, second + 1)
         number = (some.person.astype(np.int64) << 24) ^ (some.at_s * 1e6).astype(np.int64)
-        drawn = chance.bits(drawn_by, number).tolist()
+        goes_on, draws = chance.following(chance.bits(drawn_by, number), DRAWS)
+        drawn, ahead = goes_on.tolist(), draws.tolist()
         asking = (chance.unit(chance.bits(asks_by, number)) < asks).tolist()
         where: list[int] = population.cities_of(some.person.astype(np.int64)).tolist()
         columns: list[list[Any]] = [column.tolist() for column in some]
-        rows = cast("Iterable[tuple[Any, ...]]", zip(*columns, strict=True))
-        for row, draw, ask, city in zip(rows, drawn, asking, where, strict=True):
+        rows = cast("Iterable[tuple[float, int, int, int, int, int, int]]", zip(*columns, strict=True))
+        for row, draw, next_draws, ask, city in zip(rows, drawn, ahead, asking, where, strict=True):
             at_s, person, program, merchant, way, journey, pages = row
             visit = Visit(
                 town,
-                f"{town.mark}-{person}-{program}",
-                program_of(names[int(journey)], program),
+                f"{mark}-{person}-{program}",
+                program_of(names[journey], program),
                 cities[city],
-                sources[int(way)],
+                sources[way],
                 merchant,
                 pages,
                 draw,
+                next_draws,
+                ask,
             )
-            visit.asks = ask
-            yield at_s, makers[int(journey)](visit)
+            yield at_s, makers[journey](visit)
 
 
 def needed(found: Arrivals, habits: Habits) -> tuple[list[int], list[str]]:

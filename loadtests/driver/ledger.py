@@ -39,8 +39,9 @@ class Ledger:
         if self._opened % DRAWN_EVERY == 0 and len(self.drawn) < DRAWN_MAX:
             self.drawn[session] = 1
 
-    def turned(self, session: str) -> None:
+    def turned(self, session: str, at: int) -> None:
         """A page was turned."""
+        self.accepted(OPENED[1], at)
         if session in self.drawn:
             self.drawn[session] += 1
 

@@ -13,21 +13,32 @@ def who_calls(caller: str) -> tuple[str, str]:
     return (AUTHORIZATION, f"{SCHEME}{token}") if token else (CALLER, caller)
 
 
+_LAST_BITS = 12
+_LASTS = tuple(f"{last:03x}" for last in range(1 << _LAST_BITS))
+
+
 class Names:
     """Request ids: UUIDs of version 7, of which all of a tick share the beginning."""
 
     def __init__(self) -> None:
         self._count = 0
         self._noise = os.urandom(4).hex()
-        self._prefix = ""
+        self._dated = self._begins = ""
         self.date()
 
     def date(self) -> None:
         """From now on they are of now."""
         time_ = f"{time.time_ns() // 1_000_000:012x}"
-        self._prefix = f"{time_[:8]}-{time_[8:]}-7{self._noise[:3]}-8{self._noise[3:6]}-"
+        self._dated = f"{time_[:8]}-{time_[8:]}-7{self._noise[:3]}-8{self._noise[3:6]}-"
+        self._begin()
 
     def new(self) -> str:
         """Another one."""
-        self._count += 1
-        return f"{self._prefix}{self._count:012x}"
+        self._count = count = self._count + 1
+        last = count & (1 << _LAST_BITS) - 1
+        if not last:
+            self._begin()
+        return self._begins + _LASTS[last]
+
+    def _begin(self) -> None:
+        self._begins = f"{self._dated}{self._count >> _LAST_BITS:09x}"

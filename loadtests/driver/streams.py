@@ -5,11 +5,15 @@ Openings and calls go over one stream each, a message a tick; everything else, a
 
 import asyncio
 import importlib
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
+from google.rpc import status_pb2
 
 from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
 from gateway.auth import CALLER
@@ -19,6 +23,7 @@ from gateway.status import error_of
 from gateway.tls import open_channel, pinned
 from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2, session_pb2_grpc
 from loadtests.driver.engine import GIVE_UP_S, Engine, Flight
+from loadtests.driver.ledger import place
 from loadtests.driver.naming import Names, who_calls
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
@@ -29,9 +34,19 @@ CONNECTIONS = 4
 """For what goes one by one: a gateway takes a hundred at a time over one."""
 DEVICE = "phone"
 REDIAL_S = 0.05
-_NOWHERE = (0, 0, 0)
+NOS_KEPT = 64
+"""So many statuses are known by their bytes: a platform that is behind says the same few to thousands of calls."""
+_NOWHERE = 0
 _BROKEN = (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError)
 """How gRPC says that a stream has ended."""
+
+
+class No(NamedTuple):
+    """Why a call was not accepted; whether it may be made again, and after so long at least."""
+
+    reason: str
+    come_back: bool
+    after_s: float
 
 
 class Wire:
@@ -42,8 +57,8 @@ class Wire:
     ) -> None:
         self.left_out: dict[str, int] = {}
         """Steps that only a person may take, where this generator can be nobody."""
-        self._engine = engine
-        self._clock = clock
+        self.engine = engine
+        self.clock = clock
         self._identity = identity
         self._names = Names()
         self._metadata = (who_calls(caller),)
@@ -55,8 +70,8 @@ class Wire:
         programs: Any = program_pb2_grpc.ProgramServiceStub(self._channels[0])
         sessions: Any = session_pb2_grpc.SessionServiceStub(self._channels[0])
         self._lanes = (
-            _Lane(self, sessions.OpenStream, _openings, lambda response: response.session),
-            _Lane(self, programs.InvokeStream, _calls, lambda response: response.payload),
+            _Lane(self, sessions.OpenStream, _openings, attrgetter("session")),
+            _Lane(self, programs.InvokeStream, _calls, attrgetter("payload")),
         )
         self._running: list[asyncio.Task[None]] = []
         self.unary = False
@@ -68,7 +83,7 @@ class Wire:
     def send(self) -> None:
         """Send whatever the engine has by now."""
         self._names.date()
-        opens, calls, others = self._engine.take()
+        opens, calls, others = self.engine.take()
         if self.unary:
             others += opens + calls
         else:
@@ -98,15 +113,9 @@ class Wire:
         """Who calls over streams, and how long each call may take."""
         return (*self._metadata, (DEADLINE, str(int(GIVE_UP_S * 1_000))))
 
-    def accepted(self, flight: Flight, value: Any, at: tuple[int, int, int]) -> None:
-        """A call was accepted."""
-        self._engine.accepted(flight, value, at, self._clock())
-
-    def failed(self, flight: Flight, error: PlatformError) -> None:
-        """A call was not."""
-        comes_back = isinstance(error, Unavailable | DeadlineExceeded) or error.reason in COME_BACK
-        after_s = error.retry_after_ms / 1_000 if isinstance(error, Unavailable | Overloaded) else 0.0
-        self._engine.refused(flight, error.reason, self._clock(), come_back=comes_back, after_s=after_s)
+    def refused(self, flight: Flight, no: No, now_s: float) -> None:
+        """A call was not accepted."""
+        self.engine.refused(flight, no.reason, now_s, come_back=no.come_back, after_s=no.after_s)
 
     # -- one by one -----------------------------------------------------------------------------------------------
 
@@ -114,7 +123,7 @@ class Wire:
         step = flight.step
         if isinstance(step, Ask) and step.who and self._identity:
             self.left_out[step.method] = self.left_out.get(step.method, 0) + 1
-            self._engine.skipped(flight, self._clock())
+            self.engine.skipped(flight, self.clock())
             return
         task = asyncio.ensure_future(self._asked(flight))
         self._asking.add(task)
@@ -127,29 +136,31 @@ class Wire:
         try:
             response = await getattr(self._stub(service), method)(request, timeout=GIVE_UP_S, metadata=metadata)
         except grpc.aio.AioRpcError as error:
-            self.failed(flight, error_from(error))
+            self.refused(flight, no_of(error_from(error)), self.clock())
             return
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            self.failed(flight, Unavailable("the gateway gave the call up", outcome="OUTCOME_UNKNOWN"))
+            given_up = Unavailable("the gateway gave the call up", outcome="OUTCOME_UNKNOWN")
+            self.refused(flight, no_of(given_up), self.clock())
             return
-        match step:
-            case Invoke() | Open():
-                value = response.payload if isinstance(step, Invoke) else response.session
-                self.accepted(flight, value, _position(response.position))
-            case Query():
-                self.accepted(flight, response.payload, _NOWHERE)
-            case _:
-                self.accepted(flight, response, _NOWHERE)
+        value, where = response, _NOWHERE
+        if isinstance(step, Invoke | Open):
+            at = response.position
+            where = place(at.partition, at.offset, at.index)
+        if not isinstance(step, Ask):
+            value = response.session if isinstance(step, Open) else response.payload
+        self.engine.accepted(flight, value, where, self.clock())
 
     def _request(self, flight: Flight) -> tuple[str, str, Any]:
         match flight.step:
             case Open():
-                return "SessionService", "Open", _openings((flight,), self.named).opens[0]
+                self.named(flight)
+                return "SessionService", "Open", _openings((flight,)).opens[0]
             case Invoke():
-                return "ProgramService", "Invoke", _calls((flight,), self.named).calls[0]
+                self.named(flight)
+                return "ProgramService", "Invoke", _calls((flight,)).calls[0]
             case Query(entity, view, args):
                 return "ProgramService", "Query", program_pb2.QueryRequest(entity=entity, view=view, args=args)
             case Ask(service, method, request):
@@ -175,14 +186,14 @@ class _Lane:
         self,
         wire: Wire,
         dial: Callable[..., Any],
-        message: Callable[[Iterable[Flight], Callable[[Flight], str]], Any],
+        message: Callable[[Iterable[Flight]], Any],
         value: Callable[[Any], Any],
     ) -> None:
         self._wire = wire
         self._dial = dial
         self._message = message
         self._value = value
-        self._waiting: list[Flight] = []
+        self._waiting: deque[Flight] = deque()
         self._flying: dict[str, Flight] = {}
         self._ready = asyncio.Event()
 
@@ -204,38 +215,44 @@ class _Lane:
             await asyncio.sleep(REDIAL_S)
 
     async def _write(self, call: Any) -> None:
+        waiting, named = self._waiting, self._wire.named
         while True:
             await self._ready.wait()
             self._ready.clear()
-            while self._waiting:
-                some, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-                batch = self._message(some, self._wire.named)
+            while waiting:
+                some = [waiting.popleft() for _ in range(min(len(waiting), BATCH))]
                 for flight in some:
-                    self._flying[flight.name] = flight
-                await call.write(batch)
+                    self._flying[flight.name or named(flight)] = flight
+                await call.write(self._message(some))
                 behind = len(self._flying) / BUSY
                 if behind > 1:  # a platform that is behind gets fewer and larger messages
                     await asyncio.sleep(min(GATHER_S * behind, GATHER_S_MAX))
 
     async def _read(self, call: Any) -> None:
+        """What was answered is answered as of when its message came: what this takes is not the platform's."""
         flying, value, wire = self._flying, self._value, self._wire
+        clock, accepted = wire.clock, wire.engine.accepted
         while (batch := await call.read()) is not grpc.aio.EOF:
+            now_s = clock()
             for result in batch.results:
                 flight = flying.pop(result.request_id, None)
                 if flight is None:
                     continue
-                if result.HasField("response"):
-                    response = result.response
-                    wire.accepted(flight, value(response), _position(response.position))
+                response = result.response
+                at = response.position
+                offset = at.offset
+                if offset or result.HasField("response"):  # an error has no position
+                    accepted(flight, value(response), place(at.partition, offset, at.index), now_s)
                 else:
-                    wire.failed(flight, error_of(result.error))
+                    wire.refused(flight, no_said(result.error.SerializeToString()), now_s)
 
     def _broke(self) -> None:
         """What is on its way may have been appended or not."""
         flights, self._flying = list(self._flying.values()), {}
-        error = Unavailable("the stream broke", outcome="OUTCOME_UNKNOWN", retry_after_ms=100)
+        no = no_of(Unavailable("the stream broke", outcome="OUTCOME_UNKNOWN", retry_after_ms=100))
+        now_s = self._wire.clock()
         for flight in flights:
-            self._wire.failed(flight, error)
+            self._wire.refused(flight, no, now_s)
         if self._waiting:
             self._ready.set()
 
@@ -254,11 +271,18 @@ async def _first_to_end(*some: Coroutine[Any, Any, None]) -> None:
             raise end
 
 
-def _position(position: Any) -> tuple[int, int, int]:
-    return position.partition, position.offset, position.index
+def no_of(error: PlatformError) -> No:
+    comes_back = isinstance(error, Unavailable | DeadlineExceeded) or error.reason in COME_BACK
+    after_s = error.retry_after_ms / 1_000 if isinstance(error, Unavailable | Overloaded) else 0.0
+    return No(error.reason, comes_back, after_s)
 
 
-def _openings(flights: Iterable[Flight], named: Callable[[Flight], str]) -> session_pb2.OpenBatch:
+@lru_cache(NOS_KEPT)
+def no_said(status: bytes) -> No:
+    return no_of(error_of(status_pb2.Status.FromString(status)))
+
+
+def _openings(flights: Iterable[Flight]) -> session_pb2.OpenBatch:
     batch = session_pb2.OpenBatch()
     add = batch.opens.add
     for flight in flights:
@@ -270,15 +294,15 @@ def _openings(flights: Iterable[Flight], named: Callable[[Flight], str]) -> sess
             via=step.via,
             city=step.city,
             device=DEVICE,
-            request_id=named(flight),
+            request_id=flight.name,
         )
     return batch
 
 
-def _calls(flights: Iterable[Flight], named: Callable[[Flight], str]) -> program_pb2.InvokeBatch:
+def _calls(flights: Iterable[Flight]) -> program_pb2.InvokeBatch:
     batch = program_pb2.InvokeBatch()
     add = batch.calls.add
     for flight in flights:
         step: Any = flight.step
-        add(entity=step.entity, command=step.command, payload=step.payload, request_id=named(flight))
+        add(entity=step.entity, command=step.command, payload=step.payload, request_id=flight.name)
     return batch

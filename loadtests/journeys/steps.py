@@ -1,21 +1,24 @@
 """What a journey asks for, one step at a time, and what it knows of the visit that it is. Pure."""
 
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 from msgspec import Struct
 
-_GOLDEN, _WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1
+from loadtests.chance import follow
+
 STACK = 10
 """So many pages a session may have on top of each other."""
 
 
+@final
 class Think(Struct, frozen=True, gc=False):
     """Nothing for so many seconds of the day, which are fewer of a compressed run."""
 
     seconds: float
 
 
+@final
 class Wait(Struct, frozen=True, gc=False):
     """Nothing for so many real seconds: what programs measure themselves cannot be compressed."""
 
@@ -94,32 +97,30 @@ class Town(Struct, frozen=True):
         return f"{self.mark}-256"
 
 
-class Visit:
+class Visit(Struct, gc=False):
     """One opening by one person: who, of what, from where, and chance that follows from the run's seed alone."""
 
-    __slots__ = ("_drawn", "asks", "city", "merchant", "name", "pages", "program", "session", "source", "town")
-
-    def __init__(
-        self, town: Town, name: str, program: str, city: str, source: str, merchant: int, pages: int, drawn: int
-    ) -> None:
-        self.town = town
-        self.name = name
-        self.program = program
-        self.city = city
-        self.source = source
-        self.merchant = merchant
-        self.pages = pages
-        self.asks = False
-        """Whether this person's telephone asks the platform where a code, a link or a name leads; most know it."""
-        self.session = ""
-        self._drawn = drawn
+    town: Town
+    name: str
+    program: str
+    city: str
+    source: str
+    merchant: int
+    pages: int
+    drawn: int
+    """What chance goes on from once nothing is left of `ahead`."""
+    ahead: list[float] = []
+    """The next draws, the last of them first: many visits' together cost a tenth (`chance.following`)."""
+    asks: bool = False
+    """Whether this person's telephone asks the platform where a code, a link or a name leads; most know it."""
+    session: str = ""
 
     def chance(self) -> float:
         """At least 0 and below 1, another one each time."""
-        self._drawn = mixed = (self._drawn + _GOLDEN) & _WORD
-        mixed = ((mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9) & _WORD
-        mixed = ((mixed ^ mixed >> 27) * 0x94D049BB133111EB) & _WORD
-        return (mixed >> 11) * 2.0**-53
+        if self.ahead:
+            return self.ahead.pop()
+        self.drawn, drawn = follow(self.drawn)
+        return drawn
 
     def place(self, name: str) -> str:
         """A place of this name in the person's city."""

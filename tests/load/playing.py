@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from loadtests.driver.engine import TICK_S, Due, Engine, Flight
-from loadtests.driver.ledger import Ledger
+from loadtests.driver.ledger import Ledger, place
 from loadtests.driver.tally import Tally
 from loadtests.journeys.steps import Journey, Open, Town, Visit
 
@@ -62,7 +62,7 @@ class Played:
         if isinstance(answer, No):
             self.engine.refused(flight, answer.reason, self.now_s, come_back=answer.come_back)
         else:
-            self.engine.accepted(flight, answer, (0, at, 0), self.now_s)
+            self.engine.accepted(flight, answer, place(0, at, 0), self.now_s)
 
 
 def _plain(flight: Flight, at: int) -> Any:

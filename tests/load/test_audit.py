@@ -59,7 +59,7 @@ def test_of_some_sessions_every_page_is_counted_unless_nobody_knows_how_many_the
     ledger = Ledger()
     for n in range(2 * DRAWN_EVERY):
         ledger.opened(f"s{n}", n)
-        ledger.turned(f"s{n}")
+        ledger.turned(f"s{n}", n)
     assert ledger.drawn == {f"s{DRAWN_EVERY - 1}": 2, f"s{2 * DRAWN_EVERY - 1}": 2}
     ledger.doubted(f"s{DRAWN_EVERY - 1}")
     assert list(ledger.drawn) == [f"s{2 * DRAWN_EVERY - 1}"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from loadtests import chance
+from loadtests.journeys.steps import Town, Visit
 
 
 def test_a_draw_is_the_same_in_any_order_and_in_any_piece() -> None:
@@ -46,3 +47,18 @@ def test_tables_have_the_mean_and_the_shares_they_are_asked_for() -> None:
 def test_what_is_below_a_bound_is_spread_evenly() -> None:
     found = chance.below(chance.bits(chance.key(1, "below"), np.arange(70_000)), 7)
     assert np.bincount(found, minlength=7) / 70_000 == pytest.approx([1 / 7] * 7, abs=0.01)
+
+
+def test_what_a_visit_draws_is_the_same_alone_and_with_many_others() -> None:
+    starts = chance.bits(chance.key(1, "visits"), np.arange(20_000))
+    goes_on, draws = chance.following(starts, 4)
+
+    def visit(drawn: int, ahead: list[float]) -> Visit:
+        return Visit(Town("t"), "n", "shop", "Paris", "recent", 5, 3, drawn, ahead)
+
+    for n in (0, 7, 19_999):
+        alone, ahead = visit(int(starts[n]), []), visit(int(goes_on[n]), draws[n].tolist())
+        assert [alone.chance() for _ in range(9)] == [ahead.chance() for _ in range(9)]
+    assert np.histogram(draws, 10, (0, 1))[0] / draws.size == pytest.approx([0.1] * 10, abs=0.005)
+    beside = np.corrcoef(np.hstack((draws[1:], draws[:-1])), rowvar=False)
+    assert np.abs(beside - np.eye(8)).max() < 0.05, "neither draws of one visit nor those of two go together"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from loadtests.driver.engine import ASKED_AGAIN, GIVE_UP_S, TICK_S, Due, Flight
+from loadtests.driver.ledger import place
 from loadtests.driver.tally import LATE_S
 from loadtests.journeys.steps import Invoke, Journey, Open, Refused, Think, Wait
 from loadtests.journeys.table import JOURNEYS
@@ -125,8 +126,8 @@ def test_a_copy_that_was_decided_once_more_is_found() -> None:
     played = Played(one(calls(ASKED_AGAIN)), answers_s=0.0)
     accepted = played.engine.accepted
 
-    def elsewhere(flight: Flight, value: Any, at: tuple[int, int, int], now_s: float) -> None:
-        accepted(flight, value, (0, at[1] + (1_000_000 if flight.first >= 0 else 0), 0), now_s)
+    def elsewhere(flight: Flight, value: Any, where: int, now_s: float) -> None:
+        accepted(flight, value, where + (place(0, 1_000_000, 0) if flight.first >= 0 else 0), now_s)
 
     played.engine.accepted = elsewhere  # type: ignore[method-assign]
     played.until(60.0)

@@ -1,0 +1,46 @@
+"""A generator's wire: what a refusal means to a call, and request ids by the million."""
+
+import uuid
+
+import pytest
+
+from actors.errors import DeadlineExceeded, InvalidCommand, Overloaded, PlatformError, Reject, Unavailable
+from gateway.status import status_of
+from loadtests.driver.naming import Names
+from loadtests.driver.streams import NOS_KEPT, No, no_said
+
+REFUSALS = [
+    (Overloaded("too many", retry_after_ms=250), No("OVERLOADED", True, 0.25)),
+    (Overloaded("too much of one", retry_after_ms=1_500, reason="KEY_SHARE"), No("KEY_SHARE", True, 1.5)),
+    (Overloaded("passed a bound", retry_after_ms=0, reason="SENDS"), No("SENDS", False, 0.0)),
+    (Unavailable("gone", outcome="OUTCOME_UNKNOWN", retry_after_ms=20), No("OUTCOME_UNKNOWN", True, 0.02)),
+    (DeadlineExceeded("late", outcome="NOT_APPENDED"), No("NOT_APPENDED", True, 0.0)),
+    (Reject("wrong_state"), No("wrong_state", False, 0.0)),
+    (InvalidCommand("no number", field="units"), No("INVALID_COMMAND", False, 0.0)),
+]
+
+
+@pytest.mark.parametrize(("error", "no"), REFUSALS, ids=lambda each: each.reason)
+def test_who_was_refused_knows_whether_and_when_to_come_back(error: PlatformError, no: No) -> None:
+    assert no_said(status_of(error).SerializeToString()) == no
+    assert no_said(status_of(error, "an-id-of-its-own").SerializeToString()) == no
+
+
+def test_a_status_that_comes_again_is_not_read_again() -> None:
+    status = status_of(Overloaded("too many", retry_after_ms=250)).SerializeToString()
+    assert no_said(status) is no_said(bytes(bytearray(status)))
+    for n in range(2 * NOS_KEPT):
+        no_said(status_of(Reject("wrong_state"), f"id-{n}").SerializeToString())
+    assert no_said.cache_info().currsize == NOS_KEPT
+
+
+def test_no_two_request_ids_are_the_same_however_many_there_are() -> None:
+    names, others = Names(), Names()
+    some = [names.new() for _ in range(9_000)]
+    names.date()
+    some += [names.new() for _ in range(9_000)]
+    some += [others.new() for _ in range(9_000)]
+    assert len(set(some)) == len(some)
+    for name in (some[0], some[4_095], some[4_096], some[-1]):
+        found = uuid.UUID(name)
+        assert (str(found), found.version, found.variant) == (name, 7, uuid.RFC_4122)
