@@ -41,6 +41,7 @@ from gateway.services.session import SessionService
 from gateway.services.ways import WaysService
 from gateway.services.webhooks import WebhookService
 from gateway.standing import Standing
+from gateway.steps import Given
 from gateway.tls import check_address, server_credentials
 from gateway.tokens import Verifier
 from gateway.v1 import (
@@ -121,22 +122,20 @@ class Served(NamedTuple):
     add: Callable[[Any, Any], None]
 
 
-def services(
-    ingress: Ingress, routes: Routes, process: ProcessSettings, parts: GatewayParts, counting: Counting
-) -> list[Served]:
+def services(given: Given, parts: GatewayParts) -> list[Served]:
     """Every service of ours."""
-    given = (ingress, routes, process, parts.sensor)
+    program = ProgramService(given.ingress, given.routes, given.process, given.sensor)
     return [
-        _served(program_pb2, program_pb2_grpc, ProgramService(*given)),
-        _served(catalog_pb2, catalog_pb2_grpc, CatalogService(*given, parts.objects)),
-        _served(ways_pb2, ways_pb2_grpc, WaysService(*given, counting)),
-        _served(session_pb2, session_pb2_grpc, SessionService(*given, parts.keys)),
-        _served(identity_pb2, identity_pb2_grpc, IdentityService(*given, parts.keys, counting)),
-        _served(credentials_pb2, credentials_pb2_grpc, CredentialService(*given, parts.keys, counting)),
-        _served(notify_pb2, notify_pb2_grpc, NotifyService(*given)),
-        _served(search_pb2, search_pb2_grpc, SearchService(*given, parts.programs)),
-        _served(friends_pb2, friends_pb2_grpc, FriendsService(*given, parts.keys)),
-        _served(webhooks_pb2, webhooks_pb2_grpc, WebhookService(*given)),
+        _served(program_pb2, program_pb2_grpc, program),
+        _served(catalog_pb2, catalog_pb2_grpc, CatalogService(given, parts.objects)),
+        _served(ways_pb2, ways_pb2_grpc, WaysService(given)),
+        _served(session_pb2, session_pb2_grpc, SessionService(given, parts.keys)),
+        _served(identity_pb2, identity_pb2_grpc, IdentityService(given, parts.keys)),
+        _served(credentials_pb2, credentials_pb2_grpc, CredentialService(given, parts.keys)),
+        _served(notify_pb2, notify_pb2_grpc, NotifyService(given)),
+        _served(search_pb2, search_pb2_grpc, SearchService(given, parts.programs)),
+        _served(friends_pb2, friends_pb2_grpc, FriendsService(given, parts.keys)),
+        _served(webhooks_pb2, webhooks_pb2_grpc, WebhookService(given)),
     ]
 
 
@@ -186,7 +185,8 @@ class Gateway:
             options=_options(config.process),
             maximum_concurrent_rpcs=RPCS_PER_PENDING * config.process.pending_max,
         )
-        self._services = services(self.ingress, routes, config.process, parts, self._counting)
+        given = Given(self.ingress, routes, config.process, parts.sensor, self._counting)
+        self._services = services(given, parts)
         together = in_one_line(self._server)
         for served in self._services:
             served.add(served.service, self._server if served.name == SERVICE_NAME else together)

@@ -27,6 +27,7 @@ from actors.steps import step_id
 from gateway.answering import Answering, Context, level_trailer, trailer
 from gateway.auth import CALLER, Caller
 from gateway.authority import denied
+from gateway.counting import Counting
 from gateway.deadlines import deadline_ms
 from gateway.ingress import Ingress, Single
 from gateway.pending import Call
@@ -171,13 +172,24 @@ async def look(
     return msgspec.json.decode(answer.payload, type=as_type)
 
 
+class Given(NamedTuple):
+    """What every typed service of a gateway works with."""
+
+    ingress: Ingress
+    routes: Routes
+    process: ProcessSettings
+    sensor: Sensor
+    counting: Counting
+
+
 class TypedService(Answering):
     """The base of a service whose methods take steps."""
 
-    def __init__(self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor) -> None:
-        super().__init__(ingress, sensor)
-        self._routes = routes
-        self.process = process
+    def __init__(self, given: Given) -> None:
+        super().__init__(given.ingress, given.sensor)
+        self._routes = given.routes
+        self.process = given.process
+        self.counting = given.counting
 
     async def answer(self, context: Context, method: str, about: Ref[Any], request_id: str, work: Work[M]) -> M:
         """Answer a call with what its work returns or the error that it raises.

@@ -35,14 +35,10 @@ from actors.packages import Limits, Package
 from actors.payload import checked
 from actors.ports import Objects
 from actors.principal import Principal, Role
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context
-from gateway.ingress import Ingress
 from gateway.packages import Packages
-from gateway.routes import Routes
 from gateway.services.belonging import check_person, check_team, is_of_team, program_named, program_of_team
-from gateway.steps import Answer, Steps, TypedService, stamped
+from gateway.steps import Answer, Given, Steps, TypedService, stamped
 from gateway.v1 import catalog_pb2 as pb
 from gateway.v1 import catalog_pb2_grpc, search_pb2
 
@@ -74,10 +70,9 @@ class _Taken(Struct):
 class CatalogService(TypedService, catalog_pb2_grpc.CatalogServiceServicer):
     """See `protos/gateway/v1/catalog.proto`."""
 
-    def __init__(
-        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, objects: Objects
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor)
+    def __init__(self, given: Given, objects: Objects) -> None:
+        super().__init__(given)
+        process = given.process
         self._packages = Packages(objects, Limits(process.package_bytes_max, process.sub_package_bytes_max))
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.CatalogChange:

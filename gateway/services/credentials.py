@@ -18,13 +18,8 @@ from actors.domain.identity.credential import (
 from actors.errors import InvalidCommand, Unavailable
 from actors.ports import Keys
 from actors.principal import Principal, Role, parse
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context
 from gateway.authority import denied
-from gateway.counting import Counting
-from gateway.ingress import Ingress
-from gateway.routes import Routes
 from gateway.services.belonging import program_of_team
 from gateway.services.vault import KeyedService
 from gateway.standing import credential_of
@@ -44,18 +39,6 @@ class _Renewed(msgspec.Struct):
 
 class CredentialService(KeyedService, credentials_pb2_grpc.CredentialServiceServicer):
     """See `protos/gateway/v1/credentials.proto`."""
-
-    def __init__(
-        self,
-        ingress: Ingress,
-        routes: Routes,
-        process: ProcessSettings,
-        sensor: Sensor,
-        keys: Keys | None,
-        counting: Counting,
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor, keys)
-        self._counting = counting
 
     async def RenewSecret(self, request: pb.CredentialRequest, context: Context) -> pb.RenewSecretResponse:
         """Another secret. The same request id has the same one."""
@@ -89,7 +72,7 @@ class CredentialService(KeyedService, credentials_pb2_grpc.CredentialServiceServ
         """Raises Overloaded. It is counted beside the log, which most askers leave as it is."""
         most = {MINUTE_MS: self.process.token_asks_minute_max, DAY_MS: self.process.token_asks_day_max}
         for period_ms, times in most.items():
-            await self._counting.count(f"token {name} {period_ms}", period_ms, times, "TOO_MANY_TOKENS")
+            await self.counting.count(f"token {name} {period_ms}", period_ms, times, "TOO_MANY_TOKENS")
 
     async def _issued(self, steps: Steps, keys: Keys, of: Principal, is_forced: bool) -> tuple[Token, str]:
         """The token, and how it is written."""

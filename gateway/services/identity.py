@@ -17,20 +17,15 @@ from actors.domain.identity.person import PERSON, Block, Register, Unblock
 from actors.errors import InvalidCommand, Reject
 from actors.ports import Keys
 from actors.principal import Principal, Role
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context
 from gateway.auth import LOGINS, UNPROVEN, id_token_of
 from gateway.authority import denied
-from gateway.counting import Counting
 from gateway.deriving import Derived, Login
-from gateway.ingress import Ingress
 from gateway.oidc import Issuer
-from gateway.routes import Routes
 from gateway.services.belonging import check_of_program, check_runs
 from gateway.services.persons import good_person, openid_in, use
 from gateway.services.vault import KeyedService
-from gateway.steps import Answer, Steps, stamped
+from gateway.steps import Answer, Given, Steps, stamped
 from gateway.tokens import Why, refusal
 from gateway.v1 import identity_pb2 as pb
 from gateway.v1 import identity_pb2_grpc
@@ -62,17 +57,9 @@ class _Erasing(Struct):
 class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
     """See `protos/gateway/v1/identity.proto`."""
 
-    def __init__(
-        self,
-        ingress: Ingress,
-        routes: Routes,
-        process: ProcessSettings,
-        sensor: Sensor,
-        keys: Keys | None,
-        counting: Counting,
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor, keys)
-        self._counting = counting
+    def __init__(self, given: Given, keys: Keys | None) -> None:
+        super().__init__(given, keys)
+        process = given.process
         self._issuer = Issuer(process.oidc_issuer, process.oidc_audience) if process.oidc_issuer else None
 
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
@@ -103,7 +90,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
             shown = await self._issuer.read(id_token_of(context.invocation_metadata()))
             login = vault.derived.login(self._issuer.url, shown.subject)
             await self._check_not_too_often(login)
-            if not await self._counting.is_first(f"id-token {shown.name}", steps.request_id, shown.until_ms):
+            if not await self.counting.is_first(f"id-token {shown.name}", steps.request_id, shown.until_ms):
                 raise refusal(Why.USED)
             name = await self._enrolled(login)
             steps.caller = UNPROVEN._replace(subject=name).caller  # its request ids are nobody else's
@@ -114,7 +101,7 @@ class IdentityService(KeyedService, identity_pb2_grpc.IdentityServiceServicer):
     async def _check_not_too_often(self, login: str) -> None:
         """Raises Overloaded. It is counted beside the log, which must not know who signs in as whom."""
         most = self.process.sign_ins_minute_max
-        await self._counting.count(f"sign-in {login}", MINUTE_MS, most, "TOO_MANY_SIGN_INS")
+        await self.counting.count(f"sign-in {login}", MINUTE_MS, most, "TOO_MANY_SIGN_INS")
 
     async def _enrolled(self, login: str) -> str:
         """Who signs in by this login; somebody new, named by chance, when nobody did or they were erased."""

@@ -9,15 +9,11 @@ from actors.domain.catalog.recent import RECENT, Command, Favour, Unfavour
 from actors.entity import Ref
 from actors.errors import InvalidCommand
 from actors.projections.search import Listed, Query, bounded, metres
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context
 from gateway.finding import Finder, Programs
-from gateway.ingress import Ingress
-from gateway.routes import Routes
 from gateway.services.belonging import program_named
 from gateway.services.catalog import location
-from gateway.steps import Steps, TypedService, stamped
+from gateway.steps import Given, Steps, TypedService, stamped
 from gateway.v1 import search_pb2 as pb
 from gateway.v1 import search_pb2_grpc
 
@@ -38,15 +34,8 @@ class _Programs(Struct):
 class SearchService(TypedService, search_pb2_grpc.SearchServiceServicer):
     """See `protos/gateway/v1/search.proto`."""
 
-    def __init__(
-        self,
-        ingress: Ingress,
-        routes: Routes,
-        process: ProcessSettings,
-        sensor: Sensor,
-        opened: Callable[[], Programs] | None,
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor)
+    def __init__(self, given: Given, opened: Callable[[], Programs] | None) -> None:
+        super().__init__(given)
         self._finder = Finder(opened)
 
     def drain(self) -> None:

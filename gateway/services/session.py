@@ -14,18 +14,14 @@ from actors.entity import Ref
 from actors.errors import InvalidCommand, PlatformError
 from actors.ports import Keys
 from actors.principal import Role
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context, trailer
 from gateway.authority import denied
-from gateway.ingress import Ingress
-from gateway.routes import Routes
 from gateway.services.belonging import has_page
 from gateway.services.opening import Openings, opener, write_opened
 from gateway.services.persons import openid_of, use
 from gateway.services.shown import Catalogue
 from gateway.services.vault import KeyedService
-from gateway.steps import Answer, Steps, stamped
+from gateway.steps import Answer, Given, Steps, stamped
 from gateway.streams import stream_of
 from gateway.v1 import session_pb2 as pb
 from gateway.v1 import session_pb2_grpc
@@ -54,11 +50,9 @@ class _Named(NamedTuple):
 class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
     """See `protos/gateway/v1/session.proto`."""
 
-    def __init__(
-        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor, keys)
-        self._catalogue = Catalogue(ingress, routes, process.deadline_ms_default)
+    def __init__(self, given: Given, keys: Keys | None) -> None:
+        super().__init__(given, keys)
+        self._catalogue = Catalogue(given.ingress, given.routes, given.process.deadline_ms_default)
 
     async def Open(self, request: pb.OpenRequest, context: Context) -> pb.OpenResponse:
         """An opening: a visit and its session in one record."""

@@ -4,12 +4,8 @@ from actors.clocks import wall_ms
 from actors.errors import Reject
 from actors.ports import Keys
 from actors.principal import Principal
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.deriving import Derived
-from gateway.ingress import Ingress
-from gateway.routes import Routes
-from gateway.steps import Steps, TypedService
+from gateway.steps import Given, Steps, TypedService
 from gateway.tokens import sign
 
 
@@ -28,10 +24,8 @@ class Vault:
 class KeyedService(TypedService):
     """The base of a typed service that derives from the keyring; `vault` is None where there is none."""
 
-    def __init__(
-        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, keys: Keys | None
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor)
+    def __init__(self, given: Given, keys: Keys | None) -> None:
+        super().__init__(given)
         self.vault = None if keys is None else Vault(keys)
 
     def open(self, steps: Steps) -> Vault:

@@ -20,12 +20,7 @@ from actors.entity import Ref
 from actors.errors import InvalidCommand, NotFound
 from actors.payload import checked
 from actors.principal import Role
-from actors.sensor import Sensor
-from actors.settings import ProcessSettings
 from gateway.answering import Context
-from gateway.counting import Counting
-from gateway.ingress import Ingress
-from gateway.routes import Routes
 from gateway.services.belonging import check_of_program, check_page, has_page
 from gateway.steps import Steps, TypedService, stamped
 from gateway.v1 import ways_pb2 as pb
@@ -37,12 +32,6 @@ _TEAM = ("admin", "developer", "operator")
 
 class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
     """See `protos/gateway/v1/ways.proto`."""
-
-    def __init__(
-        self, ingress: Ingress, routes: Routes, process: ProcessSettings, sensor: Sensor, counting: Counting
-    ) -> None:
-        super().__init__(ingress, routes, process, sensor)
-        self._counting = counting
 
     async def MintCode(self, request: pb.MintCodeRequest, context: Context) -> pb.MintCodeResponse:
         """The code of a target."""
@@ -152,7 +141,7 @@ class WaysService(TypedService, ways_pb2_grpc.WaysServiceServicer):
             if leads.state == "none":
                 raise NotFound("there is no such link; nobody has minted it", reason="NO_SUCH_LINK")
             most = self.process.link_opens_day_max
-            await self._counting.count(f"link opens {program}", DAY_MS, most, "TOO_MANY_LINK_OPENS")
+            await self.counting.count(f"link opens {program}", DAY_MS, most, "TOO_MANY_LINK_OPENS")
             answer = await steps.ask(at, link.Open())
             response = pb.ResolveLinkResponse(
                 program=program, link=name, page=leads.page, scene=leads.scene, expires_ms=leads.expires_ms
