@@ -219,8 +219,7 @@ class Hosting:
         self._carry_out()
         if self._observer.look(now_ms, time.monotonic()):
             self._spawn(self._find_ends())
-        due_ms = self._core.next_due_ms()
-        wait_s = TICK_S if due_ms is None else min(TICK_S, max((due_ms - now_ms) / 1_000, TIMERS_S))
+        wait_s = next_tick_s(self._core.next_due_ms(), now_ms)
         self._ticking = self._loop.call_later(wait_s, self._whole(self._tick))
 
     def _fetched(self, frames: Sequence[Fetched]) -> None:
@@ -463,3 +462,8 @@ class Hosting:
         store = self._stores.pop(partition, None)
         if store is not None:
             store.close()
+
+
+def next_tick_s(due_ms: int | None, now_ms: int) -> float:
+    """How long until the host looks around again, when the first timer falls due then, or none is known."""
+    return TICK_S if due_ms is None else min(TICK_S, max((due_ms - now_ms) / 1_000, TIMERS_S))
