@@ -81,8 +81,7 @@ def bars(
     """
     from loadtests.bars.command import Asked, Reports, run
 
-    if log not in ("embedded", "kafka"):
-        raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")
+    _check_log(log)
     run(Asked(tuple(only or ()), Reports(bench, proof, peers), log == "kafka", quick), as_json=json)
 
 

@@ -135,7 +135,7 @@ def _run(command: list[str], cwd: Path | None = None) -> None:
 
 
 MAKERS: Mapping[str, Callable[[], object]] = {
-    **{name: partial(python, name) for name in ("fastapi", "faust", "quix", "ray", "restate")},
+    **{name: partial(python, name) for name in sorted(path.stem for path in HERE.glob("*.in"))},
     "restate-server": restate,
     "pekko": pekko,
     "wrk": wrk,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from actors.errors import Overloaded, PlatformError
@@ -10,6 +10,7 @@ from actors.kernel.routing import partition_of
 from gateway.client import Client
 from loadtests.bench import worker
 from loadtests.bench.callers import COMMAND, KEYS, PAYLOAD, account
+from loadtests.bench.pace import quantile
 from loadtests.bench.worker import Answer, Question
 
 OTHERS = 9
@@ -44,9 +45,8 @@ async def paced(client: Calls, accounts: Sequence[str], per_s: float, seconds: f
             if (early_s := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early_s)
             calls.create_task(call(accounts[n % len(accounts)], due))
-    times_ms.sort()
-    at = [times_ms[int(len(times_ms) * share)] if times_ms else float("inf") for share in (0.5, 0.99)]
-    return {"p50_ms": at[0], "p99_ms": at[1], "served": len(times_ms) / offered}
+    p50_ms, p99_ms = (quantile(times_ms, share) if times_ms else float("inf") for share in (0.5, 0.99))
+    return {"p50_ms": p50_ms, "p99_ms": p99_ms, "served": len(times_ms) / offered}
 
 
 async def _pace(question: Question) -> Answer:
@@ -118,17 +118,9 @@ async def _activate(question: Question) -> Answer:
             began = time.perf_counter()
             await client.invoke(f"programs/account/accounts/{n}", COMMAND, PAYLOAD)
             times_ms.append(1_000 * (time.perf_counter() - began))
-    times_ms.sort()
-    return {"p50_ms": times_ms[len(times_ms) // 2], "p99_ms": times_ms[int(len(times_ms) * 0.99)]}
-
-
-def _run(task: Callable[[Question], Awaitable[Answer]]) -> Callable[[Question], Answer]:
-    async def run(question: Question) -> Answer:
-        return await task(question)
-
-    return lambda question: asyncio.run(run(question))
+    return {"p50_ms": quantile(times_ms, 0.5), "p99_ms": quantile(times_ms, 0.99)}
 
 
 if __name__ == "__main__":
     tasks = {"pace": _pace, "flooded": _flooded, "create": _create, "activate": _activate}
-    worker.serve({name: _run(task) for name, task in tasks.items()})
+    worker.serve({name: worker.awaited(task) for name, task in tasks.items()})

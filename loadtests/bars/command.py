@@ -17,8 +17,8 @@ from loadtests.bars.rows import TAKEN, Bar, Source, chosen, names
 from loadtests.bars.served import Served
 from loadtests.bench import effort as bench_effort
 from loadtests.bench import measure as bench
-from loadtests.bench.effort import Tell
-from loadtests.bench.report import STYLES, bound, number
+from loadtests.bench.effort import Tell, telling
+from loadtests.bench.report import bound, rounded, shown, styled
 from loadtests.bench.rows import Figures
 
 
@@ -41,14 +41,10 @@ class Asked(NamedTuple):
 
 def run(asked: Asked, *, as_json: bool) -> None:
     """Measure, telling the progress on stderr; then the table, or one JSON object on one line, on stdout."""
-    bars, console, began = chosen(asked.only), Console(stderr=True), time.monotonic()
+    bars, began = chosen(asked.only), time.monotonic()
     if unknown := [name for name in asked.only if name.upper() not in names()]:
         raise SetupError(f"there is no bar {unknown[0]!r}; there are {', '.join(names())}")
-
-    def tell(text: str) -> None:
-        console.print(f"{time.monotonic() - began:4.0f} s  {text}", highlight=False)
-
-    figures = measure(bars, asked, tell)
+    figures = measure(bars, asked, telling())
     if as_json:
         print(json.dumps(plain(bars, figures) | {"seconds": round(time.monotonic() - began)}), flush=True)
     else:
@@ -138,11 +134,6 @@ def plain(bars: Sequence[Bar], figures: Figures) -> dict[str, object]:
     return {"rows": rows, "figures": {key: rounded(value) for key, value in figures.items()}}
 
 
-def rounded(value: float | None) -> float | None:
-    """Four digits, which is more than is known."""
-    return None if value is None else float(f"{value:.4g}")
-
-
 def print_table(bars: Sequence[Bar], figures: Figures, console: Console) -> None:
     """A row for each bar, and how many of them are met."""
     table = Table(title="What must be, and what is")
@@ -151,12 +142,10 @@ def print_table(bars: Sequence[Bar], figures: Figures, console: Console) -> None
     before = ""
     for bar in bars:
         row, value = bar.row, figures.get(bar.row.key)
-        verdict = row.verdict(value)
-        shown = "–" if value is None else f"{number(value)} {row.unit}"
-        said = f"[{STYLES[verdict]}]{verdict}[/]"
         source = bar.source if bar.source in TAKEN else "here"
         name = bar.name if bar.name != before else ""
-        table.add_row(name, row.text, bound(row, row.must), bound(row, row.aim), shown, said, source)
+        cells = (bound(row, row.must), bound(row, row.aim), shown(row, value), styled(row.verdict(value)))
+        table.add_row(name, row.text, *cells, source)
         before = bar.name
     console.print(table)
     verdicts = [bar.row.verdict(figures.get(bar.row.key)) for bar in bars]

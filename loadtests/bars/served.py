@@ -1,15 +1,13 @@
 """T9, T12 and O3: calls to a whole platform on the embedded log, with the bare echo beside it."""
 
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from loadtests.bars.effort import Effort
-from loadtests.bench import processes
+from loadtests.bench import echo, processes
 from loadtests.bench.effort import Tell
 from loadtests.bench.platform import Platform
 from loadtests.bench.rows import Figures
@@ -30,12 +28,7 @@ class Served:
             self._caller = stack.enter_context(Worker("loadtests.bench.callers"))
             self._pacer = stack.enter_context(Worker("loadtests.bars.callers"))
             self._platform = stack.enter_context(Platform(self._folder / "served", "up", "--hosts", "1"))
-            echo = subprocess.Popen(
-                [sys.executable, "-m", "loadtests.bench.echo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-            stack.callback(processes.end, echo, 5)
-            assert echo.stdout is not None
-            self._echo, self._echo_pid = echo.stdout.readline().decode().strip(), echo.pid
+            self._echo = stack.enter_context(echo.running())
             self._platform.wait_ready(self._caller)
             self._stack = stack.pop_all()
         return self
@@ -49,12 +42,12 @@ class Served:
         costs: dict[str, list[float]] = {"echo": [], "gateway": [], "host": []}
         rates: list[float] = []
         for _ in range(self._effort.rounds):
-            costs["echo"].append(self._cost_us(self._echo, {"echo": [self._echo_pid]})["echo"])
+            costs["echo"].append(self._cost_us(self._echo.address, {"echo": [self._echo.pid]})["echo"])
             both = self._cost_us(run.gateway, {"gateway": run.gateways(), "host": self._platform.hosts()}, rates)
             for role, cost_us in both.items():
                 costs[role].append(cost_us)
             self._tell("CPU a unary call: " + ", ".join(f"{role} {some[-1]:.0f} µs" for role, some in costs.items()))
-        ratios = [gateway / echo for gateway, echo in zip(costs["gateway"], costs["echo"], strict=True)]
+        ratios = [gateway / bare for gateway, bare in zip(costs["gateway"], costs["echo"], strict=True)]
         return {
             "gateway_to_echo_cpu": statistics.median(ratios),
             **{f"unary_{role}_cpu_us": statistics.median(some) for role, some in costs.items()},

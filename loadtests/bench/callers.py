@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
 
 from actors.errors import PlatformError
 from actors.kernel.routing import partition_of
@@ -125,14 +124,7 @@ async def _batch(client: Client, start: int) -> None:
             raise outcome
 
 
-def _run(task: Callable[[Question], Awaitable[Answer]]) -> Callable[[Question], Answer]:
-    async def run(question: Question) -> Answer:
-        return await task(question)
-
-    return lambda question: asyncio.run(run(question))
-
-
 if __name__ == "__main__":
     tasks = {"bytes": _bytes, "invoke": _invoke, "many": _many, "stream": _stream, "feed": _feed, "first": _first}
     tasks["recover"] = _recover
-    worker.serve({name: _run(task) for name, task in tasks.items()})
+    worker.serve({name: worker.awaited(task) for name, task in tasks.items()})

@@ -4,19 +4,22 @@ It takes the platform's own messages, so that the same client calls both. Beside
 """
 
 import asyncio
+import subprocess
 import sys
-from typing import Any, cast
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, cast
 
 import grpc
 
 from gateway.v1.program_pb2 import InvokeRequest, InvokeResponse
+from loadtests.bench import processes
+from loadtests.bench.pace import PAYLOAD
 
 SERVICE = "gateway.v1.ProgramService"
 BYTES_SERVICE = "bench.Echo"
 METHOD = "Invoke"
-PAYLOAD = (
-    b"a payload as long as one of the benchmark's calls to an account, with its name and its command, is on the wire"
-)
+END_S_MAX = 5.0
 
 
 async def _answer(request: InvokeRequest, _: Any) -> InvokeResponse:
@@ -43,6 +46,25 @@ async def _serve() -> None:
     print(f"127.0.0.1:{port}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await server.stop(0)
+
+
+class Echo(NamedTuple):
+    """The echo in a process of its own."""
+
+    address: str
+    pid: int
+
+
+@contextmanager
+def running() -> Generator[Echo]:
+    """Start it, and see that it ends."""
+    command = [sys.executable, "-m", "loadtests.bench.echo"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield Echo(process.stdout.readline().decode().strip(), process.pid)
+        finally:
+            processes.end(process, END_S_MAX)
 
 
 class BytesClient:

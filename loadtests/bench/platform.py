@@ -119,5 +119,10 @@ class Platform:
         return processes.tree(self._process.pid)
 
     def hosts(self) -> list[int]:
-        """The host processes that are running: actors of Ray, which names their processes."""
-        return [pid for pid in processes.tree(self.pid) if processes.name(pid).startswith(HOST_NAME)]
+        """The host processes that are running."""
+        return hosts_of(self.pid)
+
+
+def hosts_of(root: int) -> list[int]:
+    """The host processes below this one: actors of Ray, which names their processes."""
+    return [pid for pid in processes.tree(root) if processes.name(pid).startswith(HOST_NAME)]

@@ -1,13 +1,11 @@
 """The rows that are ratios: everything is up at once, and each round measures each in turn."""
 
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from loadtests.bench import processes
+from loadtests.bench import echo, processes
 from loadtests.bench.effort import Effort, Tell
 from loadtests.bench.platform import Platform
 from loadtests.bench.rows import Figures
@@ -23,11 +21,7 @@ def measure(folder: Path, caller: Worker, logs: tuple[str, ...], effort: Effort,
             for log in logs
         }
         ray = stack.enter_context(Worker("loadtests.bench.ray_calls"))
-        command = [sys.executable, "-m", "loadtests.bench.echo"]
-        echo = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        stack.callback(processes.end, echo, 5)
-        assert echo.stdout is not None
-        address = echo.stdout.readline().decode().strip()
+        address = stack.enter_context(echo.running()).address
         for platform in platforms.values():
             platform.wait_ready(caller)
         for round_ in range(effort.rounds):
@@ -43,7 +37,7 @@ def _round(
     found: dict[str, list[float]],
     caller: Worker,
     ray: Worker,
-    echo: str,
+    echo_address: str,
     platforms: Mapping[str, Platform],
     seconds: float,
 ) -> None:
@@ -51,7 +45,7 @@ def _round(
         found.setdefault(key, []).append(value)
 
     for key, task in (("grpc_echo", "invoke"), ("grpc_bytes_echo", "bytes")):
-        bare = caller.ask(task, address=echo, seconds=seconds)
+        bare = caller.ask(task, address=echo_address, seconds=seconds)
         note(f"{key}_unary_per_s", bare["per_s"])
         note(f"{key}_p50_ms", bare["p50_ms"])
     for kind in ("async", "sync"):
@@ -73,10 +67,10 @@ def _round(
 def figures_of(medians: Mapping[str, float], logs: tuple[str, ...]) -> Figures:
     """The named figures, from the last of the logs, and the ratios; each log's own beside them."""
     log = logs[-1]
-    echo, ray = medians["grpc_echo_unary_per_s"], medians["ray_async_actor_calls_per_s"]
+    bare, ray = medians["grpc_echo_unary_per_s"], medians["ray_async_actor_calls_per_s"]
     streamed = {log: medians[f"{log}.invoke_stream_per_s"] for log in logs}
     figures: Figures = {
-        "grpc_echo_unary_per_s": echo,
+        "grpc_echo_unary_per_s": bare,
         "grpc_echo_p50_ms": medians["grpc_echo_p50_ms"],
         "grpc_bytes_echo_unary_per_s": medians["grpc_bytes_echo_unary_per_s"],
         "grpc_bytes_echo_p50_ms": medians["grpc_bytes_echo_p50_ms"],
@@ -87,9 +81,9 @@ def figures_of(medians: Mapping[str, float], logs: tuple[str, ...]) -> Figures:
         "invoke_stream_per_s": streamed[log],
         "host_cpu_us_per_command": medians[f"{log}.host_cpu_us"],
         "gateway_cpu_us_per_streamed_command": medians[f"{log}.gateway_cpu_us"],
-        "stream_to_echo": streamed[log] / echo,
+        "stream_to_echo": streamed[log] / bare,
         "stream_to_ray": streamed[log] / ray,
-        "unary_to_echo": medians[f"{log}.invoke_unary_per_s"] / echo,
+        "unary_to_echo": medians[f"{log}.invoke_unary_per_s"] / bare,
         "p50_to_echo": medians[f"{log}.invoke_unary_p50_ms"] / medians["grpc_echo_p50_ms"],
         "embedded_to_kafka": streamed["embedded"] / streamed["kafka"]
         if len(logs) == len(("embedded", "kafka"))

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from loadtests.bench import worker
+from loadtests.bench.pace import PAYLOAD
 from loadtests.bench.worker import Answer, Question
 
 IN_FLIGHT = 1_000
 GATHERED = 100
-PAYLOAD = (
-    b"a payload as long as one of the benchmark's calls to an account, with its name and its command, is on the wire"
-)
 
 
 class Echo:

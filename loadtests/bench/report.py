@@ -1,11 +1,13 @@
 """The benchmark's results for a person: a table of rows, and the plain figures under it."""
 
+from collections.abc import Iterable, Mapping
+
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.bench.rows import ROWS, Figures, Row
+from loadtests.bench.rows import ROWS, Figures, Row, Verdict
 
-STYLES = {"met": "green", "aim met": "bold green", "short": "bold red", "not measured": "dim"}
+STYLES: Mapping[Verdict, str] = {"met": "green", "aim met": "bold green", "short": "bold red", "not measured": "dim"}
 
 
 def print_table(figures: Figures, console: Console) -> None:
@@ -16,15 +18,34 @@ def print_table(figures: Figures, console: Console) -> None:
     for row in ROWS:
         value = figures.get(row.key)
         verdict = row.verdict(value)
-        shown = "–" if value is None else f"{number(value)} {row.unit}"
-        table.add_row(row.text, shown, bound(row, row.must), bound(row, row.aim), f"[{STYLES[verdict]}]{verdict}[/]")
+        table.add_row(row.text, shown(row, value), bound(row, row.must), bound(row, row.aim), styled(verdict))
     console.print(table)
     plain = Table(show_header=False)
     keys = {row.key for row in ROWS}
     for key, value in figures.items():
         if key not in keys:
-            plain.add_row(key, "–" if value is None else number(value))
+            plain.add_row(key, number(value))
     console.print(plain)
+
+
+def figures_table(title: str, rows: Iterable[Row], figures: Mapping[str, float | None]) -> Table:
+    """Every figure, and beside one that has a bar how it stands."""
+    table, bars = Table(title=title, show_header=False), {row.key: row for row in rows}
+    for key, value in figures.items():
+        row = bars.get(key)
+        bar = "" if row is None else f"{bound(row, row.must)} {row.unit}: {row.verdict(value)}"
+        table.add_row(row.text if row else key, number(value), bar)
+    return table
+
+
+def shown(row: Row, value: float | None) -> str:
+    """What was measured of a row, with its unit."""
+    return number(value) if value is None else f"{number(value)} {row.unit}"
+
+
+def styled(verdict: Verdict) -> str:
+    """How a row stands, in the colour of it."""
+    return f"[{STYLES[verdict]}]{verdict}[/]"
 
 
 def bound(row: Row, bar: float | None) -> str:
@@ -32,6 +53,13 @@ def bound(row: Row, bar: float | None) -> str:
     return "" if bar is None else f"{'≥' if row.more else '≤'} {number(bar)}"
 
 
-def number(value: float) -> str:
-    """Three digits that mean something."""
+def number(value: float | None) -> str:
+    """Three digits that mean something; a dash for what was not measured."""
+    if value is None:
+        return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def rounded(value: float | None) -> float | None:
+    """Four digits, which is more than is known."""
+    return None if value is None else float(f"{value:.4g}")

@@ -1,13 +1,14 @@
 """A measurement in a process of its own: asked by one JSON line, answering by one. It ends when its asker is gone."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 from actors.errors import SetupError
 from loadtests.bench import processes
@@ -63,6 +64,11 @@ class Worker:
         processes.wait_gone(pids, END_S_MAX)
         processes.end(self._process, END_S_MAX)
         self._process.stdout.close()
+
+
+def awaited(task: Callable[[Question], Coroutine[Any, Any, Answer]]) -> Callable[[Question], Answer]:
+    """The task for `serve`: each question in an event loop of its own."""
+    return lambda question: asyncio.run(task(question))
 
 
 def serve(tasks: Mapping[str, Callable[[Question], Answer]]) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import math
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +15,9 @@ from rich.table import Table
 from actors.errors import SetupError
 from actors.programs.jump.program import LEAVES, SCORE_MAX, UNTOLD_MAX, Leaf
 from loadtests.bench import processes
-from loadtests.bench.effort import Tell
+from loadtests.bench.effort import Tell, telling
 from loadtests.bench.platform import Platform
-from loadtests.bench.report import number
+from loadtests.bench.report import number, rounded, shown
 from loadtests.bench.rows import Row
 from loadtests.bench.worker import Answer, Worker
 
@@ -61,16 +60,10 @@ class Load(NamedTuple):
 
 def run(load: Load, *, as_json: bool) -> None:
     """Play it, telling the progress on stderr; then a table, or one JSON object on one line, on stdout."""
-    console, began = Console(stderr=True), time.monotonic()
-
-    def tell(text: str) -> None:
-        console.print(f"{time.monotonic() - began:4.0f} s  {text}", highlight=False)
-
-    figures = measure(load, tell)
+    figures = measure(load, telling())
     if as_json:
         told = figures | {f"everybody_{key}": value for key, value in everybodys_cost(figures).items()}
-        rounded = {key: float(f"{value:.4g}") for key, value in told.items()}
-        print(json.dumps({**load._asdict(), **rounded}), flush=True)
+        print(json.dumps({**load._asdict(), **{key: rounded(value) for key, value in told.items()}}), flush=True)
     else:
         print_figures(load, figures, Console())
 
@@ -167,7 +160,7 @@ def print_figures(load: Load, figures: Answer, console: Console) -> None:
         table.add_column(column, justify="left" if not column else "right")
     for row in ROWS:
         value = figures[row.key]
-        table.add_row(row.text, f"{number(value)} {row.unit}", f"≤ {number(row.must)}", row.verdict(value))
+        table.add_row(row.text, shown(row, value), f"≤ {number(row.must)}", row.verdict(value))
     console.print(table)
     plain = Table(show_header=False)
     for key, value in figures.items():

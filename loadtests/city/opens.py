@@ -14,7 +14,7 @@ from gateway.v1 import session_pb2, ways_pb2
 from gateway.v1.session_pb2_grpc import SessionServiceStub
 from gateway.v1.ways_pb2_grpc import WaysServiceStub
 from loadtests.bench.platform import Platform
-from loadtests.bench.report import number
+from loadtests.bench.report import figures_table, rounded
 from loadtests.bench.rows import Row
 from loadtests.bench.worker import Answer, Worker
 from loadtests.city.relay import relayed_per_s
@@ -35,9 +35,9 @@ def run(opens: int, log: str, *, as_json: bool) -> None:
     """Measure on a platform of its own; then a table, or one JSON object on one line, on stdout."""
     figures = measure(opens, log)
     if as_json:
-        print(json.dumps({key: float(f"{value:.4g}") for key, value in figures.items()}), flush=True)
+        print(json.dumps({key: rounded(value) for key, value in figures.items()}), flush=True)
     else:
-        print_figures(figures, Console())
+        Console().print(table_of(figures))
 
 
 def measure(opens: int, log: str) -> Answer:
@@ -105,12 +105,6 @@ async def _cold_open(address: str, person: str, text: str) -> None:
         await client.query(f"programs/bike/stations/{way.scene.decode()}", "station")
 
 
-def print_figures(figures: Answer, console: Console) -> None:
-    """What must be reached and whether it is; then the crowd."""
-    table = Table(title=f"{figures['opens']:,.0f} cold opens: code, session, first page", show_header=False)
-    bars = {row.key: row for row in ROWS}
-    for key, value in figures.items():
-        row = bars.get(key)
-        bar = "" if row is None else f"{'≥' if row.more else '≤'} {number(row.must)} {row.unit}: {row.verdict(value)}"
-        table.add_row(row.text if row else key, number(value), bar)
-    console.print(table)
+def table_of(figures: Answer) -> Table:
+    """Every figure, and of those that must reach something whether they do."""
+    return figures_table(f"{figures['opens']:,.0f} cold opens: code, session, first page", ROWS, figures)

@@ -12,19 +12,18 @@ import grpc
 import msgspec
 
 from actors.errors import SetupError
-from actors.programs.jump.program import CENTRE_MS, FLIGHT_MS, PRESS_MS_MAX, platforms
+from actors.programs.jump.program import FLIGHT_MS
 from gateway.client import Client, View
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
 from loadtests.bench import worker
 from loadtests.bench.worker import Answer, Question
 from loadtests.city.lanes import Lanes, Take, said_by, streamed
+from loadtests.journeys import play
 
 LANES = Lanes(streams=4, batch=200, window=800)
 """More on their way at a time would be turned away: whoever stands in a line for longer than 100 ms is one too many."""
 LEAPS_MAX = 20
-CENTRES = 0.2
-"""The share of leaps that hit the centre."""
 LOOKS_MAX = 20_000
 LOOK_EVERY_S = 0.02
 LOOK_S_MAX = 150.0
@@ -103,15 +102,7 @@ def player(n: int, board: str) -> str:
 def game(n: int, seed: str) -> tuple[list[int], int]:
     """The n-th player's presses in the game of this seed, which end with a fall, and their score."""
     chance = random.Random(n)
-    leaps = chance.randrange(LEAPS_MAX)
-    presses_ms: list[int] = []
-    score = bonus = 0
-    for centre_ms, _ in platforms(seed, leaps):
-        centred = chance.random() < CENTRES
-        bonus = min(bonus + 2, 8) if centred else 0
-        score += bonus or 1
-        presses_ms.append(centre_ms if centred else centre_ms + CENTRE_MS + 1)
-    return [*presses_ms, PRESS_MS_MAX // 4], score
+    return play.game(seed, chance.randrange(LEAPS_MAX), chance.random)
 
 
 async def first(question: Question) -> Answer:
@@ -160,15 +151,7 @@ def _told(what: str, times_s: Sequence[float]) -> Answer:
     }
 
 
-def _run(task: Callable[[Question], Awaitable[Answer]]) -> Callable[[Question], Answer]:
-    async def run(question: Question) -> Answer:
-        return await task(question)
-
-    return lambda question: asyncio.run(run(question))
-
-
 if __name__ == "__main__":
     players = Players()
-    worker.serve(
-        {"first": _run(first), "start": _run(players.start), "finish": _run(players.finish), "look": _run(look)}
-    )
+    tasks = {"first": first, "start": players.start, "finish": players.finish, "look": look}
+    worker.serve({name: worker.awaited(task) for name, task in tasks.items()})

@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
-from rich.table import Table
 
 from actors.adapters.searching import SearchIndex, open_index
 from actors.projections.search import Listed, Query
-from loadtests.bench.effort import Tell
-from loadtests.bench.report import number
+from loadtests.bench.effort import Tell, telling
+from loadtests.bench.pace import quantile
+from loadtests.bench.report import figures_table, rounded
 from loadtests.bench.rows import Figures, Row
 from loadtests.city.names import programs, typed
 
@@ -29,22 +29,11 @@ _NEW = 200
 
 def run(count: int, queries: int, *, as_json: bool) -> None:
     """Measure, telling the progress on stderr; then a table, or one JSON object on one line, on stdout."""
-    console, began = Console(stderr=True), time.monotonic()
-
-    def tell(text: str) -> None:
-        console.print(f"{time.monotonic() - began:4.0f} s  {text}", highlight=False)
-
-    figures = measure(count, queries, tell)
+    figures = measure(count, queries, telling())
     if as_json:
-        print(json.dumps({key: None if value is None else float(f"{value:.4g}") for key, value in figures.items()}))
-        return
-    table = Table(title=f"The search among {count:,} programs", show_header=False)
-    bars = {row.key: row for row in ROWS}
-    for key, value in figures.items():
-        row = bars.get(key)
-        bar = "" if row is None else f"≤ {number(row.must)} {row.unit}: {row.verdict(value)}"
-        table.add_row(row.text if row else key, "–" if value is None else number(value), bar)
-    Console().print(table)
+        print(json.dumps({key: rounded(value) for key, value in figures.items()}), flush=True)
+    else:
+        Console().print(figures_table(f"The search among {count:,} programs", ROWS, figures))
 
 
 def measure(count: int, queries: int, tell: Tell) -> Figures:
@@ -112,5 +101,4 @@ def _wait_ms(ask: Callable[..., object], *arguments: object) -> float:
 
 def quantiles(values: list[float]) -> tuple[float, float]:
     """The middle one, and that which one of a hundred passes."""
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2], ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)]
+    return quantile(values, 0.5), quantile(values, 0.99)

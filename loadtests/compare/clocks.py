@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.errors import SetupError
-from loadtests.bench.effort import Tell
+from loadtests.bench.effort import Tell, telling
 from loadtests.bench.platform import Platform
 from loadtests.bench.report import number
 from loadtests.bench.worker import Worker
@@ -95,13 +94,9 @@ def run(revision: str, rows: Collection[str], pairs: int, *, as_json: bool) -> N
         raise SetupError(f"there is no row {unknown[0]!r} to compare; there are {', '.join(ROWS)}")
     if pairs < PAIRS_MIN:
         raise SetupError(f"of {pairs} pairs nothing could be said; take {PAIRS_MIN} or more")
-    console, began = Console(stderr=True), time.monotonic()
-
-    def tell(text: str) -> None:
-        console.print(f"{time.monotonic() - began:4.0f} s  {text}", highlight=False)
-
     with beside(revision) as (here, there):
-        found = measure((here, there), [row for name, row in ROWS.items() if not rows or name in rows], pairs, tell)
+        wanted = [row for name, row in ROWS.items() if not rows or name in rows]
+        found = measure((here, there), wanted, pairs, telling())
         names = (here.name, there.name)
     if as_json:
         print(json.dumps({one.measure.key: _plain(one) for one in found}), flush=True)

@@ -19,7 +19,7 @@ from actors.history import placement_now
 from actors.ports import Log, Slice
 from actors.settings import ClusterSettings, ProcessSettings
 from loadtests.bench import processes
-from loadtests.bench.platform import HOST_NAME, Platform
+from loadtests.bench.platform import Platform, hosts_of
 
 TOKEN_FILE = "token"
 DIAL_S_MAX = 5.0
@@ -58,7 +58,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
     def hosts(self) -> list[int]:
         """The host processes that are running."""
-        return [pid for pid in processes.tree(self.root) if processes.name(pid).startswith(HOST_NAME)]
+        return hosts_of(self.root)
 
     def open_log(self) -> Log:
         """Its log, to be read."""

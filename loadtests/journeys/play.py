@@ -1,5 +1,7 @@
 """Somebody plays a game of Jump; some look at the board afterwards."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from actors.programs.jump.program import CENTRE_MS, FLIGHT_MS, PRESS_MS_MAX, platforms
@@ -36,7 +38,7 @@ def _played(visit: Visit) -> Journey:
     started = yield Invoke(player, "jump.start", b"", "start a game", "jump.started", SOON)
     if not isinstance(started, Refused):
         seed = _seed(started)["seed"]
-        presses_ms, score = _game(visit, seed)
+        presses_ms, score = game(seed, int(visit.chance() * LEAPS_MAX), visit.chance)
         yield Wait((sum(presses_ms) + FLIGHT_MS * len(presses_ms)) / 1_000 + SETTLES_S)
         played = msgspec.json.encode({"seed": seed, "presses_ms": presses_ms, "score": score})
         yield Invoke(player, "jump.finish", played, "finish a game", "jump.finished", LEFT)
@@ -44,12 +46,12 @@ def _played(visit: Visit) -> Journey:
             yield Query(f"programs/jump/boards/{visit.town.board}", "rank", b'{"score":%d}' % score)
 
 
-def _game(visit: Visit, seed: str) -> tuple[list[int], int]:
-    """The presses of a game that ends with a fall, and its score."""
+def game(seed: str, leaps: int, chance: Callable[[], float]) -> tuple[list[int], int]:
+    """The presses of a game of so many leaps that ends with a fall, and its score; `chance` gives 0 to 1 a leap."""
     presses_ms: list[int] = []
     score = bonus = 0
-    for centre_ms, _ in platforms(seed, int(visit.chance() * LEAPS_MAX)):
-        centred = visit.chance() < CENTRES
+    for centre_ms, _ in platforms(seed, leaps):
+        centred = chance() < CENTRES
         bonus = min(bonus + 2, 8) if centred else 0
         score += bonus or 1
         presses_ms.append(centre_ms if centred else centre_ms + CENTRE_MS + 1)

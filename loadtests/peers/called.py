@@ -3,15 +3,14 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from actors.errors import PlatformError
 from gateway.client import Client
-from loadtests.bench import processes
+from loadtests.bench import echo as bench_echo
+from loadtests.bench.echo import Echo
 from loadtests.bench.platform import Platform
 from loadtests.bench.worker import Worker
 from loadtests.peers import calls
@@ -24,7 +23,6 @@ STREAMS = 16
 WARM_S = 0.5
 ALONE_S = 1.0
 TRY_MS_MAX = 5_000
-END_S_MAX = 5.0
 
 
 def unary(caller: Worker, roots: list[int], seconds: float, **asked: str | int) -> Figures:
@@ -39,12 +37,12 @@ def unary(caller: Worker, roots: list[int], seconds: float, **asked: str | int) 
 class Echoed:
     """The echo: it keeps nothing, so there is nothing to lose."""
 
-    def __init__(self, caller: Worker, pid: int, address: str) -> None:
-        self._caller, self._pid, self._address = caller, pid, address
+    def __init__(self, caller: Worker, running: Echo) -> None:
+        self._caller, self._echo = caller, running
 
     def measure(self, keys: int, seconds: float) -> Mapping[str, Figures]:
         """Its one row."""
-        return {"echo": unary(self._caller, [self._pid], seconds, address=self._address, keys=keys)}
+        return {"echo": unary(self._caller, [self._echo.pid], seconds, address=self._echo.address, keys=keys)}
 
     def campaign(self, kills: int) -> Figures:
         """It has no balances."""
@@ -54,13 +52,8 @@ class Echoed:
 @contextmanager
 def echo(_: Path) -> Generator[Served]:
     """The echo and its caller."""
-    command = [sys.executable, "-m", "loadtests.bench.echo"]
-    with Worker(CALLS) as caller, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            yield Echoed(caller, process.pid, process.stdout.readline().decode().strip())
-        finally:
-            processes.end(process, END_S_MAX)
+    with Worker(CALLS) as caller, bench_echo.running() as running:
+        yield Echoed(caller, running)
 
 
 class Ours:

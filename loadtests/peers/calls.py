@@ -1,28 +1,21 @@
 """Our own client's process: calls the platform, and the bare echo that answers as it does. Run as a worker."""
 
-import asyncio
-
 from actors.errors import PlatformError
 from gateway.client import Client
 from loadtests.bench import worker
 from loadtests.bench.pace import closed_loop
 from loadtests.bench.worker import Answer, Question
+from loadtests.peers.contestant import key_in_turn
 
 COMMAND = "account.add"
 PAYLOAD = b'{"amount":1}'
 STREAM_BATCH = 600
 READY_MS_MAX = 60_000
-STEP = 7_919
 
 
 def account(key: str) -> str:
     """The entity of a key."""
     return f"programs/account/accounts/{key}"
-
-
-def spread(n: int, keys: int) -> str:
-    """The key of the n-th call: all over the keys, in the same order in every run."""
-    return account(f"k{n * STEP % keys}")
 
 
 async def _first(question: Question) -> Answer:
@@ -36,7 +29,7 @@ async def _unary(question: Question) -> Answer:
     async with Client(str(question["address"])) as client:
 
         async def call(n: int) -> None:
-            await client.invoke(spread(n, keys), COMMAND, PAYLOAD)
+            await client.invoke(account(key_in_turn(n, keys)), COMMAND, PAYLOAD)
 
         return await closed_loop(call, int(question["in_flight"]), float(question["seconds"]))
 
@@ -47,7 +40,8 @@ async def _streamed(question: Question) -> Answer:
     async with Client(str(question["address"])) as client:
 
         async def batch(n: int) -> None:
-            calls = [(spread(n * STREAM_BATCH + i, keys), COMMAND, PAYLOAD) for i in range(STREAM_BATCH)]
+            some = range(n * STREAM_BATCH, (n + 1) * STREAM_BATCH)
+            calls = [(account(key_in_turn(each, keys)), COMMAND, PAYLOAD) for each in some]
             for outcome in await client.invoke_many(calls):
                 if isinstance(outcome, PlatformError):
                     raise outcome
@@ -56,10 +50,5 @@ async def _streamed(question: Question) -> Answer:
 
 
 if __name__ == "__main__":
-    worker.serve(
-        {
-            "first": lambda question: asyncio.run(_first(question)),
-            "unary": lambda question: asyncio.run(_unary(question)),
-            "streamed": lambda question: asyncio.run(_streamed(question)),
-        }
-    )
+    tasks = {"first": _first, "unary": _unary, "streamed": _streamed}
+    worker.serve({name: worker.awaited(task) for name, task in tasks.items()})

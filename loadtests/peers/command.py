@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 from actors.errors import SetupError
 from infra.peers.environments import PEERS
+from loadtests.bench.effort import telling
 from loadtests.peers import ratios, table
 from loadtests.peers.called import CALLED
 from loadtests.peers.contestant import Contestant
@@ -37,11 +37,7 @@ def chosen(only: Sequence[str]) -> list[Contestant]:
 
 def run(only: Sequence[str], *, as_json: bool, quick: bool) -> None:
     """Measure, telling the progress on stderr; then the table, or one JSON object on one line, on stdout."""
-    console, began = Console(stderr=True), time.monotonic()
-
-    def tell(text: str) -> None:
-        console.print(f"{time.monotonic() - began:4.0f} s  {text}", highlight=False, markup=False)
-
+    began, tell = time.monotonic(), telling()
     found, effort = Found(chosen(only)), QUICK if quick else Effort()
     try:
         found.measure(effort, tell)

@@ -8,9 +8,17 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 Figures: TypeAlias = Mapping[str, float]
+"""Of a row: `calls`, `per_s`, `cpu_us` and `generator_us` a call, `memory_mb`; of who answers also `p50_ms`, `p99_ms`
+with `IN_FLIGHT` calls, `alone_p50_ms` with one. Of a campaign: what `campaign.Ledger.figures` says."""
 IN_FLIGHT = 64
-KEYS = 100_000
-HOT = 1
+KEYS, HOT = 100_000, 1
+"""How many keys the two kinds of load go to: all over so many, or all to one."""
+_STEP = 7_919
+
+
+def key_in_turn(n: int, keys: int) -> str:
+    """The key of the n-th call: all over so many keys, in the same order in every run."""
+    return f"k{n * _STEP % keys}"
 
 
 class Row(Struct, frozen=True):

@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import TopicPartition
 
-from loadtests.peers.calls import STEP
+from loadtests.peers.contestant import key_in_turn
 
 TOPIC = "payments"
 PARTITIONS = 4
@@ -37,7 +37,7 @@ class Feeder:
         """So many payments over so many keys, each under an id of its own."""
         run = uuid.uuid4().hex[:12]
         for n in range(count):
-            self._send(f"k{n * STEP % keys}", f"{run}-{n}")
+            self._send(key_in_turn(n, keys), f"{run}-{n}")
         self._producer.flush()
 
     def pay(self, key: str, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from loadtests.bench.report import number
 from loadtests.bench.rows import Row
 from loadtests.peers.contestant import Figures
-from loadtests.peers.table import Standing, number
+from loadtests.peers.table import Standing
 
 ROWS = (
     Row("unary_to_restate", "unary / Restate, random keys", 3, 4, "×", more=True),

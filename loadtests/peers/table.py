@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from loadtests.bench.report import number
 from loadtests.peers.contestant import Figures, Row
 
 
@@ -61,10 +62,3 @@ def _cells(standing: Standing) -> Iterable[str]:
 def _harm(killed: Figures) -> str:
     harm = f"{killed['lost']:,.0f} / {killed['doubled']:,.0f}"
     return f"{harm} of {killed['acknowledged']:,.0f}, {killed['kills']:.0f} kills"
-
-
-def number(value: float | None) -> str:
-    """Three digits that mean something; a dash for what was not measured."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

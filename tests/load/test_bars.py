@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from actors.errors import SetupError
+from actors.kernel.routing import partition_of
 from loadtests.__main__ import app
 from loadtests.bars import callers, memory, taken
 from loadtests.bars.command import Asked, Reports, measure, plain, print_table, run
@@ -161,5 +162,10 @@ def test_calls_at_a_pace_do_not_wait_for_answers_and_are_timed_from_when_they_we
 
 
 def test_neighbours_are_of_one_partition_and_as_many_as_are_needed() -> None:
-    assert len(callers.neighbours(16)) == callers.OTHERS + 1
+    keys = callers.neighbours(16)
+    assert len(set(keys)) == len(keys) == callers.OTHERS + 1
+    assert len({partition_of(str(n), 16, {}) for n in keys}) == 1
+
+
+def test_what_is_taken_from_reports_is_a_source_of_rows_and_not_the_only_one() -> None:
     assert set(TAKEN) < {bar.source for bar in BARS}

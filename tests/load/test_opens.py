@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from loadtests.city.opens import ROWS, measure, print_figures
+from loadtests.city.opens import ROWS, measure, table_of
 from loadtests.city.search import quantiles
 
 FIGURES = {
@@ -19,7 +19,7 @@ FIGURES = {
 
 def test_a_figure_that_misses_its_bar_is_told_so() -> None:
     out = io.StringIO()
-    print_figures(FIGURES, Console(file=out, width=160))
+    Console(file=out, width=160).print(table_of(FIGURES))
     lines = out.getvalue().splitlines()
     for row, verdict in zip(ROWS, ("met", "short", "met"), strict=True):
         told = next(line for line in lines if row.text in line)

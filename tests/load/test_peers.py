@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from actors.errors import SetupError
+from infra.peers import environments
 from infra.peers.environments import check_sha512
 from loadtests.peers import campaign, ratios, run, table
 from loadtests.peers.audit import Audit, audit
@@ -247,6 +248,15 @@ def test_a_file_that_is_not_the_locked_one_is_refused_and_gone(tmp_path: Path) -
     with pytest.raises(SetupError, match=r"packed\.tgz is not the file that is locked"):
         check_sha512(packed, "known")
     assert not packed.exists()
+
+
+def test_every_peer_that_is_locked_is_made_and_told_of() -> None:
+    folder = Path(environments.__file__).parent
+    locked = {path.stem for path in folder.glob("*.in")}
+    assert locked <= environments.MAKERS.keys()
+    assert locked == {path.stem for path in folder.glob("*.txt")}
+    told = (folder / "README.md").read_text()
+    assert [name for name in environments.MAKERS if f"`{name}`" not in told] == []
 
 
 def test_how_busy_the_machine_is_is_a_share_of_a_time() -> None:

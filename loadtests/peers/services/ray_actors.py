@@ -21,6 +21,7 @@ from loadtests.bench.pace import closed_loop
 from loadtests.bench.ray_calls import start
 from loadtests.bench.worker import Answer, Question
 from loadtests.peers.campaign import GIVE_UP_S, KEYS, PAUSE_S, NoAnswer, campaign, key_of
+from loadtests.peers.contestant import key_in_turn
 from loadtests.peers.services.accounts import Accounts
 from loadtests.peers.services.network import loopback_up
 
@@ -83,7 +84,7 @@ async def _measure(payer: Payer, question: Question) -> Answer:
     run = uuid.uuid4().hex[:8]
 
     async def call(n: int) -> None:
-        await payer.pay(f"k{n * 7919 % keys}", f"{run}-{n}")
+        await payer.pay(key_in_turn(n, keys), f"{run}-{n}")
 
     return await closed_loop(call, int(question["in_flight"]), float(question["seconds"]))
 

@@ -4,7 +4,6 @@ Run in Ray's environment as a worker of the benchmark, inside a network of its o
 call to whichever replica is free: two would hold two balances of one key.
 """
 
-import asyncio
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from loadtests.bench.pace import closed_loop
 from loadtests.bench.ray_calls import start
 from loadtests.bench.worker import Answer, Question
 from loadtests.peers.campaign import KEYS, NoAnswer, campaign, key_of
+from loadtests.peers.contestant import key_in_turn
 from loadtests.peers.services.accounts import Accounts
 from loadtests.peers.services.network import loopback_up
 
@@ -95,7 +95,7 @@ async def _measure(question: Question) -> Answer:
     keys, payer, run = int(question["keys"]), Payer(), uuid.uuid4().hex[:8]
 
     async def call(n: int) -> None:
-        await payer.pay(f"k{n * 7919 % keys}", f"{run}-{n}")
+        await payer.pay(key_in_turn(n, keys), f"{run}-{n}")
 
     try:
         return await closed_loop(call, int(question["in_flight"]), float(question["seconds"]))
@@ -122,7 +122,7 @@ def main() -> None:
         serve.start(grpc_options=options, http_options={"host": "127.0.0.1"})
         serve.run(Payments.bind(), name="payments", route_prefix="/payments")
         tasks = {"unary": _measure, "campaign": _campaign}
-        worker.serve({name: lambda question, task=task: asyncio.run(task(question)) for name, task in tasks.items()})
+        worker.serve({name: worker.awaited(task) for name, task in tasks.items()})
     finally:
         session.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
