@@ -25,6 +25,8 @@ GENRES = {"shop": 0.40, "food": 0.20, "ride": 0.12, "game": 0.16, "service": 0.1
 """What kinds of programs there are, by share of the programs; the giant is a game."""
 JOURNEYS = ("browse", "play", "hire", "buy", "return", "share")
 """What somebody does in a program, once it is open; `journeys/table.py` has each of them."""
+ORDERS = ("buy", "return")
+"""Those of them in which somebody orders from a merchant."""
 BY_GENRE = {"game": "play", "ride": "hire"}
 """What most do in a program of such a genre; in all others they browse."""
 RETURNED = 0.013

@@ -5,6 +5,7 @@ Numbers are checked before anything is started: what cannot be, or says two thin
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Literal
 
 from msgspec import Struct
 
@@ -30,16 +31,21 @@ class Scenario(Struct, frozen=True, kw_only=True):
     name: str
     about: str
     day: str
+    """One of `habits.DAYS`."""
     busiest: float = 0.0
-    """How busy the busiest minute is against the mean; 0 for what the day says."""
+    """How busy the busiest minute is against a workday's mean; 0 for what the day says."""
     first_h: float = 0.0
-    """The hour at which the window begins."""
+    """The hour of the day at which what is played begins."""
     asks: float = 0.05
+    """The share of openings that ask the platform's typed services for the way."""
     users: int = 20_000
     compress: str = "24h:2m"
-    mode: str = "up"
+    """How much of the day is played, and in how much time; `--users` and this may be given otherwise."""
+    mode: Literal["dev", "up"] = "up"
+    """What a platform of the run's own is started by, unless somebody says how large it is to be."""
     kills: tuple[float, ...] = ()
     thresholds: Mapping[str, float]
+    """What must not be passed, by name from `BOUNDS`."""
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -124,7 +130,7 @@ def thresholds_of(scenario: Scenario, given: Sequence[str]) -> dict[str, float]:
     bounds = {**scenario.thresholds, **said}
     if "recovered_s" in said and not scenario.kills:
         raise SetupError(f"recovered_s bounds nothing: {scenario.name} has no faults", reason="CONTRADICTION")
-    if bounds["errors_share"] > 1:
+    if bounds.get("errors_share", 0.0) > 1:
         raise SetupError("errors_share is a part of all calls: at most 1", reason="NO_THRESHOLD")
     names = [name for name in ("p50_ms", "p99_ms", "p999_ms") if name in bounds]
     for lower, higher in pairwise(names):

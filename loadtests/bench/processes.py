@@ -63,6 +63,7 @@ def name(pid: int) -> str:
 
 def tree(root: int) -> list[int]:
     """The process and all its descendants."""
+    assert root > 0, "from 0 every process of the machine descends, whosever it is"
     children: dict[int, list[int]] = {}
     for path in Path("/proc").iterdir():
         if path.name.isdigit() and (fields := _stat(int(path.name))):

@@ -1,4 +1,4 @@
-"""Generators on the machines of a Ray cluster: what `reports.py` does with a process here, done with an actor there.
+"""Generators on the machines of a Ray cluster: what `playing.py` does with a process here, done with an actor there.
 
 The machines need the project at the same place, clocks that agree to some milliseconds, and the gateway within reach.
 """
@@ -19,7 +19,7 @@ from actors.errors import PlatformError, SetupError
 from gateway.client import TOKEN
 from loadtests.driver import generator
 from loadtests.driver.messages import Done, Failed, Report, Task
-from loadtests.driver.reports import Playing, decode_report
+from loadtests.driver.playing import Playing, decode_report
 from loadtests.driver.target import check_listens
 
 LOOK_S = 0.5

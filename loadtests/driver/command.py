@@ -21,7 +21,7 @@ from rich.console import Console
 from actors.errors import SetupError
 from actors.settings import PARTITIONS_MAX
 from loadtests.driver.cluster import joined
-from loadtests.driver.coordinator import Coordinator, Order
+from loadtests.driver.coordinator import Coordinator, RunOrder
 from loadtests.driver.live import Progress
 from loadtests.driver.messages import Play, world_and_day
 from loadtests.driver.result import Run, write_run
@@ -70,7 +70,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     out: Path | None = None
 
 
-def order_of(asked: Asked, out: Path) -> Order:
+def order_of(asked: Asked, out: Path) -> RunOrder:
     """What is to be run. Raises SetupError for what cannot be, or contradicts itself."""
     scenario = _as_busy(scenario_of(asked.scenario), asked.busiest)
     compress, users = asked.compress or scenario.compress, scenario.users if asked.users is None else asked.users
@@ -93,7 +93,7 @@ def order_of(asked: Asked, out: Path) -> Order:
     generators = needed if asked.generators is None else asked.generators
     if not 1 <= generators <= GENERATORS_MAX:
         raise SetupError(f"--generators is 1 to {GENERATORS_MAX}, not {generators}", reason="NO_GENERATORS")
-    return Order(
+    return RunOrder(
         scenario=scenario,
         play=play,
         compress=compress,

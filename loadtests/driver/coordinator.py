@@ -18,10 +18,11 @@ from loadtests.driver.audit import Found, Reader, asked, audited
 from loadtests.driver.crew import Crew
 from loadtests.driver.ledger import read
 from loadtests.driver.messages import PATIENCE_S, Done, Play, Task
-from loadtests.driver.outcome import Told, run_of
+from loadtests.driver.outcome import Gathered, run_of
+from loadtests.driver.playing import Child, Playing
 from loadtests.driver.prepare import founded
-from loadtests.driver.reports import Child, Playing, Seconds
 from loadtests.driver.result import Run, Second
+from loadtests.driver.seconds import Seconds
 from loadtests.driver.target import Lag, Target
 from loadtests.driver.verdict import FEWER, Trouble
 from loadtests.endings import on_end
@@ -29,7 +30,7 @@ from loadtests.journeys.steps import Town
 from loadtests.scenarios import Scenario
 
 BEGINS_S = 1.0
-LOOK_S = 0.2
+"""So long after the last generator was ready all of them begin, together."""
 LAG_EVERY_S = 2.0
 """A look at every host costs a call to each."""
 OVERDUE_S = 240.0
@@ -40,7 +41,7 @@ See = Callable[[Second], None]
 T = TypeVar("T")
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class RunOrder(Struct, frozen=True, kw_only=True):
     """What is to be run, checked."""
 
     scenario: Scenario
@@ -66,7 +67,7 @@ class Ended(NamedTuple):
 class Coordinator:
     """One run against one platform. `tell` takes what happens, `see` every second that is over."""
 
-    def __init__(self, order: Order, target: Target, tell: Tell, see: See) -> None:
+    def __init__(self, order: RunOrder, target: Target, tell: Tell, see: See) -> None:
         self._order = order
         self._target = target
         self._tell = tell
@@ -100,7 +101,7 @@ class Coordinator:
     def _told(self, began_ms: int, ended: Ended, watch: watching.Watch, found: Found, unaudited: str) -> Run:
         order = self._order
         return run_of(
-            Told(
+            Gathered(
                 scenario=order.scenario,
                 play=order.play,
                 compress=order.compress,

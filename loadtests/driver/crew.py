@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 from loadtests.driver.messages import PATIENCE_S, Done, Ready
-from loadtests.driver.reports import Playing
+from loadtests.driver.playing import Playing
 from loadtests.driver.tally import Part
 
 FORCE_S = PATIENCE_S + 20.0

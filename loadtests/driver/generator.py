@@ -38,7 +38,7 @@ from loadtests.driver.prepare import opening_calls, prepare
 from loadtests.driver.streams import Wire
 from loadtests.driver.tally import Tally
 from loadtests.habits import JOURNEYS as NAMES
-from loadtests.habits import WAYS, Habits
+from loadtests.habits import ORDERS, WAYS, Habits
 from loadtests.journeys.steps import Town, Visit
 from loadtests.journeys.table import JOURNEYS, program_of
 from loadtests.schedule import Arrivals, arrivals
@@ -87,7 +87,7 @@ def arriving(found: Arrivals, habits: Habits, town: Town, asks: float) -> Iterat
 
 def needed(found: Arrivals, habits: Habits) -> tuple[list[int], list[str]]:
     """The merchants from whom somebody will buy, and the cities where somebody will ride."""
-    buys = np.isin(found.journey, [NAMES.index("buy"), NAMES.index("return")])
+    buys = np.isin(found.journey, [NAMES.index(name) for name in ORDERS])
     rides = found.journey == NAMES.index("hire")
     population = habits.population
     cities = np.unique(population.cities_of(found.person[rides].astype(np.int64)))
@@ -114,8 +114,7 @@ class Generator:
         merchants, cities = needed(self._found, self._habits)
         async with Client(task.address, f"{self._caller}-before", tls=tls) as client:
             await prepare(client, opening_calls(task.town, merchants, cities))
-        last_s = float(self._found.at_s[-1]) if len(self._found.at_s) else 0.0
-        self._say(Ready(arrivals=len(self._found.at_s), last_s=last_s))
+        self._say(Ready(arrivals=len(self._found.at_s)))
 
     def cut(self) -> None:
         """End as soon as what is on its way has come back."""

@@ -70,7 +70,6 @@ class Ready(Struct, frozen=True, kw_only=True, tag="ready"):
     """Everything is prepared; so many persons will arrive."""
 
     arrivals: int
-    last_s: float
 
 
 class Told(Struct, frozen=True, tag="part"):

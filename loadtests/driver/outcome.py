@@ -13,7 +13,7 @@ from loadtests.driver.verdict import Facts, Trouble, advice, recovered_s, thresh
 from loadtests.scenarios import Scenario
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Gathered(Struct, frozen=True, kw_only=True):
     """All that is known once a run is over."""
 
     scenario: Scenario
@@ -36,49 +36,50 @@ class Told(Struct, frozen=True, kw_only=True):
     settings: Mapping[str, str]
 
 
-def run_of(told: Told) -> Run:
+def run_of(gathered: Gathered) -> Run:
     """The result."""
-    done, play = told.done, told.play
+    done, play = gathered.done, gathered.play
     took = latencies(done)
     faults = tuple(
-        Fault(at_s=round(at_s, 3), what=what, recovered_s=recovered_s(at_s, told.seconds)) for at_s, what in told.killed
+        Fault(at_s=round(at_s, 3), what=what, recovered_s=recovered_s(at_s, gathered.seconds))
+        for at_s, what in gathered.killed
     )
     facts = Facts(
-        planned=told.planned,
+        planned=gathered.planned,
         arrived=sum(each.arrived for each in done),
         offered=sum(each.offered for each in done),
         served=sum(each.served for each in done),
         errors=sum(sum(each.errors.values()) for each in done),
         late=sum(each.late for each in done),
-        is_cut=told.is_cut,
-        lost_generators=told.lost_generators,
-        unaudited=told.unaudited,
-        trouble=told.trouble,
+        is_cut=gathered.is_cut,
+        lost_generators=gathered.lost_generators,
+        unaudited=gathered.unaudited,
+        trouble=gathered.trouble,
     )
     against = troubles(facts)
-    audit = {"audit": f"not done: {told.unaudited}"} if told.unaudited else {}
+    audit = {"audit": f"not done: {gathered.unaudited}"} if gathered.unaudited else {}
     return Run(
-        scenario=told.scenario.name,
+        scenario=gathered.scenario.name,
         seed=play.seed,
         users=play.users,
-        compress=told.compress,
-        began_at_ms=told.began_at_ms,
+        compress=gathered.compress,
+        began_at_ms=gathered.began_at_ms,
         seconds_planned=play.window.run_s,
-        ended="cut" if told.is_cut else "failed" if told.lost_generators or told.trouble else "done",
+        ended="cut" if gathered.is_cut else "failed" if gathered.lost_generators or gathered.trouble else "done",
         valid=not against,
         invalid_because=tuple(trouble.why for trouble in against),
         offered=facts.offered,
         served=facts.served,
         errors=_summed(each.errors for each in done),
-        lost=told.found.lost,
-        doubled=told.found.doubled,
+        lost=gathered.found.lost,
+        doubled=gathered.found.doubled,
         latency=took,
-        seconds=told.seconds,
-        processes=told.processes,
+        seconds=gathered.seconds,
+        processes=gathered.processes,
         faults=faults,
-        thresholds=thresholds(told.bounds, took, facts, faults),
-        machine=told.machine,
-        settings={**told.settings, **audit, **_noted(done, told.found)},
+        thresholds=thresholds(gathered.bounds, took, facts, faults),
+        machine=gathered.machine,
+        settings={**gathered.settings, **audit, **_noted(done, gathered.found)},
         advice=advice(against),
     )
 

@@ -57,8 +57,8 @@ class Target(Struct, frozen=True, kw_only=True):
         return bool(self.root) and not processes.is_running(self.root)
 
     def hosts(self) -> list[int]:
-        """The host processes that are running."""
-        return hosts_of(self.root)
+        """The host processes that are running; none of a platform of which nothing is known."""
+        return hosts_of(self.root) if self.root else []
 
     def open_log(self) -> Log:
         """Its log, to be read."""

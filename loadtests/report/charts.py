@@ -70,7 +70,7 @@ def pictures(run: Run) -> list[Picture]:
         ),
         Picture(
             "Lag",
-            "Records on the log that no host had applied yet, over all partitions, and calls without an answer yet.",
+            "Frames of the log that no host had applied yet, over all partitions, and calls without an answer yet.",
             "count",
             _rows(points, {"behind": "behind", "in flight": "in_flight"}),
             {"behind": ORANGE, "in flight": GREY},

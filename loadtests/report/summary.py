@@ -1,7 +1,5 @@
 """A run as one JSON object on one line, for scripts: these keys and no others."""
 
-import json
-
 from loadtests.driver.result import ALL, Run
 
 PERCENTILES = ("p50_ms", "p90_ms", "p99_ms", "p999_ms")
@@ -20,8 +18,3 @@ def summary(run: Run) -> dict[str, bool | int | float | None]:
         "doubled": run.doubled,
         **{name: None if answered is None else round(getattr(answered, name), 3) for name in PERCENTILES},
     }
-
-
-def as_json(run: Run) -> str:
-    """The line."""
-    return json.dumps(summary(run))

@@ -42,7 +42,7 @@ DRAWN = (
 
 
 class Kind(Struct, frozen=True):
-    """Calls of one kind, over the day and in the busiest minute of all calls."""
+    """Calls of one kind: on the day, and a second, in the mean (`mean_s`) and in the busiest minute of all calls."""
 
     name: str
     day: float
@@ -60,7 +60,10 @@ class Hottest(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """A simulated day. Calls are what clients ask; commands those of them that go on the log."""
+    """A simulated day. Calls are what clients ask; commands those of them that go on the log.
+
+    `calls_mean_s` and its like are so many a second.
+    """
 
     world: str
     day: str

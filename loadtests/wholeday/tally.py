@@ -9,7 +9,7 @@ import numpy as np
 
 from loadtests import chance
 from loadtests.chance import Numbers
-from loadtests.habits import JOURNEYS, MINUTES, WAYS, Habits, Opens
+from loadtests.habits import JOURNEYS, MINUTES, ORDERS, WAYS, Habits, Opens
 from loadtests.population import EACH_MAX, GIANT
 
 CHUNK = 1 << 16
@@ -108,7 +108,7 @@ def _count_places(found: Tally, habits: Habits, opens: Opens, partitions: int) -
 
 
 def _count_orders(found: Tally, habits: Habits, opens: Opens) -> None:
-    orders = (opens.journey == JOURNEYS.index("buy")) | (opens.journey == JOURNEYS.index("return"))
+    orders = np.isin(opens.journey, [JOURNEYS.index(name) for name in ORDERS])
     if not orders.any():
         return
     merchants = habits.merchants(opens, orders)

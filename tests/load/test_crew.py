@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from actors.errors import SetupError
+from gateway import client
 from loadtests.driver.command import Asked, order_of
 from loadtests.driver.coordinator import Coordinator
 from loadtests.driver.crew import Crew
 from loadtests.driver.messages import Done, Play, Task
-from loadtests.driver.reports import SILENT_S_MAX, Child
+from loadtests.driver.playing import SILENT_S_MAX, Child
 from loadtests.driver.tally import Part
 from loadtests.driver.target import Target
 from loadtests.endings import interrupt, on_end, undisturbed
@@ -170,6 +171,30 @@ def test_a_run_that_is_ended_before_anybody_arrived_waits_for_no_gateway(number:
         with pytest.raises(SetupError, match="before anybody arrived") as refused:
             asyncio.run(run())
     assert refused.value.reason == "CUT"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_whoever_answers_at_the_address_and_is_no_gateway_is_told_to_be_none(
+    says: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "DEADLINE_MS", 300)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        address = f"127.0.0.1:{stranger.getsockname()[1]}"
+
+        async def run() -> None:
+            order = order_of(Asked(scenario="smoke"), tmp_path)
+            running = asyncio.ensure_future(
+                Coordinator(order, Target(gateway=address), lambda _: None, lambda _: None).run()
+            )
+            asking, _ = await asyncio.to_thread(stranger.accept)
+            with asking:
+                asking.sendall(says)
+                await running
+
+        with pytest.raises(SetupError, match=f"no gateway answers at {address}") as refused:
+            asyncio.run(run())
+    assert refused.value.reason == "NO_GATEWAY"
 
 
 def test_whatever_ends_a_run_from_outside_is_one_and_the_same_while_it_lasts() -> None:

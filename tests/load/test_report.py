@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from html.parser import HTMLParser
 
@@ -13,7 +12,7 @@ from rich.console import Console
 from loadtests.driver.result import Fault, ProcessCpu, Run, Threshold
 from loadtests.report import course
 from loadtests.report.page import assembled, page
-from loadtests.report.summary import as_json
+from loadtests.report.summary import summary
 from loadtests.report.table import print_run
 from loadtests.report.verdict import number, share, time, verdict
 from tests.load.runs import run_of, second
@@ -76,18 +75,18 @@ def test_what_was_not_measured_is_said_in_words_and_little_is_not_nothing() -> N
 
 
 def test_a_run_that_is_not_whole_is_never_valid_for_a_script() -> None:
-    assert json.loads(as_json(GOOD))["valid"]
+    assert summary(GOOD)["valid"]
     for _, run in BAD:
-        assert json.loads(as_json(run))["valid"] is (run.valid and run.ended == "done")
+        assert summary(run)["valid"] is (run.valid and run.ended == "done")
 
 
 def test_a_script_finds_exactly_these_keys_and_no_percentile_of_no_answer() -> None:
     expected = ["valid", "offered", "served", "errors", "lost", "doubled", "p50_ms", "p90_ms", "p99_ms", "p999_ms"]
-    found = json.loads(as_json(replace(GOOD, errors={"UNAVAILABLE": 2, "OTHER": 1}, served=897)))
+    found = summary(replace(GOOD, errors={"UNAVAILABLE": 2, "OTHER": 1}, served=897))
     assert list(found) == expected
     assert found["errors"] == 3
     assert found["p99_ms"] == 12
-    empty = json.loads(as_json(replace(GOOD, served=0, latency={})))
+    empty = summary(replace(GOOD, served=0, latency={}))
     assert [empty[key] for key in expected[-4:]] == [None] * 4
 
 

@@ -11,11 +11,25 @@ from actors.history import PlacementNow
 from actors.placement import Placed
 from actors.ports import Slice
 from actors.settings import ClusterSettings
+from loadtests.bench import processes
+from loadtests.bench.platform import HOST_NAME
 from loadtests.driver import target
 from loadtests.driver.target import TOKEN_FILE, Lag, Target
 
 CLUSTER = ClusterSettings(partitions=2)
 PLACED = {n: Placed(n, 1, 1, f"host-{n}", f"address-{n}", 1) for n in range(2)}
+
+
+def test_of_a_platform_of_which_nothing_is_known_no_process_is_taken_for_a_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def host(_pid: int) -> str:
+        return HOST_NAME
+
+    monkeypatch.setattr(processes, "name", host)
+    assert Target(gateway="127.0.0.1:1").hosts() == []
+    with pytest.raises(AssertionError, match="every process of the machine"):
+        processes.tree(0)
 
 
 def test_a_host_that_is_gone_falls_behind_and_a_log_that_is_gone_changes_nothing(

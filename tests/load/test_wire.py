@@ -5,6 +5,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from actors.errors import SetupError
 from actors.registry import shipped_programs
 from gateway.client import Client
 from loadtests.driver.audit import Found, Reader, asked, audited, effects
@@ -67,7 +70,21 @@ def test_one_by_one_it_is_the_same_and_an_effect_that_nobody_was_told_of_is_foun
             one = next(iter(done.drawn))
             assert (await asked(client, {one: done.drawn[one] + 1}))[:2] == (1, 0)
             assert (await asked(client, {one: done.drawn[one] - 1}))[:2] == (0, 1)
+        with pytest.raises(SetupError, match="somebody ended the audit"):
+            audited(Reader(scene.log, CLUSTER, mark, tuple(accepted)), accepted, 0, lambda: True)
         less = accepted | {"shop.line-sold": accepted["shop.line-sold"][:-1]}
         assert (await asyncio.to_thread(looked, scene, mark, less))[:2] == (0, 1)
+
+    play(act)
+
+
+def test_a_platform_that_lacks_what_journeys_open_is_told_what_it_lacks() -> None:
+    async def act(scene: Scene) -> None:
+        scene.runs("shop")
+        await scene.served()
+        async with Client(f"127.0.0.1:{scene.gateways[-1].port}", "before") as client:
+            with pytest.raises(SetupError, match=r"lacks programs that journeys open: bike, .*wear$") as refused:
+                await founded(client, "feed")
+        assert refused.value.reason == "PROGRAMS"
 
     play(act)

@@ -39,7 +39,7 @@ def main(is_deaf: bool) -> None:
         order: Order = msgspec.json.decode(line, type=Order)
         match order:
             case Task():
-                say(Ready(arrivals=1, last_s=0.0))
+                say(Ready(arrivals=1))
             case Go():
                 say(Told(Tally().roll(0, 0)))
             case Cut() if not is_deaf:

@@ -3,8 +3,8 @@
 import pytest
 
 from loadtests.driver import latency
-from loadtests.driver.reports import Seconds
 from loadtests.driver.result import Second
+from loadtests.driver.seconds import Seconds
 from loadtests.driver.tally import Part
 
 
