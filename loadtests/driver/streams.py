@@ -60,7 +60,7 @@ class Wire:
         self.engine = engine
         self.clock = clock
         self._identity = identity
-        self._names = Names()
+        self.names = Names()
         self._metadata = (who_calls(caller),)
         tls = pinned(Path(tls_cert)) if tls_cert else None
         self._channels = [open_channel(address, tls) for _ in range(CONNECTIONS)]
@@ -82,7 +82,7 @@ class Wire:
 
     def send(self) -> None:
         """Send whatever the engine has by now."""
-        self._names.date()
+        self.names.date()
         opens, calls, others = self.engine.take()
         if self.unary:
             others += opens + calls
@@ -105,7 +105,7 @@ class Wire:
     def named(self, flight: Flight) -> str:
         """The request id of a call, which it keeps."""
         if not flight.name:
-            flight.name = self._names.new()
+            flight.name = self.names.new()
         return flight.name
 
     @property
@@ -215,14 +215,16 @@ class _Lane:
             await asyncio.sleep(REDIAL_S)
 
     async def _write(self, call: Any) -> None:
-        waiting, named = self._waiting, self._wire.named
+        waiting, new_name = self._waiting, self._wire.names.new
         while True:
             await self._ready.wait()
             self._ready.clear()
             while waiting:
                 some = [waiting.popleft() for _ in range(min(len(waiting), BATCH))]
                 for flight in some:
-                    self._flying[flight.name or named(flight)] = flight
+                    if not flight.name:
+                        flight.name = new_name()
+                    self._flying[flight.name] = flight
                 await call.write(self._message(some))
                 behind = len(self._flying) / BUSY
                 if behind > 1:  # a platform that is behind gets fewer and larger messages

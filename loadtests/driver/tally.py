@@ -61,12 +61,11 @@ class Tally:
         """This second is over."""
         second = latency.no_counts()
         for kind, took in self._took.items():
-            counts = latency.counted(took)
-            second += counts
-            if kind in self._counts:
-                self._counts[kind] += counts
-            else:
-                self._counts[kind] = counts
+            if kind not in self._counts:
+                self._counts[kind] = latency.no_counts()
+            places = latency.places(took)
+            latency.count(second, places)
+            latency.count(self._counts[kind], places)
         self._took.clear()
         now = (self.offered, self.served, self.errors.total(), self.late)
         offered, served, errors, late = (after - before for after, before in zip(now, self._before, strict=True))

@@ -1,8 +1,18 @@
 """A run that has nothing wrong with it, and its seconds."""
 
+from collections.abc import Sequence
+
+from loadtests.driver import latency
 from loadtests.driver.result import ALL, ProcessCpu, Quantiles, Run, Second, Threshold
 
 QUANTILES = Quantiles(count=900, mean_ms=3.0, p50_ms=2.0, p90_ms=4.0, p99_ms=12.0, p999_ms=40.0, max_ms=55.5, hist="")
+
+
+def counted(seconds: Sequence[float]) -> latency.Counts:
+    """The histogram of these latencies."""
+    counts = latency.no_counts()
+    latency.count(counts, latency.places(seconds))
+    return counts
 
 
 def second(at_s: int, *, served: int = 10, errors: int = 0, p99_ms: float = 12.0) -> Second:

@@ -6,10 +6,11 @@ from loadtests.driver import latency
 from loadtests.driver.result import Second
 from loadtests.driver.seconds import Seconds
 from loadtests.driver.tally import Part
+from tests.load.runs import counted
 
 
 def part(at_s: int, took_s: list[float], late_ms_max: float = 0.0) -> Part:
-    hist = tuple(latency.sparse(latency.counted(took_s)))
+    hist = tuple(latency.sparse(counted(took_s)))
     count = len(took_s)
     return Part(
         at_s=at_s, offered=count, served=count, errors=1, in_flight=2, late=0, late_ms_max=late_ms_max, hist=hist

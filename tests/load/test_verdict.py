@@ -8,6 +8,7 @@ from loadtests.driver import latency
 from loadtests.driver.result import ALL, Fault, Second
 from loadtests.driver.verdict import Facts, Trouble, advice, recovered_s, thresholds, troubles
 from loadtests.scenarios import SCENARIOS, check_users, scenario_of, thresholds_of
+from tests.load.runs import counted
 
 GOOD = Facts(planned=100, arrived=100, offered=1_000, served=1_000, errors=0, late=0, is_cut=False)
 DAY, LOSS = SCENARIOS["day"], SCENARIOS["host-loss"]
@@ -47,7 +48,7 @@ def test_of_a_run_that_was_cut_nothing_is_advised_but_to_let_it_go_on() -> None:
 
 
 def test_a_bound_is_kept_up_to_itself_and_what_was_not_measured_keeps_none() -> None:
-    took = {ALL: latency.quantiles(latency.counted([0.01] * 100))}
+    took = {ALL: latency.quantiles(counted([0.01] * 100))}
     kept = {each.name: each for each in thresholds({"p99_ms": 10.0, "errors_share": 0.0}, took, GOOD, ())}
     assert kept["p99_ms"].measured == pytest.approx(10.0, rel=0.002)
     assert kept["errors_share"].met
