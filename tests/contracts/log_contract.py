@@ -167,6 +167,28 @@ class LogContract:
         for each in readers:
             each.close()
 
+    def test_who_reads_some_of_it_while_others_append_is_sent_each_frame_once_and_in_order(
+        self, log: Log, slice: Slice, reader: Reader
+    ) -> None:
+        slices = [Slice(slice.topic, partition) for partition in range(PARTITIONS)]
+
+        def append(each: Slice) -> None:
+            for n in range(40):
+                append_all(log, each, [b"%d" % (3 * n + some) for some in range(3)])
+
+        threads = [threading.Thread(target=append, args=(each,)) for each in slices]
+        for thread in threads:
+            thread.start()
+        reader.assign({slices[0]: 0})
+        found = list(read(reader, 10))
+        reader.assign({slices[0]: 0, slices[1]: 0, slices[2]: 0})  # the first one keeps its place
+        found += read(reader, 3 * 120 - len(found))
+        for thread in threads:
+            thread.join()
+        for each in slices[:3]:
+            assert bodies([row for row in found if row.slice == each]) == [b"%d" % n for n in range(120)]
+        assert not [row for row in found if row.slice == slices[3]]
+
     def test_a_slice_that_is_kept_keeps_its_place_when_others_come_and_go(
         self, log: Log, slice: Slice, reader: Reader
     ) -> None:

@@ -102,11 +102,13 @@ class Engine(Generic[T]):
         self,
         folder: Path,
         clock_ms: Callable[[], int],
-        on_settled: Callable[[Sequence[Settled[T]]], None],
+        on_settled: Callable[[Sequence[Settled[T]], Sequence[Fetched]], None],
         on_failed: Callable[[BaseException], None],
         vfs: str | None = None,
     ) -> None:
-        """`vfs` is the name of SQLite's way to the disk, if not its own.
+        """`on_settled` is told how appends ended, and the frames that are new; of neither when something else changed.
+
+        `vfs` is the name of SQLite's way to the disk, if not its own.
 
         Raises SetupError if the folder is in use, not writable, or of another format, and Corrupt if its list of topics
         is damaged.
@@ -150,7 +152,7 @@ class Engine(Generic[T]):
                 self._inbox_bytes += size
                 self._work.notify()
         if refusal is not None:
-            self._on_settled([Settled(append.ticket, refusal) for append in appends])
+            self._on_settled([Settled(append.ticket, refusal) for append in appends], ())
 
     def _refusal(self) -> Unavailable | None:
         if self._failed is not None:
@@ -264,7 +266,7 @@ class Engine(Generic[T]):
             while held.hot and held.hot[0].offset < start:
                 self._forget_hot(held)
         self._clearing.append(held)
-        self._on_settled(())
+        self._on_settled((), ())
 
     def _held(self, slice: Slice) -> _Held:
         held = self._slices.get(slice)
@@ -349,9 +351,10 @@ class Engine(Generic[T]):
             ends[append.slice] = offset + 1
             stamp_ms = max(held.stamp_ms, now_ms)
             placed.append((held, Fetched(append.slice, offset, stamp_ms, append.frame, append.key), append.ticket))
+        appended: list[Fetched] = []
         if placed:
-            settled += self._commit(database, placed)
-        self._on_settled(settled)
+            settled += self._commit(database, placed, appended)
+        self._on_settled(settled, appended)
 
     def _reason_against(self, held: _Held | None, append: Append[T]) -> str:
         if held is None:
@@ -360,8 +363,10 @@ class Engine(Generic[T]):
             return needs_key(append.slice)
         return held.damage
 
-    def _commit(self, database: Database, placed: list[tuple[_Held, Fetched, T]]) -> list[Settled[T]]:
-        """Write them in one transaction, and tell readers."""
+    def _commit(
+        self, database: Database, placed: list[tuple[_Held, Fetched, T]], appended: list[Fetched]
+    ) -> list[Settled[T]]:
+        """Write them in one transaction; what is `appended` then is for readers."""
         rows = [
             Row(
                 held.number * OFFSETS_MAX + row.offset,
@@ -383,22 +388,27 @@ class Engine(Generic[T]):
             reason = f"nothing can be written to {self._folder} ({error}); free some space, then go on"
             return [Settled(ticket, not_appended(reason)) for _, _, ticket in placed]
         except (apsw.CorruptError, apsw.ConstraintError) as error:
-            return self._commit_apart(database, placed, error)
+            return self._commit_apart(database, placed, appended, error)
         except BaseException:
             unknown = outcome_unknown(f"the disk of {self._folder} failed while this was written")
-            self._on_settled([Settled(ticket, unknown) for _, _, ticket in placed])
+            self._on_settled([Settled(ticket, unknown) for _, _, ticket in placed], ())
             raise
         self._publish(placed)
+        appended += [row for _, row, _ in placed]
         return [Settled(ticket, Appended(row.offset, row.stamp_ms)) for _, row, ticket in placed]
 
     def _commit_apart(
-        self, database: Database, placed: list[tuple[_Held, Fetched, T]], error: apsw.Error
+        self,
+        database: Database,
+        placed: list[tuple[_Held, Fetched, T]],
+        appended: list[Fetched],
+        error: apsw.Error,
     ) -> list[Settled[T]]:
         """The database is damaged where one of the slices goes on: that one takes no more, the others are written."""
         helds = {held.number: held for held, _, _ in placed}
         if len(helds) > 1:
             apart = [[one for one in placed if one[0] is held] for held in helds.values()]
-            return [settled for one in apart for settled in self._commit(database, one)]
+            return [settled for one in apart for settled in self._commit(database, one, appended)]
         held, row, _ = placed[0]
         held.damage = f"the file {database.path} is damaged where {row.slice} goes on: {error}"
         return [Settled(ticket, not_appended(held.damage)) for _, _, ticket in placed]
@@ -464,5 +474,5 @@ class Engine(Generic[T]):
         refusal = not_appended(f"the log stopped: {error}")
         for job in jobs:
             job.refuse(refusal)
-        self._on_settled([Settled(ticket, refusal) for ticket in left])
+        self._on_settled([Settled(ticket, refusal) for ticket in left], ())
         self._on_failed(error)

@@ -33,7 +33,7 @@ class LocalLog:
         self.changed = threading.Condition()
         self._version = 0
         self._append_deadline_ms = append_deadline_ms
-        self._guest: Callable[[Sequence[Settled[Any]]], None] | None = None
+        self._guest: Callable[[Sequence[Settled[Any]], Sequence[Fetched]], None] | None = None
         self._engine: Engine[Any] = Engine(folder, clock_ms, self._on_settled, self._on_failed, vfs)
         self._overdue: Overdue[Future[Appended]] = Overdue(append_deadline_ms, Future[Appended].done, self._expire)
 
@@ -59,8 +59,8 @@ class LocalLog:
     def reader(self) -> Reader:
         return SourceReader(self)
 
-    def share(self, settled: Callable[[Sequence[Settled[Any]]], None]) -> Engine[Any]:
-        """Let a server append and read beside us; `settled` hears of its own appends, and an empty list of ours."""
+    def share(self, settled: Callable[[Sequence[Settled[Any]], Sequence[Fetched]], None]) -> Engine[Any]:
+        """Let a server append and read beside us; `settled` hears how its own appends ended, and of every new frame."""
         self._guest = settled
         return self._engine
 
@@ -68,7 +68,7 @@ class LocalLog:
         self._engine.close()
         self._overdue.close()
 
-    def _on_settled(self, settled: Sequence[Settled[Any]]) -> None:
+    def _on_settled(self, settled: Sequence[Settled[Any]], appended: Sequence[Fetched]) -> None:
         with self.changed:
             self._version += 1
             self.changed.notify_all()
@@ -76,7 +76,7 @@ class LocalLog:
             if isinstance(ticket, Future):
                 settle(cast("Future[Appended]", ticket), outcome)
         if self._guest is not None:
-            self._guest([done for done in settled if not isinstance(done.ticket, Future)])
+            self._guest([done for done in settled if not isinstance(done.ticket, Future)], appended)
 
     def _on_failed(self, error: BaseException) -> None:
         _log.critical("the embedded log stopped and takes no more appends; start this process again: %s", error)

@@ -54,16 +54,29 @@ class _Reading:
         self.follows = False
         """Whether it was sent all there was when it last looked."""
         self._index = {slice: nth for nth, slice in enumerate(positions)}
+        self._gathered: list[wire.Delivered] = []
 
-    def send(self, frames: Sequence[Fetched]) -> None:
-        """Send it these, and go on behind them; the slices that had their turn come last in the next order."""
-        if not frames:
-            return
-        index, positions = self._index, self.positions
-        for frame in frames:
-            positions.pop(frame.slice)
-            positions[frame.slice] = frame.offset + 1
-        self.writer.write(wire.pack(wire.Frames([(index[row.slice], *row[1:]) for row in frames])))
+    def push(self, row: Fetched) -> bool:
+        """Take what was appended just now, for the next `send`; False when the reader is not there yet: it looks."""
+        offset = self.positions[row.slice]
+        if offset == row.offset:
+            self.take(row)
+        return offset >= row.offset
+
+    def take(self, row: Fetched) -> None:
+        """It is sent this with the next `send`, and goes on behind it; the slice comes last in the next order."""
+        slice, offset, stamp_ms, frame, key = row
+        del self.positions[slice]
+        self.positions[slice] = offset + 1
+        self._gathered.append((self._index[slice], offset, stamp_ms, frame, key))
+
+    def send(self) -> bool:
+        """Send it what it took; False when that is nothing."""
+        if not self._gathered:
+            return False
+        self.writer.write(wire.pack(wire.Frames(self._gathered)))
+        self._gathered.clear()
+        return True
 
 
 _Ticket: TypeAlias = tuple[_Answers, int]
@@ -77,7 +90,8 @@ class LogService:
         """`engine_of(self)` gives an engine that tells `settled` of every append, this service's and others'."""
         self._loop = asyncio.get_running_loop()
         self._token = token
-        self._readings: set[_Reading] = set()
+        self._readings: dict[Slice, list[_Reading]] = {}
+        """Who reads a slice."""
         self._appending: set[_Answers] = set()
         self._connections: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -92,8 +106,7 @@ class LogService:
     async def drain(self) -> None:
         """End the readers' connections, wait within bounds until all that was taken in is answered, serve no more."""
         self._draining = True
-        for reading in self._readings:
-            reading.changed.set()
+        self._all_look()
         waiting = [asyncio.create_task(answers.idle.wait()) for answers in self._appending]
         if waiting:
             # When the disk is stuck for longer, the clients will be told that nobody knows.
@@ -108,14 +121,16 @@ class LogService:
         """Finish what was appended and free the folder."""
         await asyncio.to_thread(self._engine.close)
 
-    def settled(self, settled: Sequence[Settled[Any]]) -> None:
-        """These appends of this service are done; an empty sequence says that others' are. On any thread."""
+    def settled(self, settled: Sequence[Settled[Any]], appended: Sequence[Fetched]) -> None:
+        """These appends of this service are done, and these frames are new, whoever appended them. On any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it every connection
-            self._loop.call_soon_threadsafe(self._deliver, settled)
+            self._loop.call_soon_threadsafe(self._deliver, settled, appended)
 
-    def _deliver(self, settled: Sequence[Settled[_Ticket]]) -> None:
-        for reading in self._readings:
-            self._follow(reading)
+    def _deliver(self, settled: Sequence[Settled[_Ticket]], appended: Sequence[Fetched]) -> None:
+        if 0 < len(appended) <= PUSH_FRAMES_MAX:
+            self._push(appended)
+        else:
+            self._all_look()
         outcomes: dict[_Answers, wire.Outcomes] = {}
         for (answers, number), outcome in settled:
             mine = outcomes.setdefault(answers, [])
@@ -185,7 +200,8 @@ class LogService:
         """Frames of these slices from these offsets on, until the client goes."""
         asked = wire.decode_positions(await _message(reader))
         reading = _Reading(writer, {Slice(topic, partition): offset for topic, partition, offset in asked})
-        self._readings.add(reading)
+        for slice in reading.positions:
+            self._readings.setdefault(slice, []).append(reading)
         going = asyncio.ensure_future(reader.read())
         going.add_done_callback(lambda _: reading.changed.set())
         try:
@@ -200,29 +216,29 @@ class LogService:
         except PlatformError as error:
             writer.write(wire.pack(wire.refused(error)))
         finally:
-            self._readings.discard(reading)
+            for slice in reading.positions:
+                self._readings[slice].remove(reading)
             going.cancel()
 
-    def _follow(self, reading: _Reading) -> None:
-        """Something was appended: a reader that has all else is sent it at once, others are told to look."""
-        if not reading.follows or self._engine.stopped or reading.writer.transport.get_write_buffer_size():
-            reading.changed.set()
-            return
-        gathered: list[Fetched] = []
-        for slice in self._engine.ahead(reading.positions):
-            frames = self._engine.hot(slice, reading.positions[slice], FETCH_BYTES_MAX)
-            if not frames:
-                reading.changed.set()  # it is not in memory, or not there at all
-                break
-            gathered += frames
-            if len(gathered) > PUSH_FRAMES_MAX:
+    def _push(self, appended: Sequence[Fetched]) -> None:
+        """A reader that has all else is sent what is new at once, and asks nobody; others are told to look."""
+        pushed: dict[_Reading, None] = {}
+        for row in appended:
+            for reading in self._readings.get(row.slice, ()):
+                if reading.follows and not reading.writer.transport.get_write_buffer_size() and reading.push(row):
+                    pushed[reading] = None
+                else:
+                    reading.changed.set()
+        for reading in pushed:
+            reading.send()
+
+    def _all_look(self) -> None:
+        for readings in self._readings.values():
+            for reading in readings:
                 reading.changed.set()
-                break
-        reading.send(gathered)
 
     async def _gather(self, reading: _Reading) -> bool:
         """Send the next frames, also such as are not in memory any more; False when there are none."""
-        gathered: list[Fetched] = []
         size = 0
         for slice in self._engine.ahead(reading.positions):
             offset = reading.positions[slice]
@@ -230,12 +246,12 @@ class LogService:
             frames = self._engine.hot(slice, offset, FETCH_BYTES_MAX)
             if frames is None:
                 frames = await self._fetch(slice, offset)
-            gathered += frames
+            for row in frames:
+                reading.take(row)
             size += sum(len(row.frame) for row in frames)
             if size >= wire.MESSAGE_BYTES_MAX - FETCH_BYTES_MAX:
                 break
-        reading.send(gathered)
-        return bool(gathered)
+        return reading.send()
 
     async def _fetch(self, slice: Slice, offset: int) -> list[Fetched]:
         return await asyncio.wrap_future(
