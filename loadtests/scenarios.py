@@ -53,7 +53,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     for scenario in (
         Scenario(
             name="smoke",
-            about="a few hundred persons in seconds, on a platform in one process: does it work at all?",
+            about="a working day of few persons, to see whether everything works",
             day="workday",
             busiest=2.0,
             asks=0.2,
@@ -64,7 +64,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         ),
         Scenario(
             name="day",
-            about="a working day from midnight to midnight, with a flatter lunch and evening than a real one",
+            about="a working day from midnight on",
             day="workday",
             busiest=1.2,
             thresholds={"errors_share": 0.0, "p99_ms": 2_000.0},
@@ -79,7 +79,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         ),
         Scenario(
             name="host-loss",
-            about="a day in which hosts are killed, twice",
+            about="a working day from midnight on, in which a host is killed twice",
             day="workday",
             busiest=2.0,
             kills=(0.35, 0.65),
@@ -87,14 +87,14 @@ SCENARIOS: Mapping[str, Scenario] = {
         ),
         Scenario(
             name="viral-game",
-            about="a day on which more than half of all play the same game",
+            about="a working day on which more than half of all play the same game",
             day="viral-game",
             busiest=2.0,
             thresholds={"errors_share": 0.0, "p99_ms": 2_000.0},
         ),
         Scenario(
             name="new-year",
-            about="the two hours around midnight at the Lunar New Year, ten times as busy as a day's mean",
+            about="the night of the Lunar New Year, from eleven on",
             day="new-year",
             first_h=23.0,
             compress="2h:2m",
@@ -147,5 +147,5 @@ def thresholds_of(scenario: Scenario, given: Sequence[str]) -> dict[str, float]:
 def check_users(users: int) -> None:
     """Raises SetupError for so many persons as nobody can play."""
     if not 1 <= users <= USERS_MAX:
-        message = f"--users is 1 to {USERS_MAX:,}, not {users:,}; `hutong load simulate` computes a day of more"
-        raise SetupError(message, reason="NO_USERS")
+        more = "; `hutong load simulate` counts a day of more" if users > USERS_MAX else ""
+        raise SetupError(f"--users is 1 to {USERS_MAX:,}, not {users:,}{more}", reason="NO_USERS")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
@@ -27,7 +28,7 @@ from loadtests.driver.messages import Play, world_and_day
 from loadtests.driver.result import Run, write_run
 from loadtests.driver.target import Target, check_listens, known, own
 from loadtests.driver.verdict import FEWER
-from loadtests.driver.watching import MAKE_ROOM, no_room
+from loadtests.driver.watching import MAKE_ROOM, machine, no_room
 from loadtests.endings import interrupt, on_end, undisturbed
 from loadtests.habits import day_named, rates
 from loadtests.report.page import page
@@ -103,6 +104,7 @@ def order_of(asked: Asked, out: Path) -> RunOrder:
         unary=asked.unary,
         on_cluster=bool(asked.ray_address),
         settings=_settings(asked, scenario, generators),
+        machine=machine(),
     )
 
 
@@ -283,6 +285,7 @@ def tell(found: Run, out: Path, *, as_json: bool) -> None:
             "ended": found.ended,
             "invalid_because": found.invalid_because,
             "advice": found.advice,
+            "thresholds": msgspec.to_builtins(found.thresholds),
             "report": str(report),
         }
         print(json.dumps(summary(found) | facts), flush=True)

@@ -54,6 +54,8 @@ class RunOrder(Struct, frozen=True, kw_only=True):
     on_cluster: bool = False
     """Whether generators run on the Ray cluster that was joined."""
     settings: Mapping[str, str] = {}
+    machine: Mapping[str, str] = {}
+    """What it is played on, as it was before anything was started."""
 
 
 class Ended(NamedTuple):
@@ -117,7 +119,7 @@ class Coordinator:
                 seconds=self._seconds.told(),
                 killed=self._killed,
                 processes=watch.told(),
-                machine=watching.machine(),
+                machine=order.machine,
                 settings=order.settings,
             )
         )

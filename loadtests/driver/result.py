@@ -97,6 +97,8 @@ class Run(Struct, frozen=True, kw_only=True):
     machine: Mapping[str, str]
     settings: Mapping[str, str]
     advice: str = ""
+    audited: bool = True
+    """Whether anybody could look for what is lost and doubled; else both are 0 and mean nothing."""
 
     @property
     def passed(self) -> bool:

@@ -90,7 +90,7 @@ def machine() -> dict[str, str]:
         "memory": f"{memory / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load before (1, 5, 15 min)": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
 
 

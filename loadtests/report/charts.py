@@ -204,6 +204,7 @@ def _styled(alt: Any, layers: Any, size: Size) -> Any:
         "domainColor": LINE,
         "tickColor": LINE,
         "labelPadding": 6,
+        "titlePadding": 9,
     }
     return (
         layers.properties(autosize=alt.AutoSizeParams(type="fit", contains="padding"), padding=2)

@@ -8,7 +8,18 @@ from pathlib import Path
 from loadtests.driver.result import ALL, Quantiles, Run
 from loadtests.report import charts
 from loadtests.report.course import effects
-from loadtests.report.verdict import Verdict, number, share, time, verdict
+from loadtests.report.verdict import (
+    UNKNOWN,
+    Verdict,
+    about,
+    by_count,
+    into_the_run,
+    meaning,
+    number,
+    share,
+    time,
+    verdict,
+)
 
 STYLE = Path(__file__).with_name("page.css")
 NOTHING = "–"
@@ -17,8 +28,9 @@ MEANING = """Calls are offered at the times that the plan says, whether or not e
 a call runs from when it was meant to start. Served is what was answered well; failed, what was given up or refused,
 retries with the same id included. Lost is an effect that was answered for and is not there, done twice one that is
 there once more than it was asked for; both were looked for after the run: """
-WORDS = """PASSED: valid, to its end, and every bound kept. FAILED: a bound was missed, or an effect lost or done twice.
-INVALID: the generator did not offer what it should have, so nothing follows. CUT: ended before its time."""
+WORDS = """PASSED: valid, to its end, and every bound kept. FAILED: a bound was missed, an effect lost or done
+twice, or the run broke off. INVALID: what was offered is not what should have been, or nobody could look for what is
+lost, so nothing follows. CUT: ended before its time."""
 
 
 def page(run: Run) -> str:
@@ -55,10 +67,14 @@ def _header(run: Run) -> str:
     minutes = (
         f"{run.seconds_planned / 60:,.0f} minutes" if run.seconds_planned >= 120 else f"{run.seconds_planned:.0f} s"
     )
-    told = " · ".join((began, f"planned for {minutes} ({run.compress})", f"seed {run.seed}"))
+    day, _, _ = run.compress.partition(":")
+    busy = run.settings.get("busiest minute", "not said")
+    told = (began, f"planned: {day} of a day in {minutes}", f"busiest minute {busy}", f"seed {run.seed}")
+    played = f"<p>{escape(said)}</p>" if (said := about(run)) else ""
     return (
         '<header><p class="kicker">Hutong load test</p>'
-        f"<h1>{escape(run.scenario.capitalize())}, {run.users:,} persons</h1><p>{escape(told)}</p></header>"
+        f"<h1>{escape(run.scenario.capitalize())}, {run.users:,} persons</h1>"
+        f"{played}<p>{escape(' · '.join(told))}</p></header>"
     )
 
 
@@ -79,7 +95,7 @@ def _tiles(run: Run) -> str:
         ("Offered", f"{run.offered:,}", f"{number(run.offered / seconds)} calls/s on average"),
         ("Served", f"{run.served:,}", f"{share(run.served, run.offered)} of what was offered"),
         ("Failed", f"{failed:,}", share(failed, run.offered) if failed else "no call"),
-        ("Lost · done twice", f"{run.lost:,} · {run.doubled:,}", "effects, counted after the run"),
+        ("Lost · done twice", *_effects(run)),
         ("Half of all calls", _at(every, "p50_ms"), "p50, answered within"),
         ("99 of 100 calls", _at(every, "p99_ms"), "p99"),
         ("999 of 1,000 calls", _at(every, "p999_ms"), "p99.9"),
@@ -89,6 +105,12 @@ def _tiles(run: Run) -> str:
         f"<div><dl><dt>{name}</dt><dd>{value}</dd><dd>{more}</dd></dl></div>" for name, value, more in tiles
     )
     return f'<section class="tiles">{shown}</section>'
+
+
+def _effects(run: Run) -> tuple[str, str]:
+    if not (run.audited or run.lost or run.doubled):
+        return UNKNOWN, "effects: nobody could look for them"
+    return f"{run.lost:,} · {run.doubled:,}", "effects, counted after the run"
 
 
 def _at(found: Quantiles | None, name: str) -> str:
@@ -120,7 +142,7 @@ def _thresholds(run: Run) -> str:
         return ""
     rows = [
         (
-            escape(threshold.name),
+            f"{escape(threshold.name)}<small>{escape(meaning(threshold))}</small>",
             number(threshold.bound),
             number(threshold.measured),
             '<td class="met">met</td>' if threshold.met else '<td class="missed">missed</td>',
@@ -136,7 +158,7 @@ def _faults(run: Run) -> str:
     rows = [
         (
             f"{effect.number}. {escape(effect.fault.what)}",
-            f"{effect.fault.at_s / 60:.0f} min {effect.fault.at_s % 60:02.0f} s",
+            into_the_run(effect.fault.at_s),
             NOTHING if effect.fault.recovered_s is None else f"{effect.fault.recovered_s:.2f} s",
             NOTHING if effect.served_least is None else share(effect.served_least, 1.0),
             f"{effect.failed:,}",
@@ -175,7 +197,7 @@ def _latency(latency: Mapping[str, Quantiles]) -> str:
             f"{found.count:,}",
             *map(time, (found.mean_ms, found.p50_ms, found.p90_ms, found.p99_ms, found.p999_ms, found.max_ms)),
         )
-        for kind, found in sorted(latency.items(), key=lambda one: (one[0] != ALL, one[0]))
+        for kind, found in by_count(latency)
     ]
     columns = ("", "calls", "mean", "p50", "p90", "p99", "p99.9", "longest")
     return _section("Time to the answer by kind of call", "", _table(columns, rows))

@@ -5,9 +5,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from loadtests.driver.result import ALL, Run
+from loadtests.driver.result import Run
 from loadtests.report.course import effects
-from loadtests.report.verdict import number, share, time, verdict
+from loadtests.report.verdict import UNKNOWN, by_count, into_the_run, meaning, number, share, time, verdict
 
 STYLES = {"PASSED": "bold white on green", "FAILED": "bold white on red", "INVALID": "bold black on yellow"}
 STYLES["CUT"] = STYLES["INVALID"]
@@ -44,24 +44,26 @@ def _counts(run: Run) -> Table:
         table.add_row(name, f"{count:,}", share(count, run.offered))
     for reason, count in sorted(run.errors.items(), key=lambda one: -one[1]):
         table.add_row(f"  {reason}", f"{count:,}", share(count, run.offered))
-    table.add_row("effects lost", f"{run.lost:,}", "")
-    table.add_row("effects done twice", f"{run.doubled:,}", "")
+    is_known = run.audited or run.lost or run.doubled
+    for name, count in (("effects lost", run.lost), ("effects done twice", run.doubled)):
+        table.add_row(name, f"{count:,}" if is_known else UNKNOWN, "")
     return table
 
 
 def _latency(run: Run) -> Table:
     table = _grid("Time from the intended start to the answer", "", "calls", "p50", "p90", "p99", "p99.9", "longest")
-    for kind, found in sorted(run.latency.items(), key=lambda one: (one[0] != ALL, one[0])):
+    for kind, found in by_count(run.latency):
         times_ms = (found.p50_ms, found.p90_ms, found.p99_ms, found.p999_ms, found.max_ms)
         table.add_row(kind, f"{found.count:,}", *map(time, times_ms))
     return table
 
 
 def _thresholds(run: Run) -> Table:
-    table = _grid("What was asked", "", "bound", "measured", "")
+    table = _grid("What was asked", "", "bound", "measured", "", "that is")
+    table.columns[-1].justify = "left"
     for threshold in run.thresholds:
         met = "[green]met[/]" if threshold.met else "[bold red]missed[/]"
-        table.add_row(threshold.name, number(threshold.bound), number(threshold.measured), met)
+        table.add_row(threshold.name, number(threshold.bound), number(threshold.measured), met, meaning(threshold))
     return table
 
 
@@ -71,5 +73,5 @@ def _faults(run: Run) -> Table:
         fault = effect.fault
         recovered = "not in this run" if fault.recovered_s is None else f"{fault.recovered_s:.2f} s"
         times = ("–" if ms is None else time(ms) for ms in (effect.p99_before_ms, effect.p99_after_ms))
-        table.add_row(fault.what, f"{fault.at_s:.0f} s", recovered, f"{effect.failed:,}", *times)
+        table.add_row(fault.what, into_the_run(fault.at_s), recovered, f"{effect.failed:,}", *times)
     return table

@@ -1,12 +1,15 @@
 """What a run amounts to, in one word and one sentence. Only a valid run that went to its end can have passed."""
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-from loadtests.driver.result import Run, Threshold
+from loadtests.driver.result import ALL, Quantiles, Run, Threshold
+from loadtests.scenarios import BOUNDS, SCENARIOS
 
 Word: TypeAlias = Literal["PASSED", "FAILED", "INVALID", "CUT"]
 
 LARGE, SMALL = 100, 10
+UNKNOWN = "not known"
 
 
 class Verdict(NamedTuple):
@@ -50,6 +53,28 @@ def _because(run: Run) -> tuple[str, ...]:
 def missed(threshold: Threshold) -> str:
     """A threshold that was not kept."""
     return f"{threshold.name}: {number(threshold.measured)}, where {number(threshold.bound)} is the bound"
+
+
+def about(run: Run) -> str:
+    """What was played, in a sentence; nothing for a scenario that is not among ours."""
+    scenario = SCENARIOS.get(run.scenario)
+    return f"What was played: {scenario.about}." if scenario else ""
+
+
+def meaning(threshold: Threshold) -> str:
+    """What a threshold asks for, in words."""
+    return BOUNDS.get(threshold.name, "")
+
+
+def by_count(latency: Mapping[str, Quantiles]) -> list[tuple[str, Quantiles]]:
+    """All calls first, then the kinds of call, the most frequent first."""
+    return sorted(latency.items(), key=lambda one: (one[0] != ALL, -one[1].count, one[0]))
+
+
+def into_the_run(at_s: float) -> str:
+    """A moment of the run, as people say it."""
+    minutes, seconds = divmod(int(at_s), 60)
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
 def number(value: float | None) -> str:

@@ -14,7 +14,8 @@ from loadtests.report import course
 from loadtests.report.page import assembled, page
 from loadtests.report.summary import summary
 from loadtests.report.table import print_run
-from loadtests.report.verdict import number, share, time, verdict
+from loadtests.report.verdict import UNKNOWN, number, share, time, verdict
+from loadtests.scenarios import BOUNDS, SCENARIOS
 from tests.load.runs import run_of, second
 
 SLOW = Threshold(name="p99 at most, ms", bound=10, measured=12, met=False)
@@ -88,6 +89,40 @@ def test_a_script_finds_exactly_these_keys_and_no_percentile_of_no_answer() -> N
     assert found["p99_ms"] == 12
     empty = summary(replace(GOOD, served=0, latency={}))
     assert [empty[key] for key in expected[-4:]] == [None] * 4
+
+
+def shown_and_said(run: Run) -> tuple[str, str]:
+    """The page without its pictures, and what the terminal shows."""
+    said = io.StringIO()
+    print_run(run, Console(file=said, width=140))
+    return assembled(run, ()), said.getvalue()
+
+
+def test_what_nobody_could_look_for_is_not_told_as_nothing_lost() -> None:
+    unaudited = replace(GOOD, audited=False, valid=False, invalid_because=("the log was gone",))
+    for told in shown_and_said(unaudited):
+        assert UNKNOWN in told
+    for told in shown_and_said(GOOD):
+        assert UNKNOWN not in told
+    for told in shown_and_said(replace(unaudited, doubled=3)):
+        assert UNKNOWN not in told
+
+
+@pytest.mark.parametrize(
+    ("at_s", "said"), [(42.3, "42 s"), (59.9, "59 s"), (60.0, "1 min 00 s"), (102.6, "1 min 42 s")]
+)
+def test_a_fault_is_told_at_the_minute_and_second_at_which_it_came(at_s: float, said: str) -> None:
+    for told in shown_and_said(replace(GOOD, faults=(Fault(at_s=at_s, what="kill", recovered_s=1.0),))):
+        assert re.search(rf"[^\w ] ?{said}[^\w]", told)
+
+
+def test_the_report_says_what_was_played_and_what_each_bound_asks_for() -> None:
+    bound = Threshold(name="errors_share", bound=0, measured=0, met=True)
+    shown, said = shown_and_said(replace(GOOD, scenario="host-loss", thresholds=(bound,)))
+    assert SCENARIOS["host-loss"].about in shown
+    assert "24h of a day in 90 s" in shown
+    assert BOUNDS["errors_share"] in shown
+    assert BOUNDS["errors_share"] in said
 
 
 class Outside(HTMLParser):
