@@ -56,7 +56,7 @@ def play(
     ] = "",
     unary: Annotated[bool, typer.Option(help="Call one by one, and not over streams.")] = False,
     log: Annotated[str, typer.Option(metavar="LOG", help="Of a platform of its own: embedded, or kafka.")] = "",
-    hosts: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its hosts; by default 2.")] = None,
+    hosts: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its hosts; else one for two cores.")] = None,
     partitions: Annotated[int | None, typer.Option(metavar="NUMBER", help="Its partitions; one a host.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where run.json and the report are kept.")] = None,
     json: Json = False,

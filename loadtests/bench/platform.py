@@ -102,8 +102,10 @@ class Platform:
             with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
                 return msgspec.json.decode((self.folder / "run.json").read_bytes(), type=Run)
             time.sleep(POLL_S)
-        said = self._said.read_text(errors="replace")[-2_000:]
-        raise SetupError(f"the platform in {self.folder} did not come up; it said: {said}")
+        said = self._said.read_text(errors="replace")[-2_000:].strip() or "nothing"
+        ended = self._process.poll()
+        how = f"within {READY_S_MAX:g} s" if ended is None else f"and ended with {ended}"
+        raise SetupError(f"the platform in {self.folder} did not come up {how}; it said: {said}")
 
     def wait_ready(self, caller: Worker) -> float:
         """Wait for the first good answer; returns how long it took from the start, in seconds."""

@@ -39,7 +39,10 @@ def simulated(
         raise SetupError(f"{world!r} is no world; there are {', '.join(WORLDS)}")
     chosen = msgspec.structs.replace(of_size(WORLDS[world], users), seed=seed)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with on_end(interrupt), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    if not console.is_terminal:  # where nothing can move, one line says that something goes on
+        console.print(f"counting the {day} of {users:,} persons …", highlight=False)
+    with on_end(interrupt), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"{day} of {users:,} persons", total=users)
         return simulate(
             chosen,
