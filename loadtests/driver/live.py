@@ -45,7 +45,7 @@ class Progress:
         if self._live is not None:
             self._live.update(self._table(second), refresh=True)
         elif (second.at_s + 1) % LINE_EVERY_S == 0:
-            took = f"p50 {second.p50_ms:,.1f} ms, p99 {second.p99_ms:,.1f} ms, {second.in_flight:,} on their way"
+            took = f"{_took(second)}, {second.in_flight:,} on their way"
             rates = f"{second.offered:,} offered, {second.served:,} served"
             self.tell(f"second {second.at_s + 1:,}: {rates}, {took}, {self._errors:,} errors so far")
 
@@ -56,7 +56,7 @@ class Progress:
         table.add_row("", ProgressBar(total=self._run_s, completed=done, width=40))
         rows = (
             ("offered / served", f"{second.offered:,} / {second.served:,} a second"),
-            ("p50 / p99", f"{second.p50_ms:,.1f} / {second.p99_ms:,.1f} ms"),
+            ("answered in", _took(second)),
             ("on their way", f"{second.in_flight:,}"),
             ("behind the log", f"{second.behind:,} frames"),
             ("served so far", f"{self._served:,}"),
@@ -66,3 +66,9 @@ class Progress:
         for what, text in rows:
             table.add_row(what, text)
         return table
+
+
+def _took(second: Second) -> str:
+    if not second.served:
+        return "no answer"
+    return f"p50 {second.p50_ms:,.1f} ms, p99 {second.p99_ms:,.1f} ms"

@@ -81,7 +81,7 @@ def run_of(gathered: Gathered) -> Run:
         machine=gathered.machine,
         settings={**gathered.settings, **audit, **_noted(done, gathered.found)},
         advice=advice(against),
-        audited=not told.unaudited,
+        audited=not gathered.unaudited,
     )
 
 

@@ -12,10 +12,12 @@ from loadtests.endings import interrupt, on_end
 from loadtests.habits import MINUTE_S, day_named
 from loadtests.plan.costs import all_costs
 from loadtests.population import WORLDS, of_size
+from loadtests.report.verdict import number
 from loadtests.wholeday.simulate import Outcome, simulate
 
 ASKS = 0.05
 """The share of openings whose telephone asks the platform for the way; the others know it."""
+TB_FROM = 1e11
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -37,6 +39,7 @@ def simulated(
     """The day of so many persons. Raises SetupError for a world or a day that is not known."""
     if world not in WORLDS:
         raise SetupError(f"{world!r} is no world; there are {', '.join(WORLDS)}")
+    of_day = day_named(day)
     chosen = msgspec.structs.replace(of_size(WORLDS[world], users), seed=seed)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
@@ -46,7 +49,7 @@ def simulated(
         task = progress.add_task(f"{day} of {users:,} persons", total=users)
         return simulate(
             chosen,
-            day_named(day),
+            of_day,
             partitions=partitions,
             asks=asks,
             processes=processes or len(os.sched_getaffinity(0)),
@@ -61,10 +64,10 @@ def tables(outcome: Outcome) -> list[Table]:
         day.add_row(name, value)
     kinds = Table("calls", "on the day", "a second", f"at {clock(outcome.peak_minute)}", title="by kind")
     for kind in sorted(outcome.kinds, key=lambda kind: -kind.day):
-        kinds.add_row(kind.name, f"{kind.day:,.0f}", f"{kind.mean_s:,.0f}", f"{kind.peak_s:,.0f}")
+        kinds.add_row(kind.name, f"{kind.day:,.0f}", number(kind.mean_s), number(kind.peak_s))
     hottest = Table("hottest", "", "on the day", "a second at its peak", title="what has most to do")
     for one in outcome.hottest:
-        hottest.add_row(one.what, one.name, f"{one.day:,.0f}" if one.day else "", f"{one.peak_s:,.1f}")
+        hottest.add_row(one.what, one.name, f"{one.day:,.0f}" if one.day else "", number(one.peak_s))
     for table in (kinds, hottest):
         for column in table.columns[1:]:
             column.justify = "right"
@@ -78,7 +81,7 @@ def _figures(outcome: Outcome) -> list[tuple[str, str]]:
         ("opens; pages", f"{outcome.opens:,}; {outcome.pages:,}"),
         ("… of a person", f"{outcome.opens / outcome.persons:.2f}; {outcome.pages / outcome.persons:.2f}"),
         ("calls; of them on the log", f"{outcome.calls:,.0f}; {outcome.commands:,.0f}"),
-        ("calls a second: mean; at the peak", f"{outcome.calls_mean_s:,.0f}; {outcome.calls_peak_s:,.0f}"),
+        ("calls a second: mean; at the peak", f"{number(outcome.calls_mean_s)}; {number(outcome.calls_peak_s)}"),
         ("the peak is at", clock(outcome.peak_minute)),
         ("hour by hour", curve),
         ("sessions at most, when", f"{outcome.sessions_peak:,.0f}, {clock(outcome.sessions_minute)}"),
@@ -105,9 +108,13 @@ def _bytes(outcome: Outcome) -> list[tuple[str, str]]:
             for what in ("log", "store", "wire")
         }
         peak_gbit = a_day["wire"] / outcome.calls * outcome.calls_peak_s * 8 / 1e9
-        words = f"{a_day['log'] / 1e12:,.2f} TB a copy; {a_day['store'] / 1e12:,.2f} TB; {peak_gbit:,.2f} Gbit/s"
+        words = f"{_size(a_day['log'])} a copy; {_size(a_day['store'])}; {number(peak_gbit)} Gbit/s"
         found.append((f"log; stores; network at the peak ({log}, as measured {costs.taken_at})", words))
     return found
+
+
+def _size(size_bytes: float) -> str:
+    return f"{number(size_bytes / 1e12)} TB" if size_bytes >= TB_FROM else f"{number(size_bytes / 1e9)} GB"
 
 
 def clock(minute: int) -> str:

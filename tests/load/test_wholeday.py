@@ -123,6 +123,14 @@ def test_a_process_more_changes_no_figure() -> None:
     assert two.hottest[3].name == "a merchant's shop"  # a flash sale has one
 
 
+def test_what_is_little_is_not_told_as_nothing() -> None:
+    """The rarest calls of a small world come less than once a second, and take less than a TB."""
+    day, kinds, _ = tables(played())
+    assert min(kind.mean_s for kind in played().kinds if kind.day) < 0.5
+    assert all("0" not in column.cells for column in kinds.columns)
+    assert not [cell for cell in day.columns[1].cells if "TB" in str(cell) or "0 GB" in str(cell).split("; ")]
+
+
 def test_the_tables_say_what_is_exact_and_what_is_drawn() -> None:
     told = [cell for table in tables(played()) for column in table.columns for cell in column.cells]
     assert played().exact in told
