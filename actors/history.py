@@ -3,15 +3,21 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from actors.errors import Unavailable
 from actors.kernel.record import frame_records
 from actors.placement import Packaged, Placed, Placement, Release, Term, decode_placement
 from actors.ports import Fetched, Log, Slice
 
 POLL_MS = 1_000
+SILENT_POLLS_MAX = 30
+"""A log that has given nothing of what it says it has, so often in a row, has stopped."""
 
 
 def read_slice(log: Log, slice_: Slice, start: int | None = None, end: int | None = None) -> Iterator[Fetched]:
-    """The frames of a slice from `start` (its first) up to, not including, `end` (its end as of now)."""
+    """The frames of a slice from `start` (its first) up to, not including, `end` (its end as of now).
+
+    Raises Unavailable when the log does not give what it says it has.
+    """
     span = log.spans([slice_])[slice_]
     begin = span.start if start is None else max(start, span.start)
     last = span.end if end is None else min(end, span.end)
@@ -20,9 +26,16 @@ def read_slice(log: Log, slice_: Slice, start: int | None = None, end: int | Non
     reader = log.reader()
     try:
         reader.assign({slice_: begin})
-        reached = begin
+        reached, silent = begin, 0
         while reached < last:
-            for fetched in reader.poll(POLL_MS):
+            some = reader.poll(POLL_MS)
+            silent = 0 if some else silent + 1
+            if silent > SILENT_POLLS_MAX:
+                message = (
+                    f"the log ends at {last} in {slice_.topic}/{slice_.partition}, and gives nothing from {reached} on"
+                )
+                raise Unavailable(message, outcome="NOT_APPENDED")
+            for fetched in some:
                 if fetched.offset >= last:
                     return
                 reached = fetched.offset + 1

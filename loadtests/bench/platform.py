@@ -1,6 +1,10 @@
-"""The platform under measurement, started as an operator starts it, in a folder of its own; it ends with the `with`."""
+"""The platform under measurement, started as an operator starts it, in a folder of its own.
+
+It ends with the `with`, and with the process that measures.
+"""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +21,7 @@ from loadtests.bench.worker import Worker
 from loadtests.endings import undisturbed
 
 PROGRAMS = Path(__file__).parent / "programs"
+TIED = Path(__file__).with_name("tied.py")
 READY_S_MAX = 90.0
 END_S_MAX = 20.0
 PUBLISH_S_MAX = 120.0
@@ -71,7 +76,8 @@ class Platform:
         self.folder = folder
         self._began = time.monotonic()
         self._said = folder / "stderr"
-        command = [sys.executable, "-m", "actors.cli", *arguments, "--dir", str(folder), "--port", "0", "--json"]
+        tied = [sys.executable, "-I", str(TIED), str(os.getpid())]
+        command = [*tied, sys.executable, "-m", "actors.cli", *arguments, "--dir", str(folder), "--port", "0", "--json"]
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
                 [*command, "--programs", str(PROGRAMS)],

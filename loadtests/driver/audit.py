@@ -9,13 +9,13 @@ import time
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
-from actors.errors import SetupError
+from actors.errors import PlatformError, SetupError
 from actors.history import read_slice
 from actors.kernel.action import decode_event_frame
 from actors.ports import Log, Slice
@@ -27,6 +27,7 @@ SAME = {"visit.continued": OPENED[0]}
 """Tags that stand for the same effect as another one."""
 SETTLE_S_MAX = 60.0
 LOOK_S = 0.5
+NO_DOUBTS: Mapping[str, int] = {}
 _NOTHING: Places = np.zeros(0, np.int64)
 
 
@@ -54,10 +55,13 @@ def effects(accepted: Mapping[str, Places]) -> dict[str, Places]:
     return found
 
 
-def compared(accepted: Mapping[str, Places], shown: Mapping[str, Places], unknown: int = 0) -> Found:
+def compared(
+    accepted: Mapping[str, Places], shown: Mapping[str, Places], doubted: Mapping[str, int] = NO_DOUBTS
+) -> Found:
     """What is missing and what is too much, when both say where the effects are, by tag.
 
-    Of `unknown` calls nobody knows whether they were accepted: so many events too much are theirs.
+    Of calls that were given up nobody knows whether they were accepted: of each tag so many events too much as are
+    `doubted` are theirs.
     """
     lost = extra = count = 0
     for tag in {*accepted, *shown}:
@@ -65,9 +69,9 @@ def compared(accepted: Mapping[str, Places], shown: Mapping[str, Places], unknow
         known = np.unique(wanted)
         both = int(np.isin(known, there, assume_unique=False).sum())
         lost += len(wanted) - both
-        extra += len(there) - both
+        extra += max(len(there) - both - doubted.get(tag, 0), 0)
         count += len(wanted)
-    return Found(lost, max(0, extra - unknown), count)
+    return Found(lost, extra, count)
 
 
 async def asked(client: Client, drawn: Mapping[str, int]) -> Found:
@@ -77,10 +81,19 @@ async def asked(client: Client, drawn: Mapping[str, int]) -> Found:
     """
     lost = doubled = 0
     for session, pages in drawn.items():
-        loaded = (await client.query(session, "session")).value["pages_loaded"]
+        loaded = _loaded(session, (await client.query(session, "session")).value)
         lost += max(pages - loaded, 0)
         doubled += max(loaded - pages, 0)
     return Found(lost, doubled, sum(drawn.values()))
+
+
+def _loaded(session: str, view: Any) -> int:
+    """How many pages a session says it has loaded. Raises PlatformError when it says nothing of the kind."""
+    match view:
+        case {"pages_loaded": int(loaded)}:
+            return loaded
+        case _:
+            raise PlatformError(f"{session} does not say how many pages were turned in it", reason="NO_SESSION")
 
 
 class Reader:
@@ -96,6 +109,11 @@ class Reader:
         }
         self._last: defaultdict[Slice, tuple[int, int, int, int]] = defaultdict(lambda: (-1, -1, -1, -1))
         self._shown: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+
+    @property
+    def count(self) -> int:
+        """How many events were shown so far."""
+        return sum(map(len, self._shown.values()))
 
     def read(self, is_over: Callable[[], bool]) -> dict[str, Places]:
         """Read on; returns where all events are that were shown so far, by tag. Raises SetupError once it is over."""
@@ -122,14 +140,18 @@ class Reader:
         self._last[slice_] = last
 
 
-def audited(reader: Reader, accepted: Mapping[str, Places], unknown: int, is_over: Callable[[], bool]) -> Found:
-    """Read until nothing is missing any more, or for so long as events may still be on their way.
+def audited(
+    reader: Reader, accepted: Mapping[str, Places], doubted: Mapping[str, int], is_over: Callable[[], bool]
+) -> Found:
+    """Read until nothing is missing and nothing more comes, or for so long as events may still be on their way.
 
-    Raises SetupError when somebody ends it before.
+    What is too much comes last: it is looked for once more after all that is wanted was there. Raises SetupError when
+    somebody ends it before.
     """
-    wanted, until = effects(accepted), time.monotonic() + SETTLE_S_MAX
+    wanted, until, before = effects(accepted), time.monotonic() + SETTLE_S_MAX, -1
     while True:
-        found = compared(wanted, reader.read(is_over), unknown)
-        if not found.lost or time.monotonic() > until:
+        found = compared(wanted, reader.read(is_over), doubted)
+        if (not found.lost and reader.count == before) or time.monotonic() > until:
             return found
+        before = reader.count
         time.sleep(LOOK_S)

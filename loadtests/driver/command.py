@@ -198,7 +198,9 @@ def run(asked: Asked, release: Callable[[Path], None], token: str = "", *, as_js
             title = f"{order.scenario.name}: {order.play.users:,} persons, {order.compress}"
             with Progress(title, order.play.window.run_s) as progress:
                 found = asyncio.run(Coordinator(order, target, progress.tell, progress.see).run())
-            write_run(found, out)
+            with undisturbed():  # what was played for so long is kept, whoever is tired of waiting
+                (out / REPORT_FILE).unlink(missing_ok=True)  # of a former run, if this one's cannot be written
+                write_run(found, out)
         with undisturbed():
             tell(found, out, as_json=as_json)
     return found
@@ -278,7 +280,9 @@ def _cluster(asked: Asked, generators: int) -> AbstractContextManager[None]:
 def tell(found: Run, out: Path, *, as_json: bool) -> None:
     """The report beside the run; tables on stdout, or one JSON object on one line."""
     report = out / REPORT_FILE
-    report.write_text(page(found))
+    draft = report.with_suffix(".draft")
+    draft.write_text(page(found))
+    draft.replace(report)
     if as_json:
         facts = {
             "passed": found.passed,

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +28,7 @@ from loadtests.driver.target import Lag, Target
 from loadtests.driver.verdict import FEWER, Trouble
 from loadtests.endings import on_end
 from loadtests.journeys.steps import Town
+from loadtests.journeys.table import LEAVES
 from loadtests.scenarios import Scenario
 
 BEGINS_S = 1.0
@@ -181,9 +183,9 @@ class Coordinator:
         watch = watching.Watch(
             self._target, dict.fromkeys(self._crew.pids(), "generator") | {os.getpid(): "coordinator"}
         )
-        at_ns = time.time_ns() + int(BEGINS_S * 1e9)
+        at_ns, began_s = time.time_ns() + int(BEGINS_S * 1e9), time.monotonic() + BEGINS_S
         self._crew.go(at_ns)
-        works = (self._watched(watch, at_ns), self._lagged(at_ns), self._faults(at_ns))
+        works = (self._watched(watch, began_s), self._lagged(began_s), self._faults(began_s))
         beside = [asyncio.ensure_future(work) for work in works]
         for task in beside:
             task.add_done_callback(self._looked_away)
@@ -204,15 +206,15 @@ class Coordinator:
 
         return await FarChild.start(part, task, self._target.token)
 
-    async def _watched(self, watch: watching.Watch, at_ns: int) -> None:
+    async def _watched(self, watch: watching.Watch, began_s: float) -> None:
         """Once a second: who uses what, how far behind the partitions are, whether there is room, who stands still."""
         folders = [self._order.folder, *([Path(self._target.folder)] if self._target.folder else [])]
         second = 0
         overdue_s = self._order.play.window.run_s + OVERDUE_S
         while True:
-            await _until(at_ns, second)
+            await _until(began_s, second)
             watch.look()
-            self._crew.look()
+            self._crew.look(time.monotonic())
             second += 1
             if full := watching.no_room(*folders):
                 self._end(Trouble(full, watching.MAKE_ROOM))
@@ -236,7 +238,7 @@ class Coordinator:
             self._tell(trouble.why)
             self._crew.cut()
 
-    async def _lagged(self, at_ns: int) -> None:
+    async def _lagged(self, began_s: float) -> None:
         if not self._target.log_url:
             return
         log = await asyncio.to_thread(self._target.open_log)
@@ -244,23 +246,23 @@ class Coordinator:
             lag = Lag(self._target, log)
             while True:
                 behind = await asyncio.to_thread(lag.behind)
-                self._seconds.behind(int((time.time_ns() - at_ns) / 1e9), behind)
+                self._seconds.behind(int(time.monotonic() - began_s), behind)
                 await asyncio.sleep(LAG_EVERY_S)
         finally:
             log.close()
 
-    async def _faults(self, at_ns: int) -> None:
+    async def _faults(self, began_s: float) -> None:
         """Kill hosts when the scenario says so."""
         run_s = self._order.play.window.run_s
         for part in self._order.scenario.kills:
-            await _until(at_ns, part * run_s)
+            await _until(began_s, part * run_s)
             hosts = await asyncio.to_thread(self._target.hosts)
             if not hosts:
                 why = "there was no host to kill: none is a process of this machine"
                 self._end(Trouble(why, "leave --dir out, or name a platform that `hutong up` runs here"))
                 return
             os.kill(hosts[0], signal.SIGKILL)
-            at_s = (time.time_ns() - at_ns) / 1e9
+            at_s = time.monotonic() - began_s
             self._killed.append((at_s, f"kill -9 of a host, one of {len(hosts)}"))
             self._tell(f"killed a host (kill -9 {hosts[0]})")
 
@@ -270,12 +272,13 @@ class Coordinator:
         """What the log shows, and why nobody could look."""
         found, why = Found(0, 0, 0), ""
         ledgers = [name for each in ended.done for name in each.ledger]
+        doubts = sum((Counter(each.doubts) for each in ended.done), Counter[str]())
         drawn = {session: pages for each in ended.done for session, pages in each.drawn.items()}
         try:
             if ended.lost:
                 why = "a generator took with it what had been accepted"
             elif self._target.log_url:
-                found = await asyncio.to_thread(self._audit, ledgers, sum(each.unknown for each in ended.done))
+                found = await asyncio.to_thread(self._audit, ledgers, doubts)
             elif drawn:
                 found = await _unless(self._is_over, self._asked(drawn), "somebody ended the audit")
             else:
@@ -298,13 +301,13 @@ class Coordinator:
         tls = pinned(Path(self._target.tls_cert)) if self._target.tls_cert else None
         return Client(self._target.gateway, f"load-{self._mark}-{what}", token=self._target.token, tls=tls)
 
-    def _audit(self, ledgers: list[str], unknown: int) -> Found:
+    def _audit(self, ledgers: list[str], doubts: Mapping[str, int]) -> Found:
         accepted = read(self._order.folder, ledgers)
         assert self._target.cluster is not None
         log = self._target.open_log()
         try:
-            reader = Reader(log, self._target.cluster, self._mark, tuple(accepted))
-            return audited(reader, accepted, unknown, self._is_over.is_set)
+            reader = Reader(log, self._target.cluster, self._mark, LEAVES)
+            return audited(reader, accepted, doubts, self._is_over.is_set)
         finally:
             log.close()
 
@@ -323,6 +326,6 @@ async def _unless(is_set: asyncio.Event, work: Coroutine[Any, Any, T], why: str)
         await asyncio.gather(working, waiting, return_exceptions=True)
 
 
-async def _until(at_ns: int, second: float) -> None:
-    """Wait for a moment of the run."""
-    await asyncio.sleep(max(at_ns / 1e9 + second - time.time(), 0))
+async def _until(began_s: float, second: float) -> None:
+    """Wait for a moment of the run, which began then by a clock that nobody sets."""
+    await asyncio.sleep(max(began_s + second - time.monotonic(), 0))

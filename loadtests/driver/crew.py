@@ -1,6 +1,7 @@
 """All generators of one run: made ready, let go together, listened to, ended. Nobody is waited for without a bound."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ from loadtests.driver.tally import Part
 
 FORCE_S = PATIENCE_S + 20.0
 """Who was cut and has not ended by then is ended by force."""
+LOOK_S_MIN = 0.5
 Tell: TypeAlias = Callable[[str], None]
 
 
@@ -23,6 +25,7 @@ class Crew:
         self._force_s = force_s
         self._children: list[Playing] = []
         self._playing: set[Playing] = set()
+        self._looked_s = -math.inf
         self._force: asyncio.TimerHandle | None = None
 
     async def ready(self, starts: Iterable[Awaitable[Playing]]) -> list[Ready]:
@@ -53,8 +56,14 @@ class Crew:
             self.cut()
         return end
 
-    def look(self) -> None:
-        """Look after those who play, once a second: who stands still is ended, which ends the run."""
+    def look(self, now_s: float) -> None:
+        """Look after those who play, once a second: who stands still is ended, which ends the run.
+
+        Looks that are made up for, because this very process stood still, say nothing of anybody else.
+        """
+        if now_s - self._looked_s < LOOK_S_MIN:
+            return
+        self._looked_s = now_s
         for child in self._playing:
             child.look()
 

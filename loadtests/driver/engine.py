@@ -25,16 +25,18 @@ ASKED_AGAIN = 251
 Due: TypeAlias = tuple[float, Journey]
 """When somebody arrives, in seconds of the run, and what they then do."""
 Call: TypeAlias = Open | Invoke | Query | Ask
+Told: TypeAlias = tuple[int, Any]
+"""Where a call was decided, and what it was told."""
 
 
 class Flight(Struct, gc=False):
-    """One call on its way. `first` is where its first copy was decided, for one that is asked again."""
+    """One call on its way. `first` is where its first copy was decided and what it was told, where it is a copy."""
 
     step: Call
     journey: Journey | None
     due_s: float
     name: str = ""
-    first: int = -1
+    first: Told | None = None
     tries: int = 0
 
 
@@ -116,9 +118,9 @@ class Engine:
         """
         self.in_flight -= 1
         step, took_s = flight.step, now_s - flight.due_s
-        if flight.first >= 0:
+        if flight.first is not None:
             self.asked_again += 1
-            self.told_otherwise += where != flight.first
+            self.told_otherwise += (where, value) != flight.first
             self._tally.answered("asked again", took_s)
             return
         if type(step) is Invoke:
@@ -131,7 +133,7 @@ class Engine:
                     self._ledger.accepted(leaves, where)
                 self._count += 1
                 if self._count % ASKED_AGAIN == 0:
-                    self._ask_again(flight, where, now_s)
+                    self._ask_again(flight, (where, value), now_s)
         elif type(step) is Open:
             self._tally.answered("open", took_s)
             self._ledger.opened(value, where)
@@ -156,13 +158,18 @@ class Engine:
         if isinstance(step, Invoke | Ask) and reason in step.may:
             self._tally.refusals[reason] += 1
             self._tally.answered("refused by a rule", now_s - flight.due_s)
+            if flight.first is not None:  # its first copy was accepted
+                self.asked_again += 1
+                self.told_otherwise += 1
             if flight.journey is not None:
                 self._go_on(flight.journey, Refused(reason), now_s)
             return
         if come_back:
             self.unknown += 1
-            if isinstance(step, Invoke):
-                self._ledger.doubted(step.entity)
+            if isinstance(step, Invoke) and flight.first is None:
+                self._ledger.doubted(step.entity, step.leaves)
+            elif isinstance(step, Open):
+                self._ledger.doubted("", *OPENED)
         self._tally.failed(reason)
         if flight.journey is not None:
             flight.journey.close()
@@ -198,10 +205,10 @@ class Engine:
         else:
             self._at(self._wakes, wake_s, (wake_s, journey))
 
-    def _ask_again(self, flight: Flight, where: int, now_s: float) -> None:
+    def _ask_again(self, flight: Flight, told: Told, now_s: float) -> None:
         self._tally.due(0.0)
         self.in_flight += 1
-        self._invokes.append(Flight(flight.step, None, now_s, flight.name, where))
+        self._invokes.append(Flight(flight.step, None, now_s, flight.name, told))
 
     def _at(self, wheel: dict[int, list[Any]], when_s: float, item: Any) -> None:
         tick = max(int(when_s / TICK_S), self._tick) + 1

@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -40,7 +41,7 @@ from loadtests.driver.tally import Tally
 from loadtests.habits import JOURNEYS as NAMES
 from loadtests.habits import ORDERS, WAYS, Habits
 from loadtests.journeys.steps import Town, Visit
-from loadtests.journeys.table import JOURNEYS, program_of
+from loadtests.journeys.table import JOURNEYS, LEAVES, program_of
 from loadtests.schedule import Arrivals, arrivals
 
 DRAWS = 6
@@ -153,6 +154,7 @@ class Generator:
             wire.send()
             if now_s >= second + 1:
                 self._say(Told(self._tally.roll(second, engine.in_flight)))
+                wire.check()
                 second += 1
             if not ended and (now_s >= ends_s or self._is_cut):
                 engine.end()
@@ -174,6 +176,7 @@ class Generator:
             refusals=dict(tally.refusals),
             retried=dict(tally.retried),
             unknown=engine.unknown + engine.in_flight,
+            doubts=self._ledger.doubts + Counter(dict.fromkeys(LEAVES, engine.in_flight)),
             asked_again=engine.asked_again,
             told_otherwise=engine.told_otherwise,
             left_undone=engine.left_undone,

@@ -1,7 +1,7 @@
 """What was accepted, by where it was decided: the audit holds it against what the log shows. Pure but for two files."""
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,6 +29,8 @@ class Ledger:
     def __init__(self) -> None:
         self.drawn: dict[str, int] = {}
         """Some sessions, with the pages that were turned in each: a platform can be asked for these."""
+        self.doubts: Counter[str] = Counter()
+        """Events, by tag, of which nobody knows whether they came to be."""
         self._opened = 0
         self._places: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
         self._turned = self._places[OPENED[1]].append  # most calls are pages
@@ -46,9 +48,10 @@ class Ledger:
         if session in self.drawn:
             self.drawn[session] += 1
 
-    def doubted(self, session: str) -> None:
-        """Nobody knows whether a page was turned: nothing follows from this session."""
+    def doubted(self, session: str, *leaves: str) -> None:
+        """Nobody knows whether a call was decided, that would have left these: nothing follows from this session."""
         self.drawn.pop(session, None)
+        self.doubts.update(filter(None, leaves))
 
     def accepted(self, leaves: str, at: int) -> None:
         """A call was decided there, and left such an event."""

@@ -89,6 +89,8 @@ class Done(Struct, frozen=True, kw_only=True, tag="done"):
     refusals: dict[str, int]
     retried: dict[str, int]
     unknown: int
+    doubts: dict[str, int]
+    """Events, by tag, of which nobody knows whether they came to be: those of calls that were given up."""
     asked_again: int
     told_otherwise: int
     left_undone: int

@@ -52,6 +52,8 @@ def run_of(gathered: Gathered) -> Run:
         errors=sum(sum(each.errors.values()) for each in done),
         late=sum(each.late for each in done),
         is_cut=gathered.is_cut,
+        faults_planned=len(gathered.scenario.kills),
+        faults=len(gathered.killed),
         lost_generators=gathered.lost_generators,
         unaudited=gathered.unaudited,
         trouble=gathered.trouble,

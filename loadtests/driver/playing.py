@@ -49,7 +49,11 @@ class Playing(ABC):
         """Hand its parts of each second on until it is done; or why it ended before."""
         while True:
             self.heard()
-            match await self._report():
+            try:
+                report = await self._report()
+            except (msgspec.DecodeError, ValueError):  # a line that is too long is a ValueError
+                return f"generator {self._part} said what nobody understands"
+            match report:
                 case Told(part):
                     take(part)
                 case Done() as done:

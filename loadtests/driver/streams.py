@@ -74,11 +74,18 @@ class Wire:
             _Lane(self, programs.InvokeStream, _calls, attrgetter("payload")),
         )
         self._running: list[asyncio.Task[None]] = []
+        self._broken: BaseException | None = None
         self.unary = False
 
     def start(self) -> None:
         """Open the streams."""
         self._running = [asyncio.ensure_future(lane.run()) for lane in self._lanes]
+
+    def check(self) -> None:
+        """Raises PlatformError once an answer was none: journeys that hear it cannot go on."""
+        ended = next((task.exception() for task in self._running if task.done()), None) or self._broken
+        if ended is not None:
+            raise PlatformError(f"the platform's answer is none: {ended!r}", reason="NO_ANSWER") from ended
 
     def send(self) -> None:
         """Send whatever the engine has by now."""
@@ -127,7 +134,12 @@ class Wire:
             return
         task = asyncio.ensure_future(self._asked(flight))
         self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        task.add_done_callback(self._one_ended)
+
+    def _one_ended(self, task: "asyncio.Task[None]") -> None:
+        self._asking.discard(task)
+        if not task.cancelled():
+            self._broken = self._broken or task.exception()
 
     async def _asked(self, flight: Flight) -> None:
         service, method, request = self._request(flight)

@@ -1,5 +1,6 @@
 """What a run is worth: whether it measured what it was to, and whether it kept its bounds. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     late: int
     is_cut: bool
     lost_generators: tuple[str, ...] = ()
+    faults_planned: int = 0
+    faults: int = 0
+    """What was done to the platform."""
     unaudited: str = ""
     """Why nobody could look for what is lost and doubled."""
     trouble: tuple[Trouble, ...] = ()
@@ -75,6 +79,11 @@ def troubles(facts: Facts) -> tuple[Trouble, ...]:
     unanswered = facts.offered - facts.served - facts.errors
     if unanswered > 0:
         found.append(Trouble(f"{unanswered:,} calls had no end when the run was over", FEWER if facts.is_whole else ""))
+    if unanswered < 0:
+        found.append(Trouble(f"{-unanswered:,} calls more had an end than were offered"))
+    if facts.is_whole and facts.faults < facts.faults_planned:
+        why = f"{facts.faults:,} of {facts.faults_planned:,} faults came to be before everybody was done"
+        found.append(Trouble(why, "play more --users, or take more time for them (--compress)"))
     if facts.unaudited:
         found.append(
             Trouble(
@@ -95,7 +104,8 @@ def thresholds(
     bounds: Mapping[str, float], latency: Mapping[str, Quantiles], facts: Facts, faults: Sequence[Fault]
 ) -> tuple[Threshold, ...]:
     """Every bound with what was measured. What was not measured keeps no bound."""
-    all_ = latency.get(ALL)
+    some = latency.get(ALL)
+    all_ = some if some and some.count else None
     ended = facts.served + facts.errors
     recovered = [fault.recovered_s for fault in faults if fault.recovered_s is not None]
     measured: dict[str, float | None] = {
@@ -113,14 +123,27 @@ def thresholds(
 
 
 def recovered_s(at_s: float, seconds: Sequence[Second]) -> float | None:
-    """How long after a fault calls took as long as before; None if they never did while anybody looked."""
+    """How long after a fault calls took as long as before; None if they never did while anybody looked.
+
+    Whoever is answered late has waited all that time: a second is calm only if no call waited in it for too long that
+    was answered later. Calls that go on well elsewhere do not hide those that still wait.
+    """
     before = [second.p99_ms for second in seconds if at_s - BEFORE_S - 1 <= second.at_s < int(at_s)]
     calm_ms = max(CALM_MS, 2 * max(before, default=0.0))
-    calm = 0
-    for second in seconds:
-        if second.at_s <= int(at_s):
-            continue
-        calm = calm + 1 if second.p99_ms <= calm_ms and second.served else 0
+    calm, after = 0, [second for second in seconds if second.at_s > int(at_s)]
+    for second, is_waiting in zip(after, _waiting(after, calm_ms), strict=True):
+        calm = calm + 1 if second.served and not is_waiting else 0
         if calm == CALM_S:
             return max(second.at_s + 1 - CALM_S - at_s, 0.0)
     return None
+
+
+def _waiting(seconds: Sequence[Second], calm_ms: float) -> list[bool]:
+    """Whether in each of these seconds calls waited for longer, that were answered then or later."""
+    found: list[bool] = []
+    since_s = math.inf
+    for second in reversed(seconds):
+        if second.p99_ms > calm_ms:
+            since_s = min(since_s, second.at_s - second.p99_ms / 1_000)
+        found.append(second.at_s > since_s)
+    return found[::-1]

@@ -27,6 +27,19 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
 }
 """The programs of a world are very many, those that ship a few: each of the many is played by one of these."""
 
+LEAVES = (
+    "visit.began",
+    "session.page-loaded",
+    "session.page-unloaded",
+    "shop.line-sold",
+    "shop.line-returned",
+    "bike.asked",
+    "bike.return-asked",
+    "jump.started",
+    "jump.finished",
+)
+"""The tags of all events that openings and steps leave: the audit looks for these, whoever was told of them or not."""
+
 
 def program_of(journey: str, number: int) -> str:
     """The program that plays this number of the world's programs."""

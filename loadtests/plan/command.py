@@ -4,7 +4,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.plan.costs import ROLES, Costs, keep_costs, read_costs
+from loadtests.plan.costs import ROLES, Costs, all_costs, keep_costs, read_costs
 from loadtests.plan.measure import measure
 from loadtests.plan.model import Fit, unfitted
 from loadtests.plan.planner import Plan, WhatIf, plan, sensitivity
@@ -97,6 +97,7 @@ def what_if_table(others: tuple[WhatIf, ...]) -> Table:
 def run_costs(log: str, *, as_json: bool) -> None:
     """Measure what calls cost, keep it, and print it."""
     console = Console(stderr=True)
+    all_costs()  # what could not be kept beside the others is not measured
     costs = measure(log, lambda text: console.print(text, highlight=False))
     keep_costs(costs)
     if as_json:
@@ -140,6 +141,7 @@ def _title(costs: Costs) -> str:
 def run_validate(log: str, *, as_json: bool) -> None:
     """Make the runs, judge the planner by them, keep and print it."""
     console = Console(stderr=True)
+    all_validations()  # as above
     validation = validate(read_costs(log), lambda text: console.print(text, highlight=False))
     keep_validation(validation)
     if as_json:

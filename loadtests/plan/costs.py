@@ -4,12 +4,14 @@ it by hand; the table of the last measurement is kept beside this file, with its
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from actors.errors import SetupError
 
+T = TypeVar("T", bound=Struct)
 COSTS_FILE = Path(__file__).parent / "costs.json"
 ROLES = ("gateway", "host", "log", "rest")
 """The processes of a platform: the log is its owner or Kafka's broker, the rest Ray's, the controller's and others."""
@@ -82,13 +84,34 @@ def read_costs(log: str = "", path: Path = COSTS_FILE) -> Costs:
 
 
 def all_costs(path: Path = COSTS_FILE) -> dict[str, Costs]:
-    """The last measurement on each kind of log."""
-    if not path.exists():
-        return {}
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, Costs])
+    """The last measurement on each kind of log. Raises SetupError for what cannot be read."""
+    return kept(path, dict[str, Costs])
 
 
 def keep_costs(costs: Costs, path: Path = COSTS_FILE) -> None:
     """Put it in the place of the last measurement on this kind of log."""
     tables = all_costs(path) | {costs.log: costs}
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(tables), indent=1) + b"\n")
+    keep(path, tables)
+
+
+def kept(path: Path, what: type[dict[str, T]]) -> dict[str, T]:
+    """What is kept in such a file; nothing where there is none. Raises SetupError for one that cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=what)
+    except FileNotFoundError:
+        return {}
+    except msgspec.DecodeError as error:
+        message = (
+            f"{path} is not what was kept there ({error}): take it from the repository again, or remove it and measure"
+        )
+        raise SetupError(message, reason="NO_COSTS") from error
+
+
+def keep(path: Path, what: Mapping[str, Struct]) -> None:
+    """Put this in the file's place. Nothing is left half written."""
+    draft = path.with_suffix(".draft")
+    try:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(what), indent=1) + b"\n")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

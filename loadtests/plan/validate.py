@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,7 +19,7 @@ from loadtests.driver.result import Run
 from loadtests.driver.target import own
 from loadtests.habits import DAY_S, DAYS, Habits
 from loadtests.plan.cases import FITTED, PREDICTED, RUN_S, Case
-from loadtests.plan.costs import ROLES, Costs
+from loadtests.plan.costs import ROLES, Costs, keep, kept
 from loadtests.plan.model import GENERATOR, Fit, Load, Seen, carried, crowded, fitted, took_ms
 from loadtests.population import WORLD_2020, Population, of_size
 from loadtests.wholeday.footprint import footprint
@@ -175,13 +174,10 @@ def told(costs: Costs, fit: Fit, case: Case, run: Run, one: Seen, is_fitted: boo
 
 
 def all_validations(path: Path = VALIDATION_FILE) -> dict[str, Validation]:
-    """The last validation on each kind of log."""
-    if not path.exists():
-        return {}
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, Validation])
+    """The last validation on each kind of log. Raises SetupError for what cannot be read."""
+    return kept(path, dict[str, Validation])
 
 
 def keep_validation(validation: Validation, path: Path = VALIDATION_FILE) -> None:
     """Put it in the place of the last one on this kind of log."""
-    kept = all_validations(path) | {validation.log: validation}
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
+    keep(path, all_validations(path) | {validation.log: validation})

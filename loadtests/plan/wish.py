@@ -37,10 +37,12 @@ class Wish(Struct, frozen=True, kw_only=True):
         for name, value, least, most in (
             ("peak", self.peak, 1, 1_000),
             ("headroom", self.headroom, 0, 0.95),
+            ("p99_ms", self.p99_ms, 1, 600_000),
             ("failures", self.failures, 0, 100),
             ("replicas", self.replicas, 1, 9),
             ("gather_ms", self.gather_ms, 0.1, 10_000),
             ("kept_days", self.kept_days, 0.01, 10_000),
+            ("price_h", self.machine.price_h, 0, 10_000),
         ):
             if not least <= value <= most:
                 raise SetupError(f"{name} must be {least} to {most}, not {value:g}")

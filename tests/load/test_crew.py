@@ -45,7 +45,7 @@ class Field:
         self.told = asyncio.Event()
         self.children: list[Child] = []
         self.crew = Crew(self.said.append, self._take, force_s)
-        self._parts = 0
+        self._parts, self._now_s = 0, 0.0
 
     def _take(self, _part: Part) -> None:
         self._parts += 1
@@ -64,6 +64,11 @@ class Field:
     async def _start(self, part: int, command: tuple[str, ...]) -> Child:
         self.children.append(await Child.start(part, TASK, "", command))
         return self.children[-1]
+
+    def look(self) -> None:
+        """A second has gone by."""
+        self._now_s += 1.0
+        self.crew.look(self._now_s)
 
     async def one_more(self, part: int) -> None:
         """This one tells one more second."""
@@ -97,9 +102,9 @@ def test_a_generator_that_stands_still_is_ended_and_one_that_goes_on_telling_is_
         os.kill(field.crew.pids()[1], signal.SIGSTOP)
         for _ in range(SILENT_S_MAX - 1):
             await field.one_more(0)
-            field.crew.look()
+            field.look()
         assert field.said == [], "it may yet go on"
-        field.crew.look()
+        field.look()
         ends = await played
         await field.crew.end()
         return ends, field.said
@@ -108,6 +113,38 @@ def test_a_generator_that_stands_still_is_ended_and_one_that_goes_on_telling_is_
     assert isinstance(done, Done)
     assert lost == f"generator 1 stood still: it said nothing for {SILENT_S_MAX} s, and was ended"
     assert "not valid" in said[0]
+
+
+@pytest.mark.timeout(120)
+def test_where_the_coordinator_itself_stood_still_no_generator_is_to_blame() -> None:
+    async def play() -> list[Done | str]:
+        field = Field(TINY)
+        played = await field.begin()
+        for _ in range(2 * SILENT_S_MAX):
+            field.crew.look(30.0)  # it was away for long, and makes up for every second
+        field.crew.cut()
+        ends = await played
+        await field.crew.end()
+        return ends
+
+    (done,) = asyncio.run(play())
+    assert isinstance(done, Done)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("nonsense", ["hello", '{"type":"done"}', '{"type":"part","part":{"at_s":-1}}'])
+def test_a_generator_that_says_what_nobody_understands_ends_the_run_for_all(nonsense: str) -> None:
+    async def play() -> list[Done | str]:
+        field = Field((*TINY, nonsense), TINY)
+        played = await field.begin()
+        field.children[0].cut()
+        ends = await played
+        await field.crew.end()
+        return ends
+
+    lost, done = asyncio.run(play())
+    assert lost == "generator 0 said what nobody understands"
+    assert isinstance(done, Done)
 
 
 @pytest.mark.timeout(120)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from loadtests.driver.engine import ASKED_AGAIN, GIVE_UP_S, TICK_S, Due, Flight
-from loadtests.driver.ledger import place
+from loadtests.driver.ledger import OPENED, place
 from loadtests.driver.tally import LATE_S
 from loadtests.journeys.steps import Invoke, Journey, Open, Refused, Think, Wait
-from loadtests.journeys.table import JOURNEYS
+from loadtests.journeys.table import JOURNEYS, LEAVES
 from tests.load.playing import No, Played, one, visit
 
 CALL = Invoke("programs/x/ys/1", "y.do", b"", "do", "y.done", ("no",))
@@ -93,7 +93,31 @@ def test_what_never_comes_back_is_an_error_of_which_nobody_knows_whether_it_was_
     played.until(GIVE_UP_S + 10)
     assert dict(played.tally.errors) == {"OUTCOME_UNKNOWN": 1}
     assert played.engine.unknown == 1
+    assert dict(played.ledger.doubts) == {"y.done": 1}
     assert played.engine.is_done
+
+
+def test_of_an_opening_that_was_given_up_two_events_may_be_there_and_of_a_copy_none() -> None:
+    def opening() -> Journey:
+        yield Open("shop", "t-1", "recent", "", "Paris")
+
+    played = Played(one(opening()))
+    played.answer = lambda _flight, _at: No("OUTCOME_UNKNOWN", come_back=True)
+    played.until(GIVE_UP_S + 10)
+    assert dict(played.ledger.doubts) == dict.fromkeys(OPENED, 1)
+    played = Played(one(calls(ASKED_AGAIN)), answers_s=0.0)
+    played.answer = lambda flight, _: No("OUTCOME_UNKNOWN", come_back=True) if flight.first else b"{}"
+    played.until(GIVE_UP_S + 70)
+    assert (played.engine.unknown, dict(played.ledger.doubts)) == (1, {})
+
+
+@pytest.mark.parametrize("otherwise", [b'{"another":"answer"}', No("no")])
+def test_a_copy_that_is_told_anything_else_than_its_first_was_is_found(otherwise: Any) -> None:
+    played = Played(one(calls(ASKED_AGAIN)), answers_s=0.0)
+    played.answer = lambda flight, _: otherwise if flight.first else b"{}"
+    played.until(60.0)
+    assert (played.engine.asked_again, played.engine.told_otherwise) == (1, 1)
+    assert played.tally.served == played.tally.offered == ASKED_AGAIN + 1
 
 
 def test_a_refusal_ends_a_journey_and_is_an_error_unless_the_step_says_it_may_be() -> None:
@@ -127,7 +151,7 @@ def test_a_copy_that_was_decided_once_more_is_found() -> None:
     accepted = played.engine.accepted
 
     def elsewhere(flight: Flight, value: Any, where: int, now_s: float) -> None:
-        accepted(flight, value, where + (place(0, 1_000_000, 0) if flight.first >= 0 else 0), now_s)
+        accepted(flight, value, where + (place(0, 1_000_000, 0) if flight.first else 0), now_s)
 
     played.engine.accepted = elsewhere  # type: ignore[method-assign]
     played.until(60.0)
@@ -167,10 +191,13 @@ def test_every_journey_comes_to_its_end_and_is_the_same_for_the_same_person(name
         assert played.engine.is_done
         assert not played.tally.errors
         assert played.tally.served == played.tally.offered
+        left.update(played.ledger.places())
         return kinds(played)
 
+    left: set[str] = set(OPENED)
     steps = sent()
     assert steps == sent()
     assert steps[0] == "Open"
+    assert {leaves for leaves in left if leaves} <= set(LEAVES)
     assert steps.count("page") == 11
     assert steps.count("leave page") == 2, "no more than ten pages lie on top of each other"

@@ -35,7 +35,7 @@ from loadtests.plan.model import (
 )
 from loadtests.plan.planner import plan, sensitivity
 from loadtests.plan.sizing import fullest, sized, unevenness
-from loadtests.plan.wish import Wish
+from loadtests.plan.wish import Machine, Wish
 from loadtests.population import WORLD_2020, Population, of_size
 from loadtests.wholeday.footprint import footprint
 from loadtests.wholeday.simulate import Outcome, outcome_of
@@ -314,6 +314,8 @@ def test_less_time_for_a_call_leaves_more_of_each_processor_free() -> None:
     [
         ({"p99_ms": 30.0, "gather_ms": 10.0}, "no number of machines"),
         ({"p99_ms": 10.0}, "gathered for"),
+        ({"p99_ms": float("nan")}, "p99_ms must be"),
+        ({"machine": Machine(price_h=float("nan"))}, "price_h must be"),
         ({"peak": 0.5}, "peak must be"),
         ({"headroom": 1.0}, "headroom must be"),
         ({"replicas": 0}, "replicas must be"),
@@ -321,7 +323,7 @@ def test_less_time_for_a_call_leaves_more_of_each_processor_free() -> None:
         ({"peak": 900.0, "path": "unary"}, "several platforms"),
     ],
 )
-def test_what_cannot_be_planned_is_refused(wish: dict[str, float | str], says: str) -> None:
+def test_what_cannot_be_planned_is_refused(wish: dict[str, float | str | Machine], says: str) -> None:
     with pytest.raises(SetupError, match=says):
         plan(day(), costs(), fit(), replace(Wish(), **wish))
 
@@ -357,6 +359,17 @@ def test_costs_are_kept_by_log_and_a_kind_that_was_not_measured_is_named(tmp_pat
     with pytest.raises(SetupError, match="'fly' costs"):
         costs().of("fly")
     assert costs().of("page", "unary").cpu_us["host"] == 250.0
+
+
+def test_a_table_that_was_cut_short_is_named_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    table.keep_costs(costs(), path)
+    path.write_bytes(cut := path.read_bytes()[:-40])
+    for act in (lambda: table.read_costs("", path), lambda: table.keep_costs(costs(), path)):
+        with pytest.raises(SetupError, match=r"costs.json is not what was kept there"):
+            act()
+    assert path.read_bytes() == cut
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_kafkas_costs_come_first_where_no_log_is_named_and_without_any_it_is_said_how_to_measure_them(

@@ -1,13 +1,21 @@
-"""A generator's wire: what a refusal means to a call, and request ids by the million."""
+"""A generator's wire: what a refusal means to a call, answers that are none, and request ids by the million."""
 
+import asyncio
 import uuid
+from collections.abc import AsyncGenerator
+from typing import Any
 
+import grpc
+import msgspec
 import pytest
 
 from actors.errors import DeadlineExceeded, InvalidCommand, Overloaded, PlatformError, Reject, Unavailable
 from gateway.status import status_of
+from gateway.v1 import program_pb2, program_pb2_grpc
 from loadtests.driver.naming import Names
-from loadtests.driver.streams import NOS_KEPT, No, no_said
+from loadtests.driver.streams import NOS_KEPT, No, Wire, no_said
+from loadtests.journeys.steps import Invoke, Journey
+from tests.load.playing import engine, one
 
 REFUSALS = [
     (Overloaded("too many", retry_after_ms=250), No("OVERLOADED", True, 0.25)),
@@ -44,3 +52,52 @@ def test_no_two_request_ids_are_the_same_however_many_there_are() -> None:
     for name in (some[0], some[4_095], some[4_096], some[-1]):
         found = uuid.UUID(name)
         assert (str(found), found.version, found.variant) == (name, 7, uuid.RFC_4122)
+
+
+class Babble(program_pb2_grpc.ProgramServiceServicer):
+    """A platform whose answers are none."""
+
+    async def InvokeStream(self, request_iterator: Any, context: Any) -> AsyncGenerator[Any]:  # noqa: N802 - gRPC's name
+        """Every call is served."""
+        del context
+        async for batch in request_iterator:
+            answer: Any = program_pb2.InvokeResultBatch()
+            for call in batch.calls:
+                answer.results.add(request_id=call.request_id).response.payload = b"what?"
+            yield answer
+
+    async def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802 - as above
+        """And so is one alone."""
+        del request, context
+        return program_pb2.InvokeResponse(payload=b"what?")
+
+
+def listening() -> Journey:
+    """Somebody who cannot do without the answer."""
+    msgspec.json.decode((yield Invoke("programs/x/ys/1", "y.do", b"", "do", "y.done")), type=dict[str, str])
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("unary", [False, True])
+def test_a_platform_whose_answers_are_none_is_said_to_be_and_nobody_waits_for_better_ones(unary: bool) -> None:
+    async def play() -> None:
+        server: Any = grpc.aio.server()
+        program_pb2_grpc.add_ProgramServiceServicer_to_server(Babble(), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        played = engine(one(listening()))
+        wire = Wire(played, f"127.0.0.1:{port}", "load", lambda: 0.0, identity=False, tls_cert="")
+        wire.unary = unary
+        wire.start()
+        try:
+            played.tick(0.0)
+            wire.send()
+            while True:
+                wire.check()
+                await asyncio.sleep(0)
+        finally:
+            await wire.close()
+            await server.stop(None)
+
+    with pytest.raises(PlatformError, match="the platform's answer is none"):
+        asyncio.run(play())

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from actors.errors import SetupError
 from loadtests.driver import latency
-from loadtests.driver.result import ALL, Fault, Second
+from loadtests.driver.result import ALL, Fault, Second, Threshold
 from loadtests.driver.verdict import Facts, Trouble, advice, recovered_s, thresholds, troubles
 from loadtests.scenarios import SCENARIOS, check_users, scenario_of, thresholds_of
 from tests.load.runs import counted
@@ -28,6 +28,7 @@ def test_a_run_that_did_what_was_planned_is_valid() -> None:
         (replace(GOOD, offered=0, served=0), "nothing was offered", "more of the day"),
         (replace(GOOD, arrived=99), "99 openings were made of 100", "fewer --users"),
         (replace(GOOD, is_cut=True, arrived=40), "ended early", "to its end"),
+        (replace(GOOD, faults_planned=2, faults=1), "1 of 2 faults", "more time"),
         (replace(GOOD, served=999), "1 calls had no end", "more time"),
         (replace(GOOD, lost_generators=("generator 1: killed",)), "killed", "what the generator printed"),
         (replace(GOOD, unaudited="nobody has the log"), "nobody has the log", "the platform goes on"),
@@ -42,6 +43,11 @@ def test_whatever_went_wrong_with_the_run_itself_makes_it_invalid_and_says_why_a
     assert what_to_do in advice(found)
 
 
+def test_more_ends_than_calls_are_no_measurement() -> None:
+    (found,) = troubles(replace(GOOD, served=1_001))
+    assert found.why == "1 calls more had an end than were offered"
+
+
 def test_of_a_run_that_was_cut_nothing_is_advised_but_to_let_it_go_on() -> None:
     cut = replace(GOOD, is_cut=True, arrived=0, offered=0, served=0, unaudited="no session was drawn")
     assert advice(troubles(cut)) == "For a valid run: let it run to its end."
@@ -54,6 +60,10 @@ def test_a_bound_is_kept_up_to_itself_and_what_was_not_measured_keeps_none() -> 
     assert kept["errors_share"].met
     assert not thresholds({"errors_share": 0.0}, took, replace(GOOD, served=999, errors=1), ())[0].met
     assert not thresholds({"p99_ms": 1e9}, {}, GOOD, ())[0].met
+    nothing = {ALL: latency.quantiles(latency.no_counts())}
+    assert thresholds({"p99_ms": 1e9}, nothing, GOOD, ())[0] == Threshold(
+        name="p99_ms", bound=1e9, measured=None, met=False
+    )
     assert not thresholds({"recovered_s": 10.0}, took, GOOD, (Fault(at_s=1.0, what="", recovered_s=None),))[0].met
     assert thresholds({"recovered_s": 10.0}, took, GOOD, ())[0].measured is None
 
@@ -70,6 +80,10 @@ def test_a_fault_is_over_once_calls_take_as_long_as_before_and_go_on_so() -> Non
         10.4, [*calm, second(10, 20), second(11, 3_000), second(12, 900), second(13, 40), second(14, 30)]
     ) == (pytest.approx(2.6))
     assert recovered_s(10.4, [*calm, *(second(n, 3_000) for n in range(10, 20))]) is None
+    waiting = [second(10, 20), second(11, 20), second(12, 20), second(13, 2_500), second(14, 30), second(15, 30)]
+    assert recovered_s(10.4, [*calm, *waiting]) == pytest.approx(3.6), "others go on, one host's calls wait"
+    hiccup = [second(10, 20), second(11, 20), second(12, 20), second(13, 400), second(14, 30)]
+    assert recovered_s(10.4, [*calm, *hiccup]) == pytest.approx(0.6)
     assert recovered_s(10.4, [*calm, *(second(n, 10, served=0) for n in range(10, 20))]) is None
 
 

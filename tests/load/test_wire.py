@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from actors.errors import SetupError
+from actors.errors import PlatformError, SetupError
 from actors.registry import shipped_programs
 from gateway.client import Client
 from loadtests.driver.audit import Found, Reader, asked, audited, effects
 from loadtests.driver.generator import Generator
-from loadtests.driver.ledger import Places, read
+from loadtests.driver.ledger import OPENED, Places, read
 from loadtests.driver.messages import Done, Play, Report, Task
 from loadtests.driver.prepare import founded
+from loadtests.journeys.table import LEAVES
 from loadtests.schedule import window_of
 from tests.gateway.scene import CLUSTER, Scene, play
 
@@ -39,9 +41,24 @@ async def played(scene: Scene, folder: Path, *, unary: bool = False) -> tuple[Do
     return done, mark
 
 
+class Mute(Client):
+    """A client whose platform has no pages in its sessions."""
+
+    def __init__(self) -> None: ...
+
+    async def query(self, *_: Any, **__: Any) -> Any:
+        return Answered({"pages_loaded": "many"})
+
+
+class Answered(NamedTuple):
+    """What a question comes to."""
+
+    value: object
+
+
 def looked(scene: Scene, mark: str, accepted: Mapping[str, Places]) -> Found:
     """What the audit finds."""
-    return audited(Reader(scene.log, CLUSTER, mark, tuple(accepted)), accepted, 0, lambda: False)
+    return audited(Reader(scene.log, CLUSTER, mark, LEAVES), accepted, {}, lambda: False)
 
 
 def test_everything_that_people_do_is_served_and_stands_on_the_log_once(tmp_path: Path) -> None:
@@ -71,9 +88,17 @@ def test_one_by_one_it_is_the_same_and_an_effect_that_nobody_was_told_of_is_foun
             assert (await asked(client, {one: done.drawn[one] + 1}))[:2] == (1, 0)
             assert (await asked(client, {one: done.drawn[one] - 1}))[:2] == (0, 1)
         with pytest.raises(SetupError, match="somebody ended the audit"):
-            audited(Reader(scene.log, CLUSTER, mark, tuple(accepted)), accepted, 0, lambda: True)
-        less = accepted | {"shop.line-sold": accepted["shop.line-sold"][:-1]}
+            audited(Reader(scene.log, CLUSTER, mark, LEAVES), accepted, {}, lambda: True)
+        tag = next(tag for tag in accepted if tag != OPENED[0])
+        less = accepted | {tag: accepted[tag][:-1]}
         assert (await asyncio.to_thread(looked, scene, mark, less))[:2] == (0, 1)
+        none = {other: places for other, places in accepted.items() if other != tag}
+        found = await asyncio.to_thread(looked, scene, mark, none)
+        assert found[:2] == (0, len(accepted[tag])), "a kind that nobody was told of"
+        opened = {OPENED[0]: accepted[OPENED[0]]}
+        assert (await asyncio.to_thread(looked, scene, mark, opened)).lost == 0, "an opening leaves its page as well"
+        with pytest.raises(PlatformError, match="does not say how many pages"):
+            await asked(Mute(), {one: 1})
 
     play(act)
 

@@ -1,4 +1,7 @@
-"""A generator that plays nothing: ready at once, one second told, done when it is cut; a `deaf` one hears no cut."""
+"""A generator that plays nothing: ready at once, one second told, done when it is cut; a `deaf` one hears no cut.
+
+Told anything else, it says just that when it is cut, and goes on.
+"""
 
 import sys
 
@@ -16,6 +19,7 @@ DONE = Done(
     refusals={},
     retried={},
     unknown=0,
+    doubts={},
     asked_again=0,
     told_otherwise=0,
     left_undone=0,
@@ -33,7 +37,7 @@ def say(report: Ready | Told | Done) -> None:
     sys.stdout.flush()
 
 
-def main(is_deaf: bool) -> None:
+def main(how: str) -> None:
     """Until nobody gives orders any more."""
     for line in sys.stdin.buffer:
         order: Order = msgspec.json.decode(line, type=Order)
@@ -42,12 +46,14 @@ def main(is_deaf: bool) -> None:
                 say(Ready(arrivals=1))
             case Go():
                 say(Told(Tally().roll(0, 0)))
-            case Cut() if not is_deaf:
+            case Cut() if not how:
                 say(DONE)
                 return
+            case Cut() if how != "deaf":
+                print(how, flush=True)
             case Cut():
                 continue
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] == ["deaf"])
+    main("".join(sys.argv[1:]))
