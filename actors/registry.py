@@ -361,11 +361,12 @@ def _split(name: str) -> tuple[str, str, str]:
 
 def _flaw_of_id(entity: AnyEntity, entity_id: str) -> str:
     """Why no entity of this type can have this id; "" when one can."""
-    if not 1 <= len(entity_id) <= ID_CHARS_MAX or len(entity.kind) + len(entity_id.encode()) >= KEY_BYTES_MAX:
+    size = len(entity_id) if entity_id.isascii() else len(entity_id.encode())
+    if not 1 <= len(entity_id) <= ID_CHARS_MAX or len(entity.kind) + size >= KEY_BYTES_MAX:
         return f"an id has 1 to {ID_CHARS_MAX} characters, and with its kind less than {KEY_BYTES_MAX} bytes"
     if not entity_id.isprintable() and any(_is_control(char) for char in entity_id):
         return "an id has no control characters"
-    return "" if all(entity_id.split("/")) else "an id has no empty part between slashes"
+    return "an id has no empty part between slashes" if "//" in f"/{entity_id}/" else ""
 
 
 def _invalid_id(name: str, flaw: str) -> InvalidCommand:

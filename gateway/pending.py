@@ -301,14 +301,13 @@ class PendingTable:
     def replied(self, partition: int, replies: Iterable[Reply]) -> list[tuple[Call, Reply]]:
         """Match answers with calls; what nobody waits for is dropped."""
         settled: list[tuple[Call, Reply]] = []
-        calls, lane = self._calls, self._lanes[partition]
+        take, lane = self._calls.pop, self._lanes[partition]
         for reply in replies:
-            call = calls.get((reply.caller, reply.request_id))
+            call = take((reply.caller, reply.request_id), None)
             if call is not None:
-                self._forget(call)
+                self._let_go(call)
                 settled.append((call, reply))
-                if lane.held:
-                    lane.held -= 1
+        lane.held = max(lane.held - len(settled), 0)
         if lane.queue:
             self._dirty[partition] = None
         return settled
@@ -373,13 +372,14 @@ class PendingTable:
         return expired
 
     def _expired(self, call: Call, *, stuck: bool) -> Expired:
-        self._forget(call)
+        del self._calls[call.key]
+        self._let_go(call)
         outcome: Outcome = "OUTCOME_UNKNOWN" if call.handed else "NOT_APPENDED"
         return Stuck(call, outcome) if stuck else Expired(call, outcome)
 
-    def _forget(self, call: Call) -> None:
+    def _let_go(self, call: Call) -> None:
+        """Nobody waits for a call any more that is taken out of `_calls`."""
         call.open = False
-        del self._calls[call.key]
         self._forget_deadline(call)
         caller = call.key[0]
         left = self._callers[caller] - 1

@@ -182,7 +182,11 @@ class Routes:
             known = ", ".join(sorted(route.kind.views)) or "none: its state is private"
             raise NotFound(f"{route.kind.kind} has no view {view[:100]!r}; it has {known}", reason="NO_SUCH_VIEW")
 
-    def request_id(self, text: str) -> bytes:
+    def latest_id(self) -> bytes:
+        """What no id of now is above: for `request_id`, which looks at the clock for those that are."""
+        return (wall_ms() + self._ahead_ms_max).to_bytes(6)
+
+    def request_id(self, text: str, latest: bytes = b"") -> bytes:
         """The id in 16 bytes; one is made when the text is empty. Raises InvalidCommand, also for one of the future."""
         if not text:
             return uuid_utils.uuid7().bytes
@@ -193,11 +197,15 @@ class Routes:
         if len(request_id) != 16 or len(text) != UUID_CHARS:
             message = f"request_id is a UUID such as {uuid_utils.uuid7()}, not {text[:50]!r}"
             raise InvalidCommand(message, field="request_id", reason="INVALID_REQUEST_ID")
+        if request_id > latest:
+            self._check_date(request_id)
+        return request_id
+
+    def _check_date(self, request_id: bytes) -> None:
         ahead_ms = made_ms(request_id) - wall_ms()
         if ahead_ms > self._ahead_ms_max:
             message = f"request_id is dated {ahead_ms} ms ahead of this gateway's clock; date it by hutong-time-ms"
             raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_IN_FUTURE")
-        return request_id
 
 
 def _subject(route: Route, caller: str, field: str, whom: str) -> str:

@@ -209,13 +209,13 @@ class CallStream:
         if self._until_ms is not None:
             deadline_ms = min(deadline_ms, self._until_ms)
         caller, record_of, submit = self._caller.name, self._speech.record, self._ingress.submit
-        id_of, names = self._routes.request_id, self._names
+        id_of, latest, names = self._routes.request_id, self._routes.latest_id(), self._names
         refused: dict[str, int] = {}
         unkeyed: Sequence[Any] = ()
         for place, call in enumerate(calls):
             name = call.request_id
             try:
-                request_id = id_of(name)
+                request_id = id_of(name, latest)
                 partition, record = record_of(call, request_id, self._caller)
                 waiter = self if request_id not in names else _Again(self, name)
                 submit(
@@ -281,8 +281,9 @@ class CallStream:
         """The answer of a call is here."""
         name = self._names.pop(reply.request_id, None)
         if name is not None:
+            if not self._results:
+                self._ready.set()
             self._results.append((name, partition, reply, None))
-            self._ready.set()
 
     def failed(self, request_id: bytes, error: PlatformError) -> None:
         """There will be no answer to a call."""
@@ -296,8 +297,9 @@ class CallStream:
         self._end(result)
 
     def _end(self, result: _Result) -> None:
+        if not self._results:  # where there are some, whoever writes them comes to this one, too
+            self._ready.set()
         self._results.append(result)
-        self._ready.set()
 
     async def _write(self, context: Any) -> None:
         while not (self._ended and not self._names and not self._repeats and not self._results):

@@ -160,9 +160,8 @@ _FILLED = msgspec.msgpack.encode(FILLED)
 _decode_parts = msgspec.msgpack.Decoder(_Parts).decode
 
 
-def encode_record(record: Record) -> bytes:
-    """The bytes of one record, to be gathered into a frame by `encode_frame`."""
-    return _encoder.encode(record)
+encode_record: Callable[[Record], bytes] = _encoder.encode
+"""The bytes of one record, to be gathered into a frame by `encode_frame`."""
 
 
 def body_sum(call: Invoke) -> int:

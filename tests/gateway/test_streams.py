@@ -89,6 +89,9 @@ def test_each_call_has_its_own_status() -> None:
             request(jar_on(0), amount="many"),
             request(jar_on(0), request_id="no id at all"),
             request(jar_on(0), "jar.crash"),
+            request(jar_on(0), request_id=new_id(-40_000), amount=1),
+            request(jar_on(0), request_id=new_id(-90_000), amount=1),
+            request(jar_on(0), request_id="ffffffff-ffff-4fff-bfff-ffffffffffff", amount=1),  # has no date
         ]
         results = {result.request_id: result for result in await ask(stub, calls)}
         assert len(results) == len(calls)
@@ -104,6 +107,9 @@ def test_each_call_has_its_own_status() -> None:
             "INVALID_COMMAND",
             "INVALID_REQUEST_ID",
             "POISONED",
+            "OK",
+            "REQUEST_ID_IN_FUTURE",
+            "OK",
         ]
         assert reasons == expected
         assert error_of(results[calls[1].request_id].error).reason == "full"
