@@ -51,6 +51,8 @@ def environment(folder: Path) -> Mapping[str, str]:
         "RAY_object_manager_timer_freq_ms": "5000",
         # Ray lowers the priority of its workers by 15; ours are hosts, which everybody waits for.
         "RAY_worker_niceness": "0",
+        # Ray would take the gateway's event loop for its actors, too; hosts were measured and tried with Python's own.
+        "RAY_USE_UVLOOP": "0",
         "PYTHONHASHSEED": str(_hash_seed(folder)),
     }
 

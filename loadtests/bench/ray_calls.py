@@ -43,6 +43,7 @@ def start(folder: Path) -> Any:
         RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
         RAY_USAGE_STATS_ENABLED="0",
         RAY_worker_niceness="0",  # as the platform's own session has it
+        RAY_USE_UVLOOP="0",  # likewise
     )
     import ray
 
