@@ -36,7 +36,9 @@ class Progress:
 
     def tell(self, text: str) -> None:
         """Something happened."""
-        self._console.print(f"{time.monotonic() - self._began:5.0f} s  {text}", highlight=False, soft_wrap=True)
+        self._console.print(
+            f"{time.monotonic() - self._began:5.0f} s  {text}", highlight=False, markup=False, soft_wrap=True
+        )
 
     def see(self, second: Second) -> None:
         """A second is over."""

@@ -43,7 +43,7 @@ def _counts(run: Run) -> Table:
     for name, count in (("offered", run.offered), ("served", run.served), ("failed", failed)):
         table.add_row(name, f"{count:,}", share(count, run.offered))
     for reason, count in sorted(run.errors.items(), key=lambda one: -one[1]):
-        table.add_row(f"  {reason}", f"{count:,}", share(count, run.offered))
+        table.add_row(Text(f"  {reason}"), f"{count:,}", share(count, run.offered))
     is_known = run.audited or run.lost or run.doubled
     for name, count in (("effects lost", run.lost), ("effects done twice", run.doubled)):
         table.add_row(name, f"{count:,}" if is_known else UNKNOWN, "")

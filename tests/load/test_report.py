@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from loadtests.driver.live import Progress
 from loadtests.driver.result import Fault, ProcessCpu, Run, Threshold
 from loadtests.report import course
 from loadtests.report.page import assembled, page
@@ -96,6 +97,15 @@ def shown_and_said(run: Run) -> tuple[str, str]:
     said = io.StringIO()
     print_run(run, Console(file=said, width=140))
     return assembled(run, ()), said.getvalue()
+
+
+def test_what_a_platform_says_is_told_as_it_is_whatever_it_looks_like(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "[/x] [red]<script>alert(1)</script>"
+    page, said = shown_and_said(replace(GOOD, errors={reason: 3}, valid=False, invalid_because=(reason,)))
+    assert said.count(reason) == 3
+    assert "<script>alert" not in page
+    Progress("a run", 1.0).tell(reason)
+    assert reason in capsys.readouterr().err
 
 
 def test_what_nobody_could_look_for_is_not_told_as_nothing_lost() -> None:

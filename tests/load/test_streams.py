@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import msgspec
@@ -81,8 +81,8 @@ def listening() -> Journey:
 @pytest.mark.parametrize("unary", [False, True])
 def test_a_platform_whose_answers_are_none_is_said_to_be_and_nobody_waits_for_better_ones(unary: bool) -> None:
     async def play() -> None:
-        server: Any = grpc.aio.server()
-        program_pb2_grpc.add_ProgramServiceServicer_to_server(Babble(), server)
+        server, services = grpc.aio.server(), cast("Any", program_pb2_grpc)
+        services.add_ProgramServiceServicer_to_server(Babble(), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         played = engine(one(listening()))
