@@ -191,5 +191,6 @@ def _logs(outcome: Outcome, costs: Costs, wish: Wish, used: tuple[float, float],
 
 def _host_gib(outcome: Outcome, costs: Costs, load: Load) -> float:
     """What a host takes with its part of the sessions, of which only so many are in memory."""
-    sessions = min(outcome.sessions_peak / load.hosts, float(ProcessSettings().resident_max))
+    open_ = outcome.sessions_peak * load.total_s / outcome.calls_peak_s
+    sessions = min(open_ / load.hosts, float(ProcessSettings().resident_max))
     return (costs.rss_bytes["host"] + sessions * costs.session_bytes) / GIB

@@ -304,6 +304,14 @@ def test_even_the_fullest_host_is_no_busier_than_allowed() -> None:
     assert mean <= fullest(costs(), fit(), live, 1.0) <= fullest(costs(), fit(), live, 2.0)
 
 
+def test_a_host_has_memory_for_the_sessions_of_the_peak_that_is_planned_for() -> None:
+    busy = replace(day(), sessions_peak=1_000_000.0)
+    found = sized(busy, costs(), fit(), Wish(peak=10))
+    opened = 1_000_000 * 10 * day().calls_mean_s / day().calls_peak_s
+    gib = (costs().rss_bytes["host"] + opened / found.load.hosts * costs().session_bytes) / 2**30
+    assert found.host_gib == pytest.approx(gib)
+
+
 def test_less_time_for_a_call_leaves_more_of_each_processor_free() -> None:
     slow, quick = (plan(day(), costs(), fit(), Wish(headroom=0.1, p99_ms=ms)) for ms in (900.0, 120.0))
     assert quick.hosts > slow.hosts
