@@ -211,7 +211,9 @@ class Engine:
         self._invokes.append(Flight(flight.step, None, now_s, flight.name, told))
 
     def _at(self, wheel: dict[int, list[Any]], when_s: float, item: Any) -> None:
-        tick = max(int(when_s / TICK_S), self._tick) + 1
+        tick = int(when_s / TICK_S) + 1
+        if tick <= self._tick:
+            tick = self._tick + 1
         slot = wheel.get(tick)
         if slot is None:
             wheel[tick] = [item]

@@ -25,12 +25,10 @@ def arrive(visit: Visit) -> Journey:
     for n in range(1, visit.pages):
         yield Think(READS_S * (0.5 + visit.chance()))
         if n >= STACK:
-            last = PAGES[STACK - 1]
-            yield Invoke(session, "session.leave-page", last, "leave page", "session.page-unloaded", GONE)
-        turned = yield Invoke(
-            session, "session.enter-page", PAGES[min(n, STACK - 1)], "page", "session.page-loaded", GONE
-        )
-        if isinstance(turned, Refused):
+            yield Invoke(session, "session.leave-page", PAGES[-1], "leave page", "session.page-unloaded", GONE)
+        path = PAGES[n] if n < STACK else PAGES[-1]
+        turned = yield Invoke(session, "session.enter-page", path, "page", "session.page-loaded", GONE)
+        if type(turned) is Refused:
             return
 
 

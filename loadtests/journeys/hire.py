@@ -19,7 +19,7 @@ def hire(visit: Visit) -> Journey:
     first = int(visit.chance() * STATIONS)
     last = (first + 1 + int(visit.chance() * (STATIONS - 1))) % STATIONS
     asked = yield Invoke(rider, "bike.hire", _at(visit, first), "hire", "bike.asked", BUSY)
-    if isinstance(asked, Refused):
+    if type(asked) is Refused:
         return
     yield from leave(visit)
     yield Think(RIDES_S * (0.5 + visit.chance()))

@@ -36,7 +36,7 @@ def play(visit: Visit) -> Journey:
 def _played(visit: Visit) -> Journey:
     player = f"programs/jump/players/{visit.name}/{visit.town.board}"
     started = yield Invoke(player, "jump.start", b"", "start a game", "jump.started", SOON)
-    if not isinstance(started, Refused):
+    if type(started) is not Refused:
         seed = _seed(started)["seed"]
         presses_ms, score = game(seed, int(visit.chance() * LEAPS_MAX), visit.chance)
         yield Wait((sum(presses_ms) + FLIGHT_MS * len(presses_ms)) / 1_000 + SETTLES_S)
