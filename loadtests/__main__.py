@@ -38,6 +38,8 @@ def bench(
 
         clocks.run(compare, rows or (), pairs, as_json=json)
         return
+    if rows:
+        raise typer.BadParameter("single rows are measured only with --compare REV", param_hint="--rows")
     from loadtests.bench import command
 
     if log not in command.LOGS:

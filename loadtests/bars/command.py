@@ -59,7 +59,7 @@ def measure(bars: Sequence[Bar], asked: Asked, tell: Tell) -> Figures:
         folder = Path(name)
         for source in TAKEN:
             if source in wanted or (source == "peers" and "drained" in wanted):
-                figures |= _taken(source, asked, tell)
+                figures |= _taken(source, bars, asked, tell)
         if "memory" in wanted:
             figures |= memory.measure()
         alone: dict[Source, Callable[[Path, Effort, Tell], Figures]] = {
@@ -93,12 +93,14 @@ def _served(folder: Path, wanted: set[Source], effort: Effort, tell: Tell) -> Fi
     return figures
 
 
-def _taken(source: Source, asked: Asked, tell: Tell) -> Figures:
-    """The figures of another run. The bench is run when nobody did; a missing report of another kind is told."""
+def _taken(source: Source, bars: Sequence[Bar], asked: Asked, tell: Tell) -> Figures:
+    """The figures of another run. A missing report is told, and of the bench what these rows need is run instead."""
     reports = asked.reports
     if source == "bench" and reports.bench is None:
         size = bench_effort.QUICK if asked.quick else bench_effort.Effort()
-        return taken.bench(bench.measure(("embedded", "kafka") if asked.kafka else ("embedded",), size, tell))
+        logs = ("embedded", "kafka") if asked.kafka else ("embedded",)
+        parts = {taken.part_of(bar.row.key) for bar in bars if bar.source == source}
+        return taken.bench(bench.measure(logs, size, tell, parts))
     path = {"bench": reports.bench, "proof": reports.proof, "peers": reports.peers}[source]
     assert path is not None
     try:

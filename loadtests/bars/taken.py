@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from actors.errors import SetupError
+from loadtests.bench import measure
+from loadtests.bench.measure import Part
 from loadtests.bench.rows import Figures
 
+PASSIVE = "passive_bytes"
 OPENED = 1_050_000
 """Sessions of the bench's full size, which its memory is shared by."""
 
@@ -28,8 +31,13 @@ def bench(figures: Mapping[str, Any]) -> Figures:
     full, empty = figures.get("sessions_rss_mb"), figures.get("sessions_rss_empty_mb")
     resident = figures.get("sessions_resident") or 0
     if full is not None and empty is not None and resident * 20 <= OPENED:
-        found["passive_bytes"] = (full - empty) * 1e6 / OPENED
+        found[PASSIVE] = (full - empty) * 1e6 / OPENED
     return found
+
+
+def part_of(key: str) -> Part:
+    """The part of the bench that a row's figure comes from, by the row's key."""
+    return "sessions" if key == PASSIVE else measure.part_of(key)
 
 
 def proof(report: Mapping[str, Any]) -> Figures:

@@ -3,7 +3,9 @@
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 from loadtests.bench import ratios, sessions
 from loadtests.bench.effort import Effort, Tell
@@ -12,30 +14,60 @@ from loadtests.bench.rows import Figures
 from loadtests.bench.worker import Worker
 
 CALLERS = "loadtests.bench.callers"
+Part: TypeAlias = Literal["replay", "sessions", "dev", "up", "calls"]
+PARTS: tuple[Part, ...] = get_args(Part)
+_BEGINS: Mapping[str, Part] = {
+    "replay_": "replay",
+    "sessions_": "sessions",
+    "ready_dev": "dev",
+    "idle_dev": "dev",
+    "ready_up": "up",
+    "idle_up": "up",
+    "recovery_": "up",
+}
 
 
-def measure(logs: tuple[str, ...], effort: Effort, tell: Tell) -> Figures:
-    """Every figure. `logs` are those to measure; the figures of calls are those of the last one."""
+def part_of(key: str) -> Part:
+    """The part of the bench that measures the figure of this key."""
+    return next((part for begins, part in _BEGINS.items() if key.startswith(begins)), "calls")
+
+
+def measure(logs: tuple[str, ...], effort: Effort, tell: Tell, parts: Collection[Part] = PARTS) -> Figures:
+    """The figures of these parts. `logs` are those to measure; the figures of calls are those of the last one."""
     with (
         tempfile.TemporaryDirectory(prefix="hutong-bench-", ignore_cleanup_errors=True) as name,
         Worker(CALLERS) as caller,
     ):
         folder = Path(name)
-        figures: Figures = {}
-        tell("replay")
-        with Worker("loadtests.bench.replays") as replays:
-            for what in ("account", "shop"):
-                figures[f"replay_{what}_per_s"] = replays.ask(what, records=effort.replayed)["records_per_s"]
-        tell(f"{effort.sessions:,} sessions on one host")
-        figures |= {
-            f"sessions_{key}": value for key, value in sessions.measure(folder / "sessions", effort.sessions).items()
+        measures: dict[Part, tuple[str, Callable[[], Figures]]] = {
+            "replay": ("replay", lambda: _replay(effort)),
+            "sessions": (f"{effort.sessions:,} sessions on one host", lambda: _sessions(folder, effort)),
+            "dev": ("dev", lambda: _dev(folder, caller, effort)),
+            "up": ("up: ready, idle, and its host killed", lambda: _up(folder, caller, effort, tell)),
+            "calls": (
+                "calls beside the bare echo and Ray",
+                lambda: ratios.measure(folder, caller, logs, effort, tell),
+            ),
         }
-        tell("dev")
-        figures |= _dev(folder, caller, effort)
-        tell("up: ready, idle, and its host killed")
-        figures |= _up(folder, caller, effort, tell)
-        tell("calls beside the bare echo and Ray")
-        return ratios.measure(folder, caller, logs, effort, tell) | figures
+        figures: Figures = {}
+        for part, (said, of) in measures.items():
+            if part in parts:
+                tell(said)
+                figures |= of()
+        return figures
+
+
+def _replay(effort: Effort) -> Figures:
+    with Worker("loadtests.bench.replays") as replays:
+        return {
+            f"replay_{what}_per_s": replays.ask(what, records=effort.replayed)["records_per_s"]
+            for what in ("account", "shop")
+        }
+
+
+def _sessions(folder: Path, effort: Effort) -> Figures:
+    found = sessions.measure(folder / "sessions", effort.sessions)
+    return {f"sessions_{key}": value for key, value in found.items()}
 
 
 def _dev(folder: Path, caller: Worker, effort: Effort) -> Figures:

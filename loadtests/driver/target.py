@@ -79,7 +79,7 @@ def known(folder: Path) -> Target:
 def check_listens(option: str, address: str, reason: str) -> None:
     """Raises SetupError, for this reason, unless somebody listens at what the option names as HOST:PORT."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+    if not colon or not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise SetupError(f"{option} is HOST:PORT, such as 127.0.0.1:7400, not {address!r}", reason=reason)
     try:
         socket.create_connection((host.strip("[]"), int(port)), DIAL_S_MAX).close()

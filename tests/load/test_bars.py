@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer import BadParameter
 
 from actors.errors import SetupError
 from actors.kernel.routing import partition_of
-from loadtests.__main__ import app
+from loadtests.__main__ import app, bench
 from loadtests.bars import callers, memory, taken
 from loadtests.bars.command import Asked, Reports, measure, plain, print_table, run
 from loadtests.bars.drained import figures_of
 from loadtests.bars.rows import BARS, TAKEN, chosen, names
-from loadtests.bench.rows import ROWS
+from loadtests.bench.effort import Effort, Tell
+from loadtests.bench.measure import PARTS, Part, part_of
+from loadtests.bench.rows import ROWS, Figures
 from loadtests.compare import clocks
 
 commands = {str(getattr(one.callback, "__name__", "")): one for one in app.registered_commands}
@@ -70,6 +73,26 @@ def test_the_readme_and_the_help_name_every_row() -> None:
 
 def _help(command: str) -> str:
     return str(commands[command].callback.__doc__)
+
+
+def test_of_the_bench_only_the_part_is_run_that_measures_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[set[Part]] = []
+
+    def measured(_logs: tuple[str, ...], _effort: Effort, _tell: Tell, parts: set[Part]) -> Figures:
+        ran.append(parts)
+        return {}
+
+    monkeypatch.setattr("loadtests.bench.measure.measure", measured)
+    for only in (("M2",), ("R1", "R2"), ("T1",)):
+        measure(chosen(only), Asked(only, Reports(None, NONE, NONE), kafka=False, quick=True), lambda _: None)
+    assert ran == [{"sessions"}, {"replay", "up"}, {"calls"}]
+    assert {part_of(row.key) for row in ROWS} == set(PARTS)
+    assert taken.part_of("passive_bytes") == "sessions"
+
+
+def test_single_rows_of_the_bench_are_not_heeded_silently_where_nothing_is_compared() -> None:
+    with pytest.raises(BadParameter, match="only with --compare"):
+        bench(rows=["unary"])
 
 
 @pytest.mark.parametrize("value", [None, -0.5, float("nan")])
