@@ -42,6 +42,9 @@ REPORT_FILE = "report.html"
 LOGS = ("embedded", "kafka")
 HOSTS_MAX = 64
 LOG = "embedded"
+SOME = "some sessions, by asking the platform for their pages"
+EVERY = "every visit, page, purchase, hire and game, by its event on the log"
+"""How effects are looked for: closings, and what is sent on to other entities, are not."""
 CORES_OF_A_HOST = 2
 """A platform of the run's own has a host for so many cores, where nobody says otherwise: what is sent between hosts is
 a command of its own on the log, and gateway, log and generators together want as much as a host. Each host has one
@@ -173,7 +176,7 @@ def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, st
         "calls": "one by one" if asked.unary else "over streams",
         "busiest minute": f"{scenario.busiest:g} times the mean" if scenario.busiest else "as the day says",
         "ask the platform for the way": f"{scenario.asks:.0%} of openings",
-        "audit": "some sessions, by asking the platform" if asked.target else "every effect, by its event on the log",
+        "audit": SOME if asked.target else EVERY,
     }
 
 
@@ -199,8 +202,7 @@ def run(asked: Asked, release: Callable[[Path], None], token: str = "", *, as_js
             with Progress(title, order.play.window.run_s) as progress:
                 found = asyncio.run(Coordinator(order, target, progress.tell, progress.see).run())
             with undisturbed():  # what was played for so long is kept, whoever is tired of waiting
-                (out / REPORT_FILE).unlink(missing_ok=True)  # of a former run, if this one's cannot be written
-                write_run(found, out)
+                keep(found, out)
         with undisturbed():
             tell(found, out, as_json=as_json)
     return found
@@ -277,12 +279,21 @@ def _cluster(asked: Asked, generators: int) -> AbstractContextManager[None]:
     return joined(asked.ray_address, generators) if asked.ray_address else nullcontext()
 
 
+def keep(found: Run, out: Path) -> None:
+    """The run alone, without the report of a former one: no page says of this run what it is not."""
+    (out / REPORT_FILE).unlink(missing_ok=True)
+    write_run(found, out)
+
+
 def tell(found: Run, out: Path, *, as_json: bool) -> None:
     """The report beside the run; tables on stdout, or one JSON object on one line."""
     report = out / REPORT_FILE
     draft = report.with_suffix(".draft")
-    draft.write_text(page(found))
-    draft.replace(report)
+    try:
+        draft.write_text(page(found))
+        draft.replace(report)
+    finally:
+        draft.unlink(missing_ok=True)
     if as_json:
         facts = {
             "passed": found.passed,

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from actors.errors import SetupError
 from loadtests.driver import command
-from loadtests.driver.command import Asked, brought_up, order_of, run
+from loadtests.driver.command import EVERY, REPORT_FILE, SOME, Asked, brought_up, keep, order_of, run, tell
+from loadtests.driver.result import read_run
 from loadtests.driver.target import Target
 from loadtests.scenarios import SCENARIOS
+from tests.load.runs import run_of
 
 SMOKE, DAY = Asked(scenario="smoke"), Asked(scenario="day")
 
@@ -102,3 +104,24 @@ def test_who_is_ended_while_the_platform_is_made_ready_leaves_nothing(
         run(replace(SMOKE, out=tmp_path / "out"), release)
     assert len(ended) == 1
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+def test_beside_a_run_lies_its_own_report_or_none_and_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, report = replace(run_of(), lost=1), tmp_path / REPORT_FILE
+    report.write_text("a former run has PASSED")
+    keep(bad, tmp_path)
+    monkeypatch.setattr(command, "page", lambda _: "\ud800")
+    with pytest.raises(UnicodeEncodeError):
+        tell(bad, tmp_path, as_json=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert not read_run(tmp_path / "run.json").passed
+    monkeypatch.setattr(command, "page", lambda _: "it has FAILED")
+    tell(bad, tmp_path, as_json=True)
+    assert report.read_text() == "it has FAILED"
+
+
+def test_the_report_says_how_lost_and_doubled_effects_were_looked_for() -> None:
+    assert order_of(SMOKE, Path()).settings["audit"] == EVERY
+    assert order_of(replace(SMOKE, target="x:1"), Path()).settings["audit"] == SOME
