@@ -9,7 +9,7 @@ from actors.intake import Arrived
 from actors.kernel import layout
 from actors.kernel.partition import Partition
 from actors.kernel.record import Invoke, Record, Sent
-from actors.kernel.resident import UNREADABLE
+from actors.kernel.resident import UNREADABLE, Resident
 
 REACHED_MAX = 64
 
@@ -27,6 +27,7 @@ class Foresight:
         """What the frames that were not looked into yet need first; those from the offset `before` on stay unread."""
         keys: set[bytes] = set()
         again = self._again = []
+        residents, recent_from_ms = partition.residents, partition.window.recent_from_ms
         for offset, _, frame, _ in frames:
             if offset <= self._seen:
                 continue
@@ -34,13 +35,17 @@ class Foresight:
                 break
             self._seen = offset
             for index, record in enumerate(frame.records):
+                if type(record) is Invoke and layout.made_ms(record.request_id) > recent_from_ms:
+                    resident = residents.get(record.entity)
+                    if resident is not None and resident.kind.entity.reaches is None:
+                        continue  # a fresh call of an entity in memory that reaches no other, as most are
                 needed = partition.keys(record)
                 if needed:
                     again.append((offset, index, record))
-                else:
+                    keys.update(needed)
+                elif (asked := _asked(partition, record)) is not None:
                     self._mark(offset, index)
-                    needed = reached(partition, record)
-                keys.update(needed)
+                    keys.update(_reached(partition, *asked))
         return keys
 
     def reached(self, partition: Partition) -> set[bytes]:
@@ -48,25 +53,33 @@ class Foresight:
         again, self._again = self._again, []
         keys: set[bytes] = set()
         for offset, index, record in again:
-            self._mark(offset, index)
-            keys.update(reached(partition, record))
+            asked = _asked(partition, record)
+            if asked is not None:
+                self._mark(offset, index)
+                keys.update(_reached(partition, *asked))
         return keys
 
 
 def reached(partition: Partition, record: Record) -> list[bytes]:
-    """The store keys of what a record for an entity in memory is likely sent on to, and that is not in memory.
+    """The store keys of what a record for an entity in memory is likely sent on to, and that is not in memory."""
+    asked = _asked(partition, record)
+    return [] if asked is None else _reached(partition, *asked)
 
-    What is loaded follows from it, and nothing else: whatever goes wrong here, `decide` is still asked.
-    """
-    if not isinstance(record, Invoke | Sent):
-        return []
-    residents, entity = partition.residents, record.entity
-    resident = residents.get(entity)
-    if resident is None or resident.state is UNREADABLE:
-        return []
-    kind, reaches = resident.kind, resident.kind.entity.reaches
-    if reaches is None:
-        return []
+
+def _asked(partition: Partition, record: Record) -> tuple[Resident, Invoke | Sent] | None:
+    """The entity in memory that the record is for, if it can tell what it is sent on to."""
+    if type(record) is not Invoke and type(record) is not Sent:
+        return None
+    resident = partition.residents.get(record.entity)
+    if resident is None or resident.kind.entity.reaches is None or resident.state is UNREADABLE:
+        return None
+    return resident, record
+
+
+def _reached(partition: Partition, resident: Resident, record: Invoke | Sent) -> list[bytes]:
+    """What is loaded follows from it, and nothing else: whatever goes wrong here, `decide` is still asked."""
+    residents, entity, kind, reaches = partition.residents, record.entity, resident.kind, resident.kind.entity.reaches
+    assert reaches is not None
     try:
         refs = reaches(resident.state, kind.decode_command(record.command), entity[len(kind.name) + 1 :])
         names = [f"{to.kind}/{to.id}" for to in refs[:REACHED_MAX]]

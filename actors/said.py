@@ -28,7 +28,7 @@ class Said:
         events: dict[str, list[bytes]] = {}
         replies = self.replies
         for action in actions:
-            # The two that every call has are told by their very type: to learn what a struct is not takes longer.
+            # All are told by their very type, the most frequent first: to learn what a struct is not takes longer.
             if type(action) is Event:
                 some = events.get(action.kind)
                 if some is None:
@@ -44,15 +44,15 @@ class Said:
         return records
 
     def _carry(self, action: Send | Push | SetTimer | CancelTimer, records: dict[Slice, list[bytes]]) -> None:
-        match action:
-            case Send(destination, _, record):
-                records.setdefault(Slice(self._cluster.commands_topic, destination), []).append(record)
-            case Push():
-                self.pushes.append(action)
-            case SetTimer(entity, timer, generation, due_ms):
-                self._timers.add(entity, timer, generation, due_ms)
-            case CancelTimer(entity, timer, generation):
-                self._timers.remove(entity, timer, generation)
+        if type(action) is SetTimer:
+            self._timers.add(action.entity, action.timer, action.generation, action.due_ms)
+        elif type(action) is CancelTimer:
+            self._timers.remove(action.entity, action.timer, action.generation)
+        elif type(action) is Send:
+            records.setdefault(Slice(self._cluster.commands_topic, action.destination), []).append(action.record)
+        else:
+            assert isinstance(action, Push)
+            self.pushes.append(action)
 
     def _events_slice(self, kind: str) -> Slice:
         slice_ = self._events_slices.get(kind)

@@ -179,12 +179,17 @@ class Cascade(Struct, gc=False):
             staged.state = state
         if reply is not None:
             self.reply = _encode_json(reply)
-        return self._act(staged, entity, kind.routing(entity_id), actions) if actions else None
+        return self._act(staged, entity, actions) if actions else None
 
-    def _act(self, staged: Staged, entity: str, routing_key: str, actions: Iterable[author.Action]) -> Refused | None:
+    def _act(self, staged: Staged, entity: str, actions: Iterable[author.Action]) -> Refused | None:
         for action in actions:
-            if isinstance(action, author.Send):
-                self._send(routing_key, entity, action)
+            # By its very type first: to learn what a struct is not takes Python long.
+            if type(action) is author.SetTimer:
+                self._set(staged, entity, action)
+            elif type(action) is author.CancelTimer:
+                self.cancel(entity, action.name)
+            elif isinstance(action, author.Send):
+                self._send(staged.resident.kind, entity, action)
             else:
                 self._ask(staged, entity, action)
         if len(self.remotes) + len(self.pushes) > SENDS_MAX:
@@ -192,25 +197,30 @@ class Cascade(Struct, gc=False):
         return None
 
     def _ask(self, staged: Staged, entity: str, action: author.Push | author.SetTimer | author.CancelTimer) -> None:
+        """A push; or a timer by a class that an author derived from ours."""
         match action:
             case author.Push(cursor, payload):
                 if type(cursor) is not int or not 0 <= cursor < 1 << 63:
                     raise WrongValue(f"a push of {entity} has the cursor {cursor!r}")
                 self.pushes.append((entity, cursor, _pack(payload, _encode_json)))
-            case author.SetTimer(name, due_ms, command):
-                if type(due_ms) is not int or not 0 <= due_ms < DUE_MS_MAX or "\0" in name:
-                    raise WrongValue(f"the timer {name!r} of {entity} is due at {due_ms!r}")
-                name.encode()  # what cannot be written as UTF-8 is poison here: this timer may be cancelled unwritten
-                self.generation += 1
-                timer = Timer(self.generation, due_ms, _pack(command))
-                self.timers.append((entity, name, staged.timers.get(name), timer))
-                staged.timers = {**staged.timers, name: timer}
-                if len(staged.timers) > staged.resident.kind.entity.timers_max:
-                    raise WrongValue(f"more than {staged.resident.kind.entity.timers_max} timers of {entity}")
+            case author.SetTimer():
+                self._set(staged, entity, action)
             case author.CancelTimer(name):
                 self.cancel(entity, name)
             case _:
                 raise WrongValue(f"{entity} asks for a {type(action).__name__}, which is no action")
+
+    def _set(self, staged: Staged, entity: str, action: author.SetTimer) -> None:
+        name, due_ms = action.name, action.due_ms
+        if type(due_ms) is not int or not 0 <= due_ms < DUE_MS_MAX or "\0" in name:
+            raise WrongValue(f"the timer {name!r} of {entity} is due at {due_ms!r}")
+        name.encode()  # what cannot be written as UTF-8 is poison here: this timer may be cancelled unwritten
+        self.generation += 1
+        timer = Timer(self.generation, due_ms, _pack(action.command))
+        self.timers.append((entity, name, staged.timers.get(name), timer))
+        staged.timers = {**staged.timers, name: timer}
+        if len(staged.timers) > staged.resident.kind.entity.timers_max:
+            raise WrongValue(f"more than {staged.resident.kind.entity.timers_max} timers of {entity}")
 
     def cancel(self, entity: str, name: str) -> None:
         """Take a timer away from an entity, if it has it."""
@@ -223,7 +233,7 @@ class Cascade(Struct, gc=False):
             self.timers.append((entity, name, rest.pop(name), None))
             staged.timers = rest
 
-    def _send(self, routing_key: str, entity: str, send: author.Send[Any]) -> None:
+    def _send(self, kind: Kind, entity: str, send: author.Send[Any]) -> None:
         to = send.to
         address = f"{to.kind}/{to.id}"
         resident = self._residents.get(address)
@@ -237,7 +247,7 @@ class Cascade(Struct, gc=False):
         if not entity.startswith(target.senders):
             raise WrongValue(f"a send of {entity} to {to.kind}, which takes none of that program")
         key = target.routing(to.id)
-        if key == routing_key:
+        if key == kind.routing(entity[len(kind.name) + 1 :]):
             # Another program writes the command down as a type of its own: what both share is the form on the log.
             foreign = type(send.command) not in target.commands
             self._tasks.append(Task(address, _pack(send.command) if foreign else send.command, entity, foreign))

@@ -7,7 +7,7 @@ checksum covers the topic and the partition it was meant for, so bytes that land
 import struct
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar, final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -40,6 +40,7 @@ class Position(Struct, frozen=True, order=True, array_like=True, gc=False):
         return f"{self.partition}/{self.offset}/{self.index}"
 
 
+@final
 class Invoke(Struct, frozen=True, array_like=True, tag=1, gc=False):
     """A client's call. `entity` is `kind/id`; `command` is msgpack of the author's tagged struct."""
 

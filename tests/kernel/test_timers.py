@@ -1,14 +1,22 @@
 """Timers: they fire by a record, by the log's time, once per generation, and only when the owner says so."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+import msgspec
 import pytest
 
+from actors import CancelTimer as Cancel
+from actors import Context, Decision, Send
+from actors import SetTimer as Set
 from actors.kernel import layout
 from actors.kernel.action import Action, CancelTimer, Event, SetTimer
 from actors.kernel.partition import DEAD_LETTER
 from actors.kernel.record import Epoch, Fire
-from tests.kernel.box import Arming, Do
+from actors.kernel.rules import Rules
+from tests.kernel import box
+from tests.kernel.box import Arming, Do, Done, Sending
 from tests.kernel.folding import START_MS, Fold, call, id_on, only
 
 BOX = f"box/{id_on(0)}"
@@ -130,3 +138,35 @@ def test_setting_and_cancelling_within_one_record_leaves_nothing() -> None:
 def test_a_fire_for_an_unknown_kind_or_timer_is_ignored() -> None:
     fold = armed()
     assert fold.frame(Fire("nothing/1", "t", 1, 0), Fire(BOX, "u", 1, 0), producer="h1") == []
+
+
+class Later(Set, frozen=True):
+    """An author's own word for a timer."""
+
+
+class Never(Cancel, frozen=True):
+    """The same for its end."""
+
+
+class Told(Send[Do], frozen=True):
+    """The same for a send."""
+
+
+OWN: Mapping[type, Any] = {Set: Later, Cancel: Never, Send: Told}
+
+
+def in_own_words(state: box.Box, command: Do, ctx: Context) -> Decision[Done]:
+    """What a box decides, said by classes that an author derived from ours."""
+    decision = box.decide(state, command, ctx)
+    own = tuple(OWN[type(action)](*msgspec.structs.astuple(action)) for action in decision.actions)
+    return msgspec.structs.replace(decision, actions=own)
+
+
+def test_an_authors_own_classes_of_actions_do_what_ours_do() -> None:
+    there = Sending(f"box/{id_on(1)}", ADD)
+    asked = call(BOX, Do(sends=(there,), arm=(Arming("t", DUE_MS, ADD), Arming("u", DUE_MS, ADD)), cancel=("u",)), 1)
+    ours, theirs = Fold(), Fold(rules=Rules([replace(box.BOX, decide=in_own_words)]))
+    said = ours.frame(asked)
+    assert len(said) == 6
+    assert theirs.frame(asked) == said
+    assert theirs.timers(BOX) == ours.timers(BOX) != {}
