@@ -4,7 +4,7 @@ Its states are those of the W3C MiniApp life cycle. One lazy timer ends a sessio
 session opens, looks when it fires, and is set again while there is life; nothing else touches it before the end.
 """
 
-from typing import Annotated, Any, TypeAlias, assert_never, cast
+from typing import Annotated, Any, TypeAlias, assert_never, cast, final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -39,6 +39,7 @@ Path: TypeAlias = Annotated[str, Meta(min_length=1, max_length=512)]
 Wait: TypeAlias = Annotated[int, Meta(ge=1_000, le=DAY_MS)]
 
 
+@final
 class Open(Struct, frozen=True, tag="session.open", omit_defaults=True):
     """A session that is hidden ends after `hidden_ms`, and one in which nothing happens after `idle_ms`."""
 
@@ -49,6 +50,7 @@ class Open(Struct, frozen=True, tag="session.open", omit_defaults=True):
     idle_ms: Wait = IDLE_MS_MAX
 
 
+@final
 class EnterPage(Struct, frozen=True, tag="session.enter-page", rename={"filled": FILLED}, omit_defaults=True):
     """Where the page is `gone` by now, a call that was made before is told again, and another is refused."""
 
@@ -78,10 +80,12 @@ class Hide(Struct, frozen=True, tag="session.hide"):
     pass
 
 
+@final
 class Close(Struct, frozen=True, tag="session.close"):
     pass
 
 
+@final
 class Look(Struct, frozen=True, tag="session.look", omit_defaults=True):
     """The timer's command: is anybody there? It takes along the times that the session was opened with."""
 
@@ -97,6 +101,7 @@ class Acknowledge(Struct, frozen=True, tag="session.acknowledge"):
     cursor: Annotated[int, Meta(ge=0)]
 
 
+@final
 class Launched(Struct, frozen=True, tag="session.launched"):
     program: str
     path: str
@@ -113,11 +118,13 @@ class Hidden(Struct, frozen=True, tag="session.hidden"):
     at_ms: int
 
 
+@final
 class Unloaded(Struct, frozen=True, tag="session.unloaded"):
     reason: str
     at_ms: int
 
 
+@final
 class PageLoaded(Struct, frozen=True, tag="session.page-loaded"):
     path: str
     at_ms: int
@@ -181,22 +188,26 @@ def decide(session: Session, command: Command, ctx: Context) -> Decision[Event]:
 
 def _decided(session: Session, command: Command, ctx: Context) -> Decision[Event]:
     now_ms = ctx.now_ms
-    match command:  # what is asked most stands first: to learn what a command is not takes its time
-        case EnterPage() | RenderPage() | LeavePage():
+    # What is asked most is told by its very type: to learn by a pattern what a struct is takes Python long.
+    if type(command) is EnterPage:
+        return _entered(session, command, now_ms)
+    if type(command) is Open:
+        after(LIFE, session.state, "launch")
+        path = command.path
+        events = (Launched(command.program, path, command.scene, ctx.caller, now_ms), PageLoaded(path, now_ms))
+        first = _look_at(now_ms + command.idle_ms, now_ms, Look(command.hidden_ms, command.idle_ms))
+        return accept(*events, reply={"state": "launched"}, actions=(first,))
+    if type(command) is Close:
+        return _moved(session, "unload", Unloaded("closed", now_ms), CancelTimer("look"))
+    if type(command) is Look:
+        return _looked(session, command, ctx)
+    match command:
+        case RenderPage() | LeavePage():
             return _turned(session, command, now_ms)
-        case Open(program, path, scene, hidden_ms, idle_ms):
-            after(LIFE, session.state, "launch")
-            events = (Launched(program, path, scene, ctx.caller, now_ms), PageLoaded(path, now_ms))
-            first = _look_at(now_ms + idle_ms, now_ms, Look(hidden_ms, idle_ms))
-            return accept(*events, reply={"state": "launched"}, actions=(first,))
         case Show():
             return _moved(session, "show", Shown(now_ms))
         case Hide():
             return _moved(session, "hide", Hidden(now_ms))
-        case Close():
-            return _moved(session, "unload", Unloaded("closed", now_ms), CancelTimer("look"))
-        case Look():
-            return _looked(session, command, ctx)
         case Push(payload):
             return _pushed(session, payload)
         case Acknowledge(cursor):
@@ -214,15 +225,19 @@ def _moved(session: Session, move: str, event: Event, *actions: CancelTimer) -> 
     return accept(reply=reply) if state == session.state else accept(event, reply=reply, actions=actions)
 
 
-def _turned(session: Session, command: EnterPage | RenderPage | LeavePage, now_ms: int) -> Decision[Event]:
+def _entered(session: Session, command: EnterPage, now_ms: int) -> Decision[Event]:
     after(LIFE, session.state, "use")
     path = command.path
-    if isinstance(command, EnterPage):
-        if command.gone:
-            raise Reject("page_gone", path=path)
-        if len(session.pages) == PAGES_MAX:
-            raise Reject("too_many_pages", pages_max=str(PAGES_MAX))
-        return accept(PageLoaded(path, now_ms))
+    if command.gone:
+        raise Reject("page_gone", path=path)
+    if len(session.pages) == PAGES_MAX:
+        raise Reject("too_many_pages", pages_max=str(PAGES_MAX))
+    return accept(PageLoaded(path, now_ms))
+
+
+def _turned(session: Session, command: RenderPage | LeavePage, now_ms: int) -> Decision[Event]:
+    after(LIFE, session.state, "use")
+    path = command.path
     if not session.pages or session.pages[-1].path != path:
         raise Reject("not_the_top_page", path=path)
     page = session.pages[-1]
@@ -257,26 +272,28 @@ def _pushed(session: Session, payload: object) -> Decision[Event]:
 
 
 def evolve(session: Session, event: Event) -> Session:
+    if type(event) is PageLoaded:
+        at_ms = event.at_ms
+        pages = (*_top(session.pages, "hide"), Page(event.path, "loaded", at_ms))
+        return replace(session, active_ms=at_ms, pages=pages, pages_loaded=session.pages_loaded + 1)
+    if type(event) is Launched:
+        at_ms = event.at_ms
+        return replace(
+            session,
+            state="launched",
+            program=event.program,
+            scene=event.scene,
+            caller=event.caller,
+            launched_ms=at_ms,
+            active_ms=at_ms,
+        )
+    if type(event) is Unloaded:
+        return replace(session, state="unloaded", active_ms=event.at_ms, pages=(), unloaded_because=event.reason)
     match event:
-        case PageLoaded(path, at_ms):
-            pages = (*_top(session.pages, "hide"), Page(path, "loaded", at_ms))
-            return replace(session, active_ms=at_ms, pages=pages, pages_loaded=session.pages_loaded + 1)
-        case Launched(program, _, scene, caller, at_ms):
-            return replace(
-                session,
-                state="launched",
-                program=program,
-                scene=scene,
-                caller=caller,
-                launched_ms=at_ms,
-                active_ms=at_ms,
-            )
         case Shown(at_ms):
             return replace(session, state="shown", active_ms=at_ms, pages=_top(session.pages, "show"))
         case Hidden(at_ms):
             return replace(session, state="hidden", active_ms=at_ms, pages=_top(session.pages, "hide"))
-        case Unloaded(reason, at_ms):
-            return replace(session, state="unloaded", active_ms=at_ms, pages=(), unloaded_because=reason)
         case PageReady(_, at_ms):
             pages = _top(session.pages, "render")
             return replace(session, active_ms=at_ms, pages=_top(pages, "show") if session.state == "shown" else pages)

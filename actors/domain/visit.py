@@ -4,7 +4,7 @@ Its id is `<program>/<openid>`, and its sessions are `<program>/<openid>/<n>`: a
 opening and the session that it launches are one record, all or nothing.
 """
 
-from typing import Annotated, Literal, TypeAlias, assert_never
+from typing import Annotated, Literal, TypeAlias, assert_never, final
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ DEVICES_MAX = 8
 Text: TypeAlias = Annotated[str, Meta(max_length=64)]
 
 
+@final
 class Open(Struct, frozen=True, tag="visit.open", rename={"filled": FILLED}):
     """`via` names what was scanned, tapped or shared. What is opened `merge_ms` after the last opening is a new visit.
 
@@ -73,10 +74,12 @@ class _Opening(Struct, frozen=True):
     at_ms: int
 
 
+@final
 class VisitBegan(_Opening, frozen=True, tag="visit.began"):
     """The first opening of a visit."""
 
 
+@final
 class VisitContinued(_Opening, frozen=True, tag="visit.continued"):
     """Another opening of the same visit."""
 
@@ -118,9 +121,9 @@ class Visits(Struct, frozen=True):
 
 
 def decide(visits: Visits, command: Command, ctx: Context) -> Decision[Event]:
+    if type(command) is Open:  # most are, and to learn it by a pattern takes Python long
+        return _open(visits, command, ctx)
     match command:
-        case Open():
-            return _open(visits, command, ctx)
         case Close(n):
             return _close(visits, n, ctx)
         case Erase():
@@ -177,18 +180,18 @@ def _closing(ctx: Context, n: int) -> Send[session.Command]:
 
 
 def evolve(visits: Visits, event: Event) -> Visits:
+    if type(event) is VisitBegan or type(event) is VisitContinued:
+        return replace(
+            visits,
+            state="open",
+            visits=event.visit,
+            opens=event.n,
+            last_open_ms=event.at_ms,
+            last_source=event.source,
+            last_via=event.via,
+            sessions=(*visits.sessions, Running(event.n, event.device, event.at_ms)),
+        )
     match event:
-        case VisitBegan() | VisitContinued():
-            return replace(
-                visits,
-                state="open",
-                visits=event.visit,
-                opens=event.n,
-                last_open_ms=event.at_ms,
-                last_source=event.source,
-                last_via=event.via,
-                sessions=(*visits.sessions, Running(event.n, event.device, event.at_ms)),
-            )
         case SessionEnded(n):
             left = tuple(each for each in visits.sessions if each.n != n)
             return replace(visits, state="open" if left else "away", sessions=left)
@@ -200,10 +203,11 @@ def evolve(visits: Visits, event: Event) -> Visits:
 
 def reaches(visits: Visits, command: Command, visits_id: str) -> tuple[Ref[session.Command], ...]:
     """The sessions that are opened and closed by it."""
+    if type(command) is Open:
+        ended = _ended(visits, command, 0) if visits.sessions else ()
+        numbers = [*(event.n for event in ended), visits.opens + 1]
+        return tuple(session.SESSION.at(f"{visits_id}/{n}") for n in numbers)
     match command:
-        case Open():
-            ended = _ended(visits, command, 0) if visits.sessions else ()
-            numbers = [*(event.n for event in ended), visits.opens + 1]
         case Close(n):
             numbers = [n]
         case Erase():
