@@ -152,9 +152,9 @@ class RocksStore:
             for start, end in batch.delete_ranges:
                 if start < end:
                     parts.delete_range(start, end)
-            put = parts.put
-            for key, value in batch.puts.items():
-                put(key, value)
+            put, puts = parts.put, batch.puts
+            for key in sorted(puts):  # what stands next to what came before it is put there without a look from the top
+                put(key, puts[key])
             for key in batch.deletes:
                 parts.delete(key)
             self._rdict.write(parts)
