@@ -201,7 +201,9 @@ def is_same_call(record: bytes, other: bytes) -> bool:
 def encode_frame(topic: str, partition: int, producer: str, release: int, digest: str, records: list[bytes]) -> bytes:
     """The bytes of a frame made of already encoded records."""
     assert 0 < len(records) <= RECORDS_MAX
-    body = _encoder.encode(_Parts(producer, release, digest, [Raw(record) for record in records]))
+    # `_Parts`, put together, since an object for each record is dear: there is one for every call and every event.
+    length = (0x90 | len(records)).to_bytes(1) if len(records) < 16 else b"\xdc" + len(records).to_bytes(2)
+    body = b"".join((b"\x94", _encoder.encode((producer, release, digest))[1:], length, *records))
     return _HEADER.pack(_MAGIC, zlib.crc32(body, _seed(topic, partition))) + body
 
 

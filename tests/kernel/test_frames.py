@@ -16,6 +16,7 @@ from actors.kernel.barrier import Crossing, crossing
 from actors.kernel.cascade import ANSWER_BYTES_MAX
 from actors.kernel.partition import CHECK_EVERY, DEAD_LETTER, SUMS_MAX, DeadLetter
 from actors.kernel.record import (
+    RECORDS_MAX,
     Check,
     Empty,
     Epoch,
@@ -75,6 +76,13 @@ def frame_bytes(topic: str = "t", partition: int = 3) -> bytes:
 
 
 # -- bytes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, RECORDS_MAX])
+def test_a_frame_is_the_msgpack_of_its_parts_however_many_records_it_has(count: int) -> None:
+    records = [encode_record(Empty()) for _ in range(count)]
+    whole = msgspec.msgpack.encode(["g" * 40, 7, "d", [msgspec.Raw(record) for record in records]])
+    assert encode_frame("t", 0, "g" * 40, 7, "d", records)[8:] == whole
 
 
 def test_a_frame_is_read_as_it_was_written() -> None:
