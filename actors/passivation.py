@@ -9,8 +9,8 @@ from itertools import islice
 from actors.kernel.resident import Resident
 
 LOOKS_MIN = 64
-TURNS = 32
-"""Each resident is looked at once in so many times."""
+TURNS = 128
+"""Each resident is looked at once in so many times, of which there are four a second."""
 
 
 def passivate(residents: dict[str, Resident], excess: int, now_ms: int, written: int) -> int:
