@@ -71,9 +71,12 @@ class Ledger:
 
 
 def read(folder: Path, names: list[str]) -> dict[str, Places]:
-    """What several generators wrote, by tag, in order."""
+    """What several generators wrote, by tag, in order. Raises OSError for what cannot be read."""
     found: defaultdict[str, list[Places]] = defaultdict(list)
     for name in names:
         tag = name.removeprefix("accepted.").rpartition(".npy")[0].rpartition(".")[0]
-        found[tag].append(np.load(folder / name))
+        try:
+            found[tag].append(np.load(folder / name))
+        except (ValueError, EOFError) as error:
+            raise OSError(f"{name} is not what a generator wrote: {error}") from error
     return {tag: np.sort(np.concatenate(places)) for tag, places in found.items()}

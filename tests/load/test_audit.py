@@ -126,6 +126,16 @@ def test_of_some_sessions_every_page_is_counted_unless_nobody_knows_how_many_the
     assert list(ledger.drawn) == [f"s{2 * DRAWN_EVERY - 1}"]
 
 
+@pytest.mark.parametrize("left", [0, 130])
+def test_a_ledger_that_was_cut_short_is_named(left: int, tmp_path: Path) -> None:
+    ledger = Ledger()
+    ledger.accepted("jump.finished", 7)
+    (name,) = ledger.write(tmp_path, 0)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:left])
+    with pytest.raises(OSError, match=f"{name} is not what a generator wrote"):
+        read(tmp_path, [name])
+
+
 def test_ledgers_of_several_generators_are_read_as_one(tmp_path: Path) -> None:
     names: list[str] = []
     for part, places in enumerate(([3, 1], [2])):
