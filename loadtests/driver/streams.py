@@ -28,8 +28,11 @@ from loadtests.driver.naming import Names, who_calls
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
 BATCH = 1_000
-BUSY, GATHER_S, GATHER_S_MAX = 500, 0.03, 0.5
-"""Where more than so many calls are on their way over one stream, those to come are gathered, the longer the more."""
+BUSY, GATHER_S, GATHER_S_MAX = 500, 0.03, 0.1
+"""Where more than so many calls are on their way over one stream, those to come are gathered, the longer the more.
+What fills a message waits for nothing: else so many calls could be on their way and no more, and a platform that is a
+little late would be sent less than it can do, and get later.
+"""
 CONNECTIONS = 4
 """For what goes one by one: a gateway takes a hundred at a time over one."""
 DEVICE = "phone"
@@ -239,7 +242,7 @@ class _Lane:
                     self._flying[flight.name] = flight
                 await call.write(self._message(some))
                 behind = len(self._flying) / BUSY
-                if behind > 1:  # a platform that is behind gets fewer and larger messages
+                if behind > 1 and len(waiting) < BATCH:  # a platform that is behind gets fewer and larger messages
                     await asyncio.sleep(min(GATHER_S * behind, GATHER_S_MAX))
 
     async def _read(self, call: Any) -> None:

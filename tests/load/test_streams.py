@@ -12,8 +12,9 @@ import pytest
 from actors.errors import DeadlineExceeded, InvalidCommand, Overloaded, PlatformError, Reject, Unavailable
 from gateway.status import status_of
 from gateway.v1 import program_pb2, program_pb2_grpc
+from loadtests.driver import streams
 from loadtests.driver.naming import Names
-from loadtests.driver.streams import NOS_KEPT, No, Wire, no_said
+from loadtests.driver.streams import BATCH, NOS_KEPT, No, Wire, no_said
 from loadtests.journeys.steps import Invoke, Journey
 from tests.load.playing import engine, one
 
@@ -101,3 +102,48 @@ def test_a_platform_whose_answers_are_none_is_said_to_be_and_nobody_waits_for_be
 
     with pytest.raises(PlatformError, match="the platform's answer is none"):
         asyncio.run(play())
+
+
+class Deaf(program_pb2_grpc.ProgramServiceServicer):
+    """A platform that takes every call and answers none."""
+
+    def __init__(self, calls: int) -> None:
+        self.sizes: list[int] = []
+        self.took_all = asyncio.Event()
+        self._left = calls
+
+    async def InvokeStream(self, request_iterator: Any, context: Any) -> AsyncGenerator[Any]:  # noqa: N802 - gRPC's name
+        """So many calls came at once."""
+        del context
+        async for batch in request_iterator:
+            self.sizes.append(len(batch.calls))
+            self._left -= len(batch.calls)
+            if not self._left:
+                self.took_all.set()
+        yield program_pb2.InvokeResultBatch()
+
+
+def test_what_fills_a_message_is_sent_however_much_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "GATHER_S", 3_600.0)
+    monkeypatch.setattr(streams, "GATHER_S_MAX", 3_600.0)
+    calls = 5 * BATCH
+
+    async def send() -> list[int]:
+        deaf = Deaf(calls)
+        server, services = grpc.aio.server(), cast("Any", program_pb2_grpc)
+        services.add_ProgramServiceServicer_to_server(deaf, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        played = engine((0.0, listening()) for _ in range(calls))
+        wire = Wire(played, f"127.0.0.1:{port}", "load", lambda: 0.0, identity=False, tls_cert="")
+        wire.start()
+        try:
+            played.tick(0.0)
+            wire.send()
+            await deaf.took_all.wait()
+        finally:
+            await wire.close()
+            await server.stop(None)
+        return deaf.sizes
+
+    assert asyncio.run(send()) == [BATCH] * 5
