@@ -109,7 +109,9 @@ def simulate(
     day: Annotated[
         str, typer.Option(metavar="NAME", help="workday, weekend, new-year, flash-sale or viral-game.")
     ] = "workday",
-    partitions: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=1_024)] = 256,
+    partitions: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, max=1_024, help="Of the platform: which is the hottest?")
+    ] = 256,
     asks: Annotated[
         float, typer.Option(metavar="SHARE", min=0, max=1, help="Of openings: who ask the platform for the way.")
     ] = 0.05,

@@ -17,6 +17,7 @@ from loadtests.bars.rows import TAKEN, Bar, Source, chosen, names
 from loadtests.bars.served import Served
 from loadtests.bench import effort as bench_effort
 from loadtests.bench import measure as bench
+from loadtests.bench.busy import busy_percent, told
 from loadtests.bench.effort import Tell, telling
 from loadtests.bench.report import bound, rounded, shown, styled
 from loadtests.bench.rows import Figures
@@ -44,11 +45,14 @@ def run(asked: Asked, *, as_json: bool) -> None:
     bars, began = chosen(asked.only), time.monotonic()
     if unknown := [name for name in asked.only if name.upper() not in names()]:
         raise SetupError(f"there is no bar {unknown[0]!r}; there are {', '.join(names())}")
+    busy = busy_percent()
     figures = measure(bars, asked, telling())
     if as_json:
         print(json.dumps(plain(bars, figures) | {"seconds": round(time.monotonic() - began)}), flush=True)
     else:
         print_table(bars, figures, Console())
+        if busy_told := told(busy):
+            Console().print(busy_told)
 
 
 def measure(bars: Sequence[Bar], asked: Asked, tell: Tell) -> Figures:

@@ -11,12 +11,13 @@ import msgspec
 
 from actors.errors import SetupError
 from infra.peers.environments import PEERS
+from loadtests.bench.busy import BUSY_PERCENT_MAX
 from loadtests.bench.effort import telling
 from loadtests.peers import ratios, table
 from loadtests.peers.called import CALLED
 from loadtests.peers.contestant import Contestant
 from loadtests.peers.in_ray import IN_RAY
-from loadtests.peers.run import BUSY_PERCENT_MAX, QUICK, Effort, Found
+from loadtests.peers.run import QUICK, Effort, Found
 from loadtests.peers.streaming import STREAMING
 from loadtests.peers.web import WEB
 

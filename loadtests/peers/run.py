@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.errors import PlatformError
+from loadtests.bench.busy import BUSY_PERCENT_MAX, busy_percent
 from loadtests.bench.effort import Tell
 from loadtests.peers.campaign import NoAnswer
 from loadtests.peers.contestant import HOT, KEYS, Contestant, Figures, Served
 from loadtests.peers.table import Standing, medians
 
 PREFIX = "hutong-peers-"
-LOOK_S = 0.5
-BUSY_PERCENT_MAX = 25.0
 CALM_S_MAX = 10.0
 """A turn waits so long for a machine that others are busy on; then it begins all the same, and that is told."""
 REASON_MAX = 200
@@ -112,19 +111,6 @@ def fresh_folder() -> Generator[Path]:
 def calm_percent() -> float:
     """The share of the machine that others use, once it is small, or else after `CALM_S_MAX`."""
     until = time.monotonic() + CALM_S_MAX
-    while (percent := busy_percent(LOOK_S)) >= BUSY_PERCENT_MAX and time.monotonic() < until:
+    while (percent := busy_percent()) >= BUSY_PERCENT_MAX and time.monotonic() < until:
         pass
     return percent
-
-
-def busy_percent(seconds: float) -> float:
-    """The share of all processors' time that is used now, by anybody."""
-    before = _ticks()
-    time.sleep(seconds)
-    all_ticks, idle = (after - earlier for after, earlier in zip(_ticks(), before, strict=True))
-    return 100 * (1 - idle / max(1, all_ticks))
-
-
-def _ticks() -> tuple[int, int]:
-    ticks = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return sum(ticks), ticks[3] + ticks[4]

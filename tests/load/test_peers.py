@@ -13,6 +13,7 @@ import pytest
 from actors.errors import SetupError
 from infra.peers import environments
 from infra.peers.environments import check_sha512
+from loadtests.bench import busy
 from loadtests.peers import campaign, ratios, run, table
 from loadtests.peers.audit import Audit, audit
 from loadtests.peers.command import CONTESTANTS, chosen, told
@@ -188,8 +189,7 @@ def one() -> Contestant:
 
 
 def test_every_round_measures_everyone_and_the_first_kills(one: Contestant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "LOOK_S", 0.0)
-    monkeypatch.setattr(run, "CALM_S_MAX", 0.0)
+    monkeypatch.setattr(run, "calm_percent", float)  # nobody else uses the machine
     found = Found([one, Contestant("two", (Row("two", "Two", "", ""),), lambda _: nullcontext(Known(fails=True)))])
     lines: list[str] = []
     found.measure(Effort(rounds=3, seconds=2.0, kills=4), lines.append)
@@ -201,8 +201,7 @@ def test_every_round_measures_everyone_and_the_first_kills(one: Contestant, monk
 
 
 def test_what_is_cut_short_says_so_first(one: Contestant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "LOOK_S", 0.0)
-    monkeypatch.setattr(run, "CALM_S_MAX", 0.0)
+    monkeypatch.setattr(run, "calm_percent", float)  # nobody else uses the machine
     found = Found([one])
     found.measure(Effort(rounds=3, minutes_max=0.0), lambda _: None)
     said, report = told(found, Effort(), "bash infra/peers.sh", 60.0)
@@ -226,10 +225,10 @@ def test_medians_stand_when_others_were_busy_at_one_turn_of_twenty(one: Contesta
 def test_a_turn_waits_for_a_calm_machine_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = [90.0, 40.0, 3.0, 90.0]
 
-    def busy_percent(_: float) -> float:
+    def percent() -> float:
         return seen.pop(0)
 
-    monkeypatch.setattr(run, "busy_percent", busy_percent)
+    monkeypatch.setattr(run, "busy_percent", percent)
     assert run.calm_percent() == 3.0
     monkeypatch.setattr(run, "CALM_S_MAX", 0.0)
     assert run.calm_percent() == 90.0
@@ -261,5 +260,10 @@ def test_every_peer_that_is_locked_is_made_and_told_of() -> None:
 
 def test_how_busy_the_machine_is_is_a_share_of_a_time() -> None:
     began = time.monotonic()
-    assert 0 <= run.busy_percent(0.01) <= 100
+    assert 0 <= busy.busy_percent(0.01) <= 100
     assert time.monotonic() >= began + 0.01
+
+
+def test_only_a_busy_machine_speaks_against_what_was_timed() -> None:
+    assert busy.told(busy.BUSY_PERCENT_MAX - 1) == ""
+    assert "others used 90 %" in busy.told(90.0)
