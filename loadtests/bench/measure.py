@@ -29,7 +29,8 @@ _BEGINS: Mapping[str, Part] = {
 
 def part_of(key: str) -> Part:
     """The part of the bench that measures the figure of this key."""
-    return next((part for begins, part in _BEGINS.items() if key.startswith(begins)), "calls")
+    begun: list[Part] = [part for begins, part in _BEGINS.items() if key.startswith(begins)]
+    return begun[0] if begun else "calls"
 
 
 def measure(logs: tuple[str, ...], effort: Effort, tell: Tell, parts: Collection[Part] = PARTS) -> Figures:

@@ -45,6 +45,7 @@ from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.sealing import Sealing
 from gateway.server import GatewayParts, services
+from gateway.steps import Given
 from gateway.tokens import Verifier, sign
 from gateway.v1 import catalog_pb2
 from tests.bad_input.messages import CLUSTER, Answering, Asking, Mutant, judged
@@ -182,11 +183,14 @@ async def _mutate(counts: Counts, size: int, opened: Callable[[], SqliteRows]) -
     routes = Routes(known, CLUSTER, process, Sealing(MemorySubjects()))
     open_, closed = (
         services(
-            cast("Ingress", Entities(Rules(known.entities.values(), 1, "rules"), auth)),
-            routes,
-            process,
+            Given(
+                cast("Ingress", Entities(Rules(known.entities.values(), 1, "rules"), auth)),
+                routes,
+                process,
+                Sensor(),
+                Counting(None),
+            ),
             GatewayParts(TestLog(), known, Sensor(), open_objects("memory:///"), keys, opened),
-            Counting(None),
         )
         for auth, keys in ((Auth(), None), (Auth(Verifier(KEYS)), KEYS))
     )

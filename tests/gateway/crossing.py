@@ -33,6 +33,7 @@ from gateway.routes import Routes
 from gateway.sealing import Sealing
 from gateway.server import GatewayParts, services
 from gateway.standing import Standing
+from gateway.steps import Given
 from gateway.tokens import Verifier, sign
 from tests.bad_input.messages import CLUSTER, Aborted, reason_of
 from tests.gateway.scene import TestLog, new_id
@@ -190,7 +191,7 @@ class Crossing:
         self.ingress = Owned(Rules(registry.entities.values(), 1, "rules"), auth)
         ingress, routes = cast("Ingress", self.ingress), Routes(registry, CLUSTER, process, Sealing(MemorySubjects()))
         parts_ = GatewayParts(TestLog(), registry, Sensor(), open_objects("memory:///"), keys)
-        made = services(ingress, routes, process, parts_, Tallying(parts_.tallies))
+        made = services(Given(ingress, routes, process, parts_.sensor, Tallying(parts_.tallies)), parts_)
         self._services = {each.name: each.service for each in made}
         self._gatekeeper = Gatekeeper(auth, Standing(ingress, routes), Probe(Door(process, Sensor())), Sensor())
         self._tokens = {principal: sign(keys, principal, now_ms) for principal in PRINCIPALS}

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from actors.errors import SetupError
 from loadtests.driver import command
 from loadtests.driver.command import EVERY, REPORT_FILE, SOME, Asked, brought_up, keep, order_of, run, tell
-from loadtests.driver.result import read_run
+from loadtests.driver.result import Run, read_run
 from loadtests.driver.target import Target
 from loadtests.scenarios import SCENARIOS
 from tests.load.runs import run_of
@@ -112,12 +112,16 @@ def test_beside_a_run_lies_its_own_report_or_none_and_nothing_half_written(
     bad, report = replace(run_of(), lost=1), tmp_path / REPORT_FILE
     report.write_text("a former run has PASSED")
     keep(bad, tmp_path)
-    monkeypatch.setattr(command, "page", lambda _: "\ud800")
+    pages = iter(("\ud800", "it has FAILED"))
+
+    def page(_: Run) -> str:
+        return next(pages)
+
+    monkeypatch.setattr(command, "page", page)
     with pytest.raises(UnicodeEncodeError):
         tell(bad, tmp_path, as_json=True)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
     assert not read_run(tmp_path / "run.json").passed
-    monkeypatch.setattr(command, "page", lambda _: "it has FAILED")
     tell(bad, tmp_path, as_json=True)
     assert report.read_text() == "it has FAILED"
 
