@@ -25,14 +25,13 @@ from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2, session_pb2_g
 from loadtests.driver.engine import GIVE_UP_S, Engine, Flight
 from loadtests.driver.ledger import place
 from loadtests.driver.naming import Names, who_calls
+from loadtests.driver.window import Window
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
 BATCH = 1_000
-BUSY, GATHER_S, GATHER_S_MAX = 500, 0.03, 0.1
-"""Where more than so many calls are on their way over one stream, those to come are gathered, the longer the more.
-What fills a message waits for nothing: else so many calls could be on their way and no more, and a platform that is a
-little late would be sent less than it can do, and get later.
-"""
+BUSY, GATHER_S = 500, 0.03
+"""Where more than so many calls are on their way over one stream, those to come are gathered."""
+OVERLOADED = "OVERLOADED"
 CONNECTIONS = 4
 """For what goes one by one: a gateway takes a hundred at a time over one."""
 DEVICE = "phone"
@@ -210,6 +209,7 @@ class _Lane:
         self._value = value
         self._waiting: deque[Flight] = deque()
         self._flying: dict[str, Flight] = {}
+        self._window = Window()
         self._ready = asyncio.Event()
 
     def put(self, flights: list[Flight]) -> None:
@@ -234,23 +234,22 @@ class _Lane:
         while True:
             await self._ready.wait()
             self._ready.clear()
-            while waiting:
-                some = [waiting.popleft() for _ in range(min(len(waiting), BATCH))]
+            while waiting and (room := int(self._window.size) - len(self._flying)) > 0:
+                some = [waiting.popleft() for _ in range(min(len(waiting), BATCH, room))]
                 for flight in some:
                     if not flight.name:
                         flight.name = new_name()
                     self._flying[flight.name] = flight
                 await call.write(self._message(some))
-                behind = len(self._flying) / BUSY
-                if behind > 1 and len(waiting) < BATCH:  # a platform that is behind gets fewer and larger messages
-                    await asyncio.sleep(min(GATHER_S * behind, GATHER_S_MAX))
+                if len(self._flying) > BUSY:  # a platform that is behind gets fewer and larger messages
+                    await asyncio.sleep(GATHER_S)
 
     async def _read(self, call: Any) -> None:
         """What was answered is answered as of when its message came: what this takes is not the platform's."""
         flying, value, wire = self._flying, self._value, self._wire
         clock, accepted = wire.clock, wire.engine.accepted
         while (batch := await call.read()) is not grpc.aio.EOF:
-            now_s = clock()
+            now_s, turned_away = clock(), 0
             for result in batch.results:
                 flight = flying.pop(result.request_id, None)
                 if flight is None:
@@ -261,7 +260,12 @@ class _Lane:
                 if offset or result.HasField("response"):  # an error has no position
                     accepted(flight, value(response), place(at.partition, offset, at.index), now_s)
                 else:
-                    wire.refused(flight, no_said(result.error.SerializeToString()), now_s)
+                    no = no_said(result.error.SerializeToString())
+                    turned_away += no.reason == OVERLOADED
+                    wire.refused(flight, no, now_s)
+            self._window.answered(len(batch.results), turned_away, now_s)
+            if self._waiting:
+                self._ready.set()
 
     def _broke(self) -> None:
         """What is on its way may have been appended or not."""

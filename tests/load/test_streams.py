@@ -12,9 +12,9 @@ import pytest
 from actors.errors import DeadlineExceeded, InvalidCommand, Overloaded, PlatformError, Reject, Unavailable
 from gateway.status import status_of
 from gateway.v1 import program_pb2, program_pb2_grpc
-from loadtests.driver import streams
 from loadtests.driver.naming import Names
-from loadtests.driver.streams import BATCH, NOS_KEPT, No, Wire, no_said
+from loadtests.driver.streams import NOS_KEPT, No, Wire, no_said
+from loadtests.driver.window import APART_S, FIRST, LEAST, MOST, SHRINKS, Window
 from loadtests.journeys.steps import Invoke, Journey
 from tests.load.playing import engine, one
 
@@ -105,45 +105,75 @@ def test_a_platform_whose_answers_are_none_is_said_to_be_and_nobody_waits_for_be
 
 
 class Deaf(program_pb2_grpc.ProgramServiceServicer):
-    """A platform that takes every call and answers none."""
+    """A platform that takes every call, and answers only when it is told to."""
 
-    def __init__(self, calls: int) -> None:
-        self.sizes: list[int] = []
-        self.took_all = asyncio.Event()
-        self._left = calls
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.came = asyncio.Event()
+        self.says: asyncio.Queue[Any] = asyncio.Queue()
 
     async def InvokeStream(self, request_iterator: Any, context: Any) -> AsyncGenerator[Any]:  # noqa: N802 - gRPC's name
-        """So many calls came at once."""
+        """Calls come while answers go."""
         del context
-        async for batch in request_iterator:
-            self.sizes.append(len(batch.calls))
-            self._left -= len(batch.calls)
-            if not self._left:
-                self.took_all.set()
-        yield program_pb2.InvokeResultBatch()
+
+        async def hear() -> None:
+            async for batch in request_iterator:
+                self.ids += [call.request_id for call in batch.calls]
+                self.came.set()
+
+        hears = asyncio.ensure_future(hear())
+        try:
+            while True:
+                yield await self.says.get()
+        finally:
+            hears.cancel()
+
+    async def until(self, calls: int) -> None:
+        """So many calls came."""
+        while len(self.ids) < calls:
+            self.came.clear()
+            await self.came.wait()
 
 
-def test_what_fills_a_message_is_sent_however_much_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "GATHER_S", 3_600.0)
-    monkeypatch.setattr(streams, "GATHER_S_MAX", 3_600.0)
-    calls = 5 * BATCH
-
-    async def send() -> list[int]:
-        deaf = Deaf(calls)
+def test_no_more_is_on_its_way_than_the_window_allows_and_answers_make_room() -> None:
+    async def send() -> int:
+        deaf = Deaf()
         server, services = grpc.aio.server(), cast("Any", program_pb2_grpc)
         services.add_ProgramServiceServicer_to_server(deaf, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        played = engine((0.0, listening()) for _ in range(calls))
+        played = engine((0.0, listening()) for _ in range(5 * FIRST))
         wire = Wire(played, f"127.0.0.1:{port}", "load", lambda: 0.0, identity=False, tls_cert="")
         wire.start()
         try:
             played.tick(0.0)
             wire.send()
-            await deaf.took_all.wait()
+            await deaf.until(FIRST)
+            no = status_of(Overloaded("too much", retry_after_ms=60_000))
+            turned_away: Any = program_pb2.InvokeResultBatch()
+            for request_id in deaf.ids[: FIRST // 2]:
+                turned_away.results.add(request_id=request_id).error.CopyFrom(no)
+            deaf.says.put_nowait(turned_away)
+            room = FIRST // 2 - int(FIRST * (1 - SHRINKS))
+            await deaf.until(FIRST + room)
+            return len(deaf.ids) - FIRST - room
         finally:
             await wire.close()
             await server.stop(None)
-        return deaf.sizes
 
-    assert asyncio.run(send()) == [BATCH] * 5
+    assert asyncio.run(send()) == 0
+
+
+def test_a_window_shrinks_once_for_all_that_were_on_their_way_and_grows_while_all_are_served() -> None:
+    window = Window()
+    window.answered(90, 10, now_s=1.0)
+    window.answered(90, 10, now_s=1.0 + APART_S / 2)
+    assert window.size == pytest.approx(FIRST * SHRINKS)
+    window.answered(90, 10, now_s=1.0 + 2 * APART_S)
+    assert window.size == pytest.approx(FIRST * SHRINKS**2)
+    for n in range(100):
+        window.answered(0, 1, now_s=2.0 + n)
+    assert window.size == LEAST
+    for _ in range(1_000):
+        window.answered(1_000, 0, now_s=200.0)
+    assert window.size == MOST
