@@ -21,7 +21,7 @@ for tool in go strace; do
     fi
 done
 
-shared=(-n 2 --dist loadfile --durations=15)
+shared=(-n 2 --dist loadfile --no-loadscope-reorder --durations=15)
 if [ $# -gt 0 ]; then
     exec pytest -m "" "${shared[@]}" "$@"
 fi

@@ -19,6 +19,7 @@ from loadtests.bench import effort as bench_effort
 from loadtests.bench import measure as bench
 from loadtests.bench.busy import busy_percent, told
 from loadtests.bench.effort import Tell, telling
+from loadtests.bench.measure import Part
 from loadtests.bench.report import bound, rounded, shown, styled
 from loadtests.bench.rows import Figures
 
@@ -103,7 +104,7 @@ def _taken(source: Source, bars: Sequence[Bar], asked: Asked, tell: Tell) -> Fig
     if source == "bench" and reports.bench is None:
         size = bench_effort.QUICK if asked.quick else bench_effort.Effort()
         logs = ("embedded", "kafka") if asked.kafka else ("embedded",)
-        parts = {taken.part_of(bar.row.key) for bar in bars if bar.source == source}
+        parts: set[Part] = {taken.part_of(bar.row.key) for bar in bars if bar.source == source}
         return taken.bench(bench.measure(logs, size, tell, parts))
     path = {"bench": reports.bench, "proof": reports.proof, "peers": reports.peers}[source]
     assert path is not None
