@@ -90,6 +90,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     queueing_streamed_ms_max: int = 100
     queueing_accept_ms_max: int = 500
     queueing_line_min: int = 100
+    queueing_streamed_line_min: int = 1_000
     calls_per_connection_max: int = 100
     queueing_window_ms: int = 1_000
     queueing_window_calls: int = 2_000

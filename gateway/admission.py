@@ -30,6 +30,7 @@ OTHERS = "~others"
 HOUR_MS = 3_600_000
 ACCEPT = "accept"
 """The place where calls wait to be accepted."""
+LONG = 5
 
 
 def level_of(priority: int, caller: str, now_ms: int) -> int:
@@ -58,6 +59,10 @@ class Limits(Struct, frozen=True):
     """Fewer that stand in one place at a time are no crowd: to turn some of them away would not help the others. On a
     machine that is busy with something else ten calls a second wait for long, too, and however few were let in, the
     door would close further."""
+    streamed_line_min: int = 1_000
+    """The same of streamed calls, which come by the hundred and are served by the hundred, unless they wait for
+    `LONG` times what they may: where a machine stands still for a moment again and again, whatever is let in waits,
+    and a door that closed for it would serve hundreds a second of what could be thousands."""
     window_ms: int = 1_000
     window_calls: int = 2_000
 
@@ -132,7 +137,7 @@ class Admission:
         """Who was counted in the window before; a tenant that was not has asked for nothing less than its share yet."""
         self._newcomers: Cursor | None = None
         self._hot: dict[str, Cursor] = {}
-        self._kept_ms: dict[str, float] = {}
+        self._kept_ms: dict[tuple[str, bool], float] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -204,9 +209,9 @@ class Admission:
         self._waits[place, streamed] = (former_ms + total_ms, count + calls)
         self._left = max(self._left, count + calls)
 
-    def keep(self, place: str, waited_ms: float) -> None:
+    def keep(self, place: str, waited_ms: float, *, streamed: bool = False) -> None:
         """A sample of a place that is looked at seldom: it holds until the next one."""
-        self._kept_ms[place] = waited_ms
+        self._kept_ms[place, streamed] = waited_ms
 
     def tick(self, now_ms: int) -> Window | None:
         """End the window if its time or its count is over, and choose anew; to be called with every few calls."""
@@ -227,19 +232,25 @@ class Admission:
         return window
 
     def _places(self, elapsed_ms: int) -> list[tuple[float, float]]:
-        """For each place the mean wait, in the measure of calls one by one that were accepted, and how many stood there
-        at a time on average, by Little's law.
+        """For each place the mean wait and how many stood there at a time on average, by Little's law; both in the
+        measure of calls one by one that were accepted.
         """
         seen = [
-            (total_ms / count * self._measure(place, streamed), total_ms / elapsed_ms)
+            (total_ms / count, total_ms / elapsed_ms, place, streamed)
             for (place, streamed), (total_ms, count) in self._waits.items()
             if count
         ]
         kept = [
-            (waited_ms * self._measure(place, False), waited_ms * self._arrived / elapsed_ms)
-            for place, waited_ms in self._kept_ms.items()
+            (waited_ms, waited_ms * self._arrived / elapsed_ms, place, streamed)
+            for (place, streamed), waited_ms in self._kept_ms.items()
         ]
-        return seen + kept
+        found: list[tuple[float, float]] = []
+        for wait_ms, line, place, streamed in seen + kept:
+            waited_ms = wait_ms * self._measure(place, streamed)
+            short = streamed and waited_ms < LONG * self._limits.queueing_ms_max
+            part = self._limits.line_min / max(self._limits.streamed_line_min, 1) if short else 1.0
+            found.append((waited_ms, line * part))
+        return found
 
     def _measure(self, place: str, streamed: bool) -> float:
         limits = self._limits

@@ -47,6 +47,7 @@ class Door:
             streamed_ms_max=process.queueing_streamed_ms_max,
             accept_ms_max=process.queueing_accept_ms_max,
             line_min=process.queueing_line_min,
+            streamed_line_min=process.queueing_streamed_line_min,
             window_ms=process.queueing_window_ms,
             window_calls=process.queueing_window_calls,
         )
@@ -112,9 +113,9 @@ class Door:
         """So many calls stood in the queue of this place, so long all together."""
         self._admission.waited(place, total_ms, calls, streamed=streamed)
 
-    def keep(self, place: str, waited_ms: float) -> None:
+    def keep(self, place: str, waited_ms: float, *, streamed: bool = False) -> None:
         """How long one stood in the queue of this place; it holds until it is said anew."""
-        self._admission.keep(place, waited_ms)
+        self._admission.keep(place, waited_ms, streamed=streamed)
 
     def look(self, now_ms: int) -> None:
         """End the window if it is over."""

@@ -281,8 +281,9 @@ class Ingress:
             for waiter in expired.call.waiters:
                 waiter.failed(expired.call.key[1], error)
         self._sensor.pending_calls(len(self._table))
-        oldest_ms = self._table.oldest_ms(now_ms)
-        self.door.keep("stall", oldest_ms if oldest_ms >= STALL_MS else 0)
+        for streamed in (False, True):
+            oldest_ms = self._table.oldest_ms(now_ms, streamed=streamed)
+            self.door.keep("stall", oldest_ms if oldest_ms >= STALL_MS else 0, streamed=streamed)
         self.door.look(now_ms)
         self.probe.look()
         more = len(self._table) or self.door.is_choosing

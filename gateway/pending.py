@@ -253,9 +253,10 @@ class PendingTable:
         waited, self._waited[streamed] = self._waited[streamed], (0, 0)
         return waited
 
-    def oldest_ms(self, now_ms: int) -> int:
-        """How long the oldest call stands here that waits for its lane."""
-        firsts = (lane.queue[0].arrived_ms for lane in self._lanes if lane.queue)
+    def oldest_ms(self, now_ms: int, *, streamed: bool) -> int:
+        """How long the oldest call stands here that waits for its lane, of lanes where one of this kind is first."""
+        queues = (lane.queue for lane in self._lanes if lane.queue)
+        firsts = (queue[0].arrived_ms for queue in queues if queue[0].streamed == streamed)
         return now_ms - min(firsts, default=now_ms)
 
     def next_ms(self) -> int | None:

@@ -10,6 +10,7 @@ from gateway.admission import (
     CALLS_MIN,
     HOUR_MS,
     KEYS_MAX,
+    LONG,
     OTHERS,
     TENANTS_MAX,
     USER_LEVELS,
@@ -23,14 +24,14 @@ from gateway.admission import (
 )
 
 WINDOW_MS = Limits().window_ms
-LINE_MIN = 10
+LINE_MIN, STREAMED_LINE_MIN = 10, 100
 
 
 class Play:
     """A door and the windows that went by."""
 
     def __init__(self) -> None:
-        self.door = Admission(Limits(line_min=LINE_MIN), 0)
+        self.door = Admission(Limits(line_min=LINE_MIN, streamed_line_min=STREAMED_LINE_MIN), 0)
         self.now_ms = 0
 
     def window(self, calls: list[tuple[str, int, str]], queueing_ms: float, *, streamed: bool = False) -> list[str]:
@@ -123,6 +124,27 @@ def test_calls_that_wait_one_by_one_are_no_crowd() -> None:
     assert not play.door.active
     play.window(calls(rate), WINDOW_MS * (LINE_MIN + 1) / rate)
     assert play.door.active
+
+
+def test_a_line_of_streamed_calls_that_moves_is_no_crowd_until_it_is_long_or_waits_long() -> None:
+    late_ms = Limits().streamed_ms_max + 1
+    about_fifty, a_hundred, half_a_second_each = (500, late_ms), (1_000, late_ms), (500, LONG * late_ms)
+    chooses: list[bool] = []
+    for rate, waited_ms in (about_fifty, a_hundred, half_a_second_each):
+        play = Play()
+        for _ in range(3):
+            play.window(calls(rate), waited_ms, streamed=True)
+        chooses.append(play.door.active)
+    assert chooses == [False, True, True]
+
+
+def test_streams_that_stall_for_a_moment_are_no_crowd_and_calls_one_by_one_are() -> None:
+    for streamed, stalled_ms, active in ((True, 300, False), (True, 600, True), (False, 300, True)):
+        play = Play()
+        play.door.count(200)
+        play.door.keep("stall", stalled_ms, streamed=streamed)
+        play.end()
+        assert play.door.active == active, (streamed, stalled_ms)
 
 
 def test_few_calls_that_wait_are_no_crowd() -> None:
