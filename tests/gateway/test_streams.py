@@ -146,7 +146,7 @@ def test_an_empty_request_id_gets_one_that_is_told() -> None:
 def test_a_call_may_take_as_long_as_the_metadata_says() -> None:
     async def act(scene: Scene) -> None:
         stub = scene.stub(await scene.gateway())
-        results = await ask(stub, [request(jar_on(0))], (DEADLINE, "60"))
+        results = await ask(stub, [request(jar_on(0))], (DEADLINE, "400"))
         (reason,) = [reason_of(result.error) for result in results]
         assert reason == "OUTCOME_UNKNOWN"
         for wrong in ("soon", "-1", "0", "1.5"):

@@ -149,7 +149,7 @@ async def gets_through(client: Client) -> bool:
     """Whether the gateway hears the client at all."""
     async with client:
         try:
-            await client.ask(ProgramServiceStub, "Describe", pb.DescribeRequest(), deadline_ms=1_000)
+            await client.ask(ProgramServiceStub, "Describe", pb.DescribeRequest(), deadline_ms=10_000)
         except Unavailable:
             return False
         return True
