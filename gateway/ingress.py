@@ -281,8 +281,7 @@ class Ingress:
             for waiter in expired.call.waiters:
                 waiter.failed(expired.call.key[1], error)
         self._sensor.pending_calls(len(self._table))
-        for streamed in (False, True):
-            oldest_ms = self._table.oldest_ms(now_ms, streamed=streamed)
+        for streamed, oldest_ms in self._table.oldest_ms(now_ms).items():
             self.door.keep("stall", oldest_ms if oldest_ms >= STALL_MS else 0, streamed=streamed)
         self.door.look(now_ms)
         self.probe.look()

@@ -253,11 +253,14 @@ class PendingTable:
         waited, self._waited[streamed] = self._waited[streamed], (0, 0)
         return waited
 
-    def oldest_ms(self, now_ms: int, *, streamed: bool) -> int:
-        """How long the oldest call stands here that waits for its lane, of lanes where one of this kind is first."""
-        queues = (lane.queue for lane in self._lanes if lane.queue)
-        firsts = (queue[0].arrived_ms for queue in queues if queue[0].streamed == streamed)
-        return now_ms - min(firsts, default=now_ms)
+    def oldest_ms(self, now_ms: int) -> dict[bool, int]:
+        """How long the oldest call stands here that waits for its lane: a streamed one, and one that is not."""
+        since_ms = {False: now_ms, True: now_ms}
+        for lane in self._lanes:
+            if lane.queue:
+                first = lane.queue[0]
+                since_ms[first.streamed] = min(since_ms[first.streamed], first.arrived_ms)
+        return {streamed: now_ms - first_ms for streamed, first_ms in since_ms.items()}
 
     def next_ms(self) -> int | None:
         """When `take` has something to do that it had not now."""
