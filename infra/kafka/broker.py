@@ -26,10 +26,10 @@ import msgspec
 from msgspec import Struct
 
 from actors.errors import PlatformError, SetupError
-from infra.kafka import launch
 from infra.kafka.jars import HERE, jars, java
 from infra.kafka.settings import java_options, server_properties
 from infra.kafka.wire import brokers_up
+from infra.tied import tied
 
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 10
@@ -217,7 +217,7 @@ class Cluster:
         plan = self._plan
         command = [plan.java, *self._options(i), "kafka.Kafka", str(self._folder(i) / "server.properties")]
         if plan.tied:
-            command = [sys.executable, "-I", str(launch.__file__), str(os.getpid()), *command]
+            command = tied(command, signal.SIGKILL)  # a stopped broker gets this one too, and its log survives it
         with (self._folder(i) / "output.log").open("wb") as output:
             # A session of its own: Ctrl-C in a terminal reaches who started it, who then ends it in its turn.
             return subprocess.Popen(

@@ -4,7 +4,7 @@ It ends with the `with`, and with the process that measures.
 """
 
 import contextlib
-import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,12 +16,12 @@ import msgspec
 from msgspec import Struct
 
 from actors.errors import SetupError
+from infra.tied import tied
 from loadtests.bench import processes
 from loadtests.bench.worker import Worker
 from loadtests.endings import undisturbed
 
 PROGRAMS = Path(__file__).parent / "programs"
-TIED = Path(__file__).with_name("tied.py")
 READY_S_MAX = 90.0
 END_S_MAX = 20.0
 PUBLISH_S_MAX = 120.0
@@ -76,11 +76,10 @@ class Platform:
         self.folder = folder
         self._began = time.monotonic()
         self._said = folder / "stderr"
-        tied = [sys.executable, "-I", str(TIED), str(os.getpid())]
-        command = [*tied, sys.executable, "-m", "actors.cli", *arguments, "--dir", str(folder), "--port", "0", "--json"]
+        command = [sys.executable, "-m", "actors.cli", *arguments, "--dir", str(folder), "--port", "0", "--json"]
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [*command, "--programs", str(PROGRAMS)],
+                tied([*command, "--programs", str(PROGRAMS)], signal.SIGTERM),
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
