@@ -16,8 +16,8 @@ from actors.settings import ClusterSettings
 GATHER_MS_MAX = 2_000
 STEADY_MS = 10_000
 """A host that ends sooner after its start ends quickly."""
-QUICK_ENDS_FREE = 3
-"""So many quick ends in a row are answered at once: kills come in rows, too."""
+QUICK_ENDS_FREE = 10
+"""So many quick ends in a row are answered at once: kills come in rows, too, and ten starts in vain cost little."""
 BACKOFF_MS = 500
 BACKOFF_MS_MAX = 30_000
 
@@ -132,14 +132,25 @@ class Controller:
     """One controller's life. Call an input, then carry out `actions()`."""
 
     def __init__(
-        self, name: str, cluster: ClusterSettings, hosts: int, silence_ms_max: int, release: int, digest: str
+        self,
+        name: str,
+        cluster: ClusterSettings,
+        hosts: int,
+        silence_ms_max: int,
+        release: int,
+        digest: str,
+        *,
+        spares: int = 0,
     ) -> None:
-        """`hosts` is how many should run."""
+        """So many hosts should own partitions, and so many spare ones be there to take the place of one."""
         self.name = name
         self.term = -1
         self.hosts: dict[str, Host] = {}
+        self.spares: dict[str, Host] = {}
+        """Hosts that serve nothing yet, the eldest first."""
         self.placed: dict[int, str] = {}
         self.hosts_wanted = hosts
+        self._spares_wanted = spares
         self._cluster = cluster
         self._silence_ms_max = silence_ms_max
         self._release = release
@@ -181,16 +192,18 @@ class Controller:
             self._say_placed(placement.partition)
 
     def host_up(self, name: str, address: str, pid: int, now_ms: int) -> None:
-        """A host serves; one more than are wanted is ended again."""
+        """A host serves, or is a spare one; one more than are wanted is ended again."""
         self._starting = max(self._starting - 1, 0)
         self._now_ms = max(self._now_ms, now_ms)
-        if len(self.hosts) >= self.hosts_wanted:
+        if len(self.hosts) + len(self.spares) >= self.hosts_wanted + self._spares_wanted:
             self._actions.append(EndHost(name, force=False))
             return
         if not self.hosts and not self.placed:
             self._gathering_until_ms = now_ms + GATHER_MS_MAX
-        self.hosts[name] = Host(name, address, pid, now_ms, now_ms)
+        self.spares[name] = Host(name, address, pid, now_ms, now_ms)
+        self._fill()
         self._place()
+        self._start_missing()
 
     def start_failed(self) -> None:
         """A host that was to be started did not come up."""
@@ -200,18 +213,22 @@ class Controller:
 
     def heard(self, name: str, now_ms: int) -> None:
         """A host answered."""
-        if name in self.hosts:
-            self.hosts[name] = self.hosts[name]._replace(heard_ms=now_ms)
+        for some in (self.hosts, self.spares):
+            if name in some:
+                some[name] = some[name]._replace(heard_ms=now_ms)
 
     def host_down(self, name: str, now_ms: int = 0) -> None:
-        """A host has ended: its partitions move at once, and another is started, later if they keep ending quickly."""
+        """A host has ended: its partitions move at once, to a spare one if there is one, and another is started, later
+        if they keep ending quickly.
+        """
         self._now_ms = max(self._now_ms, now_ms)
-        host = self.hosts.pop(name, None)
+        host = self.hosts.pop(name, None) or self.spares.pop(name, None)
         if host is None:
             return
         if self._now_ms - host.up_ms < STEADY_MS:
             self._quick_ends += 1
             self._last_end_ms = self._now_ms
+        self._fill()
         self._place()
         self._start_missing()
 
@@ -223,7 +240,7 @@ class Controller:
         if not self.placed:
             self._place()
         self._start_missing()
-        for host in list(self.hosts.values()):
+        for host in [*self.hosts.values(), *self.spares.values()]:
             if now_ms - host.heard_ms > self._silence_ms_max:
                 self._actions.append(EndHost(host.name, force=True))
                 self.host_down(host.name, now_ms)
@@ -251,6 +268,7 @@ class Controller:
         excess = list(self.hosts)[hosts:][::-1]
         for name in excess:
             del self.hosts[name]
+        self._fill()
         self._place()
         self._actions += [EndHost(name, force=False) for name in excess]
         self._start_missing()
@@ -280,10 +298,18 @@ class Controller:
     def _start_missing(self) -> None:
         if self._now_ms < self._last_end_ms + self._backoff_ms():
             return  # the tick after that time starts them
-        missing = self.hosts_wanted - len(self.hosts) - self._starting
-        for _ in range(missing):
+        wanted = self.hosts_wanted
+        if len(self.hosts) >= wanted:
+            wanted += self._spares_wanted
+        for _ in range(wanted - len(self.hosts) - len(self.spares) - self._starting):
             self._starting += 1
             self._actions.append(StartHost())
+
+    def _fill(self) -> None:
+        """Spare hosts take the place of those that are missing, the eldest first."""
+        while self.spares and len(self.hosts) < self.hosts_wanted:
+            name = next(iter(self.spares))
+            self.hosts[name] = self.spares.pop(name)._replace(up_ms=self._now_ms)
 
     def _place(self) -> None:
         if self.term < 0 or not self.hosts or self._is_gathering():

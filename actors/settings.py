@@ -97,6 +97,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     overload_retry_ms: int = 500
     # How far a request id may be dated ahead of the gateway's clock.
     request_id_ahead_ms_max: int = 60_000
+    # Hosts that serve nothing until one of the others ends, whose place is then taken at once.
+    spare_hosts: int = 1
     # A host: entities in memory, records in the outbox, records from snapshot to snapshot; how far the log's time may
     # be ahead of its clock, after what silence it is replaced, after how long one record or view is given up; and how
     # long it, or a gateway, may take to end.

@@ -132,7 +132,8 @@ class ControllerActor:
         self._assignments = itertools.count(1)
         self._failures = 0
         self._version = 0
-        self._slowed = ""
+        self._there: tuple[str, ...] = ()
+        """Which hosts there were when that was last told, and why others are started late."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -154,6 +155,7 @@ class ControllerActor:
             host.process.host_silence_ms_max,
             release,
             self._config.digest,
+            spares=host.process.spare_hosts,
         )
         self._spawn(self._tick())
         await self._carry_out()
@@ -163,13 +165,14 @@ class ControllerActor:
         """Hosts and placement, as JSON, once they are another version than `seen`."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._version != seen)
-        hosts = [host._asdict() for host in self._core.hosts.values()]
+        core = self._core
         state = {
             "version": self._version,
-            "term": self._core.term,
-            "hosts": hosts,
-            "placed": self._core.placed,
-            "slowed": self._core.slowed,
+            "term": core.term,
+            "hosts": [host._asdict() for host in core.hosts.values()],
+            "spares": [host._asdict() for host in core.spares.values()],
+            "placed": core.placed,
+            "slowed": core.slowed,
         }
         return msgspec.json.encode(state)
 
@@ -200,8 +203,9 @@ class ControllerActor:
             changed = True
             for action in actions:
                 await self._do(action)
-        if changed or self._core.slowed != self._slowed:
-            self._slowed = self._core.slowed
+        there = (*self._core.hosts, *self._core.spares, self._core.slowed)
+        if changed or there != self._there:
+            self._there = there
             await self._tell()
 
     async def _tell(self) -> None:

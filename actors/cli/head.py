@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.cli import output, running
 from actors.cli.child import Child, Ended
@@ -40,13 +41,17 @@ class Session:
         known = {process.pid: process for process in (*self.ray, *self.hosts)}
 
         def process(role: str, pid: int) -> Process:
-            return known.get(pid) or running.this_process(role, pid)
+            found = known.get(pid)
+            return running.this_process(role, pid) if found is None else replace(found, role=role)
 
         self.ray = tuple(process(role, pid) for role, pid in facts["ray"].items())
-        if facts["state"] is not None:
-            self.hosts = tuple(process(host["name"], host["pid"]) for host in facts["state"]["hosts"])
-            if facts["state"]["slowed"] != self.slowed:
-                self.slowed = facts["state"]["slowed"]
+        state = facts["state"]
+        if state is not None:
+            hosts = [(host["name"], host["pid"]) for host in state["hosts"]]
+            hosts += [(running.SPARE + host["name"], host["pid"]) for host in state["spares"]]
+            self.hosts = tuple(process(role, pid) for role, pid in hosts)
+            if state["slowed"] != self.slowed:
+                self.slowed = state["slowed"]
                 output.say(
                     f"{self.slowed}; see `hutong status` and ray-driver.err" if self.slowed else "hosts last again"
                 )

@@ -13,6 +13,8 @@ from actors.settings import ClusterSettings
 RUN_FILE = "run.json"
 STARTING_FILE = "starting.json"
 FOLDER_DEFAULT = ".hutong"
+SPARE = "spare-"
+"""Stands before the name of a host that owns nothing yet, in its process's role."""
 
 
 class Process(Struct, frozen=True):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -25,11 +25,14 @@ PROGRAMS = Path(__file__).parent / "programs"
 READY_S_MAX = 90.0
 END_S_MAX = 20.0
 PUBLISH_S_MAX = 120.0
-HOST_NAME = "ray::HostActor"
+HOST_NAME, HOST_ROLE = "ray::HostActor", "host-"
+"""How Ray names a host's process, and how the platform does."""
 POLL_S = 0.01
 
 
-class _Process(Struct, frozen=True):
+class Named(Struct, frozen=True):
+    """A process of a platform, as it names it."""
+
     role: str
     pid: int
 
@@ -43,7 +46,7 @@ class Run(Struct, frozen=True):
 
     gateway: str
     cluster: _Cluster
-    processes: tuple[_Process, ...]
+    processes: tuple[Named, ...]
 
     def gateways(self) -> list[int]:
         """The gateway processes."""
@@ -126,10 +129,11 @@ class Platform:
         return processes.tree(self._process.pid)
 
     def hosts(self) -> list[int]:
-        """The host processes that are running."""
-        return hosts_of(self.pid)
+        """The host processes that own partitions, or are about to; spare ones are none of them."""
+        return hosts_of(self.run().processes)
 
 
-def hosts_of(root: int) -> list[int]:
-    """The host processes below this one: actors of Ray, which names their processes."""
-    return [pid for pid in processes.tree(root) if processes.name(pid).startswith(HOST_NAME)]
+def hosts_of(said: Iterable[Named]) -> list[int]:
+    """Of the processes that a platform names, its hosts: those that run on this machine, and are not spare ones."""
+    pids = [process.pid for process in said if process.role.startswith(HOST_ROLE)]
+    return [pid for pid in pids if processes.name(pid).startswith(HOST_NAME)]

@@ -19,17 +19,10 @@ from actors.history import placement_now
 from actors.ports import Log, Slice
 from actors.settings import ClusterSettings, ProcessSettings
 from loadtests.bench import processes
-from loadtests.bench.platform import Platform, hosts_of
+from loadtests.bench.platform import Named, Platform, hosts_of
 
 TOKEN_FILE = "token"
 DIAL_S_MAX = 5.0
-
-
-class Process(Struct, frozen=True):
-    """A process of the platform."""
-
-    role: str
-    pid: int
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -40,7 +33,7 @@ class Target(Struct, frozen=True, kw_only=True):
     folder: str = ""
     log_url: str = ""
     cluster: ClusterSettings | None = None
-    processes: tuple[Process, ...] = ()
+    processes: tuple[Named, ...] = ()
     identity: bool = False
     tls_cert: str = ""
     token: str = ""
@@ -57,8 +50,12 @@ class Target(Struct, frozen=True, kw_only=True):
         return bool(self.root) and not processes.is_running(self.root)
 
     def hosts(self) -> list[int]:
-        """The host processes that are running; none of a platform of which nothing is known."""
-        return hosts_of(self.root) if self.root else []
+        """The host processes as of now, without spare ones; none of a platform of which nothing is known."""
+        if not self.folder:
+            return []
+        with contextlib.suppress(SetupError):
+            return hosts_of(known(Path(self.folder)).processes)
+        return []
 
     def open_log(self) -> Log:
         """Its log, to be read."""

@@ -69,10 +69,12 @@ class Meter:
         self.idle: dict[str, float] = dict.fromkeys(ROLES, 0.0)
 
     def pids(self) -> dict[str, list[int]]:
-        """The processes of each role."""
+        """The processes of each role; a spare host is of the rest."""
         found: dict[str, list[int]] = {role: [] for role in ROLES}
+        serving = self._platform.hosts()
         for pid in processes.tree(self._root):
             role = role_of(self._said.get(pid, ""), processes.name(pid))
+            role = "spare" if role == "host" and pid not in serving else role
             found[RECORDED.get(role, "rest")].append(pid)
         return found
 

@@ -83,6 +83,31 @@ def test_a_host_that_is_stopped_is_replaced_and_ended(platform: Platform) -> Non
     under_load(platform, trouble)
 
 
+def test_a_spare_host_takes_the_place_of_one_that_is_killed_and_no_others_partitions_move(
+    platform: Platform,
+) -> None:
+    async def trouble(load: Load) -> None:
+        await asyncio.to_thread(until, lambda: platform.processes("spare-"), 60, "a spare host")
+        (spare,) = platform.processes("spare-")
+        before = owners(platform)
+        victim = platform.kill("host-")
+        await load.all_answered()
+        await asyncio.to_thread(until, lambda: platform.processes("spare-") != [spare], 60, "another spare host")
+        await asyncio.to_thread(until, lambda: platform.processes("spare-"), 60, "another spare host")
+        after = owners(platform)
+        assert victim.pid in before.values()
+        assert after == {number: spare.pid if pid == victim.pid else pid for number, pid in before.items()}
+
+    under_load(platform, trouble)
+
+
+def owners(platform: Platform) -> dict[int, int]:
+    """By partition the process that owns it."""
+    status = platform.operate("status")
+    pids = {host["name"]: host["pid"] for host in status["hosts"]}
+    return {row["partition"]: pids[row["host"]] for row in status["partitions"]}
+
+
 def test_a_host_that_slept_for_a_moment_goes_on_and_nothing_is_done_twice(platform: Platform) -> None:
     async def trouble(load: Load) -> None:
         victim = platform.kill("host-", signal.SIGSTOP)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from actors.controller import (
     BACKOFF_MS_MAX,
     GATHER_MS_MAX,
+    QUICK_ENDS_FREE,
     STEADY_MS,
     Action,
     Assign,
@@ -24,8 +25,8 @@ SILENCE_MS = 3_000
 class Stage:
     """A controller, what it has said, and what each host was told last."""
 
-    def __init__(self, hosts: int = 2, cluster: ClusterSettings = CLUSTER) -> None:
-        self.core = Controller("c1", cluster, hosts, SILENCE_MS, 1, "rules")
+    def __init__(self, hosts: int = 2, cluster: ClusterSettings = CLUSTER, spares: int = 0) -> None:
+        self.core = Controller("c1", cluster, hosts, SILENCE_MS, 1, "rules", spares=spares)
         self.said: list[Placed] = []
         self.told: dict[str, dict[int, tuple[int, int]]] = {}
         self.starting = 0
@@ -258,12 +259,90 @@ def test_a_later_term_supersedes_and_an_earlier_one_does_not() -> None:
     assert not stage.core.superseded(3)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["up", "down", "move", "silent", "fail"]), st.integers(0, 7)), max_size=30))
-def test_whatever_happens_the_topic_and_the_hosts_agree_and_numbers_rise(happens: list[tuple[str, int]]) -> None:
-    stage = Stage(hosts=3)
+def test_a_spare_host_is_started_once_all_others_serve_and_owns_nothing() -> None:
+    stage = Stage(spares=1)
+    stage.run()
+    stage.core.term_begun(7)
+    assert stage.starting == 2, "it takes no processor from the others' start"
+    stage.host_up()
+    stage.host_up()
+    assert stage.starting == 1
+    stage.host_up()
+    assert (list(stage.core.hosts), list(stage.core.spares)) == (["h1", "h2"], ["h3"])
+    assert "h3" not in stage.told
+    assert stage.ended == []
+
+
+def test_a_spare_host_takes_the_place_of_one_that_ends_and_nobody_elses_partitions_move() -> None:
+    stage = Stage(spares=1)
+    stage.begin()
+    before, others = stage.owners(), stage.told["h2"]
+    stage.core.host_down("h1")
+    stage.run()
+    assert stage.owners() == {number: "h3" if host == "h1" else host for number, host in before.items()}
+    assert stage.told["h2"] == others
+    assert stage.starting == 1, "another spare one"
+
+
+def test_a_spare_host_that_ends_is_replaced_and_nothing_moves() -> None:
+    stage = Stage(spares=1)
+    stage.begin()
+    before = stage.owners()
+    stage.core.host_down("h3")
+    stage.run()
+    assert stage.starting == 1
+    assert stage.owners() == before
+
+
+def test_a_silent_spare_host_is_ended_by_force() -> None:
+    stage = Stage(spares=1)
+    stage.begin()
+    stage.now_ms += SILENCE_MS + 1
+    for name in stage.core.hosts:
+        stage.core.heard(name, stage.now_ms)
+    stage.core.tick(stage.now_ms)
+    assert EndHost("h3", force=True) in stage.run()
+    stage.host_up()
+    stage.now_ms += SILENCE_MS
+    stage.core.heard("h4", stage.now_ms)
+    stage.now_ms += SILENCE_MS
+    stage.core.tick(stage.now_ms)
+    assert EndHost("h4", force=True) not in stage.run(), "it was heard"
+
+
+def test_when_more_hosts_are_wanted_the_spare_ones_are_the_first() -> None:
+    stage = Stage(spares=1)
+    stage.begin()
+    stage.core.resize(3)
+    stage.run()
+    assert set(stage.owners().values()) == {"h1", "h2", "h3"}
+    assert stage.starting == 1
+
+
+def test_a_host_that_ends_soon_after_it_took_a_place_ends_quickly_however_long_it_was_spare() -> None:
+    stage = Stage(hosts=1, spares=1)
+    stage.begin()
+    for _ in range(QUICK_ENDS_FREE + 1):
+        stage.now_ms += STEADY_MS + 1
+        for _ in ("one that lasted", "the spare one that took its place a moment ago"):
+            stage.core.host_down(next(iter(stage.core.hosts)), stage.now_ms)
+            stage.run()
+        while stage.starting:
+            stage.host_up()
+    assert stage.core.slowed
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["up", "down", "move", "silent", "fail"]), st.integers(0, 7)), max_size=30),
+    st.integers(0, 2),
+)
+def test_whatever_happens_the_topic_and_the_hosts_agree_and_numbers_rise(
+    happens: list[tuple[str, int]], spares: int
+) -> None:
+    stage = Stage(hosts=3, spares=spares)
     stage.begin()
     for what, number in happens:
-        names = sorted(stage.core.hosts)
+        names = sorted([*stage.core.hosts, *stage.core.spares])
         if what == "up" and stage.starting:
             stage.host_up()
         elif what == "fail" and stage.starting:
@@ -272,7 +351,7 @@ def test_whatever_happens_the_topic_and_the_hosts_agree_and_numbers_rise(happens
         elif what == "down" and names:
             stage.core.host_down(names[number % len(names)])
         elif what == "move" and names:
-            stage.core.move(number, names[number % len(names)])
+            stage.core.move(number, names[number % len(names)])  # a spare one is refused
         elif what == "silent" and names:
             stage.now_ms += SILENCE_MS + 1
             for name in names[1:]:
@@ -280,7 +359,10 @@ def test_whatever_happens_the_topic_and_the_hosts_agree_and_numbers_rise(happens
             stage.core.tick(stage.now_ms)
         stage.run()
         living = set(stage.core.hosts)
-        assert len(living) + stage.starting == 3 or (stage.core.slowed and len(living) + stage.starting < 3)
+        there = len(living) + len(stage.core.spares) + stage.starting
+        wanted = 3 + spares if len(living) == 3 else 3
+        assert there in (wanted, 3 + spares) or (stage.core.slowed and there < wanted)
+        assert len(living) == 3 or not stage.core.spares
         if living:
             last = {placed.partition: placed for placed in stage.said}
             told = {(p, *a, host) for host in living for p, a in stage.told.get(host, {}).items()}
@@ -288,18 +370,20 @@ def test_whatever_happens_the_topic_and_the_hosts_agree_and_numbers_rise(happens
     numbers = [(placed.term, placed.n) for placed in stage.said]
     assert numbers == sorted(set(numbers))
     stage.now_ms += BACKOFF_MS_MAX
-    for name in stage.core.hosts:
+    for name in (*stage.core.hosts, *stage.core.spares):
         stage.core.heard(name, stage.now_ms)
     stage.core.tick(stage.now_ms)
     stage.run()
-    assert len(stage.core.hosts) + stage.starting == 3
+    while stage.starting:
+        stage.host_up()
+    assert (len(stage.core.hosts), len(stage.core.spares)) == (3, spares)
 
 
 def test_hosts_that_keep_ending_quickly_are_started_later_each_time_and_an_operator_is_told() -> None:
     stage = Stage(hosts=1)
     stage.begin()
     waits_ms: list[int] = []
-    for _ in range(12):
+    for _ in range(QUICK_ENDS_FREE + 9):
         stage.now_ms += 100
         ended_ms = stage.now_ms
         stage.core.host_down(f"h{stage.names}", stage.now_ms)
@@ -312,7 +396,7 @@ def test_hosts_that_keep_ending_quickly_are_started_later_each_time_and_an_opera
             assert stage.now_ms - ended_ms <= BACKOFF_MS_MAX, "the wait has a bound"
         waits_ms.append(stage.now_ms - ended_ms)
         stage.host_up()
-    assert waits_ms == [0, 0, 0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, *[BACKOFF_MS_MAX] * 3]
+    assert waits_ms == [*[0] * QUICK_ENDS_FREE, 500, 1_000, 2_000, 4_000, 8_000, 16_000, *[BACKOFF_MS_MAX] * 3]
     stage.now_ms += STEADY_MS + BACKOFF_MS_MAX + 1
     stage.core.heard(f"h{stage.names}", stage.now_ms)
     stage.core.tick(stage.now_ms)

@@ -11,13 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.client import Client
+from loadtests.bench.platform import Named
 from loadtests.driver import coordinator, watching
 from loadtests.driver.command import Asked, order_of
 from loadtests.driver.coordinator import Coordinator
 from loadtests.driver.messages import Task
 from loadtests.driver.playing import Child
 from loadtests.driver.result import Run, Second
-from loadtests.driver.target import Process, Target
+from loadtests.driver.target import Target
 from loadtests.journeys.steps import Town
 
 TINY = (sys.executable, str(Path(__file__).with_name("tiny_generator.py")))
@@ -58,7 +59,7 @@ def played(
     child: type[Child] = Tiny,
     kills: tuple[float, ...] = (),
     begun: Callable[[Coordinator], None] = lambda _: None,
-    processes: tuple[Process, ...] = (),
+    processes: tuple[Named, ...] = (),
 ) -> Run:
     """A run in which `begun` is called once the generator has told its first second."""
     monkeypatch.setattr(coordinator, "Child", child)
@@ -102,7 +103,7 @@ def test_a_fault_that_could_not_be_made_ends_the_run(tmp_path: Path, monkeypatch
 def test_a_platform_that_is_gone_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
-    run = played(tmp_path, monkeypatch, processes=(Process("up", ended.pid),))
+    run = played(tmp_path, monkeypatch, processes=(Named("up", ended.pid),))
     assert (run.ended, run.valid, run.passed) == ("failed", False, False)
     assert run.invalid_because[0] == "the platform ended in the middle of the run"
 

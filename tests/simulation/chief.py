@@ -76,6 +76,7 @@ class Chief:
             world.process.host_silence_ms_max,
             world.rules.release,
             world.rules.digest,
+            spares=world.process.spare_hosts,
         )
         self._world = world
         self._clock = world.clock
@@ -132,13 +133,16 @@ class Chief:
         """Ask every host how it is."""
         if not self.alive:
             return
-        for name in list(self.controller.hosts):
+        for name in self._started():
             host = self._world.hosts.get(name)
             if host is not None and name not in self.unseen and not host.is_stopped:
                 self.controller.heard(name, self._clock.now_ms)
         self.controller.tick(self._clock.now_ms)
         self.carry_out()
         self._clock.after(ASK_MS, self._ask)
+
+    def _started(self) -> list[str]:
+        return [*self.controller.hosts, *self.controller.spares]
 
     def host_died(self, name: str) -> None:
         """The news that a host has ended arrives."""
@@ -171,6 +175,6 @@ class Chief:
         """Say and do no more; our hosts end with us, each when it notices."""
         if self.alive:
             self.alive = False
-            for name in self.controller.hosts:
+            for name in self._started():
                 self._clock.after(self._world.chance.randint(0, NOTICE_MS_MAX), partial(self._world.end_host, name))
             self._world.chief_ended(self)

@@ -89,6 +89,7 @@ class World:
             resident_max=6 if crowded else 1_000,
             outbox_max=8 if crowded else 1_000,
             snapshot_records=10 * self.scale.partitions,
+            spare_hosts=seed % 2,
         )
         self.rules = self.work.new_rules(loaded=True)
         self.generation = 0
