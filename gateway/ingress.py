@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
@@ -33,7 +34,7 @@ from actors.settings import ClusterSettings, ProcessSettings
 from gateway.auth import Auth
 from gateway.door import Door, Probe
 from gateway.owners import Owners
-from gateway.pending import RETRY_AFTER_MS, Append, Call, Expired, PendingTable, Stuck
+from gateway.pending import RETRY_AFTER_MS, Append, Call, Expired, PendingTable, Settled, Stuck, Waiter
 from gateway.rolling import Hears
 from gateway.status import refusal_of
 
@@ -51,15 +52,14 @@ class Single:
     def __init__(self) -> None:
         self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
-    def settled(self, reply: Reply, partition: int) -> None:
+    def settled(self, settled: Sequence[Settled]) -> None:
         """The answer is here."""
-        del partition
         if not self.future.done():
-            self.future.set_result(reply)
+            self.future.set_result(settled[0][1])
 
-    def failed(self, request_id: bytes, error: PlatformError) -> None:
+    def failed(self, call: Call, error: PlatformError) -> None:
         """There will be no answer."""
-        del request_id
+        del call
         if not self.future.done():
             self.future.set_exception(error)
 
@@ -188,17 +188,41 @@ class Ingress:
     # -- calls ----------------------------------------------------------------------------------------------------
 
     def submit(self, call: Call) -> None:
-        """Take a call in; its waiter will be told. Raises Overloaded, InvalidCommand or Unavailable before the log."""
+        """Take a call in; its waiter will be told. Raises what `submit_all` tells."""
+        for _, error in self.submit_all((call,)):
+            raise error
+
+    def submit_all(self, calls: Sequence[Call]) -> list[tuple[Call, PlatformError]]:
+        """Take in calls that came together; their waiters will be told.
+
+        Returns those that were not taken in: Overloaded, InvalidCommand or Unavailable, before the log.
+        """
+        halted: list[tuple[Call, PlatformError]] = []
         if self._halted:
-            self.check_not_halted(call.partition)
-        self._table.submit(call)
-        if self._flushing is None:
-            if self._table.collects(call.arrived_ms):
-                self._hold(self._table.next_ms(), call.arrived_ms)
+            calls, halted = self._not_halted(calls)
+        refused = self._table.submit_all(calls)
+        if self._flushing is None and calls:
+            arrived_ms = calls[0].arrived_ms
+            if self._table.collects(arrived_ms):
+                self._hold(self._table.next_ms(), arrived_ms)
             else:
                 self._flush_soon()
         if self._expiring is None:
             self._expiring = self._loop.call_later(EXPIRE_S, self._expire)
+        return halted + refused
+
+    def _not_halted(self, calls: Sequence[Call]) -> tuple[list[Call], list[tuple[Call, PlatformError]]]:
+        """The calls whose partitions go on, and the others with the reason why theirs do not."""
+        taken: list[Call] = []
+        refused: list[tuple[Call, PlatformError]] = []
+        for call in calls:
+            try:
+                self.check_not_halted(call.partition)
+            except Unavailable as error:
+                refused.append((call, error))
+            else:
+                taken.append(call)
+        return taken, refused
 
     def check_not_halted(self, partition: int) -> None:
         """Raises Unavailable while the partition waits for an operator."""
@@ -277,9 +301,7 @@ class Ingress:
     def _expire(self) -> None:
         now_ms = steady_ms()
         for expired in self._table.expire(now_ms):
-            error = too_late(expired)
-            for waiter in expired.call.waiters:
-                waiter.failed(expired.call.key[1], error)
+            expired.call.fail(too_late(expired))
         self._sensor.pending_calls(len(self._table))
         for streamed, oldest_ms in self._table.oldest_ms(now_ms).items():
             self.door.keep("stall", oldest_ms if oldest_ms >= STALL_MS else 0, streamed=streamed)
@@ -315,9 +337,11 @@ class Ingress:
         settled = self._table.replied(partition, replies)
         if appended_at is not None and settled:
             self.door.waited("host", waited_s * 1_000 * len(settled), len(settled), streamed=settled[0][0].streamed)
-        for call, reply in settled:
-            for waiter in call.waiters:
-                waiter.settled(reply, partition)
+        theirs: defaultdict[Waiter, list[Settled]] = defaultdict(list)
+        for one in settled:
+            theirs[one[0].waiter].append(one)
+        for waiter, its in theirs.items():
+            waiter.settled(its)
 
     def _owned(self, address: str, partition: int, epoch: int) -> None:
         if epoch < self._epochs.get(partition, -1):
@@ -353,8 +377,7 @@ class Ingress:
             if asked.ask.partition == partition and not asked.answer.done():
                 asked.answer.set_exception(error)
         for call, outcome in self._table.halted(partition):
-            for waiter in call.waiters:
-                waiter.failed(call.key[1], _unavailable(partition, halted, outcome))
+            call.fail(_unavailable(partition, halted, outcome))
 
     def _unserved(self, partition: int) -> None:
         self._serving.pop(partition, None)
@@ -435,7 +458,7 @@ class Ingress:
         caller, request_id = key
         record = encode_record(Read(entity, view, args, request_id, caller))
         waiter = Single()
-        self.submit(Call(key, partition, record, [waiter], deadline_ms, streamed=False, arrived_ms=steady_ms()))
+        self.submit(Call(key, partition, record, waiter, deadline_ms, streamed=False, arrived_ms=steady_ms()))
         return waiter.future
 
     # -- pushes ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ waits `HOLD_MS` at most and only while the owner serves: larger frames are what 
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -18,40 +19,52 @@ from actors.kernel.record import FRAME_BYTES_MAX, RECORDS_MAX, is_same_call
 HOLD_MS = 10
 RETRY_MS = 50
 RETRY_AFTER_MS = 100
-DEADLINE_STEP_MS = 16
 FRAME_BODY_BYTES_MAX = FRAME_BYTES_MAX - 4_096
+_NEVER_MS = 1 << 62
+_REUSED = "this request id is on its way with another command or payload"
 
 Key: TypeAlias = tuple[str, bytes]
 """(caller, request_id): what names a call."""
 
 
 class Waiter(Protocol):
-    """Whoever waits for a call's answer; one of the two is called, once for each time it was submitted."""
+    """Whoever waits for answers: told of each call once for each time it was submitted."""
 
-    def settled(self, reply: Reply, partition: int) -> None:
-        """The answer is here."""
+    def settled(self, settled: "Sequence[Settled]") -> None:
+        """These calls of its own are answered: those of one message of a host, together."""
         ...
 
-    def failed(self, request_id: bytes, error: PlatformError) -> None:
+    def failed(self, call: "Call", error: PlatformError) -> None:
         """There will be no answer."""
         ...
 
 
 class Call(Struct, eq=False):
-    """One call on its way."""
+    """One call on its way. `name` is what its waiter knows it by."""
 
     key: Key
     partition: int
     record: bytes
-    waiters: list[Waiter]
+    waiter: Waiter
     deadline_ms: int
     streamed: bool
+    name: str = ""
+    arrived_ms: int = 0
+    also: tuple["Call", ...] = ()
+    """Those of the same key and body that came while it was on its way: they end as it does."""
     order: int = 0
-    step: int = 0
     handed: int = 0
     """How many frames with it the log was given and did not certainly refuse; above 0 its outcome is unknown."""
     open: bool = True
-    arrived_ms: int = 0
+
+    def fail(self, error: PlatformError) -> None:
+        """Tell whoever waits for it that there will be no answer."""
+        for call in (self, *self.also):
+            call.waiter.failed(call, error)
+
+
+Settled: TypeAlias = tuple[Call, Reply]
+"""A call and its answer."""
 
 
 class Append(NamedTuple):
@@ -103,9 +116,11 @@ class PendingTable:
 
     def __init__(self, partitions: int, pending_max: int, per_caller_max: int, left_ms_min: int) -> None:
         self._lanes = [_Lane() for _ in range(partitions)]
-        self._calls: dict[Key, Call] = {}
-        self._callers: dict[str, int] = {}
-        self._deadlines: dict[int, dict[int, Call]] = {}
+        self._calls: dict[str, dict[bytes, Call]] = {}
+        """By caller and request id; of a caller without calls there is nothing."""
+        self._count = 0
+        self._due_ms = _NEVER_MS
+        """No call's time is over before: what expires is looked for then, and not noted for each call."""
         self._late: list[Expired] = []
         self._dirty: dict[int, None] = {}
         self._pending_max = pending_max
@@ -120,7 +135,7 @@ class PendingTable:
         """Whether there was a streamed call since the table was last empty: those do not wait for waves."""
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return self._count
 
     @property
     def is_waiting(self) -> bool:
@@ -130,58 +145,53 @@ class PendingTable:
     # -- from clients ---------------------------------------------------------------------------------------------
 
     def submit(self, call: Call) -> None:
-        """Take a call in. One of the same key and body joins the one that is on its way.
+        """Take one call in; raises what `submit_all` tells."""
+        for _, error in self.submit_all((call,)):
+            raise error
 
-        Raises Overloaded at a bound, and InvalidCommand when the key is on its way with another body.
+    def submit_all(self, calls: Iterable[Call]) -> list[tuple[Call, PlatformError]]:
+        """Take calls in, in this order. One of the same key and body joins the one that is on its way.
+
+        Returns those that were not taken in: Overloaded at a bound, and InvalidCommand when the key is on its way with
+        another body.
         """
-        key, calls = call.key, self._calls
-        same = calls.get(key)
-        if same is not None:
-            self._join(same, call)
-            return
-        caller = key[0]
-        count = self._callers.get(caller, 0)
-        if len(calls) >= self._pending_max or count >= self._per_caller_max:
-            raise self._full(count)
-        self._streams = call.streamed or (self._streams and bool(calls))
-        self._callers[caller] = count + 1
-        calls[key] = call
-        self._order = call.order = self._order + 1
-        self._await_deadline(call)
-        partition = call.partition
-        self._lanes[partition].queue.append(call)
-        self._dirty[partition] = None
+        refused: list[tuple[Call, PlatformError]] = []
+        lanes, dirty, due_ms, order, count = self._lanes, self._dirty, self._due_ms, self._order, self._count
+        streams = self._streams and count > 0
+        for call in calls:
+            caller, request_id = call.key
+            mine = self._calls.get(caller, _NONE)
+            if request_id in mine:
+                if not _join(mine[request_id], call):
+                    refused.append((call, InvalidCommand(_REUSED, field="request_id", reason="REQUEST_ID_REUSED")))
+            elif count >= self._pending_max or len(mine) >= self._per_caller_max:
+                refused.append((call, self._full(count, len(mine))))
+            else:
+                if not mine:
+                    mine = self._calls[caller] = {}
+                mine[request_id] = call
+                count += 1
+                order += 1
+                call.order = order
+                if call.deadline_ms < due_ms:
+                    due_ms = call.deadline_ms
+                if call.streamed:
+                    streams = True
+                partition = call.partition
+                lanes[partition].queue.append(call)
+                dirty[partition] = None
+        self._due_ms, self._order, self._count, self._streams = due_ms, order, count, streams
+        return refused
 
-    def _join(self, same: Call, call: Call) -> None:
-        """The call waits with the one of its key that is on its way."""
-        if not is_same_call(same.record, call.record):
-            message = "this request id is on its way with another command or payload"
-            raise InvalidCommand(message, field="request_id", reason="REQUEST_ID_REUSED")
-        same.waiters += call.waiters
-        if call.deadline_ms > same.deadline_ms:
-            self._forget_deadline(same)
-            same.deadline_ms = call.deadline_ms
-            self._await_deadline(same)
-
-    def _full(self, count: int) -> Overloaded:
-        """Why a caller that has so many calls in flight must wait."""
-        if len(self._calls) >= self._pending_max:
+    def _full(self, count: int, callers: int) -> Overloaded:
+        """Why a call must wait, with so many calls in flight, and so many of its caller."""
+        if count >= self._pending_max:
             return Overloaded("this gateway has too many calls in flight", retry_after_ms=RETRY_AFTER_MS)
-        message = f"this caller has {count} calls in flight, which is its limit"
+        message = f"this caller has {callers} calls in flight, which is its limit"
         return Overloaded(message, retry_after_ms=RETRY_AFTER_MS, reason="CALLER_LIMIT")
 
-    def _await_deadline(self, call: Call) -> None:
-        step = call.step = call.deadline_ms // DEADLINE_STEP_MS
-        calls = self._deadlines.get(step)
-        if calls is None:
-            calls = self._deadlines[step] = {}
-        calls[call.order] = call
-
-    def _forget_deadline(self, call: Call) -> None:
-        calls = self._deadlines[call.step]
-        del calls[call.order]
-        if not calls:
-            del self._deadlines[call.step]
+    def _in_flight(self) -> Iterator[Call]:
+        return (call for mine in self._calls.values() for call in mine.values())
 
     # -- to and from the log --------------------------------------------------------------------------------------
 
@@ -197,9 +207,9 @@ class PendingTable:
                 del self._dirty[partition]
             elif lane.ready_ms() <= now_ms and (lane.queue[0].streamed or not collects):
                 del self._dirty[partition]
-                calls = self._fill(lane, now_ms)
+                calls, records = self._fill(lane, now_ms)
                 if calls:
-                    frames.append(Append(partition, [call.record for call in calls]))
+                    frames.append(Append(partition, records))
                     if not calls[-1].streamed:
                         self._wave.append(lane)
                         self._wave_until_ms = now_ms + HOLD_MS
@@ -218,23 +228,21 @@ class PendingTable:
             wave.pop()
         return bool(wave)
 
-    def _fill(self, lane: _Lane, now_ms: int) -> list[Call]:
-        calls: list[Call] = []
-        size = 0
+    def _fill(self, lane: _Lane, now_ms: int) -> tuple[list[Call], list[bytes]]:
+        """The calls of the lane's next frame, and their records."""
         queue, late_ms = lane.queue, now_ms + self._left_ms_min
-        while queue and len(calls) < RECORDS_MAX:
-            call = queue.popleft()
-            if not call.open:
-                continue
-            if call.deadline_ms < late_ms:
-                self._late.append(self._expired(call, stuck=lane.failed))
-                continue
-            size += len(call.record) + 8
-            if calls and size > FRAME_BODY_BYTES_MAX:
-                queue.appendleft(call)
-                break
+        first = [queue.popleft() for _ in range(min(len(queue), RECORDS_MAX))]
+        calls = [call for call in first if call.open and call.deadline_ms >= late_ms]
+        if len(calls) < len(first):
+            late = [call for call in first if call.open and call.deadline_ms < late_ms]
+            self._late += [self._expired(call, stuck=lane.failed) for call in late]
+        records = [call.record for call in calls]
+        size = sum(map(len, records)) + 8 * len(records)
+        while size > FRAME_BODY_BYTES_MAX and len(records) > 1:
+            size -= len(records.pop()) + 8
+            queue.appendleft(calls.pop())
+        for call in calls:
             call.handed += 1
-            calls.append(call)
         if calls:
             lane.flying = calls
             lane.held = len(calls)
@@ -242,7 +250,7 @@ class PendingTable:
             total_ms, count = self._waited[calls[0].streamed]
             waited_ms = now_ms - (calls[0].arrived_ms + calls[-1].arrived_ms) // 2  # they came evenly, or nearly
             self._waited[calls[0].streamed] = (total_ms + waited_ms * len(calls), count + len(calls))
-        return calls
+        return calls, records
 
     def collects(self, now_ms: int) -> bool:
         """Whether calls wait for those that are on their way: until `next_ms` at most, `take` has nothing."""
@@ -302,16 +310,24 @@ class PendingTable:
 
     # -- from hosts -----------------------------------------------------------------------------------------------
 
-    def replied(self, partition: int, replies: Iterable[Reply]) -> list[tuple[Call, Reply]]:
+    def replied(self, partition: int, replies: Iterable[Reply]) -> list[Settled]:
         """Match answers with calls; what nobody waits for is dropped."""
-        settled: list[tuple[Call, Reply]] = []
-        take, lane = self._calls.pop, self._lanes[partition]
+        settled: list[Settled] = []
+        count = 0
         for reply in replies:
-            call = take((reply.caller, reply.request_id), None)
+            mine = self._calls.get(reply.caller, _NONE)
+            call = mine.pop(reply.request_id, None)
             if call is not None:
-                self._let_go(call)
+                count += 1
+                call.open = False
                 settled.append((call, reply))
-        lane.held = max(lane.held - len(settled), 0)
+                if call.also:
+                    settled += [(other, reply) for other in call.also]
+                if not mine:
+                    del self._calls[reply.caller]
+        self._count -= count
+        lane = self._lanes[partition]
+        lane.held = max(lane.held - count, 0)
         if lane.queue:
             self._dirty[partition] = None
         return settled
@@ -327,7 +343,7 @@ class PendingTable:
         queued = {call.order for call in lane.queue}
         return [
             call
-            for call in self._calls.values()
+            for call in self._in_flight()
             if call.partition == partition and call.handed and call.order not in queued
         ]
 
@@ -339,9 +355,7 @@ class PendingTable:
     def halted(self, partition: int) -> list[Expired]:
         """The partition is halted: no call of it is answered before an operator acts, so all are given back now."""
         lane = self._lanes[partition]
-        given_up = [
-            self._expired(call, stuck=False) for call in list(self._calls.values()) if call.partition == partition
-        ]
+        given_up = [self._expired(call, stuck=False) for call in list(self._in_flight()) if call.partition == partition]
         lane.queue.clear()
         lane.held = 0
         return given_up
@@ -350,22 +364,22 @@ class PendingTable:
         """The owner says that these are not in the log: the same records go again, oldest first."""
         lane = self._lanes[partition]
         queued = {call.order for call in (*lane.queue, *(lane.flying or ()))}
-        again = [call for key in keys if (call := self._calls.get(key)) is not None and call.order not in queued]
+        found = (self._calls.get(caller, _NONE).get(request_id) for caller, request_id in keys)
+        again = [call for call in found if call is not None and call.order not in queued]
         lane.queue.extendleft(sorted(again, key=lambda call: -call.order))
         self._dirty[partition] = None
 
     # -- time -----------------------------------------------------------------------------------------------------
 
     def expire(self, now_ms: int) -> list[Expired]:
-        """The calls whose time is over, or too short to begin; to be called every `DEADLINE_STEP_MS` or so."""
-        last_step = (now_ms + self._left_ms_min) // DEADLINE_STEP_MS
-        over = [
-            call
-            for step in [step for step in self._deadlines if step <= last_step]
-            for call in self._deadlines[step].values()
-            if call.deadline_ms - now_ms < (1 if call.handed else self._left_ms_min)
-        ]
+        """The calls whose time is over, or too short to begin; to be called some fifty times a second."""
         expired, self._late = self._late, []
+        if self._due_ms >= now_ms + self._left_ms_min:
+            return expired
+        over = [
+            call for call in self._in_flight() if call.deadline_ms - now_ms < (1 if call.handed else self._left_ms_min)
+        ]
+        over.sort(key=_order)
         for partition in {call.partition for call in over}:
             lane = self._lanes[partition]
             waiting = {call.order for call in (*lane.queue, *(lane.flying or ()))}
@@ -373,21 +387,30 @@ class PendingTable:
             mine = [call for call in over if call.partition == partition]
             expired += [self._expired(call, stuck=lost and call.order in waiting) for call in mine]
             lane.queue = deque(call for call in lane.queue if call.open)
+        self._due_ms = min((call.deadline_ms for call in self._in_flight()), default=_NEVER_MS)
         return expired
 
     def _expired(self, call: Call, *, stuck: bool) -> Expired:
-        del self._calls[call.key]
-        self._let_go(call)
+        caller, request_id = call.key
+        mine = self._calls[caller]
+        del mine[request_id]
+        if not mine:
+            del self._calls[caller]
+        self._count -= 1
+        call.open = False
         outcome: Outcome = "OUTCOME_UNKNOWN" if call.handed else "NOT_APPENDED"
         return Stuck(call, outcome) if stuck else Expired(call, outcome)
 
-    def _let_go(self, call: Call) -> None:
-        """Nobody waits for a call any more that is taken out of `_calls`."""
-        call.open = False
-        self._forget_deadline(call)
-        caller = call.key[0]
-        left = self._callers[caller] - 1
-        if left:
-            self._callers[caller] = left
-        else:
-            del self._callers[caller]
+
+_order = attrgetter("order")
+_NONE: dict[bytes, Call] = {}
+"""The calls of a caller that has none; nothing is ever put there."""
+
+
+def _join(same: Call, call: Call) -> bool:
+    """The call waits with the one of its key that is on its way; False when that is another call."""
+    if not is_same_call(same.record, call.record):
+        return False
+    same.also += (call,)
+    same.deadline_ms = max(same.deadline_ms, call.deadline_ms)
+    return True

@@ -125,7 +125,7 @@ class Steps:
         waiter = Single()
         key, partition = (self.caller, name), route.partition
         self._ingress.submit(
-            Call(key, partition, record, [waiter], self.until_ms, streamed=False, arrived_ms=steady_ms())
+            Call(key, partition, record, waiter, self.until_ms, streamed=False, arrived_ms=steady_ms())
         )
         reply = await waiter.future
         if reply.code:

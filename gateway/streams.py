@@ -1,9 +1,9 @@
 """One stream of calls, such as `InvokeStream`: calls in, results out, no task and no future for a single call."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,7 +18,7 @@ from gateway.auth import Caller
 from gateway.deadlines import deadline_ms, each_call_ms
 from gateway.door import SAID
 from gateway.ingress import Ingress
-from gateway.pending import Call
+from gateway.pending import Call, Settled
 from gateway.routes import Routes, text_of
 from gateway.sealing import KeyMissing
 from gateway.status import code_of, refusal_of, status_of
@@ -28,10 +28,6 @@ RESULTS_MAX = 1_000
 RESULTS_BYTES_MAX = 1 << 20
 CALLS_AT_ONCE_MAX = 1_000
 """A message may hold so many calls that taking them in would keep everybody else waiting."""
-
-
-_Result: TypeAlias = tuple[str, int, Reply | None, PlatformError | None]
-"""(request id as the client wrote it, partition, answer or None, error or None). A plain tuple: there are many."""
 
 
 class Speech(Protocol):
@@ -85,25 +81,6 @@ def stream_of(
     return CallStream(ingress, routes, speech, caller, sensor, call_ms, until_ms)
 
 
-class _Again:
-    """Waits for a call that the same stream asked for again while it was open: both are answered."""
-
-    __slots__ = ("_name", "_stream")
-
-    def __init__(self, stream: "CallStream", name: str) -> None:
-        self._stream = stream
-        self._name = name
-
-    def settled(self, reply: Reply, partition: int) -> None:
-        """The answer is here."""
-        self._stream.repeated((self._name, partition, reply, None))
-
-    def failed(self, request_id: bytes, error: PlatformError) -> None:
-        """There will be no answer."""
-        del request_id
-        self._stream.repeated((self._name, 0, None, error))
-
-
 class CallStream:
     """A `Waiter` for all calls of one stream. Takes no more in while `OPEN_MAX` are not answered and read."""
 
@@ -125,9 +102,12 @@ class CallStream:
         self._sensor = sensor
         self._call_ms = call_ms
         self._until_ms = until_ms
-        self._names: dict[bytes, str] = {}
-        self._repeats = 0
-        self._results: deque[_Result] = deque()
+        self._open = 0
+        """How many calls are on their way."""
+        self._answered: deque[Settled] = deque()
+        self._refused: deque[tuple[str, PlatformError]] = deque()
+        """By the request id as the client wrote it."""
+        self._gone = False
         self._ready = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
@@ -147,7 +127,7 @@ class CallStream:
             await self._write(context)
         finally:
             reading.cancel()
-            self._names.clear()  # what is still open then is answered to nobody
+            self._gone = True  # what is still open then is answered to nobody
         if self._draining:
             raise Unavailable("this gateway ends; go on with another", outcome="NOT_APPENDED", retry_after_ms=0)
         reading.result()
@@ -166,7 +146,7 @@ class CallStream:
             for start in range(0, len(calls), CALLS_AT_ONCE_MAX):
                 if start:
                     await asyncio.sleep(0)
-                while len(self._names) + self._repeats + len(self._results) >= OPEN_MAX:
+                while self._open + len(self._answered) + len(self._refused) >= OPEN_MAX:
                     self._room.clear()
                     await self._room.wait()
                 some = calls[start : start + CALLS_AT_ONCE_MAX]
@@ -188,8 +168,7 @@ class CallStream:
             request_id = self._routes.request_id(first.request_id)
             await self._routes.sealing.keyed(lambda: self._speech.record(first, request_id, self._caller))
         except PlatformError as error:
-            self._sensor.calls_refused(error.reason, 1)
-            self._end((first.request_id, 0, None, error))
+            self._refuse_all([(first.request_id, error)])
             calls = calls[1:]
         return self._submit(calls)
 
@@ -208,37 +187,33 @@ class CallStream:
         deadline_ms = arrived_ms + self._call_ms
         if self._until_ms is not None:
             deadline_ms = min(deadline_ms, self._until_ms)
-        caller, record_of, submit = self._caller.name, self._speech.record, self._ingress.submit
-        id_of, latest, names = self._routes.request_id, self._routes.latest_id(), self._names
-        refused: dict[str, int] = {}
+        caller, record_of = self._caller.name, self._speech.record
+        id_of, latest = self._routes.request_id, self._routes.latest_id()
+        made: list[Call] = []
+        refused: list[tuple[str, PlatformError]] = []
         unkeyed: Sequence[Any] = ()
         for place, call in enumerate(calls):
             name = call.request_id
             try:
                 request_id = id_of(name, latest)
                 partition, record = record_of(call, request_id, self._caller)
-                waiter = self if request_id not in names else _Again(self, name)
-                submit(
-                    Call((caller, request_id), partition, record, [waiter], deadline_ms, True, arrived_ms=arrived_ms)
-                )
             except KeyMissing:
                 unkeyed = calls[place:]
                 break
             except PlatformError as error:
-                refused[error.reason] = refused.get(error.reason, 0) + 1
-                self._end((name, 0, None, error))
+                refused.append((name, error))
             else:
-                if waiter is self:
-                    names[request_id] = name or text_of(request_id)
-                else:
-                    self._repeats += 1
-        for reason, count in refused.items():
-            self._sensor.calls_refused(reason, count)
+                name = name or text_of(request_id)
+                made.append(Call((caller, request_id), partition, record, self, deadline_ms, True, name, arrived_ms))
+        self._open += len(made)
+        not_taken = self._ingress.submit_all(made)
+        self._open -= len(not_taken)
+        self._refuse_all([*refused, *((call.name, error) for call, error in not_taken)])
         return unkeyed
 
     def _permitted(self, calls: Sequence[Any]) -> Sequence[Any]:
         """The calls that this caller may make, while its token is good; the others have their results at once."""
-        caller, permitted, refused = self._caller, list[Any](), dict[str, int]()
+        caller, permitted, refused = self._caller, list[Any](), list[tuple[str, PlatformError]]()
         ended: PlatformError | None = None
         try:
             self._ingress.auth.check(caller, wall_ms())
@@ -250,12 +225,10 @@ class CallStream:
                     raise ended
                 self._speech.check(call, caller)
             except PlatformError as error:
-                refused[error.reason] = refused.get(error.reason, 0) + 1
-                self._end((call.request_id, 0, None, error))
+                refused.append((call.request_id, error))
             else:
                 permitted.append(call)
-        for reason, count in refused.items():
-            self._sensor.calls_refused(reason, count)
+        self._refuse_all(refused)
         return permitted
 
     def _chosen(self, calls: Sequence[Any]) -> Sequence[Any]:
@@ -263,94 +236,96 @@ class CallStream:
         refused_of, tenant = self._ingress.door.refused, self._caller.tenant
         level = level_of(self._caller.priority, self._caller.name, wall_ms())
         chosen: list[Any] = []
-        refused: dict[str, int] = {}
+        refused: list[tuple[str, PlatformError]] = []
         for call in calls:
             error = refused_of(tenant, level, self._speech.key(call, self._caller))
             if error is None:
                 chosen.append(call)
             else:
-                refused[error.reason] = refused.get(error.reason, 0) + 1
-                self._end((call.request_id, 0, None, error))
-        for reason, count in refused.items():
-            self._sensor.calls_refused(reason, count)
+                refused.append((call.request_id, error))
+        self._refuse_all(refused)
         return chosen
+
+    def _refuse_all(self, refused: Sequence[tuple[str, PlatformError]]) -> None:
+        """These calls, by the request id that the client wrote, end before the log."""
+        if refused:
+            self._refused += refused
+            self._ready.set()
+        for reason, count in Counter(error.reason for _, error in refused).items():
+            self._sensor.calls_refused(reason, count)
 
     # -- results out, as a waiter ---------------------------------------------------------------------------------
 
-    def settled(self, reply: Reply, partition: int) -> None:
-        """The answer of a call is here."""
-        name = self._names.pop(reply.request_id, None)
-        if name is not None:
-            if not self._results:
-                self._ready.set()
-            self._results.append((name, partition, reply, None))
-
-    def failed(self, request_id: bytes, error: PlatformError) -> None:
-        """There will be no answer to a call."""
-        name = self._names.pop(request_id, None)
-        if name is not None:
-            self._end((name, 0, None, error))
-
-    def repeated(self, result: _Result) -> None:
-        """A call that was asked for again has ended."""
-        self._repeats -= 1
-        self._end(result)
-
-    def _end(self, result: _Result) -> None:
-        if not self._results:  # where there are some, whoever writes them comes to this one, too
+    def settled(self, settled: Sequence[Settled]) -> None:
+        """Answers are here."""
+        self._open -= len(settled)
+        if not self._gone:
+            self._answered += settled
             self._ready.set()
-        self._results.append(result)
+
+    def failed(self, call: Call, error: PlatformError) -> None:
+        """There will be no answer to a call."""
+        self._open -= 1
+        if not self._gone:
+            self._refused.append((call.name, error))
+            self._ready.set()
 
     async def _write(self, context: Any) -> None:
-        while not (self._ended and not self._names and not self._repeats and not self._results):
+        while not self._ended or self._open or self._answered or self._refused:
             await self._ready.wait()
             self._ready.clear()
-            while self._results:
+            while self._answered or self._refused:
                 batch = self._batch()
                 await context.write(batch)
                 self._room.set()
-
-    def _opened(self, partition: int, reply: Reply) -> tuple[Reply | None, PlatformError | None]:
-        """An answer with what is sealed in it opened for who calls, or the error that it stands for."""
-        try:
-            if reply.code:
-                raise refusal_of(reply, partition)
-            payload = self._routes.sealing.opened(self._caller.principal, reply.payload)
-        except PlatformError as error:
-            return None, error
-        return msgspec.structs.replace(reply, payload=payload), None
 
     def _batch(self) -> Any:
         """The oldest results, made in place: a message that is made apart and copied costs three times as much."""
         batch = self._speech.results()
         batch.level, batch.own_level = self._ingress.door.levels(self._caller)
-        add, answer, results = batch.results.add, self._speech.answer, self._results
-        turned_away: dict[str, bytes] = {}
-        bad: dict[str, int] = {}
+        add, answer, answered = batch.results.add, self._speech.answer, self._answered
         good = size = 0
-        for _ in range(min(len(results), RESULTS_MAX)):
-            if size > RESULTS_BYTES_MAX:
-                break
-            name, partition, reply, error = results.popleft()
-            result = add(request_id=name)
-            if reply is not None and (reply.code or reply.payload.find(MARK) >= 0):
-                reply, error = self._opened(partition, reply)
-            if reply is not None:
-                good += 1
-                size += answer(result, reply, partition)
-            elif error is not None:
-                status = turned_away.get(error.reason)
-                if status is None:
-                    shared = error.reason in SAID
-                    status = status_of(error, "" if shared else name).SerializeToString()
-                    if shared:  # they come by the thousand, and must cost little
-                        turned_away[error.reason] = status
-                result.error.MergeFromString(status)
-                size += len(status)
-                code = code_of(error).name
-                bad[code] = bad.get(code, 0) + 1
+        while answered and good < RESULTS_MAX and size < RESULTS_BYTES_MAX:
+            call, reply = answered.popleft()
+            if reply.code or reply.payload.find(MARK) >= 0:
+                try:
+                    reply = self._opened(call.partition, reply)
+                except PlatformError as error:
+                    self._refused.append((call.name, error))
+                    continue
+            good += 1
+            size += answer(add(request_id=call.name), reply, call.partition)
         if good:
             self._sensor.stream_answered(self._speech.method, "OK", good)
+        if self._refused:
+            self._write_errors(add, size)
+        return batch
+
+    def _opened(self, partition: int, reply: Reply) -> Reply:
+        """An answer with what is sealed in it opened for who calls. Raises the error that it stands for."""
+        if reply.code:
+            raise refusal_of(reply, partition)
+        return msgspec.structs.replace(
+            reply, payload=self._routes.sealing.opened(self._caller.principal, reply.payload)
+        )
+
+    def _write_errors(self, add: Callable[..., Any], size: int) -> None:
+        """Add the oldest errors to a message that has so many bytes."""
+        turned_away: dict[str, bytes] = {}
+        bad: dict[str, int] = {}
+        for _ in range(min(len(self._refused), RESULTS_MAX)):
+            if size > RESULTS_BYTES_MAX:
+                break
+            name, error = self._refused.popleft()
+            status = turned_away.get(error.reason)
+            if status is None:
+                shared = error.reason in SAID
+                status = status_of(error, "" if shared else name).SerializeToString()
+                if shared:  # they come by the thousand, and must cost little
+                    turned_away[error.reason] = status
+            add(request_id=name).error.MergeFromString(status)
+            size += len(status)
+            code = code_of(error).name
+            bad[code] = bad.get(code, 0) + 1
         for code, count in bad.items():
             self._sensor.stream_answered(self._speech.method, code, count)
-        return batch

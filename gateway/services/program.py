@@ -99,7 +99,7 @@ class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):
                 waiter = Single()
                 until_ms = deadline_ms(context.time_remaining(), self._process)
                 self._ingress.submit(
-                    Call((name, key), partition, record, [waiter], until_ms, streamed=False, arrived_ms=steady_ms())
+                    Call((name, key), partition, record, waiter, until_ms, streamed=False, arrived_ms=steady_ms())
                 )
             except PlatformError as error:
                 self._sensor.calls_refused(error.reason, 1)

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
 from actors.adapters.memory_keys import MemorySubjects
+from actors.errors import PlatformError
 from actors.kernel.action import Reply
 from actors.kernel.record import Invoke
 from actors.kernel.rules import Rules
@@ -182,7 +183,13 @@ class Answering:
         assert found is not None
         found[0].decode_command(record.command)
         reply = Reply(self.name, call.key[0], record.request_id, 0, self.replied(record.entity), 7, 0, False)
-        asyncio.get_running_loop().call_soon(call.waiters[0].settled, reply, call.partition)
+        asyncio.get_running_loop().call_soon(call.waiter.settled, [(call, reply)])
+
+    def submit_all(self, calls: Sequence[Call]) -> list[tuple[Call, PlatformError]]:
+        """The same of several."""
+        for call in calls:
+            self.submit(call)
+        return []
 
     def replied(self, _entity: str, /) -> bytes:
         """What an entity says to a command."""

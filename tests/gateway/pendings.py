@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from actors.errors import Outcome, PlatformError
 from actors.kernel.action import Reply
-from gateway.pending import Append, Call, Expired, Key, PendingTable
+from gateway.pending import Append, Call, Expired, Key, PendingTable, Settled
 
 LEFT_MS = 20
 PARTITIONS = 2
@@ -19,14 +19,13 @@ class Told:
         self.replies: list[Reply] = []
         self.outcomes: list[Outcome] = []
 
-    def settled(self, reply: Reply, partition: int) -> None:
+    def settled(self, settled: Sequence[Settled]) -> None:
         """Note it."""
-        del partition
-        self.replies.append(reply)
+        self.replies += [reply for _, reply in settled]
 
-    def failed(self, request_id: bytes, error: PlatformError) -> None:
+    def failed(self, call: Call, error: PlatformError) -> None:
         """Not called: these tests look at what the table returns."""
-        raise AssertionError((request_id, error))
+        raise AssertionError((call, error))
 
     @property
     def times(self) -> int:
@@ -44,7 +43,7 @@ def call_of(
 ) -> Call:
     """The nth call: its record is its number, so that one call always has one body."""
     record = number.to_bytes(4) + bytes(size - 4)
-    return Call(key_of(number), partition, record, [told], deadline_ms, streamed=streamed)
+    return Call(key_of(number), partition, record, told, deadline_ms, streamed=streamed)
 
 
 def table_of(pending_max: int = 100, per_caller_max: int = 100) -> PendingTable:
@@ -57,15 +56,14 @@ def reply_to(key: Key) -> Reply:
     return Reply("g", *key, 0, b"", 1, 0, False)
 
 
-def tell(settled: Sequence[tuple[Call, Reply]], expired: Sequence[Expired] = ()) -> None:
+def tell(settled: Sequence[Settled], expired: Sequence[Expired] = ()) -> None:
     """Tell the waiters, as the ingress does."""
     for call, reply in settled:
-        for waiter in call.waiters:
-            waiter.settled(reply, call.partition)
-    for call, outcome in expired:
-        for waiter in call.waiters:
-            assert isinstance(waiter, Told)
-            waiter.outcomes.append(outcome)
+        call.waiter.settled([(call, reply)])
+    for expiry in expired:
+        for call in (expiry.call, *expiry.call.also):
+            assert isinstance(call.waiter, Told)
+            call.waiter.outcomes.append(expiry.outcome)
 
 
 def numbers(frame: Append) -> list[int]:
@@ -87,6 +85,4 @@ def kept(table: PendingTable) -> list[object]:
     """Whatever the table still holds of calls."""
     inside = vars(table)
     lanes = [part for lane in inside["_lanes"] for part in (lane.queue, lane.flying)]
-    return [
-        part for part in (inside["_calls"], inside["_callers"], inside["_deadlines"], inside["_late"], *lanes) if part
-    ]
+    return [part for part in (inside["_calls"], inside["_count"], inside["_late"], *lanes) if part]

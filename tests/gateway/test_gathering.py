@@ -51,7 +51,7 @@ def records(log: MemoryLog, partition: int) -> list[int]:
 def call(n: int, partition: int) -> Call:
     request_id = bytes.fromhex(uuid7(n + 1).replace("-", ""))
     record = encode_record(Invoke(f"account/{n}", msgspec.msgpack.encode({"type": "account.add"}), request_id, "ann"))
-    return Call(("ann", request_id), partition, record, [Single()], steady_ms() + 60_000, streamed=True)
+    return Call(("ann", request_id), partition, record, Single(), steady_ms() + 60_000, streamed=True)
 
 
 async def turns() -> None:

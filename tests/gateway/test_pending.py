@@ -163,7 +163,7 @@ def asking(told: Told, command: dict[str, object], *, read: bool = False) -> Cal
     _, request_id = key_of(1)
     packed = msgspec.msgpack.encode(command)
     call = Read("box/a", "look", packed, request_id, "ann") if read else Invoke("box/a", packed, request_id, "ann")
-    return Call(key_of(1), 0, encode_record(call), [told], DEADLINE_MS, streamed=True)
+    return Call(key_of(1), 0, encode_record(call), told, DEADLINE_MS, streamed=True)
 
 
 def test_one_id_with_another_body_is_refused_while_the_first_is_on_its_way() -> None:
@@ -199,13 +199,36 @@ def test_bounds_refuse_before_the_log_and_say_when_to_come_back() -> None:
         table.submit(call_of(number, told))
     with pytest.raises(Overloaded) as caller_full:
         table.submit(call_of(3, told))
-    table.submit(Call(key_of(4, "bob"), 0, b"record", [told], DEADLINE_MS, streamed=False))
+    table.submit(Call(key_of(4, "bob"), 0, b"record", told, DEADLINE_MS, streamed=False))
     with pytest.raises(Overloaded) as full:
-        table.submit(Call(key_of(5, "bob"), 0, b"record", [told], DEADLINE_MS, streamed=False))
+        table.submit(Call(key_of(5, "bob"), 0, b"record", told, DEADLINE_MS, streamed=False))
     assert (caller_full.value.reason, full.value.reason) == ("CALLER_LIMIT", "OVERLOADED")
     assert min(caller_full.value.retry_after_ms, full.value.retry_after_ms) > 0
     tell(table.replied(0, [reply_to(key_of(1))]))
     table.submit(call_of(3, told))
+
+
+def test_of_calls_that_come_together_each_is_taken_in_or_refused_by_itself() -> None:
+    table, told = table_of(pending_max=3), Told()
+    one, other = asking(told, {"add": 1}), asking(told, {"add": 2})
+    calls = [one, other, asking(told, {"add": 1}), *(call_of(number, told) for number in (2, 3, 4))]
+    refused = [(call, error.reason) for call, error in table.submit_all(calls)]
+    assert refused == [(other, "REQUEST_ID_REUSED"), (calls[-1], "OVERLOADED")]
+    (frame,) = table.take(0)
+    assert frame.records == [one.record, *(call.record for call in calls[3:5])]
+    table.acknowledged(0)
+    tell(table.replied(0, [reply_to(key_of(number)) for number in (1, 2, 3)]))
+    assert told.times == 4
+    assert kept(table) == []
+
+
+def test_calls_end_at_their_deadlines_in_whatever_order_they_came() -> None:
+    table, told = table_of(), Told()
+    for number, deadline_ms in enumerate((500, 100, 900, 300)):
+        table.submit(call_of(number, told, deadline_ms=deadline_ms))
+    ends = [[number_of(call.key) for call, _ in table.expire(now_ms)] for now_ms in (50, 100, 200, 300, 500, 900)]
+    assert ends == [[], [1], [], [3], [0], [2]]
+    assert kept(table) == []
 
 
 def test_a_call_with_too_little_time_left_is_not_appended_and_says_so() -> None:

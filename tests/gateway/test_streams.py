@@ -194,17 +194,19 @@ def test_a_stream_takes_no_more_in_than_it_may_have_open(monkeypatch: pytest.Mon
 def test_a_client_that_goes_away_leaves_no_stream_behind() -> None:
     async def act(scene: Scene) -> None:
         stub = scene.stub(await scene.gateway())
-        await scene.scripted()
+        host = await scene.scripted()
         service = scene.gateways[0]._services[0].service
         stream = stub.InvokeStream()
         await stream.write(pb.InvokeBatch(calls=[request(jar_on(0)) for _ in range(3)]))
         await scene.log.until(lambda: scene.log.calls(0))
         (found,) = service._streams
         assert isinstance(found, streams.CallStream)
-        assert len(found._names) == 3
+        assert found._open == 3
         stream.cancel()
         await scene.log.until(lambda: not service._streams)
-        assert not found._names
+        host.answers(0, scene.log.calls(0))
+        await scene.log.until(lambda: not found._open)
+        assert not found._answered
 
     play(act)
 

@@ -1,6 +1,6 @@
 """A gateway's shell in the world: the real `PendingTable` between clients, the log and the hosts' streams."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import NamedTuple, Protocol
@@ -10,11 +10,12 @@ from actors.kernel.action import Reply
 from actors.kernel.record import Invoke, Slice, body_sum_of, encode_frame, encode_record
 from actors.link import Absent, Answer, Ask, FromGateway, FromHost, Lost, Owned, Pending, Pushes, Replies
 from actors.settings import ClusterSettings, ProcessSettings
-from gateway.pending import DEADLINE_STEP_MS, Call, PendingTable
+from gateway.pending import Call, PendingTable, Settled
 from tests.simulation.clock import Clock
 from tests.simulation.log import SimLog
 
-Settled = Callable[[Reply | Outcome], None]
+EXPIRE_MS = 16
+Told = Callable[[Reply | Outcome], None]
 """Called with the reply, or with what is known of the call when its time was over."""
 
 
@@ -43,14 +44,14 @@ class Surroundings(Protocol):
 class Waiting:
     """A client that waits for a call's answer; a `Waiter` of the table."""
 
-    def __init__(self, told: Settled) -> None:
+    def __init__(self, told: Told) -> None:
         self._told = told
 
-    def settled(self, reply: Reply, partition: int) -> None:  # noqa: ARG002 - a waiter is told both
+    def settled(self, settled: Sequence[Settled]) -> None:
         """The answer is here."""
-        self._told(reply)
+        self._told(settled[0][1])
 
-    def failed(self, request_id: bytes, error: PlatformError) -> None:  # noqa: ARG002 - a waiter is told both
+    def failed(self, call: Call, error: PlatformError) -> None:  # noqa: ARG002 - a waiter is told both
         """There will be no answer here: the client asks again."""
         self._told("NOT_APPENDED" if error.reason == "NOT_APPENDED" else "OUTCOME_UNKNOWN")
 
@@ -86,14 +87,14 @@ class SimGateway:
 
     # -- from clients ---------------------------------------------------------------------------------------------
 
-    def invoke(self, record: Invoke, deadline_ms: int, settled: Settled, *, streamed: bool) -> None:
+    def invoke(self, record: Invoke, deadline_ms: int, settled: Told, *, streamed: bool) -> None:
         """Take a call in. Raises what the table raises."""
         key = (record.caller, record.request_id)
         partition = self._world.partition_of(record.entity)
-        self.table.submit(Call(key, partition, encode_record(record), [Waiting(settled)], deadline_ms, streamed))
+        self.table.submit(Call(key, partition, encode_record(record), Waiting(settled), deadline_ms, streamed))
         if not self._expiring:
             self._expiring = True
-            self._clock.after(DEADLINE_STEP_MS, self._expire)
+            self._clock.after(EXPIRE_MS, self._expire)
         self._flush_soon()
 
     def query(self, ask: Ask, answered: Callable[[str, Answer], None]) -> None:
@@ -145,11 +146,10 @@ class SimGateway:
         if not self.alive:
             return
         for call, outcome in self.table.expire(self._clock.now_ms):
-            for waiter in call.waiters:
-                waiter.failed(call.key[1], DeadlineExceeded("its time is over", outcome=outcome))
+            call.fail(DeadlineExceeded("its time is over", outcome=outcome))
         self._expiring = len(self.table) > 0
         if self._expiring:
-            self._clock.after(4 * DEADLINE_STEP_MS, self._expire)
+            self._clock.after(4 * EXPIRE_MS, self._expire)
 
     # -- from hosts -----------------------------------------------------------------------------------------------
 
@@ -161,8 +161,7 @@ class SimGateway:
                     for reply in replies:
                         self._world.said(reply)
                     for call, reply in self.table.replied(partition, replies):
-                        for waiter in call.waiters:
-                            waiter.settled(reply, partition)
+                        call.waiter.settled([(call, reply)])
                 case Owned(partition, epoch):
                     self._owned(host, partition, epoch)
                 case Lost(partition):
