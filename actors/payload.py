@@ -18,6 +18,8 @@ from actors.shape import structs_of, tag_of
 
 BYTES_MAX_DEFAULT = 256 * 1024
 DEPTH_MAX = 32
+KNOWN_MAX, KNOWN_BYTES_MAX = 1_024, 64
+"""Of each kind so many short payloads are known by what they came to: very many calls say the same few things."""
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
 _TEXT_CHARS_MAX = 200
 _AT = re.compile(r"`(\$[^`]*)`$")
@@ -33,13 +35,14 @@ _decode_any = msgspec.json.Decoder().decode
 class Payloads:
     """The payloads of one entity's commands: JSON objects of a command's fields, without its tag."""
 
-    __slots__ = ("_bytes_max", "_commands", "_fields", "_kind", "_structs", "personal")
+    __slots__ = ("_bytes_max", "_commands", "_fields", "_kind", "_known", "_structs", "personal")
 
     def __init__(self, entity: AnyEntity, bytes_max: int = BYTES_MAX_DEFAULT) -> None:
         self._kind = entity.kind
         self._bytes_max = bytes_max
         self._structs = {tag_of(struct): struct for struct in structs_of(entity.command)}
         self._commands = {tag: _compile(struct) for tag, struct in self._structs.items()}
+        self._known: dict[tuple[str, bytes], bytes] = {}
         self._fields = {tag: struct.__struct_encode_fields__ for tag, struct in self._structs.items()}
         found = ((tag, fields_of(struct)) for tag, struct in self._structs.items())
         self.personal = {tag: fields for tag, fields in found if fields}
@@ -53,6 +56,9 @@ class Payloads:
         Raises NotFound for a tag that the entity does not take, and InvalidCommand, with the field's path, for a
         payload that does not fit. A payload may repeat the tag, but not contradict it.
         """
+        written = self._known.get((command, payload))
+        if written is not None:
+            return written
         compiled = self._commands.get(command)
         if compiled is None:
             known = ", ".join(sorted(self._commands))
@@ -69,7 +75,7 @@ class Payloads:
             if check is not None:
                 check(_decode_any(payload or b"{}"), "$", 0)
             if seal is None:
-                return _encode(value)
+                return self._noted(command, payload, _encode(value))
             said = [(field.name, *_said(value, field)) for field in self.personal[command]]
         except InvalidCommand:
             raise
@@ -83,6 +89,14 @@ class Payloads:
             )
         except Exception as error:
             raise _explained(error, payload, self._fields[command]) from error
+
+    def _noted(self, command: str, payload: bytes, written: bytes) -> bytes:
+        """What a payload came to, which whoever says the same is given, too."""
+        if len(payload) <= KNOWN_BYTES_MAX:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[command, payload] = written
+        return written
 
 
 def _said(value: object, field: PersonalField) -> tuple[str, bytes]:

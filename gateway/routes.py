@@ -1,6 +1,6 @@
 """From what a client writes to what the log holds: resource names, request ids and payloads, checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import uuid_utils
@@ -24,6 +24,7 @@ from gateway.tokens import subject_of
 fromhex = bytes.fromhex
 ROUTES_MAX = 100_000
 UUID_CHARS = 36
+_DASHES = (8, 13, 18, 23)
 Decode: TypeAlias = Callable[[str, bytes, Seal | None], bytes]
 
 
@@ -94,6 +95,11 @@ class Routes:
             return self._made(self.registry.entity_at(to), to.id)
         except NotFound as error:
             raise self.missing(error) from error
+
+    def place(self, entity: AnyEntity, entity_id: str) -> tuple[str, int]:
+        """What the log calls an entity of a kind that no package decides, and where it is; its id must be good."""
+        key = entity.routing(entity_id)
+        return f"{entity.kind}/{entity_id}", partition_of(key, self._cluster.partitions, self._cluster.groups)
 
     def _made(self, entity: AnyEntity, entity_id: str) -> Route:
         key = entity.routing(entity_id)
@@ -181,6 +187,22 @@ class Routes:
         if view not in route.kind.views:
             known = ", ".join(sorted(route.kind.views)) or "none: its state is private"
             raise NotFound(f"{route.kind.kind} has no view {view[:100]!r}; it has {known}", reason="NO_SUCH_VIEW")
+
+    def request_ids(self, texts: Sequence[str], latest: bytes) -> list[bytes] | None:
+        """What `request_id` makes of each; None where one has to be looked at by itself."""
+        count = len(texts)
+        if set(map(len, texts)) != {UUID_CHARS}:
+            return None
+        joined = "".join(texts)
+        digits = joined.replace("-", "")
+        if len(digits) != 32 * count or any(joined[at::UUID_CHARS] != "-" * count for at in _DASHES):
+            return None
+        try:
+            packed = fromhex(digits)
+        except ValueError:
+            return None
+        ids = [packed[at : at + 16] for at in range(0, len(packed), 16)]
+        return ids if len(packed) == 16 * count and max(ids) <= latest else None
 
     def latest_id(self) -> bytes:
         """What no id of now is above: for `request_id`, which looks at the clock for those that are."""

@@ -189,13 +189,14 @@ class CallStream:
             deadline_ms = min(deadline_ms, self._until_ms)
         caller, record_of = self._caller.name, self._speech.record
         id_of, latest = self._routes.request_id, self._routes.latest_id()
+        names = [call.request_id for call in calls]
+        ids = self._routes.request_ids(names, latest)
         made: list[Call] = []
         refused: list[tuple[str, PlatformError]] = []
         unkeyed: Sequence[Any] = ()
-        for place, call in enumerate(calls):
-            name = call.request_id
+        for place, (call, name) in enumerate(zip(calls, names, strict=True)):
             try:
-                request_id = id_of(name, latest)
+                request_id = ids[place] if ids else id_of(name, latest)
                 partition, record = record_of(call, request_id, self._caller)
             except KeyMissing:
                 unkeyed = calls[place:]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,6 +28,9 @@ from gateway.v1 import session_pb2 as pb
 
 RELAYS = (Role.OPERATOR, Role.PLATFORM)
 """Who opens for persons, in a stream: the platform's own edge, which knows them."""
+
+PACKED_MAX = 4_096
+"""So many openings are known by their words: most differ in nothing but who opens."""
 
 
 class Opened(Struct):
@@ -59,6 +63,12 @@ def opener(principal: Principal | None, caller: str, program: str, asked: str = 
     return openid
 
 
+@lru_cache(PACKED_MAX)
+def _packed(*words: Any) -> bytes:
+    """The msgpack of the command of these fields. Raises InvalidCommand for words that it does not take."""
+    return checked(visit.Open(*words))
+
+
 class Openings:
     """What an `OpenStream` speaks of: a `Speech`."""
 
@@ -66,7 +76,12 @@ class Openings:
 
     def __init__(self, routes: Routes, process: ProcessSettings, catalogue: Catalogue) -> None:
         self._routes = routes
-        self._process = process
+        self._quotas = (
+            process.visit_merge_ms,
+            process.visit_devices_max,
+            process.session_hidden_ms,
+            process.session_idle_ms,
+        )
         self._catalogue = catalogue
         self._unknown: dict[str, PlatformError] = {}
 
@@ -100,28 +115,30 @@ class Openings:
 
     def record(self, call: pb.OpenRequest, request_id: bytes, caller: Caller) -> tuple[int, bytes]:
         """An opening's partition and record."""
-        unknown = self._unknown.get(call.program)
-        if unknown is not None:
-            raise unknown
-        openid = opener(caller.principal, caller.name, call.program, call.openid)
-        at, command = self.opening(call, openid, request_id)
-        route = self._routes.at(at)
-        return route.partition, encode_record(Invoke(route.entity, checked(command), request_id, caller.name))
+        program = call.program
+        if program in self._unknown:
+            raise self._unknown[program]
+        openid = opener(caller.principal, caller.name, program, call.openid)
+        command = _packed(*self._words(call, program, openid, request_id))
+        entity, partition = self._routes.place(VISIT, f"{program}/{openid}")
+        return partition, encode_record(Invoke(entity, command, request_id, caller.name))
 
     def opening(self, call: pb.OpenRequest, openid: str, request_id: bytes) -> tuple[Ref[visit.Command], visit.Open]:
-        """What is asked of which visits. Raises NotFound, and InvalidCommand for a page that there is not.
+        """What is asked of which visits. Raises NotFound, and InvalidCommand for a page that there is not."""
+        return VISIT.at(f"{call.program}/{openid}"), visit.Open(*self._words(call, call.program, openid, request_id))
+
+    def _words(self, call: pb.OpenRequest, program: str, openid: str, request_id: bytes) -> tuple[Any, ...]:
+        """The fields of the command, which say nothing of who opens: very many persons open in the same words.
 
         The page may have been there when the call was made for the first time: then the log tells.
         """
-        program, process, city, asked = call.program, self._process, call.city, call.path
+        asked = call.path
         path = asked or check_runs(self._routes, program).manifest.pages[0]
         if asked and not has_page(self._routes, program, asked.partition("?")[0], request_id, "path"):
             path = ""
-        version = self._catalogue.version(program, openid, city, call.cohorts)
-        source: Any = call.source or "other"  # whatever is no source is refused when the command is checked
-        quotas = (process.visit_merge_ms, process.visit_devices_max, process.session_hidden_ms, process.session_idle_ms)
-        command = visit.Open(path, source, call.device, call.via, version, city, *quotas, asked)
-        return VISIT.at(f"{program}/{openid}"), command
+        version = self._catalogue.version(call, program, openid)
+        source = call.source or "other"  # whatever is no source is refused when the command is checked
+        return path, source, call.device, call.via, version, call.city, *self._quotas, asked
 
     def results(self) -> pb.OpenResultBatch:
         """A message for results."""

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from gateway.ingress import Ingress
 from gateway.routes import Routes
 from gateway.services.belonging import check_runs
 from gateway.steps import look
+from gateway.v1 import session_pb2 as pb
 
 KEPT_S = 1.0
 
@@ -90,8 +90,8 @@ class Catalogue:
     async def _look(self, at: Ref[Any], view: str, type_: type[Any], until_ms: int) -> Any:
         return await look(self._ingress, self._routes, at, view, type_, until_ms)
 
-    def version(self, program: str, openid: str, city: str, cohorts: Iterable[str]) -> str:
-        """The name of the version that a person is shown, by what was learned last.
+    def version(self, call: pb.OpenRequest, program: str, openid: str) -> str:
+        """The name of the version of this program that a person is shown who opens it, by what was learned last.
 
         Raises NotFound for a program that does not run here, and for one that shows this person nothing yet.
         """
@@ -99,7 +99,7 @@ class Catalogue:
         known = self._listed.get(program)
         if known is None or known.program is None:
             return runs.manifest.version.name
-        version = known.for_all or shown_to(known.program, Person(openid, city, tuple(cohorts)))
+        version = known.for_all or shown_to(known.program, Person(openid, call.city, tuple(call.cohorts)))
         if version is None:
             message = f"{program} is not released: no version of it is shown to this person yet"
             raise NotFound(message, reason="NOT_RELEASED")

@@ -8,13 +8,17 @@ from typing import Any
 import grpc
 import pytest
 
-from actors.settings import ProcessSettings
+from actors.adapters.memory_keys import MemorySubjects
+from actors.domain.visit import VISIT
+from actors.settings import ClusterSettings, ProcessSettings
+from gateway.routes import Routes
+from gateway.sealing import Sealing
 from gateway.services import shown
 from gateway.status import error_of
 from gateway.v1 import catalog_pb2, session_pb2_grpc
 from gateway.v1 import session_pb2 as pb
 from tests.gateway.packing import archive_of, key_of, messages_of
-from tests.gateway.scene import new_id, reason_of, refused
+from tests.gateway.scene import new_id, reason_of, refused, registry
 from tests.gateway.street import Street, in_street
 
 PAGE, RIDE = "pages/map/index", "pages/ride/index"
@@ -99,6 +103,15 @@ def test_the_openings_of_many_persons_go_over_one_stream_each_with_its_own_end()
         assert all(result.response.duplicate for result in again)
 
     in_street(act)
+
+
+def test_visits_of_a_stream_are_where_every_other_call_finds_them() -> None:
+    cluster = ClusterSettings(partitions=7, groups={"gold": 2})
+    routes = Routes(registry(), cluster, ProcessSettings(), Sealing(MemorySubjects()))
+    for openid in ("ann", "x" * 64, *(f"p{n}" for n in range(50))):
+        for program in ("bike", "gold~bike"):
+            route = routes.at(VISIT.at(f"{program}/{openid}"))
+            assert routes.place(VISIT, f"{program}/{openid}") == (route.entity, route.partition)
 
 
 def test_a_retry_of_an_opening_is_the_same_one_by_one_or_over_a_stream() -> None:

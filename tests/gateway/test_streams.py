@@ -117,6 +117,20 @@ def test_each_call_has_its_own_status() -> None:
     play(act)
 
 
+def test_a_request_id_that_is_none_spoils_no_other_of_its_message() -> None:
+    async def act(scene: Scene) -> None:
+        stub = await scene.served()
+        one, other, odd = new_id(), new_id(), new_id()
+        shouted = new_id().upper()
+        for wrong in ([one[:35], one[35:] + other], [odd.replace("-", ":")], [f"{odd[:-1]}g"], ["-" * 36]):
+            calls = [request(jar_on(0), request_id=name, amount=1) for name in (*wrong, shouted)]
+            results = {result.request_id: result for result in await ask(stub, calls)}
+            assert totals([results[shouted]]) == [1]
+            assert [reason_of(results[name].error) for name in wrong] == ["INVALID_REQUEST_ID"] * len(wrong)
+
+    play(act)
+
+
 def test_a_call_that_a_stream_asks_for_twice_runs_once_and_is_answered_twice() -> None:
     async def act(scene: Scene) -> None:
         stub = await scene.served()

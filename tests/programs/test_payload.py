@@ -1,5 +1,8 @@
 """Payloads: what fits becomes the author's command, what does not is refused with the field's path, before the log."""
 
+# One of these tests counts what is remembered.
+# pyright: reportPrivateUsage=false
+
 from typing import Annotated, Any
 
 import msgspec
@@ -8,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
-from actors import Context, Decision, Entity, accept
+from actors import Context, Decision, Entity, accept, payload
 from actors.domain import ENTITIES as PLATFORM
 from actors.errors import InvalidCommand, NotFound
-from actors.payload import DEPTH_MAX, Payloads, describe
+from actors.payload import DEPTH_MAX, KNOWN_BYTES_MAX, Payloads, describe
 from actors.programs.bike.program import ENTITIES as BIKE
 from actors.programs.shop.program import ENTITIES as SHOP
 
@@ -158,6 +161,27 @@ def test_a_payload_over_the_bound_is_refused_before_it_is_read() -> None:
     with pytest.raises(InvalidCommand, match="at most 10 are taken") as error:
         Payloads(CARD, bytes_max=10).decode("card.flat", b"not JSON at all")
     assert error.value.reason == "PAYLOAD_TOO_BIG"
+
+
+def test_what_is_said_again_comes_to_the_same_bytes_and_is_refused_again() -> None:
+    payloads = Payloads(CARD)
+    for _ in range(2):
+        assert payloads.decode("card.flat", b'{"howMany": 3}') == msgspec.msgpack.encode(Flat(3))
+        with pytest.raises(InvalidCommand):
+            payloads.decode("card.flat", b'{"howMany": "3"}')
+        with pytest.raises(InvalidCommand):
+            payloads.decode("card.deep", b'{"howMany": 3}')
+
+
+def test_no_more_payloads_are_known_than_may_be_and_no_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payload, "KNOWN_MAX", 3)
+    payloads = Payloads(CARD)
+    long = b'{"howMany":7,"name":"%b"}' % (b"x" * KNOWN_BYTES_MAX)
+    for said in (long, *(b'{"howMany":%d}' % n for n in range(10))):
+        payloads.decode("card.flat", said)
+        assert len(payloads._known) <= 3
+        assert ("card.flat", long) not in payloads._known
+    assert ("card.flat", b'{"howMany":9}') in payloads._known
 
 
 def test_an_unknown_command_names_the_known_ones() -> None:
