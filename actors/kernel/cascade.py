@@ -4,8 +4,8 @@ Runs authors' code. What it raises is an outcome, except what depends on the mac
 KeyboardInterrupt): that halts the partition, since another machine might have decided otherwise.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -14,11 +14,11 @@ from actors import entity as author
 from actors.entity import Context, Decision, View
 from actors.errors import Corrupt, Reject
 from actors.kernel import layout
-from actors.kernel.action import Code, NeedState
+from actors.kernel.action import Code, Event, NeedState
 from actors.kernel.layout import Meta, Timer
-from actors.kernel.record import Position
+from actors.kernel.record import Position, Programs
 from actors.kernel.resident import UNREADABLE, Resident
-from actors.kernel.rules import Kind
+from actors.kernel.rules import Kind, Rules
 from actors.raised import WrongValue, note_of, place_of
 
 STEPS_MAX = 256
@@ -33,21 +33,21 @@ _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
 
 
-class Task(Struct, frozen=True, gc=False):
-    """One command for one entity. `command` is the author's value, or still msgpack when it came off the log."""
-
-    entity: str
-    command: Any
-    sender: str
-    encoded: bool
+Task: TypeAlias = tuple[str, Any, str, bool]
+"""One command for one entity: (entity, command, sender, encoded). The command is the author's value, or still msgpack
+when it came off the log."""
 
 
 class Staged(Struct, gc=False):
-    """An entity as this record leaves it, until all of the record is accepted; `stored` is how it is written."""
+    """An entity as this record leaves it, until all of the record is accepted; `stored` is how it is written.
+
+    `tail` is the end of that: the timers, which most records leave as they were.
+    """
 
     resident: Resident
     state: Any
     timers: dict[str, Timer]
+    tail: bytes
     stored: bytes = b""
 
 
@@ -95,83 +95,94 @@ def shown(view: View[Any], state: object, args: bytes) -> bytes | Refused:
     return answer
 
 
-class Cascade(Struct, gc=False):
+class Cascade:
     """What one record does, gathered against the residents of a partition; nothing is changed until it is committed.
 
-    `events` are (kind, entity, msgpack), `pushes` (entity, cursor, JSON), `timers` (entity, name, old, new).
+    A partition has one, that begins anew for each record: to make all its parts takes longer than to clear some.
+    `pushes` are (entity, cursor, JSON), `timers` (entity, name, old, new), `generation` that of the last timer set.
     """
 
-    _of: Callable[[str], tuple[Kind, str] | None]
-    _residents: dict[str, Resident]
-    _meta: Meta
-    _position: Position
-    caller: str
-    generation: int
-    """Of the last timer that was set."""
-    staged: dict[str, Staged] = {}
-    events: list[tuple[str, str, bytes]] = []
-    remotes: list[Remote] = []
-    pushes: list[tuple[str, int, bytes]] = []
-    timers: list[tuple[str, str, Timer | None, Timer | None]] = []
-    reply: bytes = b""
-    _tasks: list[Task] = []
+    def __init__(
+        self, rules: Rules, programs: Mapping[str, Programs], residents: Mapping[str, Resident], meta: Meta
+    ) -> None:
+        self._rules, self._programs, self._residents, self._meta = rules, programs, residents, meta
+        self._position, self.caller, self.generation, self.reply = Position(-1, -1, -1), "", 0, b""
+        self._tasks: list[Task] = []
+        self.staged: dict[str, Staged] = {}
+        self.events: list[Event] = []
+        self.remotes: list[Remote] = []
+        self.pushes: list[tuple[str, int, bytes]] = []
+        self.timers: list[tuple[str, str, Timer | None, Timer | None]] = []
+
+    def begin(self, position: Position, caller: str) -> None:
+        """Forget the record before; this one is at `position`, and set off by a call of `caller`."""
+        self._position, self.caller, self.generation, self.reply = position, caller, self._meta.generation, b""
+        self._tasks, self.staged, self.events = [], {}, []
+        if self.timers:
+            self.timers = []
+        if self.remotes or self.pushes:
+            self.remotes, self.pushes = [], []
 
     def run(self, task: Task) -> Refused | NeedState | None:
         """Decide the task and all local sends that follow; None when all were accepted.
 
         Raises Corrupt for what depends on the machine.
         """
-        self._tasks.append(task)
+        tasks = self._tasks
+        tasks.append(task)
         try:
-            return self._run()
+            try:
+                for step, each in enumerate(tasks):
+                    stopped = self._step(step, each)
+                    if stopped is not None:
+                        return stopped
+                self.store()
+            except Reject as reject:
+                said: list[object] = [reject.reason, *reject.details.values()]
+                if not all(isinstance(word, str) for word in said):
+                    raise WrongValue(f"a Reject says {said!r}, which is not all text") from None
+                return refuse(Code.REJECTED, reject.reason, reject.details)
         except (RecursionError, MemoryError, KeyboardInterrupt) as error:
-            name, kind = type(error).__name__, task.entity.partition("/")[0]
+            name, kind = type(error).__name__, task[0].partition("/")[0]
             raise Corrupt(f"{name} in the code of {kind}: {place_of(error)}", position=str(self._position)) from error
         except BaseException as error:  # noqa: BLE001 - an author's code may raise anything, also AssertionError, SystemExit
             return refuse(Code.POISONED, "POISONED", {"error": type(error).__name__}, note=note_of(error))
-
-    def _run(self) -> Refused | NeedState | None:
-        try:
-            for step, task in enumerate(self._tasks):
-                stopped = self._step(step, task)
-                if stopped is not None:
-                    return stopped
-            self.store()
-        except Reject as reject:
-            said: list[object] = [reject.reason, *reject.details.values()]
-            if not all(isinstance(word, str) for word in said):
-                raise WrongValue(f"a Reject says {said!r}, which is not all text") from None
-            return refuse(Code.REJECTED, reject.reason, reject.details)
         return None
 
     def _step(self, step: int, task: Task) -> NeedState | Refused | None:
         if step >= STEPS_MAX:
             return refuse(Code.BOUND_PASSED, "CASCADE_TOO_LONG", {"steps_max": str(STEPS_MAX)})
-        entity = task.entity
+        entity, command, sender, encoded = task
         staged = self.staged.get(entity)
         if staged is None:
             resident = self._residents.get(entity)
+            if resident is None and self._rules.of(entity, self._programs) is None:
+                return refuse(Code.POISONED, "NO_SUCH_KIND", {"entity": entity})
             if resident is None:
                 return NeedState((layout.entity_key(entity),))
             if resident.state is UNREADABLE:
                 return unreadable(entity)
-            staged = self.staged[entity] = Staged(resident, resident.state, resident.timers)
+            staged = self.staged[entity] = Staged(resident, resident.state, resident.timers, resident.tail)
         kind, meta = staged.resident.kind, self._meta
         name = kind.name
         entity_id = entity[len(name) + 1 :]
-        context = Context(entity_id, meta.now_ms, self.caller, task.sender, meta.release, (self._position, step))
-        command = kind.decode_command(task.command) if task.encoded else task.command
-        decision = kind.decide(staged.state, command, context)
+        context = Context(entity_id, meta.now_ms, self.caller, sender, meta.release, (self._position, step))
+        decision = kind.decide(staged.state, kind.decode_command(command) if encoded else command, context)
         if type(decision) is not Decision:
             raise WrongValue(f"decide of {name} returned {type(decision).__name__}, not a Decision")
         happened, reply, actions = decision.events, decision.reply, decision.actions
         if happened:
             state: Any = staged.state
             evolve, events = kind.evolve, self.events
+            now_ms, incarnation, position = meta.now_ms, meta.incarnation, self._position
+            number, offset, index = position.partition, position.offset, position.index
             for event in happened:
                 state = evolve(state, event)
-                packed = _encode(event)
-                events.append((name, entity, packed if len(packed) <= PAYLOAD_BYTES_MAX else _pack(event)))
+                packed, n = _encode(event), len(events)
+                payload = packed if len(packed) <= PAYLOAD_BYTES_MAX else _pack(event)
+                # An `EventRecord`, without an object for it.
+                record = _encode((incarnation, number, offset, index, n, now_ms, entity, payload))
+                events.append(Event(name, offset, index, n, record))
             if type(state) is not kind.state_type:
                 raise WrongValue(f"evolve of {name} returned {type(state).__name__}, not {kind.state_type.__name__}")
             if len(events) > EVENTS_MAX:
@@ -227,7 +238,7 @@ class Cascade(Struct, gc=False):
         staged = self.staged.get(entity)
         if staged is None:
             resident = self._residents[entity]
-            staged = self.staged[entity] = Staged(resident, resident.state, resident.timers)
+            staged = self.staged[entity] = Staged(resident, resident.state, resident.timers, resident.tail)
         if name in staged.timers:
             rest = dict(staged.timers)
             self.timers.append((entity, name, rest.pop(name), None))
@@ -240,7 +251,7 @@ class Cascade(Struct, gc=False):
         if resident is not None:
             target = resident.kind
         else:
-            found = self._of(address)
+            found = self._rules.of(address, self._programs)
             if found is None:
                 raise WrongValue(f"a send to {to.kind}, which is no kind here")
             target = found[0]
@@ -250,7 +261,7 @@ class Cascade(Struct, gc=False):
         if key == kind.routing(entity[len(kind.name) + 1 :]):
             # Another program writes the command down as a type of its own: what both share is the form on the log.
             foreign = type(send.command) not in target.commands
-            self._tasks.append(Task(address, _pack(send.command) if foreign else send.command, entity, foreign))
+            self._tasks.append((address, _pack(send.command) if foreign else send.command, entity, foreign))
             return
         (key + address).encode()  # what cannot be written as UTF-8 is poison here, before anything is numbered
         back = b"" if send.on_reject is None else _pack(send.on_reject)
@@ -260,11 +271,15 @@ class Cascade(Struct, gc=False):
         """Make the bytes that each entity is written as."""
         release, encode_stored = self._meta.release, layout.encode_stored
         for entity, staged in self.staged.items():
-            state, kind = _encode(staged.state), staged.resident.kind
+            resident = staged.resident
+            state, kind = _encode(staged.state), resident.kind
             if len(state) > kind.state_bytes_max:
                 raise WrongValue(f"the state of {entity} is over {kind.state_bytes_max} bytes")
-            kind.decode_state(state)  # what its own type does not take could never be loaded again
-            staged.stored = encode_stored(release, state, staged.timers)
+            if not kind.is_ours:
+                kind.decode_state(state)  # what its own type does not take could never be loaded again
+            if staged.timers is not resident.timers:
+                staged.tail = layout.encode_timers(staged.timers)
+            staged.stored = encode_stored(release, state, staged.tail)
 
 
 def _pack(value: object, encode: Callable[[object], bytes] = _encode) -> bytes:

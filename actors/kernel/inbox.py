@@ -73,18 +73,6 @@ class Window:
     `recent_from_ms` are also in memory, so a fresh id costs no look-up in the store.
     """
 
-    __slots__ = (
-        "_added",
-        "_by_second",
-        "_recent",
-        "_seconds",
-        "buckets",
-        "count",
-        "floor_ms",
-        "recent_from_ms",
-        "size_bytes",
-    )
-
     def __init__(self, floor_ms: int, buckets: Mapping[int, tuple[int, int]]) -> None:
         self.floor_ms = floor_ms
         self.buckets = {second: [count, size] for second, (count, size) in buckets.items()}
@@ -155,6 +143,7 @@ class Window:
         self.count -= count
         self.size_bytes -= size
         self.floor_ms = max(self.floor_ms, second * MS + MS - 1)
+        self.recent_from_ms = max(self.recent_from_ms, self.floor_ms)
         for key in self._by_second.pop(second, ()):
             self._recent.pop(key, None)
         changes.delete_ranges.append(layout.window_range(second))
@@ -183,8 +172,6 @@ class Window:
 
 class Sources:
     """Per source partition: the incarnation, the next seq, and seqs received above it (normally none)."""
-
-    __slots__ = ("by_partition",)
 
     def __init__(self, by_partition: dict[int, tuple[int, int, list[int]]]) -> None:
         self.by_partition = by_partition

@@ -5,6 +5,7 @@
 decide a program.
 """
 
+import struct
 from functools import cache
 
 import msgspec
@@ -84,7 +85,8 @@ class Meta(Struct, array_like=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
-_ARRAY_OF_3, _EMPTY_MAP = b"\x93", b"\x80"
+_first_8 = struct.Struct(">Q").unpack_from
+_ARRAY_OF_3, NO_TIMERS = b"\x93", b"\x80"
 decode_meta = msgspec.msgpack.Decoder(Meta).decode
 decode_stored = msgspec.msgpack.Decoder(Stored).decode
 decode_entry = msgspec.msgpack.Decoder(Entry).decode
@@ -97,9 +99,14 @@ def _stored_head(release: int) -> bytes:
     return _ARRAY_OF_3 + encode(release)
 
 
-def encode_stored(release: int, state: bytes, timers: dict[str, Timer]) -> bytes:
+def encode_timers(timers: dict[str, Timer]) -> bytes:
+    """What of an entity at rest comes after its state."""
+    return encode(timers) if timers else NO_TIMERS
+
+
+def encode_stored(release: int, state: bytes, timers: bytes) -> bytes:
     """`encode(Stored(release, Raw(state), timers))`, put together: it is made for every state that a record changes."""
-    return _stored_head(release) + state + (encode(timers) if timers else _EMPTY_MAP)
+    return _stored_head(release) + state + timers
 
 
 def entity_key(entity: str) -> bytes:
@@ -180,7 +187,7 @@ def bucket_of(key: bytes) -> int:
 
 def made_ms(request_id: bytes) -> int:
     """The time in milliseconds since 1970 that a UUIDv7 begins with; -1 for any other UUID."""
-    return int.from_bytes(request_id[:6]) if request_id[6] >> 4 == 7 else -1
+    return _first_8(request_id)[0] >> 16 if request_id[6] >> 4 == 7 else -1
 
 
 decode_generation = msgspec.msgpack.Decoder(int).decode

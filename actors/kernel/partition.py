@@ -50,6 +50,7 @@ from actors.kernel.rules import Kind, Rules
 CHECK_EVERY = 1_024
 SUMS_MAX = 16
 DEAD_LETTER = "dead-letter"
+_OK = int(Code.OK)
 _SKIPPED = refuse(Code.POISONED, "SKIPPED")
 _TOO_OLD = (Code.REQUEST_ID_TOO_OLD, refuse(Code.REQUEST_ID_TOO_OLD, "REQUEST_ID_TOO_OLD").payload)
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,6 +89,7 @@ class Partition:
         self.residents: dict[str, Resident] = {}
         self.poisons: list[tuple[Position, str]] = []
         self._route = route
+        self._cascade = Cascade(rules, self.programs, self.residents, self.meta)
         self._loaded: dict[bytes, Entry | None] = {}
         self._withdrawn: dict[str, Resident] = {}
         self._written = self.meta.watermark
@@ -106,9 +108,11 @@ class Partition:
         """The store keys that applying this record is likely to need and that are not in memory."""
         keys: list[bytes] = []
         if type(record) is Invoke:
-            entity, key = record.entity, layout.window_key(record.request_id, record.caller)
-            if key not in self._loaded and self.window.must_load(key, layout.made_ms(record.request_id)):
-                keys.append(key)
+            entity, made_ms = record.entity, layout.made_ms(record.request_id)
+            if made_ms <= self.window.recent_from_ms:
+                key = layout.window_key(record.request_id, record.caller)
+                if key not in self._loaded and self.window.must_load(key, made_ms):
+                    keys.append(key)
         elif type(record) is Sent or type(record) is Fire or isinstance(record, Read):
             entity = record.entity
         else:
@@ -137,7 +141,7 @@ class Partition:
         found = self.of(entity)
         if found is not None and entity not in self.residents:
             kind, withdrawn = found[0], self._withdrawn.pop(entity, None)
-            shared = kind.entity.program in self.programs
+            shared = bool(self.programs) and kind.entity.program in self.programs
             self.residents[entity] = resident_of(kind, value, withdrawn, shared=shared)
 
     # -- a frame --------------------------------------------------------------------------------------------------
@@ -266,15 +270,16 @@ class Partition:
             entry = self._find(key, made_ms)
             if isinstance(entry, NeedState):
                 return entry
+            if entry is None and window.too_old(made_ms):
+                return [self._reply(position, record, *_TOO_OLD)]
         body = body_sum(record)
-        producer = self._frame.producer
         if entry is not None:
-            return [_remembered(entry, body, producer, caller, request_id, duplicate=True)]
-        if window.too_old(made_ms):
-            return [self._reply(position, record, *_TOO_OLD)]
-        outcome = self._decide(position, Task(record.entity, record.command, "", True), caller)
+            return [_remembered(entry, body, self._frame.producer, caller, request_id, duplicate=True)]
+        outcome = self._decide(position, (record.entity, record.command, "", True), caller)
         if isinstance(outcome, Cascade):  # asked first: to find that a struct is of another type takes far longer
-            reply = self._reply(position, record, Code.OK, outcome.reply)
+            said, offset, index = outcome.reply, position.offset, position.index
+            self._said.append(said)
+            reply = Reply(self._frame.producer, caller, request_id, _OK, said, offset, index, False)
             actions: list[Action] = [reply]
             self._commit(position, outcome, actions)
         elif isinstance(outcome, NeedState):
@@ -325,7 +330,7 @@ class Partition:
     def _sent(self, position: Position, record: Sent) -> list[Action] | NeedState:
         if not self.sources.is_new(record.source, record.incarnation, record.seq):
             return []
-        outcome = self._decide(position, Task(record.entity, record.command, record.sender, True), record.caller)
+        outcome = self._decide(position, (record.entity, record.command, record.sender, True), record.caller)
         if isinstance(outcome, NeedState):
             return outcome
         self.sources.note(record.source, record.incarnation, record.seq)
@@ -352,14 +357,15 @@ class Partition:
             return []  # it is left to whoever can read the state; until then it is fired again and again
         if timer is None or timer.generation != record.generation or self.meta.now_ms < timer.due_ms or not owned:
             return []
-        outcome = self._decide(position, Task(entity, timer.command, entity, True), "", record.timer)
+        outcome = self._decide(position, (entity, timer.command, entity, True), "", record.timer)
         if isinstance(outcome, NeedState):
             return outcome
         actions: list[Action] = []
         if isinstance(outcome, Cascade):
             self._commit(position, outcome, actions)
             return actions
-        gone = Cascade(self.of, self.residents, self.meta, position, "", self.meta.generation)
+        gone = self._cascade
+        gone.begin(position, "")
         gone.cancel(entity, record.timer)
         gone.store()
         self._commit(position, gone, actions)
@@ -372,13 +378,10 @@ class Partition:
         """Run a record; `fired` names the timer that set it off, which is gone before `decide`."""
         if self.meta.skips and self._is_skipped(position):
             return _SKIPPED
-        if task.entity not in self.residents:
-            if self.of(task.entity) is not None:
-                return NeedState((layout.entity_key(task.entity),))
-            return refuse(Code.POISONED, "NO_SUCH_KIND", {"entity": task.entity})
-        cascade = Cascade(self.of, self.residents, self.meta, position, caller, self.meta.generation)
+        cascade = self._cascade
+        cascade.begin(position, caller)
         if fired:
-            cascade.cancel(task.entity, fired)
+            cascade.cancel(task[0], fired)
         outcome = cascade.run(task)
         if outcome is None:
             if len(cascade.reply) <= REPLY_BYTES_MAX:
@@ -386,7 +389,7 @@ class Partition:
         elif isinstance(outcome, NeedState):
             return outcome
         else:
-            if outcome.code == Code.POISONED:
+            if outcome.note:
                 self.poisons.append((position, outcome.note))
             if len(outcome.payload) <= REPLY_BYTES_MAX:
                 return outcome
@@ -399,16 +402,15 @@ class Partition:
             resident = staged.resident
             resident.state = staged.state
             resident.timers = staged.timers
+            resident.tail = staged.tail
             resident.changed = offset
             resident.raw = b""
             resident.used_ms = now_ms
             puts[layout.ENTITY + entity.encode()] = staged.stored
             said.append(staged.stored)
-        index, incarnation, number = position.index, self.meta.incarnation, self.number
-        for n, (kind, entity, payload) in enumerate(accepted.events):
-            event = _encode(EventRecord(incarnation, number, offset, index, n, now_ms, entity, payload))
-            said.append(event)
-            actions.append(Event(kind, offset, index, n, event))
+        for event in accepted.events:
+            said.append(event.record)
+        actions += accepted.events
         if accepted.remotes:
             actions += [self._send(remote, accepted.caller) for remote in accepted.remotes]
         for push in accepted.pushes:

@@ -17,15 +17,17 @@ UNREADABLE = Unreadable()
 class Resident:
     """An entity in memory; `changed` is the last offset that changed it, `used_ms` the log's time of its last use.
 
-    `raw` is how its state will be stored, where other types than its own wrote it: they may have known more.
+    `raw` is how its state will be stored, where other types than its own wrote it: they may have known more; `tail` is
+    how its timers are.
     """
 
-    __slots__ = ("changed", "kind", "raw", "state", "timers", "used_ms")
+    __slots__ = ("changed", "kind", "raw", "state", "tail", "timers", "used_ms")
 
     def __init__(self, kind: Kind, state: object, timers: dict[str, Timer]) -> None:
         self.kind = kind
         self.state = state
         self.timers = timers
+        self.tail = layout.encode_timers(timers)
         self.changed = -1
         self.raw = b""
         self.used_ms = 0

@@ -228,7 +228,10 @@ def _snapshot(
 ) -> dict[bytes, bytes]:
     store = states.open(folder / f"made{watermark}")
     meta = layout.Meta(watermark=watermark, topic_id=topic_id)
-    puts = {layout.META: layout.encode(meta), layout.entity_key(BOX): layout.encode_stored(1, b"\x80", {})}
+    puts = {
+        layout.META: layout.encode(meta),
+        layout.entity_key(BOX): layout.encode_stored(1, b"\x80", layout.NO_TIMERS),
+    }
     puts[layout.bucket_key(watermark)] = layout.encode((1, 2))
     store.write(Batch(puts=puts))
     store.checkpoint(folder / f"checkpoint{watermark}")

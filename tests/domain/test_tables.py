@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Reject, Stage, after
+from actors.domain import ENTITIES as OURS
 from actors.domain.merchant import LIFE, MERCHANT
 from actors.errors import SetupError
+from actors.kernel.rules import Kind
 from actors.lifecycle import Table, flaws
 from actors.registry import load_programs, shipped_programs
 from actors.shape import check_entity
@@ -61,6 +63,12 @@ def test_whatever_is_asked_of_entities_every_life_goes_from_state_to_state_as_it
     moved = [life for life in lives if any(old != new for old, new in steps[life])]
     assert len(moved) > len(lives) * 3 // 4, f"seed {seed}: too little was walked to tell anything: {moved}"
     assert walking.PARTS.keys() <= set(moved), f"seed {seed}: {walking.PARTS.keys() - set(moved)} stood still"
+
+
+def test_what_is_stored_without_a_look_whether_it_loads_is_the_platforms_own_which_was_walked() -> None:
+    believed = [entity.kind for entity in ENTITIES if Kind(entity).is_ours]
+    assert sorted(believed) == sorted(entity.kind for entity in OURS)
+    assert len(believed) < len(ENTITIES)
 
 
 def test_a_step_that_is_no_move_of_its_table_is_found() -> None:
