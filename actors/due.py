@@ -6,6 +6,7 @@ appended again, backing off, until the log says that the timer is gone.
 
 import heapq
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from actors.kernel.record import Fire
 
@@ -15,21 +16,34 @@ RETRY_MS_MAX = 60_000
 FIRES_MAX = 1_024
 
 
-class DueTimers:
-    """The timers of one partition that fall due soon, by time."""
+_Due: TypeAlias = tuple[str, str, int, int, int]
+"""(entity, timer, generation, due_ms, after how long it is said again)"""
 
-    __slots__ = ("_heap", "_live", "horizon_ms")
+
+class DueTimers:
+    """The timers of one partition that fall due soon, by time; those of one millisecond in the order they came."""
+
+    __slots__ = ("_at", "_live", "_times", "horizon_ms")
 
     def __init__(self) -> None:
         self.horizon_ms = 0
-        self._heap: list[tuple[int, str, str, int, int, int]] = []
+        self._at: dict[int, list[_Due]] = {}
+        self._times: list[int] = []
+        """A heap of what `_at` has: numbers, since to compare whatever else is dear."""
         self._live: dict[tuple[str, str], int] = {}
 
     def add(self, entity: str, timer: str, generation: int, due_ms: int) -> None:
         """A timer exists. One that is due beyond the horizon is left to the store."""
         if due_ms < self.horizon_ms:
             self._live[entity, timer] = generation
-            heapq.heappush(self._heap, (due_ms, entity, timer, generation, due_ms, RETRY_MS))
+            self._put(due_ms, [(entity, timer, generation, due_ms, RETRY_MS)])
+
+    def _put(self, at_ms: int, some: list[_Due]) -> None:
+        there = self._at.setdefault(at_ms, some)
+        if there is some:
+            heapq.heappush(self._times, at_ms)
+        else:
+            there += some
 
     def remove(self, entity: str, timer: str, generation: int) -> None:
         """The log says that this timer is gone."""
@@ -44,18 +58,25 @@ class DueTimers:
 
     def next_due_ms(self) -> int | None:
         """When `due` has something to say next."""
-        return self._heap[0][0] if self._heap else None
+        return self._times[0] if self._times else None
 
     def due(self, now_ms: int) -> list[Fire]:
         """The records to append now, at most `FIRES_MAX`; each comes again later unless the timer is removed."""
         fires: list[Fire] = []
-        again: list[tuple[int, str, str, int, int, int]] = []
-        while self._heap and self._heap[0][0] <= now_ms and len(fires) < FIRES_MAX:
-            _, entity, timer, generation, due_ms, retry_ms = heapq.heappop(self._heap)
-            if self._live.get((entity, timer)) == generation:
-                fires.append(Fire(entity, timer, generation, due_ms))
-                next_ms = min(2 * retry_ms, RETRY_MS_MAX)
-                again.append((now_ms + retry_ms, entity, timer, generation, due_ms, next_ms))
-        for entry in again:
-            heapq.heappush(self._heap, entry)
+        again: dict[int, list[_Due]] = {}
+        while self._times and self._times[0] <= now_ms:
+            at_ms = self._times[0]
+            some = self._at[at_ms]
+            room = FIRES_MAX - len(fires)
+            for entity, timer, generation, due_ms, retry_ms in some[:room]:
+                if self._live.get((entity, timer)) == generation:
+                    fires.append(Fire(entity, timer, generation, due_ms))
+                    later = (entity, timer, generation, due_ms, min(2 * retry_ms, RETRY_MS_MAX))
+                    again.setdefault(now_ms + retry_ms, []).append(later)
+            del some[:room]
+            if some:
+                break
+            del self._at[heapq.heappop(self._times)]
+        for at_ms, later_ones in again.items():
+            self._put(at_ms, later_ones)
         return fires
