@@ -27,7 +27,7 @@ class Foresight:
         """What the frames that were not looked into yet need first; those from the offset `before` on stay unread."""
         keys: set[bytes] = set()
         again = self._again = []
-        residents, recent_from_ms = partition.residents, partition.window.recent_from_ms
+        residents, recent_from = partition.residents, partition.window.recent_from_ms.to_bytes(6)
         for offset, _, frame, _ in frames:
             if offset <= self._seen:
                 continue
@@ -35,9 +35,10 @@ class Foresight:
                 break
             self._seen = offset
             for index, record in enumerate(frame.records):
-                if type(record) is Invoke and layout.made_ms(record.request_id) > recent_from_ms:
-                    resident = residents.get(record.entity)
-                    if resident is not None and resident.kind.entity.reaches is None:
+                if type(record) is Invoke:
+                    made, resident = record.request_id, residents.get(record.entity)
+                    is_fresh = made[:6] > recent_from and made[6] >> 4 == 7
+                    if is_fresh and resident is not None and resident.kind.entity.reaches is None:
                         continue  # a fresh call of an entity in memory that reaches no other, as most are
                 needed = partition.keys(record)
                 if needed:
@@ -82,8 +83,11 @@ def _reached(partition: Partition, resident: Resident, record: Invoke | Sent) ->
     assert reaches is not None
     try:
         refs = reaches(resident.state, kind.decode_command(record.command), entity[len(kind.name) + 1 :])
-        names = [f"{to.kind}/{to.id}" for to in refs[:REACHED_MAX]]
-        found = [name for name in names if name not in residents and partition.of(name) is not None]
-        return [layout.entity_key(name) for name in found]
+        keys: list[bytes] = []
+        for to in refs[:REACHED_MAX]:
+            name = f"{to.kind}/{to.id}"
+            if name not in residents and partition.of(name) is not None:
+                keys.append(layout.entity_key(name))
+        return keys
     except BaseException:  # noqa: BLE001 - an author's code may raise anything
         return []
