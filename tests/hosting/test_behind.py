@@ -71,8 +71,10 @@ def test_a_partition_can_be_flushed_and_a_big_batch_does_not_wait() -> None:
         behind.flush(0)
         behind.flush(0)
         assert [done.offset for done in kept.writes] == [1]
-        behind.write(write(2, Batch({str(n).encode(): b"" for n in range(PUTS_MAX + 1)})))
-        assert [done.offset for done in kept.writes] == [1, 2]
+        behind.write(write(2, Batch({str(n).encode(): b"" for n in range(PUTS_MAX)})))
+        assert [done.offset for done in kept.writes] == [1]
+        behind.write(write(3, Batch({b"one more": b""})))
+        assert [done.offset for done in kept.writes] == [1, 3]
 
     play(act)
 

@@ -1,7 +1,8 @@
-"""What may wait twenty milliseconds: events for the log and writes to the stores. No answer waits for either.
+"""What may wait: events for the log, and, longer, writes to the stores. No answer waits for either.
 
-Few large appends and batches cost less than many small ones, and a host's cores are better spent on commands. What is
-lost with the process is replayed and said again: the core takes nothing for done before it is told so.
+Few large appends and batches cost less than many small ones, and a host's cores are better spent on commands. Of what
+is changed again meanwhile, the last alone is written. What is lost with the process is replayed and said again: the
+core takes nothing for done before it is told so.
 """
 
 import asyncio
@@ -9,12 +10,15 @@ from collections.abc import Callable
 
 from actors.work import Append, Write
 
-GATHER_S = 0.02
+APPEND_S = 0.05
+WRITE_S = 0.25
+"""So much more is replayed where a host was killed."""
 PUTS_MAX = 5_000
+"""More is written at once: the loop stands still meanwhile."""
 
 
 class Behind:
-    """Gathers work and hands it on together: `append` and `write` are called in the loop, at most `GATHER_S` later."""
+    """Gathers work and hands it on together: `append` and `write` are called in the loop, a while later at most."""
 
     def __init__(
         self,
@@ -30,12 +34,14 @@ class Behind:
         self._after = after
         self._appends: list[Append] = []
         self._writes: dict[int, Write] = {}
-        self._due: asyncio.TimerHandle | None = None
+        self._appending: asyncio.TimerHandle | None = None
+        self._writing: asyncio.TimerHandle | None = None
 
     def append(self, work: Append) -> None:
         """Append this soon."""
         self._appends.append(work)
-        self._wait()
+        if self._appending is None:
+            self._appending = self._loop.call_later(APPEND_S, self._append_all)
 
     def write(self, work: Write) -> None:
         """Write this soon, with what else its partition has to write."""
@@ -47,9 +53,10 @@ class Behind:
             self._writes[work.partition] = work
         else:
             self._writes[work.partition] = _merged(earlier, work)
-        if len(work.batch.puts) > PUTS_MAX:
+        if len(self._writes[work.partition].batch.puts) > PUTS_MAX:
             self.flush(work.partition)
-        self._wait()
+        if self._writing is None:
+            self._writing = self._loop.call_later(WRITE_S, self._write_all)
 
     def flush(self, partition: int) -> None:
         """Write what this partition has to write now."""
@@ -58,20 +65,26 @@ class Behind:
             self._write(work)
 
     def stop(self) -> None:
-        """Hand everything on now, and wait for nothing more."""
-        if self._due is not None:
-            self._due.cancel()
-        self._flush_all()
+        """Hand everything on, and wait for nothing more."""
+        for due in (self._appending, self._writing):
+            if due is not None:
+                due.cancel()
+        self.hand_on()
 
-    def _wait(self) -> None:
-        if self._due is None:
-            self._due = self._loop.call_later(GATHER_S, self._flush_all)
+    def hand_on(self) -> None:
+        """Hand everything on now."""
+        self._append_all()
+        self._write_all()
 
-    def _flush_all(self) -> None:
-        self._due = None
+    def _append_all(self) -> None:
+        self._appending = None
         appends, self._appends = self._appends, []
         for append in appends:
             self._append(append)
+        self._after()
+
+    def _write_all(self) -> None:
+        self._writing = None
         for partition in list(self._writes):
             self.flush(partition)
         self._after()

@@ -50,7 +50,7 @@ from actors.work import (
 )
 
 TICK_S = 0.25
-TIMERS_S = 0.01
+TIMERS_S = 0.025
 """Timers that fall due within so long are fired by one frame: with hundreds a second, each would else have its own."""
 DRAIN_LOOK_S = 0.02
 OPEN_RETRY_S = 0.2
@@ -185,6 +185,7 @@ class Hosting:
         until = time.monotonic() + self._config.process.drain_ms_max / 1_000
         topic, left = self._config.cluster.commands_topic, ["the log is away"]
         while time.monotonic() < until:
+            self._behind.hand_on()
             slices = [Slice(topic, number) for number in self._core.owned]
             with contextlib.suppress(Unavailable):
                 spans = await asyncio.to_thread(self._parts.log.spans, slices)
