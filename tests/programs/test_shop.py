@@ -31,6 +31,7 @@ from actors.programs.shop.program import (
     SetStock,
     Take,
     Welcome,
+    reaches,
 )
 from actors.testing import Ensemble, Played, Scenario
 from tests.kernel.folding import Fold, uuid7
@@ -92,6 +93,14 @@ def test_a_sale_is_three_decisions_once_the_customer_is_known() -> None:
     assert second.reply == {"outcome": "sold"}
     assert ensemble.view(CUSTOMER.at("m42/ann"), "articles") == {"tomato": 5}
     assert ensemble.view(TOMATO, "stock") == {"units": 995}
+
+
+@pytest.mark.parametrize("line", [Buy("o1", "tomato", "ann", 3, 50), Return("o2", "tomato", "ann", 3, 50)])
+def test_who_is_asked_about_a_line_is_told_beforehand(line: Buy | Return) -> None:
+    ensemble = shop()
+    ensemble.when(M, Buy("o0", "tomato", "ann", 9, 50))
+    events = ensemble.when(M, line).events
+    assert {str(of) for of, _ in events if of != M} == {str(ref) for ref in reaches(SHOP.initial, line, "m42")}
 
 
 def test_a_line_beyond_the_stock_rejects_and_leaves_nothing_behind() -> None:

@@ -4,7 +4,7 @@ A line is one record: sold by the shop, noted by its customer and taken off the 
 sale is three decisions. A line that breaks a rule of the shop is an event too; only an empty shelf rejects.
 """
 
-from typing import Annotated, TypeAlias, assert_never
+from typing import Annotated, Any, TypeAlias, assert_never
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -111,6 +111,13 @@ def _judged(line: Judge, merchant: str) -> Decision[ShopEvent]:
         return accept(LineRefused(*parts, line.reason), reply={"outcome": line.reason})
     shelf: Ref[SkuCommand] = Ref("shop.sku", f"{merchant}/{line.sku}")
     return accept(LineReturned(*parts), reply={"outcome": "returned"}, actions=(Send(shelf, Move(line.quantity)),))
+
+
+def reaches(_: Shop, command: ShopCommand, merchant: str) -> tuple[Ref[Any], ...]:
+    """The customer and the shelf of a line, but not what else a customer's answer leads to."""
+    if not isinstance(command, Buy | Return):
+        return ()
+    return Ref("shop.customer", f"{merchant}/{command.customer}"), Ref("shop.sku", f"{merchant}/{command.sku}")
 
 
 def evolve(shop: Shop, event: ShopEvent) -> Shop:
@@ -265,6 +272,7 @@ SHOP = Entity(
     access=dict.fromkeys(("shop.buy", "shop.return", "totals"), AT_THE_TILL),
     owner=ITS_MERCHANTS,
     takes_from=("wear",),
+    reaches=reaches,
 )
 CUSTOMER = Entity(
     "shop.customer",
