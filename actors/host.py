@@ -11,13 +11,13 @@ from msgspec import Struct
 
 from actors.entity import AnyEntity
 from actors.errors import Corrupt
-from actors.kernel.action import Push, Reply
+from actors.kernel.action import Push
 from actors.kernel.layout import Meta
 from actors.kernel.record import Programs
 from actors.kernel.routing import partition_of
 from actors.kernel.rules import Rules
 from actors.link import Ask, Attach, Detach, FromGateway, FromHost, Lost, Owned, Pending, Pushes, Replies
-from actors.ownership import Home, Ownership, Phase, Purpose
+from actors.ownership import HALTED, SERVING, STOPPED, Home, Ownership, Purpose
 from actors.ports import Fetched
 from actors.settings import ClusterSettings, ProcessSettings
 from actors.verdicts import Verdict
@@ -111,7 +111,7 @@ class HostCore:
 
     def _let_go(self, number: int) -> None:
         ownership = self.owned.pop(number)
-        if ownership.phase is not Phase.STOPPED:
+        if ownership.phase is not STOPPED:
             ownership.stop()
         self._touched[number] = None
 
@@ -298,8 +298,10 @@ class HostCore:
         if self._touched:
             reading, changed = self._reading, False
             for number in self._touched:
-                self._say(number)
                 ownership = self.owned.get(number)
+                if ownership is not None:
+                    ownership.say_on()
+                self._say(number)
                 wants = ownership is not None and ownership.reads_from is not None
                 changed = changed or wants is not (number in reading)
             self._touched.clear()
@@ -311,7 +313,7 @@ class HostCore:
 
     def _say(self, number: int) -> None:
         ownership = self.owned.get(number)
-        if ownership is not None and ownership.phase is Phase.HALTED:
+        if ownership is not None and ownership.phase is HALTED:
             self._say_said(number, ownership)  # first: the halt gives up all that waits for an answer
         message = _standing(number, ownership)
         if self._told.get(number) != message:
@@ -327,19 +329,12 @@ class HostCore:
     def _say_said(self, number: int, ownership: Ownership) -> None:
         said = ownership.said
         if said.replies:
-            self._say_replies(number, said.replies)
+            told = ((gateway, some) for gateway, some in said.replies.items() if gateway in self._gateways)
+            self._work += [Tell(gateway, Replies(number, some)) for gateway, some in told]
             said.replies.clear()
         if said.pushes:
             self._say_pushes(number, said.pushes)
             said.pushes.clear()
-
-    def _say_replies(self, number: int, replies: list[Reply]) -> None:
-        by_gateway: dict[str, list[Reply]] = {}
-        for reply in replies:
-            by_gateway.setdefault(reply.producer, []).append(reply)
-        self._work += [
-            Tell(gateway, Replies(number, some)) for gateway, some in by_gateway.items() if gateway in self._gateways
-        ]
 
     def _say_pushes(self, number: int, pushes: list[Push]) -> None:
         by_gateway: dict[str, list[Push]] = {}
@@ -363,9 +358,9 @@ class HostCore:
 def _standing(number: int, ownership: Ownership | None) -> FromHost | None:
     if ownership is None:
         return None
-    if ownership.phase is Phase.SERVING and ownership.partition is not None:
+    if ownership.phase is SERVING and ownership.partition is not None:
         return Owned(number, ownership.partition.meta.owner.epoch)
-    return Lost(number, ownership.halted) if ownership.phase is Phase.HALTED else None
+    return Lost(number, ownership.halted) if ownership.phase is HALTED else None
 
 
 def _status(ownership: Ownership) -> PartitionStatus:

@@ -47,6 +47,9 @@ class Phase(Enum):
     STOPPED = "Stopped"
 
 
+FENCING, RESTORING, REPLAYING, SERVING, HALTED, STOPPED = Phase  # to look one up in its class takes Python long
+
+
 class Fence(NamedTuple):
     """A frame is our epoch under this assignment; we may have another one by the time it is acknowledged."""
 
@@ -82,7 +85,7 @@ class Ownership:
     def __init__(self, number: int, assignment: tuple[int, int], home: Home, now_ms: int) -> None:
         self.number = number
         self.assignment = assignment
-        self.phase = Phase.FENCING
+        self.phase = FENCING
         self.epoch = -1
         self.partition: Partition | None = None
         self._home = home
@@ -108,6 +111,7 @@ class Ownership:
         self._has_raised = False
         self._retry_at_ms: int | None = None
         self._must_fence = False
+        self._may_say_more = False
         self._now_ms = now_ms
         self._fence()
         home.emit(Open(number))
@@ -127,8 +131,8 @@ class Ownership:
     def fenced(self, offset: int) -> None:
         """Our Epoch record is on the log."""
         self.epoch = offset
-        if self.phase is Phase.FENCING:
-            self.phase = Phase.RESTORING if self.partition is None else Phase.REPLAYING
+        if self.phase is FENCING:
+            self.phase = RESTORING if self.partition is None else REPLAYING
         self._look_around()
 
     def opened(
@@ -151,7 +155,7 @@ class Ownership:
         self.written = meta.watermark
         self.intake.begin(meta.watermark, meta.frame_crc)
         if self.epoch >= 0:
-            self.phase = Phase.REPLAYING
+            self.phase = REPLAYING
         self._load_packages(self.partition.missing())
 
     def _look_around(self) -> None:
@@ -160,9 +164,9 @@ class Ownership:
             return
         owner = self.partition.meta.owner
         mine = (owner.term, owner.n) == self.assignment and owner.host == self._home.name
-        if mine and self.phase is not Phase.SERVING:
+        if mine and self.phase is not SERVING:
             self.epoch = owner.epoch
-            self.phase = Phase.SERVING
+            self.phase = SERVING
         elif not mine and ((owner.term, owner.n) > self.assignment or 0 <= self.epoch <= self.partition.meta.watermark):
             self.stop()
 
@@ -247,7 +251,7 @@ class Ownership:
                 if need is not None:
                     self._fetch(need)
                     return
-                if self.phase is Phase.STOPPED:
+                if self.phase is STOPPED:
                     return
                 if not self._is_barred:
                     frames.popleft()
@@ -283,12 +287,12 @@ class Ownership:
     @property
     def serving(self) -> bool:
         """Whether this host may answer queries of this partition."""
-        return self.phase is Phase.SERVING
+        return self.phase is SERVING
 
     @property
     def ended(self) -> bool:
         """Whether nothing more is applied here: halted, or somebody else's."""
-        return self.phase in (Phase.HALTED, Phase.STOPPED)
+        return self.phase in (HALTED, STOPPED)
 
     def _apply_frame(self, waiting: Arrived) -> NeedState | NeedPackage | None:
         partition, offset, frame = self.partition, waiting.offset, waiting.frame
@@ -304,12 +308,12 @@ class Ownership:
             partition.begin(offset, waiting.stamp_ms, frame)
             self._begun, self._index, self._actions = True, 0, []
         records: list[Record] = frame.records
-        actions, progress = self._actions, self._home.progress
+        actions, progress, number, stop_at = self._actions, self._home.progress, self.number, self.stop_at
         self._mark(offset, self._index)
         for index in range(self._index, len(records)):
-            position = Position(self.number, offset, index)
-            if self.stop_at is not None and position == self.stop_at.position:
-                raise Corrupt(self.stop_at.why, position=str(position))
+            position = Position(number, offset, index)
+            if stop_at is not None and position == stop_at.position:
+                raise Corrupt(stop_at.why, position=str(position))
             progress[2] = index
             result = partition.apply(position, records[index])
             if not isinstance(result, list):
@@ -343,7 +347,7 @@ class Ownership:
 
     def say(self) -> None:
         """Append what the outbox has, and write what became stable."""
-        if self.phase is Phase.STOPPED:
+        if self.phase is STOPPED:
             return
         if self._retry_at_ms is None:
             for slice_, records, release, digest in self.outbox.take():
@@ -360,10 +364,16 @@ class Ownership:
 
     def appended(self, purpose: Purpose, offset: int) -> None:
         """A frame of ours is on the log."""
-        if purpose == Fence(self.assignment):
-            self.fenced(offset)
-        elif isinstance(purpose, Slice):
+        if isinstance(purpose, Slice):
             self.outbox.acknowledged(purpose)
+            self._may_say_more = True
+        elif purpose == Fence(self.assignment):
+            self.fenced(offset)
+
+    def say_on(self) -> None:
+        """Frames of ours are on the log, as many as came at once: what waited for them follows."""
+        if self._may_say_more:
+            self._may_say_more = False
             self.say()
 
     def append_failed(self, purpose: Purpose, now_ms: int) -> None:
@@ -419,7 +429,7 @@ class Ownership:
                 self._fence()
             self.say()
         partition, rules = self.partition, self._home.rules
-        if self.phase is not Phase.SERVING or partition is None:
+        if self.phase is not SERVING or partition is None:
             return
         if 0 < partition.meta.release < rules.release and not self._is_barred:
             # Nothing of ours is decided under the former release: its first frame of the new one is the barrier.
@@ -472,13 +482,13 @@ class Ownership:
 
     def stop(self) -> None:
         """The partition is somebody else's, or a release's that this host has not."""
-        self.phase = Phase.STOPPED
+        self.phase = STOPPED
         self.intake.frames.clear()
         self._home.emit(Close(self.number))
 
     def halt(self, position: str, why: str) -> None:
         """The partition stops where it is, until an operator acts."""
-        self.phase = Phase.HALTED
+        self.phase = HALTED
         self.halted = f"halted at {position}: {why}"
         self.intake.frames.clear()
         self._home.emit(Halted(self.number, position, why))

@@ -13,7 +13,8 @@ class Said:
     """What a partition has to say to gateways after a step, and counts of what it refused (by code) and gave up."""
 
     def __init__(self, number: int, cluster: ClusterSettings, timers: DueTimers) -> None:
-        self.replies: list[Reply] = []
+        self.replies: dict[str, list[Reply]] = {}
+        """By gateway, in order."""
         self.pushes: list[Push] = []
         self.refused: dict[int, int] = {}
         self.dead_letters = 0
@@ -26,7 +27,8 @@ class Said:
         """A frame was applied whole and these follow; returns what of it must get onto the log, in order by slice."""
         records: dict[Slice, list[bytes]] = {}
         events: dict[str, list[bytes]] = {}
-        replies = self.replies
+        replies: list[Reply] = []
+        gateway: str | None = None
         for action in actions:
             # All are told by their very type, the most frequent first: to learn what a struct is not takes longer.
             if type(action) is Event:
@@ -35,6 +37,9 @@ class Said:
                     some = events[action.kind] = records.setdefault(self._events_slice(action.kind), [])
                 some.append(action.record)
             elif type(action) is Reply:
+                if action.producer != gateway:  # one frame is of one producer
+                    gateway = action.producer
+                    replies = self.replies.setdefault(gateway, [])
                 replies.append(action)
                 if action.code:
                     self.refused[action.code] = self.refused.get(action.code, 0) + 1
