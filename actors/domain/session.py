@@ -181,16 +181,22 @@ class Session(Struct, frozen=True, array_like=True):
 
 
 def decide(session: Session, command: Command, ctx: Context) -> Decision[Event]:
+    # What is asked most is told by its very type: to learn by a pattern what a struct is takes Python long.
+    if type(command) is EnterPage:
+        return _entered(session, command, ctx.now_ms)
+    if type(command) is Look:
+        return _looked(session, command, ctx)
     decision = _decided(session, command, ctx)
     # Whoever opens or closes through a visit is answered by the visit.
     return replace(decision, reply=None) if ctx.sender.startswith("visit/") else decision
 
 
-def _decided(session: Session, command: Command, ctx: Context) -> Decision[Event]:
+def _decided(
+    session: Session,
+    command: Open | RenderPage | LeavePage | Show | Hide | Close | Push | Acknowledge,
+    ctx: Context,
+) -> Decision[Event]:
     now_ms = ctx.now_ms
-    # What is asked most is told by its very type: to learn by a pattern what a struct is takes Python long.
-    if type(command) is EnterPage:
-        return _entered(session, command, now_ms)
     if type(command) is Open:
         after(LIFE, session.state, "launch")
         path = command.path
@@ -199,8 +205,6 @@ def _decided(session: Session, command: Command, ctx: Context) -> Decision[Event
         return accept(*events, reply={"state": "launched"}, actions=(first,))
     if type(command) is Close:
         return _moved(session, "unload", Unloaded("closed", now_ms), CancelTimer("look"))
-    if type(command) is Look:
-        return _looked(session, command, ctx)
     match command:
         case RenderPage() | LeavePage():
             return _turned(session, command, now_ms)
