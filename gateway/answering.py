@@ -25,7 +25,7 @@ from gateway.status import (
     message_of,
     status_of,
 )
-from gateway.v1 import program_pb2, session_pb2
+from gateway.v1 import program_pb2
 
 REQUEST_CHARS_MAX = 128
 """Metadata cannot hold whatever a client wrote as its request id: what does not fit is told in the status alone."""
@@ -145,7 +145,7 @@ async def turn_away(context: Any, method: str, away: TurnedAway, request_id: str
     raise AssertionError("abort raises")
 
 
-def tell_where(response: program_pb2.InvokeResponse | session_pb2.OpenResponse, reply: Reply, partition: int) -> None:
+def tell_where(response: program_pb2.InvokeResponse, reply: Reply, partition: int) -> None:
     """Where a call was decided, and whether it was by an earlier try."""
     if reply.duplicate:
         response.duplicate = True

@@ -68,6 +68,8 @@ from gateway.v1 import (
 )
 
 SERVICE_NAME: str = program_pb2.DESCRIPTOR.services_by_name["ProgramService"].full_name
+WRITTEN = ("InvokeStream", "OpenStream")
+"""The methods whose messages `written.py` puts together."""
 ACCEPT_MAX = 10_000
 """With more calls waiting to be accepted gRPC gives some up at random, whoever called: for memory's sake alone."""
 KEEPALIVE_MS = 30_000
@@ -145,19 +147,30 @@ def _served(messages: Any, generated: Any, service: Answering) -> Served:
     return Served(described.full_name, service, getattr(generated, f"add_{name}Servicer_to_server"))
 
 
-def in_one_line(server: grpc.aio.Server) -> Any:
-    """The server as a service sees it whose methods shall stand in one line together: none of them is registered.
+def adding_to(server: grpc.aio.Server) -> Any:
+    """The server as protobuf's generated code sees it: most methods shall stand in one line together, none registered.
 
     gRPC waits for each registered method by itself, and looks at all that it waits for whenever a call comes: with our
     hundred methods for 43 µs a call, with those of `ProgramService` for 14. So only those have lines of their own.
+
+    What streams answer is bytes already.
     """
 
-    def registers_nothing(_: str, __: object) -> None:
-        """The methods are found by name alone."""
+    def add(service: str, handlers: dict[str, Any]) -> None:
+        served = {name: _as_bytes(handler) if name in WRITTEN else handler for name, handler in handlers.items()}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, served),))
+        if service == SERVICE_NAME:
+            server.add_registered_method_handlers(service, served)
 
-    return SimpleNamespace(
-        add_generic_rpc_handlers=server.add_generic_rpc_handlers, add_registered_method_handlers=registers_nothing
-    )
+    def nothing_yet(_: object) -> None:
+        """The same methods come once more, with their names."""
+
+    return SimpleNamespace(add_generic_rpc_handlers=nothing_yet, add_registered_method_handlers=add)
+
+
+def _as_bytes(handler: Any) -> Any:
+    made: Callable[..., Any] = grpc.stream_stream_rpc_method_handler
+    return made(handler.stream_stream, handler.request_deserializer, None)
 
 
 class Gateway:
@@ -187,13 +200,13 @@ class Gateway:
         )
         given = Given(self.ingress, routes, config.process, parts.sensor, self._counting)
         self._services = services(given, parts)
-        together = in_one_line(self._server)
+        server = adding_to(self._server)
         for served in self._services:
-            served.add(served.service, self._server if served.name == SERVICE_NAME else together)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, together)
+            served.add(served.service, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if config.reflection:
             names = (*(served.name for served in self._services), health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, together)
+            reflection.enable_server_reflection(names, server)
 
     async def start(self) -> int:
         """Serve; returns the port. Raises SetupError when the address is taken or must not be served."""

@@ -18,13 +18,13 @@ from actors.kernel.record import Invoke, encode_record
 from actors.payload import checked
 from actors.principal import PART, Principal, Role
 from actors.settings import ProcessSettings
-from gateway.answering import tell_where
 from gateway.auth import CALLER, Caller
 from gateway.authority import denied
 from gateway.routes import Routes
 from gateway.services.belonging import check_runs, has_page
 from gateway.services.shown import Catalogue
 from gateway.v1 import session_pb2 as pb
+from gateway.written import VARINTS, Shape, varint
 
 RELAYS = (Role.OPERATOR, Role.PLATFORM)
 """Who opens for persons, in a stream: the platform's own edge, which knows them."""
@@ -69,10 +69,36 @@ def _packed(*words: Any) -> bytes:
     return checked(visit.Open(*words))
 
 
+def written(payload: bytes) -> bytes:
+    """The answer of a visit as an `OpenResponse`, as recorded: a retry is told what the first try was."""
+    opened = _opened(payload)
+    session, path, version = f"sessions/{opened.session}".encode(), opened.path.encode(), opened.version.encode()
+    parts = (
+        b"\x0a",
+        VARINTS[len(session)],  # names and pages are never longer than what is known here
+        session,
+        b"\x12",
+        VARINTS[len(path)],
+        path,
+        b"\x1a",
+        VARINTS[len(version)],
+        version,
+        b"\x20",
+        varint(opened.visit),
+        b"\x28\x01" if opened.began else b"",
+    )
+    return b"".join(parts)
+
+
+def _answer(reply: Reply) -> bytes:
+    return written(reply.payload)
+
+
 class Openings:
     """What an `OpenStream` speaks of: a `Speech`."""
 
     method = "OpenStream"
+    shape = Shape(_answer, b"", b"\x32", b"\x38")
 
     def __init__(self, routes: Routes, process: ProcessSettings, catalogue: Catalogue) -> None:
         self._routes = routes
@@ -143,20 +169,3 @@ class Openings:
     def results(self) -> pb.OpenResultBatch:
         """A message for results."""
         return pb.OpenResultBatch()
-
-    def answer(self, result: pb.OpenResult, reply: Reply, partition: int) -> int:
-        """What an opening came to."""
-        response = result.response
-        write_opened(response, reply.payload)
-        tell_where(response, reply, partition)
-        return len(reply.payload)
-
-
-def write_opened(response: pb.OpenResponse, payload: bytes) -> None:
-    """The answer of a visit, as recorded: a retry is told what the first try was."""
-    opened = _opened(payload)
-    response.session = f"sessions/{opened.session}"
-    response.path = opened.path
-    response.version = opened.version
-    response.visit = opened.visit
-    response.began = opened.began

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -29,12 +30,16 @@ from gateway.status import refusal_of
 from gateway.streams import stream_of
 from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
+from gateway.written import Shape
+
+_payload: Callable[[Reply], bytes] = attrgetter("payload")
 
 
 class Calls:
     """What an `InvokeStream` speaks of: a `Speech`."""
 
     method = "InvokeStream"
+    shape = Shape(_payload, b"\x0a", b"\x12", b"\x18")
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
@@ -63,13 +68,6 @@ class Calls:
     def results(self) -> pb.InvokeResultBatch:
         """A message for results."""
         return pb.InvokeResultBatch()
-
-    def answer(self, result: pb.InvokeResult, reply: Reply, partition: int) -> int:
-        """The program's answer, and where the call was decided."""
-        response = result.response
-        response.payload = reply.payload
-        tell_where(response, reply, partition)
-        return len(reply.payload)
 
 
 class ProgramService(Answering, program_pb2_grpc.ProgramServiceServicer):

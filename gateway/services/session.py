@@ -17,7 +17,7 @@ from actors.principal import Role
 from gateway.answering import Context, trailer
 from gateway.authority import denied
 from gateway.services.belonging import has_page
-from gateway.services.opening import Openings, opener, write_opened
+from gateway.services.opening import Openings, opener, written
 from gateway.services.persons import openid_of, use
 from gateway.services.shown import Catalogue
 from gateway.services.vault import KeyedService
@@ -66,8 +66,7 @@ class SessionService(KeyedService, session_pb2_grpc.SessionServiceServicer):
                 openid = await use(steps, self.vault.derived, program, person, 2)
                 at, command = self._openings().opening(request, openid, steps.request_id)
             answer = await steps.ask(at, command)
-            response = stamped(pb.OpenResponse(), answer)
-            write_opened(response, answer.payload)
+            response = stamped(pb.OpenResponse.FromString(written(answer.payload)), answer)
             if response.began and person:
                 await steps.ask(RECENT.at(person), Used(program), 1)
             return response

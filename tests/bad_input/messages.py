@@ -31,6 +31,7 @@ from gateway.sealing import Sealing
 from gateway.services.program import ProgramService
 from gateway.status import STATUS_METADATA
 from gateway.v1 import program_pb2 as pb
+from gateway.v1 import session_pb2
 from tests.bad_input.mutating import broken_bytes, odd_fields, odd_int, odd_payload, odd_text
 from tests.gateway.scene import detail, registry
 from tests.proof.counts import Counts
@@ -129,6 +130,10 @@ class Aborted(Exception):
         self.status = status
 
 
+RESULTS: dict[str, Any] = {"InvokeStream": pb.InvokeResultBatch, "OpenStream": session_pb2.OpenResultBatch}
+"""What streams of calls write."""
+
+
 class Asking:
     """What a service sees of one call."""
 
@@ -154,6 +159,13 @@ class Asking:
     async def write(self, message: Any) -> None:
         """A part of a streamed answer."""
         self.said.append(message)
+
+    def results(self, method: str) -> list[Any]:
+        """What a stream of calls said of each, which it writes as bytes; nothing of another method."""
+        batch = RESULTS.get(method)
+        return (
+            [] if batch is None else [result for written in self.said for result in batch.FromString(written).results]
+        )
 
     async def abort(
         self, code: grpc.StatusCode, _: str, trailing_metadata: Sequence[tuple[str, str | bytes]] = ()
@@ -285,7 +297,7 @@ async def judged(
         if calls is None:
             counts.effect("taken")
             return
-        results = [result for batch in asking.said for result in batch.results]
+        results = asking.results(bad.method)
         counts.refused += any(result.HasField("error") for result in results)
         judge_results(counts, bad, calls, results)
 

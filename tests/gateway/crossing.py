@@ -209,7 +209,7 @@ class Crossing:
             )
         except Aborted as refusal:
             return reason_of(refusal.status), refusal.status.message
-        errors = [result.error for batch in context.said for result in getattr(batch, "results", ())]
+        errors = [result.error for result in context.results(method.name)]
         return next(((reason_of(error), error.message) for error in errors if error.code), ("", ""))
 
 

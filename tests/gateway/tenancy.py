@@ -269,7 +269,7 @@ class House:
             case "InvokeStream":
                 calls = [_call(target) for target in pair.targets]
                 await service.InvokeStream(_once(pb.InvokeBatch(calls=calls)), context)
-                results = {result.request_id: result for batch in context.said for result in batch.results}
+                results = {result.request_id: result for result in context.results("InvokeStream")}
                 errors = [results[call.request_id].error for call in calls]
                 return [(reason_of(error), error.message) if error.code else ("", "") for error in errors]
             case "Query" | "Read":
