@@ -149,45 +149,48 @@ class PendingTable:
         for _, error in self.submit_all((call,)):
             raise error
 
-    def submit_all(self, calls: Iterable[Call]) -> list[tuple[Call, PlatformError]]:
-        """Take calls in, in this order. One of the same key and body joins the one that is on its way.
+    def submit_all(self, calls: Sequence[Call]) -> list[tuple[Call, PlatformError]]:
+        """Take calls in, in this order: one caller's, of one kind and with one deadline, as those of a message are.
 
-        Returns those that were not taken in: Overloaded at a bound, and InvalidCommand when the key is on its way with
-        another body.
+        One of the same key and body joins the one that is on its way. Returns those that were not taken in: Overloaded
+        at a bound, and InvalidCommand when the key is on its way with another body.
         """
         refused: list[tuple[Call, PlatformError]] = []
-        lanes, dirty, due_ms, order, count = self._lanes, self._dirty, self._due_ms, self._order, self._count
-        streams = self._streams and count > 0
-        for call in calls:
-            caller, request_id = call.key
-            mine = self._calls.get(caller, _NONE)
+        if not calls:
+            return refused
+        first = calls[0]
+        caller, _ = first.key
+        mine = self._calls.get(caller, {})
+        before = len(mine)
+        room = min(self._pending_max - self._count, self._per_caller_max - before)
+        lanes, dirty = self._lanes, self._dirty
+        for order, call in enumerate(calls, self._order):
+            request_id = call.key[1]
             if request_id in mine:
                 if not _join(mine[request_id], call):
                     refused.append((call, InvalidCommand(_REUSED, field="request_id", reason="REQUEST_ID_REUSED")))
-            elif count >= self._pending_max or len(mine) >= self._per_caller_max:
-                refused.append((call, self._full(count, len(mine))))
+            elif room <= 0:
+                refused.append((call, self._full(before)))
             else:
-                if not mine:
-                    mine = self._calls[caller] = {}
+                room -= 1
                 mine[request_id] = call
-                count += 1
-                order += 1
                 call.order = order
-                if call.deadline_ms < due_ms:
-                    due_ms = call.deadline_ms
-                if call.streamed:
-                    streams = True
                 partition = call.partition
                 lanes[partition].queue.append(call)
                 dirty[partition] = None
-        self._due_ms, self._order, self._count, self._streams = due_ms, order, count, streams
+        if mine:
+            self._calls[caller] = mine
+        self._streams = first.streamed or (self._streams and self._count > 0)
+        self._due_ms = min(self._due_ms, first.deadline_ms)
+        self._order += len(calls)
+        self._count += len(mine) - before
         return refused
 
-    def _full(self, count: int, callers: int) -> Overloaded:
-        """Why a call must wait, with so many calls in flight, and so many of its caller."""
-        if count >= self._pending_max:
+    def _full(self, callers: int) -> Overloaded:
+        """Why a call must wait whose caller had so many in flight before this message."""
+        if self._pending_max - self._count <= self._per_caller_max - callers:
             return Overloaded("this gateway has too many calls in flight", retry_after_ms=RETRY_AFTER_MS)
-        message = f"this caller has {callers} calls in flight, which is its limit"
+        message = f"this caller has {self._per_caller_max} calls in flight, which is its limit"
         return Overloaded(message, retry_after_ms=RETRY_AFTER_MS, reason="CALLER_LIMIT")
 
     def _in_flight(self) -> Iterator[Call]:
