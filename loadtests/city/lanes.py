@@ -10,9 +10,8 @@ import grpc
 
 from actors.errors import SetupError
 from gateway.client_errors import COME_BACK
-from gateway.deadlines import DEADLINE
 from gateway.status import error_of
-from loadtests.driver.naming import Names, who_calls
+from loadtests.driver.naming import Names
 
 AGAIN_S = 0.5
 TRIES_MAX = 100
@@ -33,11 +32,6 @@ class Lanes(NamedTuple):
     window: int
     per_s: float = math.inf
     """Calls a second, all streams together."""
-
-
-def said_by(caller: str) -> tuple[tuple[str, str], ...]:
-    """The metadata of a stream: who calls, and how long each call may take."""
-    return (who_calls(caller), (DEADLINE, str(CALL_MS)))
 
 
 async def streamed(dial: Callable[[], Any], count: int, message: Message, take: Take, lanes: Lanes) -> int:

@@ -18,7 +18,8 @@ from gateway.v1 import program_pb2 as pb
 from gateway.v1 import program_pb2_grpc
 from loadtests.bench import worker
 from loadtests.bench.worker import Answer, Question
-from loadtests.city.lanes import Lanes, Take, said_by, streamed
+from loadtests.city.lanes import CALL_MS, Lanes, Take, streamed
+from loadtests.driver.naming import said_by
 from loadtests.journeys import play
 
 LANES = Lanes(streams=4, batch=200, window=800)
@@ -90,7 +91,7 @@ async def _streamed(
 
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = program_pb2_grpc.ProgramServiceStub(channel)
-        metadata, lanes = said_by("players"), LANES._replace(per_s=per_s)
+        metadata, lanes = said_by("players", CALL_MS), LANES._replace(per_s=per_s)
         return await streamed(lambda: stub.InvokeStream(metadata=metadata), count, batch, take, lanes)
 
 

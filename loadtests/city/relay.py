@@ -8,7 +8,8 @@ import grpc
 
 from gateway.v1 import session_pb2 as pb
 from gateway.v1 import session_pb2_grpc
-from loadtests.city.lanes import Lanes, said_by, streamed
+from loadtests.city.lanes import CALL_MS, Lanes, streamed
+from loadtests.driver.naming import said_by
 
 LANES = Lanes(streams=8, batch=200, window=200)
 
@@ -42,7 +43,7 @@ async def relayed(address: str, openings: Sequence[pb.OpenRequest]) -> list[str]
     def take(n: int, response: pb.OpenResponse) -> None:
         sessions[n] = response.session
 
-    metadata = said_by("edge")
+    metadata = said_by("edge", CALL_MS)
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = session_pb2_grpc.SessionServiceStub(channel)
         await streamed(lambda: stub.OpenStream(metadata=metadata), len(openings), batch, take, LANES)

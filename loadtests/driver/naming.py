@@ -5,12 +5,18 @@ import time
 
 from gateway.auth import AUTHORIZATION, CALLER, SCHEME
 from gateway.client import TOKEN
+from gateway.deadlines import DEADLINE
 
 
 def who_calls(caller: str) -> tuple[str, str]:
     """The metadata that says who calls: `$HUTONG_TOKEN` if there is one, else this name."""
     token = os.environ.get(TOKEN, "")
     return (AUTHORIZATION, f"{SCHEME}{token}") if token else (CALLER, caller)
+
+
+def said_by(caller: str, call_ms: int) -> tuple[tuple[str, str], ...]:
+    """The metadata of a stream: who calls, and how long each call may take."""
+    return (who_calls(caller), (DEADLINE, str(call_ms)))
 
 
 _LAST_BITS = 12

@@ -18,13 +18,12 @@ from google.rpc import status_pb2
 from actors.errors import DeadlineExceeded, Overloaded, PlatformError, Unavailable
 from gateway.auth import CALLER
 from gateway.client_errors import COME_BACK, error_from
-from gateway.deadlines import DEADLINE
 from gateway.status import error_of
 from gateway.tls import open_channel, pinned
 from gateway.v1 import program_pb2, program_pb2_grpc, session_pb2, session_pb2_grpc
 from loadtests.driver.engine import GIVE_UP_S, Engine, Flight
 from loadtests.driver.ledger import place
-from loadtests.driver.naming import Names, who_calls
+from loadtests.driver.naming import Names, said_by, who_calls
 from loadtests.driver.window import Window
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
@@ -64,6 +63,8 @@ class Wire:
         self._identity = identity
         self.names = Names()
         self._metadata = (who_calls(caller),)
+        self.metadata = said_by(caller, int(GIVE_UP_S * 1_000))
+        """What streams say."""
         tls = pinned(Path(tls_cert)) if tls_cert else None
         self._channels = [open_channel(address, tls) for _ in range(CONNECTIONS)]
         self._turn = 0
@@ -116,11 +117,6 @@ class Wire:
         if not flight.name:
             flight.name = self.names.new()
         return flight.name
-
-    @property
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Who calls over streams, and how long each call may take."""
-        return (*self._metadata, (DEADLINE, str(int(GIVE_UP_S * 1_000))))
 
     def refused(self, flight: Flight, no: No, now_s: float) -> None:
         """A call was not accepted."""

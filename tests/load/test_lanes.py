@@ -14,7 +14,8 @@ from gateway.client import TOKEN
 from gateway.status import status_of
 from gateway.v1 import program_pb2 as pb
 from loadtests.city import lanes
-from loadtests.city.lanes import Lanes, said_by, streamed
+from loadtests.city.lanes import Lanes, streamed
+from loadtests.driver.naming import said_by
 
 LANES = Lanes(streams=2, batch=5, window=10)
 
@@ -123,7 +124,7 @@ def test_a_stream_that_ends_too_soon_ends_it() -> None:
 
 def test_who_calls_is_proved_by_the_token_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TOKEN, raising=False)
-    assert (CALLER, "edge") in said_by("edge")
+    assert (CALLER, "edge") in said_by("edge", 5)
     monkeypatch.setenv(TOKEN, "abc")
-    assert (AUTHORIZATION, "Bearer abc") in said_by("edge")
-    assert (CALLER, "edge") not in said_by("edge")
+    assert (AUTHORIZATION, "Bearer abc") in said_by("edge", 5)
+    assert (CALLER, "edge") not in said_by("edge", 5)
