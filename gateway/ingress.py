@@ -205,8 +205,10 @@ class Ingress:
             arrived_ms = calls[0].arrived_ms
             if self._table.collects(arrived_ms):
                 self._hold(self._table.next_ms(), arrived_ms)
-            else:
+            elif self._gather_s:
                 self._flush_soon()
+            else:
+                self._flushing = self._loop.call_soon(self._turn)
         if self._expiring is None:
             self._expiring = self._loop.call_later(EXPIRE_S, self._expire)
         return halted + refused
@@ -234,6 +236,11 @@ class Ingress:
         if self._flushing is None and self._table.is_waiting:
             later = self._gather_s
             self._flushing = self._loop.call_later(later, self._flush) if later else self._loop.call_soon(self._flush)
+
+    def _turn(self) -> None:
+        """Messages of several streams that came together are read in turns next to each other: they go in one frame."""
+        self._flushing = None
+        self._flush_soon()
 
     def _flush(self) -> None:
         self._flushing = None

@@ -106,6 +106,20 @@ def test_an_acknowledgement_sends_nothing_that_is_still_gathered() -> None:
     played(GATHER_MS, play)
 
 
+def test_calls_that_come_in_turns_next_to_each_other_go_in_one_frame() -> None:
+    async def play(loop: Frozen, ingress: Ingress, log: MemoryLog) -> None:
+        assert loop.time() == 0.0
+        for n in range(4):
+            ingress.submit(call(n, 0))
+            if n % 2 == 0:
+                await asyncio.sleep(0)
+            else:
+                await turns()
+        assert records(log, 0) == [2, 2]
+
+    played(0, play)
+
+
 def test_without_being_told_to_gather_a_call_goes_at_once() -> None:
     async def play(loop: Frozen, ingress: Ingress, log: MemoryLog) -> None:
         assert loop.time() == 0.0
