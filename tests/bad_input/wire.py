@@ -6,6 +6,7 @@ has changed the log or a state.
 # pyright: reportPrivateUsage=false
 
 import asyncio
+import functools
 import random
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,11 +136,17 @@ def _judge(counts: Counts, bad: Mutant, answered: Answered) -> None:
         counts.effect("taken")
 
 
+@functools.cache
+def _routes() -> Routes:
+    """What the gateway checks calls by."""
+    return Routes(registry(), CLUSTER, PROCESS, Sealing(MemorySubjects()))
+
+
 def _listens(bad: Mutant) -> bool:
     """Whether this is a good question for pushes, which has no end of its own."""
     if bad.method != "Listen" or not bad.is_message:
         return False
-    routes = Routes(registry(), CLUSTER, PROCESS, Sealing(MemorySubjects()))
+    routes = _routes()
     try:
         routes.check_view(routes.to(pb.ListenRequest.FromString(bad.written).entity), "pushes")
     except PlatformError:

@@ -1,6 +1,7 @@
 """Gateways in a test's own process: a log in memory that can fail, hosts real and scripted, and a client's stub."""
 
 import asyncio
+import functools
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
@@ -58,8 +59,9 @@ Said = tuple[tuple[str, str], ...]
 """What a caller says of itself, as metadata."""
 
 
+@functools.cache
 def registry() -> Registry:
-    """The platform's own entities, and jars."""
+    """The platform's own entities, and jars: checked once, as a gateway does at its start."""
     return load_programs((), platform=(*domain.ENTITIES, JAR))
 
 

@@ -1,6 +1,7 @@
 """One log and one disk on which hosts live one after the other; calls are put on the log as a gateway would."""
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from actors.kernel.action import decode_event_frame
 from actors.kernel.record import Invoke, Position, Slice, encode_frame, encode_record
 from actors.kernel.rules import Rules
 from actors.ports import Log, Packages, States
-from actors.registry import load_programs
+from actors.registry import Registry, load_programs
 from actors.sensor import Sensor
 from actors.settings import ClusterSettings, ProcessSettings
 from actors.verdicts import Verdict, Word, decode_verdicts, encode_verdict
@@ -34,7 +35,13 @@ T = TypeVar("T")
 
 def rules(release: int = 1, digest: str = "rules") -> Rules:
     """The tally's."""
-    return Rules(load_programs((TALLY,)).entities.values(), release, digest)
+    return Rules(_registry().entities.values(), release, digest)
+
+
+@functools.cache
+def _registry() -> Registry:
+    """Checked once, as a host does at its start."""
+    return load_programs((TALLY,))
 
 
 class Phases(Sensor):
