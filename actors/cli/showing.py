@@ -20,6 +20,8 @@ Facts: TypeAlias = dict[str, Any]
 _decode_event = msgspec.msgpack.Decoder(EventRecord).decode
 _decode_letter = msgspec.msgpack.Decoder(DeadLetter).decode
 _decode_record: Any = msgspec.msgpack.Decoder(Record).decode
+_PLAIN = frozenset((str, int, bool, float, type(None)))
+"""What is in terms of JSON already."""
 
 
 class Shown:
@@ -164,6 +166,7 @@ def difference(before: object, after: object, path: str = "") -> list[Facts]:
         return [
             found
             for key in {**old, **new}
+            if old.get(key) != new.get(key)
             for found in difference(old.get(key), new.get(key), f"{path}.{key}" if path else key)
         ]
     return [] if before == after else [{"path": path, "before": before, "after": after}]
@@ -175,6 +178,8 @@ def plain(value: object) -> object:
     A field that is not set is left out, as it is where the struct is stored.
     What is sealed is shown as `<sealed>`: whoever may read the log may not read that.
     """
+    if type(value) in _PLAIN:  # most of what there is, and a state may have thousands
+        return value
     if isinstance(value, Personal):
         return SHOWN
     if isinstance(value, Struct):

@@ -233,7 +233,7 @@ def in_traces(city: City) -> Iterator[bytes]:
     shown = Shown(city.scene.registry)
     for partition in range(CLUSTER.partitions):
         for step in replay(city, partition).steps(frames(city, partition)):
-            yield json.dumps(shown.step(step, CLUSTER.events_topic_of)).encode()
+            yield msgspec.json.encode(shown.step(step, CLUSTER.events_topic_of))
 
 
 def replay(city: City, partition: int) -> Replay:
@@ -394,7 +394,7 @@ def check_live_is_what_the_log_says(city: City) -> None:
     metas = [layout.decode_meta(value) for key, value in city.states.everything() if key == layout.META]
     assert len(metas) == CLUSTER.partitions
     for meta in metas:
-        chains = [sums(city, [0] * n + [meta.watermark + 1])[n][0] for n in range(CLUSTER.partitions)]
+        chains = (sums(city, [0] * n + [meta.watermark + 1])[n][0] for n in range(CLUSTER.partitions))
         assert meta.chain in chains
 
 
