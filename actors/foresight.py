@@ -12,6 +12,7 @@ from actors.kernel.record import Invoke, Record, Sent
 from actors.kernel.resident import UNREADABLE, Resident
 
 REACHED_MAX = 64
+AHEAD_MAX = 1_024
 
 
 class Foresight:
@@ -82,7 +83,12 @@ def _reached(partition: Partition, resident: Resident, record: Invoke | Sent) ->
     residents, entity, kind, reaches = partition.residents, record.entity, resident.kind, resident.kind.entity.reaches
     assert reaches is not None
     try:
-        refs = reaches(resident.state, kind.decode_command(record.command), entity[len(kind.name) + 1 :])
+        command = kind.decode_command(record.command)
+        if kind.is_ours:
+            if len(kind.ahead) >= AHEAD_MAX:  # of those that were decided nothing is left
+                kind.ahead.clear()
+            kind.ahead[record.command] = command
+        refs = reaches(resident.state, command, entity[len(kind.name) + 1 :])
         keys: list[bytes] = []
         for to in refs[:REACHED_MAX]:
             name = f"{to.kind}/{to.id}"

@@ -167,7 +167,10 @@ class Cascade:
         name = kind.name
         entity_id = entity[len(name) + 1 :]
         context = Context(entity_id, meta.now_ms, self.caller, sender, meta.release, (self._position, step))
-        decision = kind.decide(staged.state, kind.decode_command(command) if encoded else command, context)
+        if encoded:
+            ahead = kind.ahead.pop(command, None) if kind.ahead else None
+            command = ahead or kind.decode_command(command)
+        decision = kind.decide(staged.state, command, context)
         if type(decision) is not Decision:
             raise WrongValue(f"decide of {name} returned {type(decision).__name__}, not a Decision")
         happened, reply, actions = decision.events, decision.reply, decision.actions
@@ -199,7 +202,7 @@ class Cascade:
                 self._set(staged, entity, action)
             elif type(action) is author.CancelTimer:
                 self.cancel(entity, action.name)
-            elif isinstance(action, author.Send):
+            elif type(action) is author.Send or isinstance(action, author.Send):
                 self._send(staged.resident.kind, entity, action)
             else:
                 self._ask(staged, entity, action)
@@ -269,7 +272,7 @@ class Cascade:
 
     def store(self) -> None:
         """Make the bytes that each entity is written as."""
-        release, encode_stored = self._meta.release, layout.encode_stored
+        head = layout.stored_head(self._meta.release)
         for entity, staged in self.staged.items():
             resident = staged.resident
             state, kind = _encode(staged.state), resident.kind
@@ -279,7 +282,7 @@ class Cascade:
                 kind.decode_state(state)  # what its own type does not take could never be loaded again
             if staged.timers is not resident.timers:
                 staged.tail = layout.encode_timers(staged.timers)
-            staged.stored = encode_stored(release, state, staged.tail)
+            staged.stored = head + state + staged.tail
 
 
 def _pack(value: object, encode: Callable[[object], bytes] = _encode) -> bytes:

@@ -79,7 +79,8 @@ class Window:
         self.count = sum(count for count, _ in buckets.values())
         self.size_bytes = sum(size for _, size in buckets.values())
         self._seconds = sorted(buckets)
-        self._recent: dict[bytes, Entry] = {}
+        self._recent: dict[bytes, bytes] = {}
+        """Entries as they are stored: hardly one is ever asked for."""
         self._by_second: dict[int, list[bytes]] = {}
         self._added: dict[int, list[bytes]] = {}
         """The keys of the frame that goes on, by second."""
@@ -87,7 +88,8 @@ class Window:
 
     def recent(self, key: bytes) -> Entry | None:
         """The entry, if it is in memory."""
-        return self._recent.get(key)
+        entry = self._recent.get(key)
+        return None if entry is None else layout.decode_entry(entry)
 
     def must_load(self, key: bytes, made_ms: int) -> bool:
         """Whether only the store can tell if this call is in the window; `made_ms` is its id's time, -1 for none."""
@@ -99,17 +101,17 @@ class Window:
         """Whether a call that is absent may have been forgotten."""
         return 0 <= made_ms <= self.floor_ms
 
-    def add(self, key: bytes, entry: Entry, changes: Changes, *, timeless: bool) -> None:
+    def add(self, key: bytes, entry_ms: int, entry: bytes, changes: Changes, *, timeless: bool) -> None:
         """Remember a call that was decided now."""
-        second = entry.entry_ms // MS
+        second = entry_ms // MS
         keys = self._added.get(second)
         if keys is None:
             keys = self._added[second] = []
         keys.append(key)
         self._recent[key] = entry
-        changes.puts[key] = layout.encode(entry)
+        changes.puts[key] = entry
         if timeless:
-            changes.put(layout.sweep_key(entry.entry_ms, key), b"")
+            changes.put(layout.sweep_key(entry_ms, key), b"")
 
     def settle(self, now_ms: int, changes: Changes) -> None:
         """At a frame's end: count what it added, and let the oldest seconds go as far as they must."""
@@ -159,8 +161,8 @@ class Window:
         while len(self._recent) > RECENT_MAX and len(self._by_second) > 1:
             second = min(self._by_second)
             keys = self._by_second[second]
-            last = next((self._recent[key].offset for key in reversed(keys) if key in self._recent), -1)
-            if last > written:
+            last = next((self._recent[key] for key in reversed(keys) if key in self._recent), None)
+            if last is not None and layout.decode_entry(last).offset > written:
                 break
             del self._by_second[second]
             for key in keys:

@@ -94,19 +94,15 @@ decode_bucket = msgspec.msgpack.Decoder(tuple[int, int]).decode
 decode_programs = msgspec.msgpack.Decoder(Programs).decode
 
 
-@cache
-def _stored_head(release: int) -> bytes:
-    return _ARRAY_OF_3 + encode(release)
-
-
 def encode_timers(timers: dict[str, Timer]) -> bytes:
     """What of an entity at rest comes after its state."""
     return encode(timers) if timers else NO_TIMERS
 
 
-def encode_stored(release: int, state: bytes, timers: bytes) -> bytes:
-    """`encode(Stored(release, Raw(state), timers))`, put together: it is made for every state that a record changes."""
-    return _stored_head(release) + state + timers
+@cache
+def stored_head(release: int) -> bytes:
+    """What comes before the state: `encode(Stored(release, Raw(state), timers))` is put together of three parts."""
+    return _ARRAY_OF_3 + encode(release)
 
 
 def entity_key(entity: str) -> bytes:

@@ -189,9 +189,9 @@ class Partition:
         # The most frequent by its very type: a match looks at a struct in Python's slow way.
         if type(record) is Invoke:
             return self._invoke(position, record)
+        if type(record) is Fire:
+            return self._fire(position, record)
         match record:
-            case Fire():
-                return self._fire(position, record)
             case Sent():
                 return self._sent(position, record)
             case Read():
@@ -290,8 +290,8 @@ class Partition:
             if outcome.code == Code.POISONED:
                 actions.append(self._dead_letter(position, record.entity, record.command, caller, "", outcome))
         entry_ms = self.meta.now_ms if made_ms < 0 else made_ms
-        entry = Entry(entry_ms, body, position.offset, position.index, reply.code, reply.payload)
-        window.add(key, entry, self._changes, timeless=made_ms < 0)
+        known = _encode((entry_ms, body, position.offset, position.index, reply.code, reply.payload))  # an Entry
+        window.add(key, entry_ms, known, self._changes, timeless=made_ms < 0)
         return actions
 
     def _find(self, key: bytes, made_ms: int) -> Entry | NeedState | None:

@@ -66,6 +66,7 @@ class Sent(Struct, frozen=True, array_like=True, tag=2, gc=False):
     caller: str
 
 
+@final
 class Fire(Struct, frozen=True, array_like=True, tag=3, gc=False):
     """The owner says that a timer is due; it counts only for this generation, and not before `due_ms`."""
 

@@ -21,6 +21,8 @@ class Kind:
     `initial` makes a new entity's state, each its own: what an author changed in place by mistake stays in one entity.
     `is_ours` tells the platform's own kinds, for which that is not done, nor are their states decoded once more before
     they are stored: their code is typed and walked by our tests, while what an author writes has been seen by nobody.
+    `ahead` are commands that were decoded to see what they reach, for when they are decided: of our own kinds alone,
+    since an author's code might change what it is shown.
     """
 
     def __init__(self, entity: AnyEntity) -> None:
@@ -38,6 +40,7 @@ class Kind:
         self.decode_state: Callable[[bytes | msgspec.Raw], object] = msgspec.msgpack.Decoder[Any](
             self.state_type
         ).decode
+        self.ahead: dict[bytes, object] = {}
         self.initial: Callable[[], object] = partial(self.decode_state, msgspec.msgpack.encode(entity.initial))
         if self.is_ours:
             self.initial = partial(getattr, entity, "initial")

@@ -230,7 +230,7 @@ def _snapshot(
     meta = layout.Meta(watermark=watermark, topic_id=topic_id)
     puts = {
         layout.META: layout.encode(meta),
-        layout.entity_key(BOX): layout.encode_stored(1, b"\x80", layout.NO_TIMERS),
+        layout.entity_key(BOX): layout.stored_head(1) + b"\x80" + layout.NO_TIMERS,
     }
     puts[layout.bucket_key(watermark)] = layout.encode((1, 2))
     store.write(Batch(puts=puts))

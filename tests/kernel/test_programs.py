@@ -333,7 +333,7 @@ def test_whoever_replays_what_an_older_version_could_not_read_comes_to_the_same(
 def test_without_packages_a_state_that_cannot_be_read_is_a_damaged_store(fold: Fold) -> None:
     fold.frame(call("box/a", Do(add=1), 1))
     key = layout.entity_key("box/a")
-    fold.store.write(Batch({key: layout.encode_stored(1, msgspec.msgpack.encode({"total": 1.5}), layout.NO_TIMERS)}))
+    fold.store.write(Batch({key: layout.stored_head(1) + msgspec.msgpack.encode({"total": 1.5}) + layout.NO_TIMERS}))
     fold.reopen()
     with pytest.raises(Corrupt):
         fold.frame(call("box/a", Do(add=1), 2))
