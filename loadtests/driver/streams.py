@@ -28,8 +28,9 @@ from loadtests.driver.window import Window
 from loadtests.journeys.steps import Ask, Invoke, Open, Query
 
 BATCH = 1_000
-BUSY, GATHER_S = 500, 0.03
-"""Where more than so many calls are on their way over one stream, those to come are gathered."""
+BUSY, GATHER_S = 100, 0.03
+"""Where more than so many calls are on their way over one stream, those to come are gathered: a message costs each
+process it goes through more than a hundred calls do."""
 OVERLOADED = "OVERLOADED"
 CONNECTIONS = 4
 """For what goes one by one: a gateway takes a hundred at a time over one."""
@@ -237,7 +238,7 @@ class _Lane:
                         flight.name = new_name()
                     self._flying[flight.name] = flight
                 await call.write(self._message(some))
-                if len(self._flying) > BUSY:  # a platform that is behind gets fewer and larger messages
+                if len(self._flying) > BUSY:
                     await asyncio.sleep(GATHER_S)
 
     async def _read(self, call: Any) -> None:

@@ -1,5 +1,8 @@
 """A generator's wire: what a refusal means to a call, answers that are none, and request ids by the million."""
 
+# One of these tests looks at what waits to be sent.
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator
@@ -12,12 +15,14 @@ import pytest
 from actors.errors import DeadlineExceeded, InvalidCommand, Overloaded, PlatformError, Reject, Unavailable
 from gateway.status import status_of
 from gateway.v1 import program_pb2, program_pb2_grpc
+from loadtests.driver import streams
 from loadtests.driver.naming import Names
-from loadtests.driver.streams import NOS_KEPT, No, Wire, no_said
+from loadtests.driver.streams import BUSY, NOS_KEPT, No, Wire, no_said
 from loadtests.driver.window import APART_S, FIRST, LEAST, MOST, SHRINKS, Window
 from loadtests.journeys.steps import Invoke, Journey
 from tests.load.playing import engine, one
 
+TURNS = 20
 REFUSALS = [
     (Overloaded("too many", retry_after_ms=250), No("OVERLOADED", True, 0.25)),
     (Overloaded("too much of one", retry_after_ms=1_500, reason="KEY_SHARE"), No("KEY_SHARE", True, 1.5)),
@@ -162,6 +167,44 @@ def test_no_more_is_on_its_way_than_the_window_allows_and_answers_make_room() ->
             await server.stop(None)
 
     assert asyncio.run(send()) == 0
+
+
+@pytest.mark.parametrize(("calls", "left"), [(BUSY, 0), (BUSY + 2, 5)])
+def test_calls_are_gathered_where_many_are_on_their_way(calls: int, left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "GATHER_S", 3_600.0)
+
+    async def send() -> int:
+        deaf = Deaf()
+        server, services = grpc.aio.server(), cast("Any", program_pb2_grpc)
+        services.add_ProgramServiceServicer_to_server(deaf, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        played = engine((at_s, listening()) for at_s in [0.0] * calls + [1.0] * 5)
+        wire = Wire(played, f"127.0.0.1:{port}", "load", lambda: 0.0, identity=False, tls_cert="")
+        wire.start()
+        try:
+            played.tick(0.0)
+            wire.send()
+            await deaf.until(calls)
+            served: Any = program_pb2.InvokeResultBatch()
+            served.results.add(request_id=deaf.ids[0]).response.payload = b"{}"
+            deaf.says.put_nowait(served)
+            while True:  # what was sent is known to be, once an answer is
+                if played.in_flight < calls:
+                    break
+                await asyncio.sleep(0)
+            played.tick(1.0)
+            wire.send()
+            if not left:
+                await deaf.until(calls + 5)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            return len(wire._lanes[1]._waiting)
+        finally:
+            await wire.close()
+            await server.stop(None)
+
+    assert asyncio.run(send()) == left
 
 
 def test_a_window_shrinks_once_for_all_that_were_on_their_way_and_grows_while_all_are_served() -> None:
