@@ -65,6 +65,12 @@ def registry() -> Registry:
     return load_programs((), platform=(*domain.ENTITIES, JAR))
 
 
+@functools.cache
+def shipped(*programs: str) -> Registry:
+    """The platform's own entities, and of the programs that ship those of these names."""
+    return load_programs(folder for folder in shipped_programs() if folder.name in programs)
+
+
 def jar_on(partition: int, nth: int = 0) -> str:
     """The resource name of a jar of this partition."""
     found = [n for n in range(1_000) if partition_of(f"j{n}", CLUSTER.partitions, CLUSTER.groups) == partition]
@@ -221,7 +227,7 @@ class Scene:
 
     def runs(self, *programs: str) -> None:
         """Of the programs that ship those of these names run here; before there is any host."""
-        self.registry = load_programs(folder for folder in shipped_programs() if folder.name in programs)
+        self.registry = shipped(*programs)
         self.log.create(CLUSTER.topics(tuple(self.registry.entities)))
 
     async def host(self, assignment: int = 1) -> str:

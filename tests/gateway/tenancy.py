@@ -4,6 +4,7 @@ What must be answered is said here a second time, in other words than the produc
 """
 
 import asyncio
+import functools
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -70,6 +71,7 @@ class Outcome(NamedTuple):
     touched: int
 
 
+@functools.cache
 def platform() -> Registry:
     """The platform's own kinds and the programs that ship."""
     return load_programs(shipped_programs())

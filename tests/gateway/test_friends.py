@@ -11,7 +11,6 @@ from actors.adapters.memory_keys import MemoryKeys
 from actors.clocks import wall_ms
 from actors.principal import parse
 from actors.programs.jump.program import CENTRE_MS, platforms
-from actors.registry import load_programs, shipped_programs
 from actors.settings import ProcessSettings
 from gateway.deriving import Derived
 from gateway.services import friends
@@ -39,8 +38,7 @@ class Circle:
 
     async def opens(self, process: ProcessSettings) -> None:
         """Everything starts."""
-        self.scene.registry = load_programs(folder for folder in shipped_programs() if folder.name in ("jump", "bike"))
-        self.scene.log.create(CLUSTER.topics(tuple(self.scene.registry.entities)))
+        self.scene.runs("jump", "bike")
         await self.scene.served(process)
         channel = self.scene.channels[-1]
         self.friends: Any = friends_pb2_grpc.FriendsServiceStub(channel)

@@ -14,7 +14,7 @@ from actors.cli.showing import Shown
 from actors.clocks import wall_ms
 from actors.ports import Slice
 from actors.principal import parse
-from actors.registry import load_programs, shipped_programs
+from actors.registry import load_programs
 from actors.sealing import DAY_MS, SHOWN, Personal, nobody
 from actors.settings import ProcessSettings
 from gateway.sealing import KEPT_MAX, KeyMissing, Sealing
@@ -41,9 +41,7 @@ class Town:
 
     async def opens(self, process: ProcessSettings) -> None:
         """Everything starts."""
-        folders = [folder for folder in shipped_programs() if folder.name in PROGRAMS]
-        self.scene.registry = load_programs(folders)
-        self.scene.log.create(CLUSTER.topics(tuple(self.scene.registry.entities)))
+        self.scene.runs(*PROGRAMS)
         await self.scene.served(process)
         self.stub: Any = program_pb2_grpc.ProgramServiceStub(self.scene.channels[-1])
 
