@@ -121,6 +121,7 @@ class Coordinator:
                 seconds=self._seconds.told(),
                 killed=self._killed,
                 processes=watch.told(),
+                pace=tuple(watch.pace),
                 machine=order.machine,
                 settings=order.settings,
             )

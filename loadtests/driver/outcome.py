@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 from msgspec import Struct
 
+from loadtests.bench.yardstick import Pace
 from loadtests.driver import latency
 from loadtests.driver.audit import Found
 from loadtests.driver.messages import Done, Play
@@ -32,6 +34,7 @@ class Gathered(Struct, frozen=True, kw_only=True):
     seconds: tuple[Second, ...]
     killed: Sequence[tuple[float, str]]
     processes: tuple[ProcessCpu, ...]
+    pace: tuple[Pace, ...]
     machine: Mapping[str, str]
     settings: Mapping[str, str]
 
@@ -81,7 +84,8 @@ def run_of(gathered: Gathered) -> Run:
         faults=faults,
         thresholds=thresholds(gathered.bounds, took, facts, faults),
         machine=gathered.machine,
-        settings={**gathered.settings, **audit, **_noted(done, gathered.found)},
+        settings={**gathered.settings, **audit, **_noted(done, gathered.found), **quick(gathered.pace)},
+        pace=gathered.pace,
         advice=advice(against),
         audited=not gathered.unaudited,
     )
@@ -111,6 +115,19 @@ def _noted(done: Sequence[Done], found: Found) -> dict[str, str]:
         "CPU of the generators": f"{sum(each.cpu_s for each in done):.1f} s",
     }
     return {what: text for what, text in notes.items() if text not in ("", "0")}
+
+
+def quick(pace: Sequence[Pace]) -> dict[str, str]:
+    """How quick the machine was, in words."""
+    if not pace:
+        return {}
+    works_us = sorted(one.work_us for one in pace)
+    least, median, most = (works_us[int(part * (len(works_us) - 1))] for part in (0.01, 0.5, 0.99))
+    stolen = fmean(one.stolen for one in pace)
+    return {
+        "a fixed piece of work took": f"{median:,.0f} µs of a processor ({least:,.0f} to {most:,.0f})",
+        "taken by other machines": f"{stolen:.0%} of all processors",
+    }
 
 
 def _counted(counts: Mapping[str, int]) -> str:

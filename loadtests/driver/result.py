@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from loadtests.bench.yardstick import Pace
+
 ALL = "all"
 """The kind that stands for every call."""
 RUN_FILE = "run.json"
@@ -96,6 +98,8 @@ class Run(Struct, frozen=True, kw_only=True):
     thresholds: tuple[Threshold, ...]
     machine: Mapping[str, str]
     settings: Mapping[str, str]
+    pace: tuple[Pace, ...] = ()
+    """How quick the machine of the coordinator was, second by second."""
     advice: str = ""
     audited: bool = True
     """Whether anybody could look for what is lost and doubled; else both are 0 and mean nothing."""

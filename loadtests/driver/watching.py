@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loadtests.bench import processes
+from loadtests.bench.yardstick import Pace, Yardstick
 from loadtests.driver.result import ProcessCpu
 from loadtests.driver.target import Target
 
@@ -20,7 +21,7 @@ _RAY = ("raylet", "gcs_server", "ray/", "ray_", "log_monitor", "dashboard", "run
 
 
 class Watch:
-    """Adds up the CPU time of processes by role."""
+    """Adds up the CPU time of processes by role, and looks how quick the machine is."""
 
     def __init__(self, target: Target, others: Mapping[int, str]) -> None:
         """`others` are processes that are not the platform's, with their roles."""
@@ -31,9 +32,13 @@ class Watch:
         self._used: defaultdict[str, list[float]] = defaultdict(list)
         self._rss: defaultdict[str, int] = defaultdict(int)
         self._seconds = 0
+        self._yardstick = Yardstick()
+        self.pace: list[Pace] = []
+        """How quick the machine was in each second."""
 
     def look(self) -> None:
         """One more second has gone by."""
+        self.pace.append(self._yardstick.look())
         if self._seconds % LOOK_EVERY == 0:
             self._find()
         used: defaultdict[str, float] = defaultdict(float)

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.errors import SetupError
+from loadtests.bench.yardstick import Pace
 
 T = TypeVar("T", bound=Struct)
 COSTS_FILE = Path(__file__).parent / "costs.json"
@@ -34,7 +35,7 @@ class CallCost(Struct, frozen=True, kw_only=True):
 
 
 class Costs(Struct, frozen=True, kw_only=True):
-    """All of one measurement. Times are of the processors of the machine that is named."""
+    """All of one measurement. Times are those of processors of standard speed (`bench/yardstick.py`)."""
 
     taken_at: str
     command: str
@@ -54,6 +55,8 @@ class Costs(Struct, frozen=True, kw_only=True):
     """Of processor time, for a thousand bytes that are sealed or opened."""
     recovers_s: float
     """From a host's end until all of its partitions answer."""
+    pace: Pace
+    """How quick the machine was in the mean."""
 
     def of(self, kind: str, path: str = "stream") -> CallCost:
         """One kind's; by the other path if this one was not measured. Raises SetupError for what was not measured."""

@@ -16,6 +16,7 @@ from loadtests.bench import processes
 from loadtests.bench.effort import Tell
 from loadtests.bench.platform import Platform, publish
 from loadtests.bench.worker import Worker
+from loadtests.bench.yardstick import Looks
 from loadtests.city.board import size_bytes
 from loadtests.driver.prepare import founded, opening_calls, prepare
 from loadtests.driver.watching import machine, role_of
@@ -50,23 +51,26 @@ RECORDED = {"log": "log", "kafka": "log", "gateway": "gateway", "host": "host"}
 
 
 class Used(NamedTuple):
-    """What a platform has used so far, by role, and what its log and its stores take on the disk."""
+    """What a platform has used so far, by role, and what its log and its stores take on the disk; `at_s` says when."""
 
+    at_s: float
     cpu_s: Mapping[str, float]
     log_bytes: int
     store_bytes: int
 
 
 class Meter:
-    """Reads what a platform's processes use."""
+    """Reads what a platform's processes use, and says it in seconds of a processor of standard speed."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, looks: Looks) -> None:
         self._platform = platform
+        self._looks = looks
         run = platform.run()
         said = {process.pid: process.role for process in run.processes}
         self._root = run.processes[0].pid
         self._said = said
         self.idle: dict[str, float] = dict.fromkeys(ROLES, 0.0)
+        """What it uses when nobody calls, in standard seconds a second."""
 
     def pids(self) -> dict[str, list[int]]:
         """The processes of each role; a spare host is of the rest."""
@@ -82,7 +86,16 @@ class Meter:
         """As of now."""
         cpu_s = {role: sum(processes.cpu_of_s(pids).values()) for role, pids in self.pids().items()}
         whole, store = (size_bytes(folder) for folder in (self._platform.folder, self._platform.folder / STATES))
-        return Used(cpu_s, whole - store, store)
+        return Used(time.monotonic(), cpu_s, whole - store, store)
+
+    def slow_since(self, began_s: float) -> float:
+        """How many times as long work took since then as it does at standard speed."""
+        return self._looks.since(began_s).slow
+
+    def used_s(self, before: Used, after: Used) -> dict[str, float]:
+        """What was used between the two beyond what an idle platform does, in standard seconds by role."""
+        slow, took_s = self.slow_since(before.at_s), after.at_s - before.at_s
+        return {role: (after.cpu_s[role] - before.cpu_s[role]) / slow - self.idle[role] * took_s for role in ROLES}
 
     def rss_bytes(self) -> dict[str, int]:
         """By role, as of now."""
@@ -92,19 +105,17 @@ class Meter:
         """Wait until what was set going is done, or long enough."""
         until = time.monotonic() + SETTLES_S_MAX
         while time.monotonic() < until:
-            before = self.read().cpu_s
+            before = self.read()
             time.sleep(SETTLES_S)
-            used = sum(self.read().cpu_s.values()) - sum(before.values())
-            if used / SETTLES_S < sum(self.idle.values()) + SETTLED:
+            if sum(self.used_s(before, self.read()).values()) / SETTLES_S < SETTLED:
                 return
 
     def learn_idle(self) -> None:
         """What it uses when nobody calls."""
         self.settle()
-        before, began = self.read().cpu_s, time.monotonic()
+        before = self.read()
         time.sleep(IDLE_S)
-        after, took_s = self.read().cpu_s, time.monotonic() - began
-        self.idle = {role: (after[role] - before[role]) / took_s for role in ROLES}
+        self.idle = {role: used_s / IDLE_S for role, used_s in self.used_s(before, self.read()).items()}
 
 
 class Sums:
@@ -122,17 +133,16 @@ class Sums:
     async def take(self, kind: str, path: str, calls: int, making: "asyncio.Future[int]") -> None:
         """Wait for these calls, and note what they used beyond what an idle platform does."""
         key = kind, path
-        before, began = self._meter.read(), time.monotonic()
+        before = self._meter.read()
         self._wire[key] += await making
-        self._seconds[key] += time.monotonic() - began
+        self._seconds[key] += time.monotonic() - before.at_s
         await asyncio.to_thread(self._meter.settle)
-        after, took_s = self._meter.read(), time.monotonic() - began
+        after = self._meter.read()
         self._calls[key] += calls
         self._log[key] += after.log_bytes - before.log_bytes
         self._store[key] += after.store_bytes - before.store_bytes
-        for role in ROLES:
-            used = after.cpu_s[role] - before.cpu_s[role] - self._meter.idle[role] * took_s
-            self._cpu_s[key][role] += used
+        for role, used_s in self._meter.used_s(before, after).items():
+            self._cpu_s[key][role] += used_s
 
     def costs(self) -> tuple[CallCost, ...]:
         """Each kind's cost a call."""
@@ -156,21 +166,25 @@ def measure(log: str, tell: Tell) -> Costs:
     with (
         tempfile.TemporaryDirectory(prefix="hutong-costs-", ignore_cleanup_errors=True) as name,
         Worker("loadtests.bench.callers") as caller,
+        Looks() as looks,
     ):
         tell("replay")
+        began_s = time.monotonic()
         with Worker("loadtests.bench.replays") as replays:
-            replay_per_s = replays.ask("shop", records=REPLAYED)["records_per_s"]
+            replay_per_s = replays.ask("shop", records=REPLAYED)["records_per_s"] * looks.since(began_s).slow
         tell(f"a platform on the {log} log")
         sized = ("--log", log, "--hosts", "1", "--partitions", str(PARTITIONS))
         with Platform(Path(name), "up", *sized) as platform:
             platform.wait_ready(caller)
             tell("releasing what ships, so that searches find it")
             publish(platform.folder)
-            return asyncio.run(_measured(log, platform, caller, replay_per_s, tell))
+            return asyncio.run(_measured(log, platform, looks, caller, replay_per_s, tell))
 
 
-async def _measured(log: str, platform: Platform, caller: Worker, replay_per_s: float, tell: Tell) -> Costs:
-    meter, address = Meter(platform), platform.run().gateway
+async def _measured(
+    log: str, platform: Platform, looks: Looks, caller: Worker, replay_per_s: float, tell: Tell
+) -> Costs:
+    meter, address = Meter(platform, looks), platform.run().gateway
     await asyncio.to_thread(meter.learn_idle)
     sums = Sums(meter)
     async with Client(address, "costs") as client:
@@ -188,6 +202,7 @@ async def _measured(log: str, platform: Platform, caller: Worker, replay_per_s: 
         thin_us = await _thin(client, meter, tell)
     rss_bytes = meter.rss_bytes()
     tell("a host's end")
+    killed_s = time.monotonic()
     recovered = caller.ask("recover", address=address, pid=platform.hosts()[0], partitions=PARTITIONS, states="")
     return Costs(
         taken_at=time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
@@ -201,8 +216,9 @@ async def _measured(log: str, platform: Platform, caller: Worker, replay_per_s: 
         rss_bytes=rss_bytes,
         session_bytes=max(session_bytes, 0.0),
         replay_per_s=replay_per_s,
-        tls_us_a_kb=tls.us_a_kb(),
-        recovers_s=recovered["all_s"],
+        tls_us_a_kb=tls.us_a_kb() / meter.slow_since(killed_s),
+        recovers_s=recovered["all_s"] / meter.slow_since(killed_s),
+        pace=looks.since(0.0),
     )
 
 
@@ -295,13 +311,12 @@ def _add(account: int) -> tuple[str, str, bytes]:
 
 
 async def _used(client: Client, meter: Meter, calls: Sequence[tuple[str, str, bytes]], window: int) -> Thin:
-    before, began = meter.read().cpu_s, time.monotonic()
+    before = meter.read()
     await _all(client, calls, window)
-    answered_s = time.monotonic() - began
+    answered_s = time.monotonic() - before.at_s
     await asyncio.to_thread(meter.settle)
-    after, took_s = meter.read().cpu_s, time.monotonic() - began
-    cpu_us = {role: 1e6 * (after[role] - before[role] - meter.idle[role] * took_s) / len(calls) for role in ROLES}
-    return Thin(cpu_us, len(calls) / answered_s)
+    used_s = meter.used_s(before, meter.read())
+    return Thin({role: 1e6 * used / len(calls) for role, used in used_s.items()}, len(calls) / answered_s)
 
 
 async def _all(client: Client, calls: Sequence[tuple[str, str, bytes]], window: int) -> None:

@@ -150,7 +150,7 @@ def cores(costs: Costs, fit: Fit, load: Load) -> dict[str, float]:
     return {role: sum(parts(costs, fit, load, role)) for role in (*ROLES, GENERATOR)}
 
 
-def crowded(costs: Costs, fit: Fit, load: Load, machine_cores: int) -> dict[str, float]:
+def crowded(costs: Costs, fit: Fit, load: Load, machine_cores: float) -> dict[str, float]:
     """What each role uses where all of them share one machine, the calls that it cannot serve included."""
     found = {role: parts(costs, fit, load, role) for role in (*ROLES, GENERATOR)}
     steady, rounds = (sum(part[n] for part in found.values()) / machine_cores for n in range(2))
@@ -161,9 +161,11 @@ def crowded(costs: Costs, fit: Fit, load: Load, machine_cores: int) -> dict[str,
     return {role: one + more * _woken(most) for role, (one, more) in found.items()}
 
 
-def carried(used: Mapping[str, float], load: Load, machine_cores: int) -> float:
-    """The part of these calls that one machine serves: it has so many cores, and hosts and gateways use one each."""
-    of_one = used["host"] / load.hosts, used["gateway"] / load.senders
+def carried(used: Mapping[str, float], load: Load, machine_cores: float, core: float = 1.0) -> float:
+    """The part of these calls that one machine serves: it has so many cores, and hosts and gateways use one each, which
+    is `core` of a standard one.
+    """
+    of_one = used["host"] / load.hosts / core, used["gateway"] / load.senders / core
     return 1 / max(1.0, sum(used.values()) / machine_cores, *of_one)
 
 
@@ -191,7 +193,10 @@ class Seen(Struct, frozen=True, kw_only=True):
     cores: Mapping[str, float]
     p50_ms: float
     p99_ms: float
-    machine_cores: int
+    machine_cores: float
+    """Processors of standard speed."""
+    core: float = 1.0
+    """What one of the machine's processors is of a standard one."""
 
     @property
     def busy(self) -> float:

@@ -83,7 +83,16 @@ def pictures(run: Run) -> list[Picture]:
             _rows(points, {"late": "late_ms"}),
             {"late": GREY},
         ),
+        *_machine(run),
     ]
+
+
+def _machine(run: Run) -> list[Picture]:
+    """The machine's own doing; nothing of a run that knows nothing of it."""
+    found = course.slow(run)
+    caption = "A fixed piece of work's time of a processor, against its quickest second: no doing of the platform's."
+    rows: Rows = [{"at": one.at_s, "value": one.times, "what": "times as long"} for one in found]
+    return [Picture("The machine itself", caption, "times", rows, {"times as long": GREY})] if found else []
 
 
 def _rates(run: Run, points: Sequence[course.Point]) -> Picture:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from loadtests.bench.yardstick import mean
 from loadtests.driver.result import Fault, Run, Second
 
 POINTS_MAX = 240
@@ -35,6 +36,13 @@ class Effect(NamedTuple):
     p99_after_ms: float | None
     served_least: float | None
     """The fewest calls served in a second after it, as a share of those offered in that second."""
+
+
+class Slow(NamedTuple):
+    """How slow the machine itself was at one time: a fixed piece of work, against its quickest second."""
+
+    at_s: float
+    times: float
 
 
 class Used(NamedTuple):
@@ -120,3 +128,14 @@ def used(run: Run) -> list[Used]:
             rest[at] = rest.get(at, 0.0) + cores
     shown = {role: found[role] for role in named} | ({"others": rest} if rest else {})
     return [Used(at * step, role, cores) for role, mine in shown.items() for at, cores in sorted(mine.items())]
+
+
+def slow(run: Run) -> list[Slow]:
+    """How slow the machine was, in means over as many seconds as a point stands for."""
+    step = step_s(run)
+    quickest_us = min((one.work_us for one in run.pace), default=0.0) or 1.0
+    found: list[Slow] = []
+    for at in range(0, len(run.pace), step):
+        one = mean(run.pace[at : at + step])
+        found.append(Slow(float(at), one.work_us / quickest_us))
+    return found

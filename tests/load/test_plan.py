@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.errors import SetupError
+from loadtests.bench.yardstick import STANDARD_US, Pace
 from loadtests.habits import DAYS, Habits
 from loadtests.plan import costs as table
 from loadtests.plan import sizing
@@ -87,6 +88,7 @@ def costs() -> Costs:
         replay_per_s=50_000.0,
         tls_us_a_kb=0.5,
         recovers_s=1.5,
+        pace=Pace(STANDARD_US, 0.0),
     )
 
 
