@@ -164,6 +164,17 @@ def validate(
     run_validate(log, as_json=json)
 
 
+@app.command()
+def speed(
+    seconds: Annotated[float, typer.Option(metavar="NUMBER", min=0.1, max=600, help="For how long it is looked.")] = 5,
+    json: Annotated[bool, typer.Option(help="One JSON object on one line, last on stdout.")] = False,
+) -> None:
+    """Say how quick this machine is now, in processors of which the cores of a plan are counted."""
+    from loadtests.bench.yardstick import run
+
+    run(seconds, as_json=json)
+
+
 def _check_log(log: str) -> None:
     if log not in ("embedded", "kafka"):
         raise typer.BadParameter(f"{log!r} is no log; say embedded or kafka", param_hint="--log")

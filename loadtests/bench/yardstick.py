@@ -4,6 +4,8 @@ Processors of a virtual machine are shared with machines that it cannot see, and
 minutes. A figure that was taken then can be compared with others where this is known with it.
 """
 
+import json
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -90,3 +92,17 @@ class Looks:
     def _look_on(self) -> None:
         while not self._ended.wait(EVERY_S):
             self._look()
+
+
+def run(seconds: float, *, as_json: bool) -> None:
+    """Look for so long, and print what this machine's processors are worth now."""
+    with Looks() as looks:
+        time.sleep(seconds)
+        pace = looks.since(0.0)
+    count, worth = os.cpu_count() or 1, (1 - pace.stolen) / pace.slow
+    if as_json:
+        found = {"work_us": pace.work_us, "stolen": pace.stolen, "processors": count, "standard": count * worth}
+        print(json.dumps(found), flush=True)
+        return
+    print(f"a fixed piece of work takes {pace.work_us:,.0f} µs of a processor, {STANDARD_US:,.0f} µs of a standard one")
+    print(f"others take {pace.stolen:.0%} of all processors; these {count} are worth {count * worth:.1f} standard ones")

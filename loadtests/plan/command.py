@@ -4,6 +4,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from loadtests.bench.effort import telling
 from loadtests.plan.costs import ROLES, Costs, all_costs, keep_costs, read_costs
 from loadtests.plan.measure import measure
 from loadtests.plan.model import Fit, unfitted
@@ -35,6 +36,7 @@ def run_plan(
     for note in found.notes:
         console.print(note, highlight=False)
     console.print(f"costs: {found.costs}; {judged(costs.log)}", highlight=False)
+    console.print("cores are of standard speed; what yours are worth: python -m loadtests speed", highlight=False)
 
 
 def fit_of(costs: Costs) -> Fit:
@@ -96,9 +98,8 @@ def what_if_table(others: tuple[WhatIf, ...]) -> Table:
 
 def run_costs(log: str, *, as_json: bool) -> None:
     """Measure what calls cost, keep it, and print it."""
-    console = Console(stderr=True)
     all_costs()  # what could not be kept beside the others is not measured
-    costs = measure(log, lambda text: console.print(text, highlight=False))
+    costs = measure(log, telling())
     keep_costs(costs)
     if as_json:
         print(msgspec.json.encode(costs).decode(), flush=True)
@@ -140,9 +141,8 @@ def _title(costs: Costs) -> str:
 
 def run_validate(log: str, *, as_json: bool) -> None:
     """Make the runs, judge the planner by them, keep and print it."""
-    console = Console(stderr=True)
     all_validations()  # as above
-    validation = validate(read_costs(log), lambda text: console.print(text, highlight=False))
+    validation = validate(read_costs(log), telling())
     keep_validation(validation)
     if as_json:
         print(msgspec.json.encode(validation).decode(), flush=True)

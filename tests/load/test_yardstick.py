@@ -1,5 +1,6 @@
 """How quick the machine is: known with every figure that hangs on it, and taken out of those that are compared."""
 
+import json
 import time
 
 import pytest
@@ -11,7 +12,7 @@ from loadtests.bench.yardstick import STANDARD_US, Looks, Pace, Yardstick, mean
 from loadtests.driver.outcome import quick
 from loadtests.driver.result import ProcessCpu, Run
 from loadtests.plan import validate
-from loadtests.plan.cases import FITTED
+from loadtests.plan.cases import FITTED, Case
 from loadtests.plan.validate import STEADY, seen_of
 from loadtests.report import course
 from loadtests.report.charts import pictures
@@ -88,7 +89,11 @@ def test_a_run_is_made_again_while_others_take_the_machine_and_the_least_disturb
     said: list[str] = []
     made = [_busy_run(Pace(STANDARD_US, part), 0.4) for part in (0.4, 0.3, 0.5, 0.0)]
     runs = iter(made)
-    monkeypatch.setattr(validate, "played", lambda _case, _log: next(runs))
+
+    def played(_case: Case, _log: str) -> Run:
+        return next(runs)
+
+    monkeypatch.setattr(validate, "played", played)
     assert validate.quietest(FITTED[0], "embedded", said.append) is made[1], "after three there is an end to it"
     assert [text.partition(": ")[2] for text in said] == [
         f"{n}% of the machine was taken by others" for n in (40, 30, 50)
@@ -101,3 +106,12 @@ def test_a_part_of_a_run_in_which_the_machine_was_taken_is_enough() -> None:
     pace = [Pace(STANDARD_US, 0.0)] * 90
     pace[STEADY.start] = Pace(STANDARD_US, 0.9)
     assert validate.stolen(replace(run_of(), pace=tuple(pace))) == pytest.approx(0.3)
+
+
+def test_an_operator_is_told_what_his_processors_are_worth(capsys: pytest.CaptureFixture[str]) -> None:
+    yardstick.run(0.0, as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    worth = (1 - said["stolen"]) * STANDARD_US / said["work_us"]
+    assert said["standard"] == pytest.approx(said["processors"] * worth)
+    yardstick.run(0.0, as_json=False)
+    assert "standard ones" in capsys.readouterr().out
