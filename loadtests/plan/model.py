@@ -22,7 +22,7 @@ GENERATOR = "generator"
 ROUND_MS = 10.0
 """What reaches a busy process within so long it takes in one round: as long as a host works before it lets others in
 (`actors/adapters/polling.py`), and a lane holds its next frame (`gateway/pending.py`)."""
-EVENTS_MS = 20.0
+EVENTS_MS = 50.0
 """So long a host gathers events (`actors/adapters/hosting/behind.py`)."""
 MESSAGE = 0.5
 """What a message of answers costs a host and a gateway against a frame: assumed, not measured."""
