@@ -3,6 +3,7 @@ it by hand; the table of the last measurement is kept beside this file, with its
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,7 +35,7 @@ class CallCost(Struct, frozen=True, kw_only=True):
     """What the client sends and is sent, without headers."""
 
 
-class Costs(Struct, frozen=True, kw_only=True):
+class Costs(Struct, frozen=True, kw_only=True, dict=True):
     """All of one measurement. Times are those of processors of standard speed (`bench/yardstick.py`)."""
 
     taken_at: str
@@ -60,10 +61,18 @@ class Costs(Struct, frozen=True, kw_only=True):
 
     def of(self, kind: str, path: str = "stream") -> CallCost:
         """One kind's; by the other path if this one was not measured. Raises SetupError for what was not measured."""
-        found = [cost for cost in self.calls if cost.kind == kind]
-        if not found:
+        found = self._by_path.get((kind, path)) or self._by_kind.get(kind)
+        if found is None:
             raise SetupError(f"what {kind!r} costs was not measured; python -m loadtests costs does")
-        return next((cost for cost in found if cost.path == path), found[0])
+        return found
+
+    @cached_property
+    def _by_path(self) -> dict[tuple[str, str], CallCost]:
+        return {(cost.kind, cost.path): cost for cost in reversed(self.calls)}
+
+    @cached_property
+    def _by_kind(self) -> dict[str, CallCost]:
+        return {cost.kind: cost for cost in reversed(self.calls)}
 
 
 PREFERRED = ("kafka", "embedded")

@@ -207,7 +207,7 @@ def poison_is_tried_again(patch: pytest.MonkeyPatch) -> None:
     def until_it_works(cascade: Cascade, task: Task) -> Any:
         outcome = run(cascade, task)
         if isinstance(outcome, Refused) and outcome.code == Code.POISONED:
-            return NeedState((layout.entity_key(task.entity),))
+            return NeedState((layout.entity_key(task[0]),))
         return outcome
 
     patch.setattr(Cascade, "run", until_it_works)
