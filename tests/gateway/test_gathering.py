@@ -67,7 +67,10 @@ def played(gather_ms: int, play: Callable[[Frozen, Ingress, MemoryLog], Coroutin
     async def run() -> None:
         process = ProcessSettings(gather_ms=gather_ms)
         ingress = Ingress("g", log, CLUSTER, process, "", Sensor(), Auth(), Deaf())
-        await play(loop, ingress, log)
+        try:
+            await play(loop, ingress, log)
+        finally:
+            await ingress.stop()
 
     try:
         loop.run_until_complete(run())

@@ -71,6 +71,7 @@ async def is_denied(call: Any) -> bool:
     try:
         await call
     except grpc.aio.AioRpcError as error:
+        print(error.code(), error.details())  # pytest shows it where a test fails
         return error.code() is grpc.StatusCode.PERMISSION_DENIED
     return False
 
