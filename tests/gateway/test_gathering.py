@@ -70,7 +70,7 @@ def played(gather_ms: int, play: Callable[[Frozen, Ingress, MemoryLog], Coroutin
         try:
             await play(loop, ingress, log)
         finally:
-            await ingress.stop()
+            await ingress.probe.stop()
 
     try:
         loop.run_until_complete(run())
