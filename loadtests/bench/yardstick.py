@@ -35,6 +35,11 @@ class Pace(NamedTuple):
         """How many times as long work takes there as on a processor of standard speed."""
         return self.work_us / STANDARD_US
 
+    @property
+    def worth(self) -> float:
+        """What one of its processors is of a standard one, less what others take of it."""
+        return (1 - self.stolen) / self.slow
+
 
 class Yardstick:
     """Looks at the machine now and again; each look is the fixed work, done once."""
@@ -99,10 +104,11 @@ def run(seconds: float, *, as_json: bool) -> None:
     with Looks() as looks:
         time.sleep(seconds)
         pace = looks.since(0.0)
-    count, worth = os.cpu_count() or 1, (1 - pace.stolen) / pace.slow
+    count = os.cpu_count() or 1
+    standard = count * pace.worth
     if as_json:
-        found = {"work_us": pace.work_us, "stolen": pace.stolen, "processors": count, "standard": count * worth}
+        found = {"work_us": pace.work_us, "stolen": pace.stolen, "processors": count, "standard": standard}
         print(json.dumps(found), flush=True)
         return
     print(f"a fixed piece of work takes {pace.work_us:,.0f} µs of a processor, {STANDARD_US:,.0f} µs of a standard one")
-    print(f"others take {pace.stolen:.0%} of all processors; these {count} are worth {count * worth:.1f} standard ones")
+    print(f"others take {pace.stolen:.0%} of all processors; these {count} are worth {standard:.1f} standard ones")

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
 
 from msgspec import Struct
 
-from loadtests.bench.yardstick import Pace
+from loadtests.bench.yardstick import Pace, mean
 from loadtests.driver import latency
 from loadtests.driver.audit import Found
 from loadtests.driver.messages import Done, Play
@@ -123,10 +122,9 @@ def quick(pace: Sequence[Pace]) -> dict[str, str]:
         return {}
     works_us = sorted(one.work_us for one in pace)
     least, median, most = (works_us[int(part * (len(works_us) - 1))] for part in (0.01, 0.5, 0.99))
-    stolen = fmean(one.stolen for one in pace)
     return {
         "a fixed piece of work took": f"{median:,.0f} µs of a processor ({least:,.0f} to {most:,.0f})",
-        "taken by other machines": f"{stolen:.0%} of all processors",
+        "taken by other machines": f"{mean(pace).stolen:.0%} of all processors",
     }
 
 

@@ -151,7 +151,6 @@ def seen_of(case: Case, run: Run) -> Seen:
     A machine whose processors are slow, or given to others, is one with fewer processors of standard speed.
     """
     pace = mean(run.pace[STEADY] or (Pace(STANDARD_US, 0.0),))
-    core = (1 - pace.stolen) / pace.slow
     used: dict[str, float] = dict.fromkeys((*ROLES, GENERATOR), 0.0)
     for process in run.processes:
         used[_RECORDED.get(process.role, "rest")] += statistics.fmean(process.cpu_s[STEADY] or (0.0,)) / pace.slow
@@ -161,8 +160,8 @@ def seen_of(case: Case, run: Run) -> Seen:
         cores=used,
         p50_ms=_median(second.p50_ms for second in steady),
         p99_ms=_median(second.p99_ms for second in steady),
-        machine_cores=int(run.machine["cores"]) * core,
-        core=core,
+        machine_cores=int(run.machine["cores"]) * pace.worth,
+        core=pace.worth,
     )
 
 

@@ -6,6 +6,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import grpc
@@ -16,6 +17,7 @@ from actors.errors import DeadlineExceeded, InvalidCommand, Overloaded, Platform
 from gateway.status import status_of
 from gateway.v1 import program_pb2, program_pb2_grpc
 from loadtests.driver import streams
+from loadtests.driver.engine import Engine
 from loadtests.driver.naming import Names
 from loadtests.driver.streams import BUSY, NOS_KEPT, No, Wire, no_said
 from loadtests.driver.window import APART_S, FIRST, LEAST, MOST, SHRINKS, Window
@@ -140,17 +142,26 @@ class Deaf(program_pb2_grpc.ProgramServiceServicer):
             await self.came.wait()
 
 
+@asynccontextmanager
+async def wire_to(deaf: Deaf, played: Engine) -> AsyncGenerator[Wire]:
+    """The wire of what is played, to this platform."""
+    server, services = grpc.aio.server(), cast("Any", program_pb2_grpc)
+    services.add_ProgramServiceServicer_to_server(deaf, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    wire = Wire(played, f"127.0.0.1:{port}", "load", lambda: 0.0, identity=False, tls_cert="")
+    wire.start()
+    try:
+        yield wire
+    finally:
+        await wire.close()
+        await server.stop(None)
+
+
 def test_no_more_is_on_its_way_than_the_window_allows_and_answers_make_room() -> None:
     async def send() -> int:
-        deaf = Deaf()
-        server, services = grpc.aio.server(), cast("Any", program_pb2_grpc)
-        services.add_ProgramServiceServicer_to_server(deaf, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        played = engine((0.0, listening()) for _ in range(5 * FIRST))
-        wire = Wire(played, f"127.0.0.1:{port}", "load", lambda: 0.0, identity=False, tls_cert="")
-        wire.start()
-        try:
+        deaf, played = Deaf(), engine((0.0, listening()) for _ in range(5 * FIRST))
+        async with wire_to(deaf, played) as wire:
             played.tick(0.0)
             wire.send()
             await deaf.until(FIRST)
@@ -162,9 +173,6 @@ def test_no_more_is_on_its_way_than_the_window_allows_and_answers_make_room() ->
             room = FIRST // 2 - int(FIRST * (1 - SHRINKS))
             await deaf.until(FIRST + room)
             return len(deaf.ids) - FIRST - room
-        finally:
-            await wire.close()
-            await server.stop(None)
 
     assert asyncio.run(send()) == 0
 
@@ -174,15 +182,8 @@ def test_calls_are_gathered_where_many_are_on_their_way(calls: int, left: int, m
     monkeypatch.setattr(streams, "GATHER_S", 3_600.0)
 
     async def send() -> int:
-        deaf = Deaf()
-        server, services = grpc.aio.server(), cast("Any", program_pb2_grpc)
-        services.add_ProgramServiceServicer_to_server(deaf, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        played = engine((at_s, listening()) for at_s in [0.0] * calls + [1.0] * 5)
-        wire = Wire(played, f"127.0.0.1:{port}", "load", lambda: 0.0, identity=False, tls_cert="")
-        wire.start()
-        try:
+        deaf, played = Deaf(), engine((at_s, listening()) for at_s in [0.0] * calls + [1.0] * 5)
+        async with wire_to(deaf, played) as wire:
             played.tick(0.0)
             wire.send()
             await deaf.until(calls)
@@ -200,9 +201,6 @@ def test_calls_are_gathered_where_many_are_on_their_way(calls: int, left: int, m
             for _ in range(TURNS):
                 await asyncio.sleep(0)
             return len(wire._lanes[1]._waiting)
-        finally:
-            await wire.close()
-            await server.stop(None)
 
     assert asyncio.run(send()) == left
 
