@@ -202,7 +202,7 @@ class Cascade:
                 self._set(staged, entity, action)
             elif type(action) is author.CancelTimer:
                 self.cancel(entity, action.name)
-            elif type(action) is author.Send or isinstance(action, author.Send):
+            elif isinstance(action, author.Send):
                 self._send(staged.resident.kind, entity, action)
             else:
                 self._ask(staged, entity, action)
