@@ -8,6 +8,7 @@ import ast
 import contextlib
 import hashlib
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -41,6 +42,8 @@ _IMPORTS_FREE = frozenset(
 )
 """What every program may import: of Python what only computes. Any other library stands in its manifest."""
 _CALLS_BANNED = frozenset(("eval", "exec", "hash", "id", "input", "open"))
+_RUNNING = threading.Lock()
+"""Held while a program's module runs: under its name stands until then what another thread would take for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +240,18 @@ def _module(manifest: Manifest, digest: str, path: Path, source: bytes) -> Modul
     """The program's module, run once for each content. The bytes that were hashed are those that run."""
     name = f"hutong_program_{manifest.app_id.replace('-', '_')}_{digest}"
     tree = _parsed(manifest, path, source)
-    try:
+    with _RUNNING:
         if name in sys.modules:
             return sys.modules[name]
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module  # the types' annotations are looked up there
-        exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - running programs is what this is for
-    except (Exception, SystemExit) as error:
-        sys.modules.pop(name, None)
-        raise SetupError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}", reason="PROGRAM") from error
+        try:
+            exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - running programs is what this is for
+        except (Exception, SystemExit) as error:
+            sys.modules.pop(name, None)
+            where = f"{path}{_line(error, path)}"
+            raise SetupError(f"{where}: {type(error).__name__}: {error}", reason="PROGRAM") from error
     return module
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import gc
+import importlib
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -216,6 +218,23 @@ def test_a_library_is_imported_only_while_the_manifest_lists_it(tmp_path: Path) 
     (place / "manifest.json").write_text(MANIFEST)
     with pytest.raises(SetupError, match="apsw is no library that every program may import"):
         load_programs([place])
+
+
+def test_two_who_load_a_program_at_once_both_get_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "halfway.py").write_text("import threading\nREACHED, GO = threading.Event(), threading.Event()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    waits = "import halfway\nhalfway.REACHED.set()\nassert halfway.GO.wait(60)\nENTITIES = (VOUCHER,)"
+    program = PROGRAM.replace("ENTITIES = (VOUCHER,)", waits)
+    place = folder(tmp_path, program, MANIFEST.replace('"pages"', '"imports": ["halfway"], "pages"'))
+    halfway = importlib.import_module("halfway")
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(load_programs, [place])
+        assert halfway.REACHED.wait(60)
+        second = threads.submit(load_programs, [place])
+        too_early = wait([second], timeout=0.5).done
+        halfway.GO.set()
+        assert not too_early
+        assert first.result().digest == second.result().digest
 
 
 def test_a_folder_without_a_program_says_what_it_needs(tmp_path: Path) -> None:
