@@ -3,6 +3,7 @@
 import ast
 import gc
 import importlib
+import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -222,7 +223,7 @@ def test_a_library_is_imported_only_while_the_manifest_lists_it(tmp_path: Path) 
 
 def test_two_who_load_a_program_at_once_both_get_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "halfway.py").write_text("import threading\nREACHED, GO = threading.Event(), threading.Event()\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     waits = "import halfway\nhalfway.REACHED.set()\nassert halfway.GO.wait(60)\nENTITIES = (VOUCHER,)"
     program = PROGRAM.replace("ENTITIES = (VOUCHER,)", waits)
     place = folder(tmp_path, program, MANIFEST.replace('"pages"', '"imports": ["halfway"], "pages"'))
