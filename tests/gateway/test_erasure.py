@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import grpc
 import msgspec
@@ -173,10 +174,9 @@ async def crowd(acts: Iterable[Awaitable[Any]]) -> list[Any]:
 # -- everything that is kept anywhere ---------------------------------------------------------------------------------
 
 
-def frames(city: City, partition: int, end: int = 1 << 62) -> list[Fetched]:
+def frames(city: City, partition: int) -> list[Fetched]:
     """What stands on the commands topic."""
-    found = city.scene.log.fetch(Slice(CLUSTER.commands_topic, partition), 0, 1 << 40)
-    return [one for one in found if one.offset < end]
+    return list(city.scene.log.fetch(Slice(CLUSTER.commands_topic, partition), 0, 1 << 40))
 
 
 def on_log(city: City) -> Iterator[bytes]:
@@ -228,42 +228,48 @@ def in_files(folder: Path) -> Iterator[bytes]:
             yield decoded(file.read_bytes())
 
 
-def in_traces(city: City) -> Iterator[bytes]:
-    """What `hutong why` and `hutong replay` tell of every record."""
-    shown = Shown(city.scene.registry)
-    for partition in range(CLUSTER.partitions):
-        for step in replay(city, partition).steps(frames(city, partition)):
-            yield msgspec.json.encode(shown.step(step, CLUSTER.events_topic_of))
+class Folded(NamedTuple):
+    """What the partitions come to: what is told of every record, and what each held at the offsets that were asked for.
+
+    What it held is the chain, and a sum over all that a store would have.
+    """
+
+    traces: bytes
+    held: dict[tuple[int, int], tuple[int, str]]
 
 
-def replay(city: City, partition: int) -> Replay:
-    rules = Rules(city.scene.registry.entities.values(), RELEASE, DIGEST)
-    return Replay(
-        CLUSTER.commands_topic, partition, rules, lambda key: partition_of(key, CLUSTER.partitions, CLUSTER.groups)
-    )
+def folded(city: City, cuts: list[set[int]]) -> Folded:
+    """Fold each partition to its end, once; `cuts` are the offsets of each before which it is looked at."""
+    shown, traces, held = Shown(city.scene.registry), list[bytes](), dict[tuple[int, int], tuple[int, str]]()
+    for partition, at in enumerate(cuts):
+        rules = Rules(city.scene.registry.entities.values(), RELEASE, DIGEST)
+        replayed = Replay(CLUSTER.commands_topic, partition, rules, routed)
+        stood = frames(city, partition)
+        for begin, end in itertools.pairwise((0, *sorted(at), len(stood))):
+            for step in replayed.steps(stood[begin:end]):
+                traces.append(msgspec.json.encode(shown.step(step, CLUSTER.events_topic_of)))
+            content = b"".join(key + (replayed.stored(key) or b"") for key in sorted(replayed.changed()))
+            held[partition, end] = (replayed.chain, hashlib.sha256(content).hexdigest())
+    return Folded(b"\n".join(traces), held)
 
 
-def sums(city: City, ends: list[int]) -> list[tuple[int, str]]:
-    """What each partition comes to when it is folded up to there: the chain, and all that it holds."""
-    made: list[tuple[int, str]] = []
-    for partition, end in enumerate(ends):
-        replayed = replay(city, partition)
-        for _ in replayed.steps(frames(city, partition, end)):
-            pass
-        held = hashlib.sha256(b"".join(key + (replayed.stored(key) or b"") for key in sorted(replayed.changed())))
-        made.append((replayed.chain, held.hexdigest()))
-    return made
+def routed(key: str) -> int:
+    """The partition of a routing key."""
+    return partition_of(key, CLUSTER.partitions, CLUSTER.groups)
 
 
-def check_nothing_is_readable(city: City, printed: str, people: list[Person]) -> None:
-    """No word that identifies a person, wherever one may look; and it is looked where they left their traces."""
+def check_nothing_is_readable(city: City, traces: bytes, printed: str, people: list[Person]) -> None:
+    """No word that identifies a person, wherever one may look; and it is looked where they left their traces.
+
+    `traces` is what `hutong why` and `hutong replay` tell of every record.
+    """
     names = [person.names["taxi"].encode() for person in people[:: PERSONS // 10]]
     places: dict[str, tuple[bytes, bool]] = {
         "log": (b"\n".join(on_log(city)), True),
         "states": (b"\n".join(in_states(city)), True),
         "snapshots": (b"\n".join(in_files(city.scene.folder / "objects")), True),
         "files": (b"\n".join(in_files(city.scene.folder)), True),
-        "traces": (b"\n".join(in_traces(city)), True),
+        "traces": (traces, True),
         "metrics": (prometheus_client.generate_latest(city.sensor.registry), False),
         "reports": (repr(city.scene.reports).encode(), False),
         "logs": (printed.encode(), False),
@@ -341,20 +347,25 @@ def test_a_thousand_persons_are_erased(capfd: pytest.CaptureFixture[str]) -> Non
         mine = await city.view(f"taxi/rides/{first.names['taxi']}/1", "ride", first.proofs["taxi"])
         assert mine["place"] == first.word("A"), "the person itself reads it"
         assert await seen(city, first) == [first.word("A"), None, None], "its server, too, and no operator"
-        printed = capfd.readouterr()
-        check_nothing_is_readable(city, printed.out + printed.err, people)
-
         ends = [len(frames(city, partition)) for partition in range(CLUSTER.partitions)]
-        before = sums(city, ends)
+        before = folded(city, [{end} for end in ends])
+        printed = capfd.readouterr()
+        check_nothing_is_readable(city, before.traces, printed.out + printed.err, people)
+
         with running(follower_of(city)):
             await crowd(erases(city, person) for person in people)
             await city.scene.log.until(lambda: erased_on_log(city) == PERSONS)
         subjects = [name for p in people for name in (p.account, *(f"{k}/{name}" for k, name in p.names.items()))]
         assert {city.scene.subjects.find(subject) for subject in subjects} == {b""}
-        assert sums(city, ends) == before, "what was folded before is folded to the same for ever"
-        check_live_is_what_the_log_says(city)
+        lives = live(city)
+        after = folded(city, [{end, *(meta.watermark + 1 for meta in lives)} for end in ends])
+        for place in enumerate(ends):
+            assert after.held[place] == before.held[place], "what was folded before is folded to the same for ever"
+        for meta in lives:
+            chains = [after.held[partition, meta.watermark + 1][0] for partition in range(CLUSTER.partitions)]
+            assert meta.chain in chains, "what the host has written is what the log comes to there"
         printed = capfd.readouterr()
-        check_nothing_is_readable(city, printed.out + printed.err, people)
+        check_nothing_is_readable(city, after.traces, printed.out + printed.err, people)
 
         assert await seen_after(city, first) == [None, None]
         for by in (first.said, first.proofs["taxi"]):
@@ -389,13 +400,11 @@ async def check_token_ends(city: City, by: Said) -> None:
             return
 
 
-def check_live_is_what_the_log_says(city: City) -> None:
-    """What the host has written is what the log comes to there."""
+def live(city: City) -> list[layout.Meta]:
+    """What the host has written of each partition."""
     metas = [layout.decode_meta(value) for key, value in city.states.everything() if key == layout.META]
     assert len(metas) == CLUSTER.partitions
-    for meta in metas:
-        chains = (sums(city, [0] * n + [meta.watermark + 1])[n][0] for n in range(CLUSTER.partitions))
-        assert meta.chain in chains
+    return metas
 
 
 def test_what_a_person_opened_by_their_accounts_token_alone_is_forgotten_and_what_was_sealed_for_them_there() -> None:
