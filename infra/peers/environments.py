@@ -26,10 +26,11 @@ POSTGRES = ("postgresql-15", "postgresql-client-15", "libpq5", "libllvm14", "lib
 
 
 def python(name: str) -> Path:
-    """The interpreter of the environment that `NAME.txt` locks, with hashes. Raises SetupError."""
+    """The interpreter of the environment that `NAME.txt` locks, with hashes: the same as ours. Raises SetupError."""
     folder, lock = PEERS / name, HERE / f"{name}.txt"
     found = folder / "bin" / "python"
-    stamp, wanted = folder / "lock.sum", hashlib.sha256(lock.read_bytes()).hexdigest()
+    made_of = lock.read_bytes() + str(Path(sys.executable).resolve()).encode()
+    stamp, wanted = folder / "made.sum", hashlib.sha256(made_of).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted and found.is_file():
         return found
     shutil.rmtree(folder, ignore_errors=True)
