@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from infra.kafka.broker import Cluster, start
+from infra.kafka.broker import Cluster, keep_classes, start
 
 # A test that fails on one machine fails on all: no random seed, no database of earlier failures, no time limit.
 settings.register_profile("hutong", derandomize=True, deadline=None, database=None)
@@ -23,5 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One broker for the whole run; a test that disturbs it brings it back. Topics need names of their own."""
+    keep_classes()
     with start(tmp_path_factory.mktemp("kafka")) as cluster:
         yield cluster

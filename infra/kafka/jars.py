@@ -88,6 +88,13 @@ def jars() -> Path:
     return folder
 
 
+def classes(java: str, jars: Path) -> Path:
+    """Where the classes that a broker loads from these jars as it starts are kept, ready for this very Java."""
+    binary = Path(java).resolve()
+    made = hashlib.sha256(f"{binary} {binary.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    return jars.with_name(f"{jars.name}-{made}.jsa")
+
+
 def _fetch(mvn: str, folder: Path) -> None:
     command = [mvn, "-B", "-q", "-C", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
     try:

@@ -162,6 +162,11 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
 
 
 @pytest.mark.kafka
+def test_a_broker_maps_in_the_classes_that_were_kept(kafka: Cluster) -> None:
+    assert str(jars.classes(jars.java(), jars.jars())) in Path(f"/proc/{kafka.pids[0]}/maps").read_text()
+
+
+@pytest.mark.kafka
 def test_a_cluster_of_another_size_or_a_second_one_in_the_folder_is_refused(tmp_path: Path) -> None:
     with start(tmp_path) as cluster:
         with pytest.raises(SetupError, match="already running"):
