@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up everything the tests need, Kafka included, and runs them all: the linter, the formatter and both type checkers
-# (as tests, so that the closing line counts them), the unit tests, real Kafka, the platform from end to end, and last the
-# quick sizes of the proof's campaigns, to which the tests are left that do nothing else (the marker `proved`; the worlds of
+# (as tests, so that the closing line counts them), the unit tests, real Kafka, the platform from end to end, and beside and after
+# them the quick sizes of the proof's campaigns, to which the tests are left that do nothing else (the marker `proved`; the worlds of
 # tests/simulation are most of them). Two processes share the tests, a file at a time, since most of what takes long is
 # waiting for processes to start and end. Options go to pytest, and then that is all: bash infra/test.sh -k broker. Plain
 # `pytest` runs what needs nothing external, in a minute.
@@ -25,5 +25,9 @@ shared=(-n 2 --dist loadfile --no-loadscope-reorder --durations=15)
 if [ $# -gt 0 ]; then
     exec pytest -m "" "${shared[@]}" "$@"
 fi
-pytest -m "not proved" "${shared[@]}"
-python -m tests.proof --quick
+# What the tests leave idle is for those campaigns that only compute; one word, and the others follow.
+exec 3> >(exec python -m tests.proof --quick --beside)
+proof=$!
+pytest -m "not proved" "${shared[@]}" 3>&-
+echo through >&3
+wait "$proof"

@@ -47,15 +47,7 @@ def _module(name: str, what: str, quick_s_max: float, full_s_max: float, quick: 
     return Scenario(name, what, (f"tests.{name}",), quick_s_max, full_s_max, quick, full)
 
 
-PAIRED = (
-    _module(
-        "disk",
-        "the embedded log, stores and snapshots on a failing disk",
-        quick_s_max=240,
-        full_s_max=1_500,
-        quick=Least(acked=10_000, faults=300),
-        full=Least(acked=30_000, faults=1_300),
-    ),
+COMPUTING = (
     Scenario(
         "worlds",
         "simulated clusters from seeds; planted bugs",
@@ -64,6 +56,14 @@ PAIRED = (
         full_s_max=1_800,
         quick=Least(acked=25_000, faults=20_000, planted=15),
         full=Least(acked=1_200_000, faults=100_000, planted=15),
+    ),
+    _module(
+        "disk",
+        "the embedded log, stores and snapshots on a failing disk",
+        quick_s_max=240,
+        full_s_max=1_500,
+        quick=Least(acked=10_000, faults=300),
+        full=Least(acked=30_000, faults=1_300),
     ),
     Scenario(
         "more-worlds",
@@ -74,6 +74,18 @@ PAIRED = (
         quick=Least(acked=4_000, faults=1_000),
         full=Least(acked=1_250_000, faults=100_000),
     ),
+    _module(
+        "releases",
+        "golden logs under both releases, any snapshot, other Pythons and hash seeds",
+        quick_s_max=180,
+        full_s_max=600,
+        quick=Least(),
+        full=Least(),
+    ),
+)
+"""One after the other, also beside the tests: they use one core, and nobody looks at how long they take."""
+
+PAIRED = (
     _module(
         "killing",
         "hosts, Ray, log owner, supervisor killed under load",
@@ -89,6 +101,14 @@ PAIRED = (
         full_s_max=1_800,
         quick=Least(acked=1_000, faults=10),
         full=Least(acked=20_000, faults=30),
+    ),
+    _module(
+        "bad_input",
+        "mutated messages, bad ids, corrupt records, code that raises or never ends",
+        quick_s_max=300,
+        full_s_max=900,
+        quick=Least(bad_inputs=150_000),
+        full=Least(bad_inputs=1_800_000),
     ),
     _module(
         "linearizability",
@@ -107,22 +127,6 @@ PAIRED = (
         full=Least(acked=700, faults=22),
     ),
     _module(
-        "bad_input",
-        "mutated messages, bad ids, corrupt records, code that raises or never ends",
-        quick_s_max=300,
-        full_s_max=900,
-        quick=Least(bad_inputs=150_000),
-        full=Least(bad_inputs=1_800_000),
-    ),
-    _module(
-        "releases",
-        "golden logs under both releases, any snapshot, other Pythons and hash seeds",
-        quick_s_max=180,
-        full_s_max=600,
-        quick=Least(),
-        full=Least(),
-    ),
-    _module(
         "soak",
         "even load; nothing grows",
         quick_s_max=180,
@@ -131,7 +135,7 @@ PAIRED = (
         full=Least(acked=60_000, faults=5),
     ),
 )
-"""Two at a time, in this order: first what computes, then what kills processes and looks at how long others wait.
+"""Beside those, and then two at a time, the longest first: they kill processes and look at how long others wait.
 
 At last what looks at no times: the soak compares what it holds with what it held before, whoever runs beside it.
 """

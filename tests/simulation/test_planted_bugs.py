@@ -1,4 +1,4 @@
-"""The checkers are checked: a bug that is planted into the product is found within a minute."""
+"""The checkers are checked: a bug that is planted into the product is found within a minute of one processor."""
 
 import time
 from collections.abc import Iterable
@@ -33,11 +33,11 @@ def _nothing(_: Content) -> None:
 
 def found_by(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> int | None:
     """The first world that finds a bug."""
-    until = time.monotonic() + FOUND_S_MAX
+    until = time.process_time() + FOUND_S_MAX
     with monkeypatch.context() as patch:
         plant(patch)
         for seed in range(SEEDS_MAX):
-            if time.monotonic() > until:
+            if time.process_time() > until:
                 return None
             if failure(World(seed, MIXTURES.get(plant))) is not None:
                 return seed
@@ -59,18 +59,18 @@ def test_more_planted_bugs_are_found_by_worlds(plant: Plant, monkeypatch: pytest
 @pytest.mark.parametrize("bug", PLANTED_IN_CITIES)
 def test_a_bug_in_a_program_is_found_by_a_city(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     area, kind, broken = PLANTED_IN_CITIES[bug]
-    until = time.monotonic() + FOUND_S_MAX
+    until = time.process_time() + FOUND_S_MAX
     plant(monkeypatch, kind, broken)
-    worlds = (World(seed, work=city_of(area)) for seed in range(SEEDS_MAX) if time.monotonic() < until)
+    worlds = (World(seed, work=city_of(area)) for seed in range(SEEDS_MAX) if time.process_time() < until)
     wrong = (kind_of(error) for error in map(failure, worlds) if error is not None)
     assert area.check.__name__ in wrong
 
 
 @pytest.mark.parametrize("bug", PLANTED_IN_RELEASES, ids=lambda bug: bug.__name__)
 def test_a_bug_in_what_a_release_is_is_found_where_people_use_two(bug: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    until = time.monotonic() + FOUND_S_MAX
+    until = time.process_time() + FOUND_S_MAX
     bug(monkeypatch)
-    worlds = (World(seed, work=city_of(RELEASES)) for seed in range(SEEDS_MAX) if time.monotonic() < until)
+    worlds = (World(seed, work=city_of(RELEASES)) for seed in range(SEEDS_MAX) if time.process_time() < until)
     wrong = (kind_of(error) for error in map(failure, worlds) if error is not None)
     assert RELEASES.check.__name__ in wrong
 
