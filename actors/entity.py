@@ -22,6 +22,7 @@ __all__ = [
     "Context",
     "Decision",
     "Entity",
+    "FireTimer",
     "Of",
     "Owed",
     "Personal",
@@ -136,7 +137,13 @@ class CancelTimer(Struct, frozen=True):
     name: str
 
 
-Action: TypeAlias = Send[Any] | Push | SetTimer | CancelTimer
+class FireTimer(Struct, frozen=True):
+    """Give this entity the command of the timer `name` now, within this record; one that is not set is no error."""
+
+    name: str
+
+
+Action: TypeAlias = Send[Any] | Push | SetTimer | CancelTimer | FireTimer
 
 
 class Decision(Struct, Generic[E_co], frozen=True):

@@ -13,7 +13,20 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from actors.entity import Action, AnyEntity, CancelTimer, Context, Decision, Entity, Push, Ref, Reject, Send, SetTimer
+from actors.entity import (
+    Action,
+    AnyEntity,
+    CancelTimer,
+    Context,
+    Decision,
+    Entity,
+    FireTimer,
+    Push,
+    Ref,
+    Reject,
+    Send,
+    SetTimer,
+)
 from actors.kernel.cascade import DUE_MS_MAX, EVENTS_MAX, PAYLOAD_BYTES_MAX, SENDS_MAX, STEPS_MAX
 from actors.kernel.inbox import REPLY_BYTES_MAX
 from actors.placement import RELEASE_MIN
@@ -38,7 +51,7 @@ class ContractBroken(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[S, E]):
-    """What one command did to one entity."""
+    """What one command did to one entity, together with those of the timers that it fired."""
 
     events: tuple[E, ...]
     reply: object | None
@@ -95,11 +108,19 @@ class Scenario(Generic[S, C, E]):
         return _view(self.entity, self.state, name, args)
 
     def _play(self, command: C, caller: str, sender: str, timers: dict[str, SetTimer]) -> Outcome[S, E]:
-        context = partial(Context, self.entity_id, self.now_ms, caller, sender, self.release, (next(self._seeds), 0))
-        outcome = _play(self.entity, self.state, command, context)
-        self.timers = _timers_after(self.entity, timers, outcome.actions)
-        self.state = outcome.state
-        return outcome
+        timers, seed = dict(timers), next(self._seeds)
+        done: Outcome[S, E] = Outcome((), None, (), self.state)
+        tasks: list[tuple[Any, str]] = [(command, sender)]
+        for step, (task, source) in enumerate(tasks):
+            _check_step(step)
+            context = partial(Context, self.entity_id, self.now_ms, caller, source, self.release, (seed, step))
+            one = _play(self.entity, done.state, task, context)
+            fired = [timer for action in one.actions if (timer := _timed(self.entity, timers, action)) is not None]
+            tasks += [(timer.command, f"{self.entity.kind}/{self.entity_id}") for timer in fired]
+            reply = done.reply if one.reply is None else one.reply
+            done = Outcome(done.events + one.events, reply, done.actions + one.actions, one.state)
+        self.timers, self.state = timers, done.state
+        return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,25 +242,26 @@ class Ensemble:
         reply: object | None = None
         seed = next(self._seeds)
         for step, (ref, task, source) in enumerate(tasks):
-            if step >= STEPS_MAX:
-                raise ContractBroken(f"one command leads to more than {STEPS_MAX} local sends")
+            _check_step(step)
             seat = staged.get(ref) or self._seat(ref)
             context = partial(Context, ref.id, self.now_ms, caller, source, self.release, (seed, step))
             outcome = _play(seat.entity, seat.state, task, context)
-            staged[ref] = _Seat(seat.entity, outcome.state, _timers_after(seat.entity, seat.timers, outcome.actions))
+            timers = dict(seat.timers)
+            staged[ref] = _Seat(seat.entity, outcome.state, timers)
             events += [(ref, event) for event in outcome.events]
             reply = reply if outcome.reply is None else outcome.reply
             pushes += [(ref, action) for action in outcome.actions if isinstance(action, Push)]
-            for send in (action for action in outcome.actions if isinstance(action, Send)):
-                if not str(ref).startswith(self._seat(send.to).entity.senders):
-                    program = seat.entity.program
-                    raise ContractBroken(
-                        f"{send.to.kind} takes no sends of {program}: takes_from=({program!r},) lets it"
-                    )
-                if self._is_local(ref, send.to):
-                    tasks.append((send.to, send.command, str(ref)))
+            for action in outcome.actions:
+                fired = _timed(seat.entity, timers, action)
+                if fired is not None:
+                    tasks.append((ref, fired.command, str(ref)))
+                if not isinstance(action, Send):
+                    continue
+                self._check_taken(ref, action.to)
+                if self._is_local(ref, action.to):
+                    tasks.append((action.to, action.command, str(ref)))
                 else:
-                    sent.append(_Sent(ref, send, caller))
+                    sent.append(_Sent(ref, action, caller))
         if len(events) > EVENTS_MAX:
             raise ContractBroken(f"one command leads to more than {EVENTS_MAX} events")
         if len(sent) + len(pushes) > SENDS_MAX:
@@ -247,6 +269,11 @@ class Ensemble:
         self._seats.update(staged)
         self.sent += sent
         return Played(tuple(events), reply, tuple(pushes), len(tasks))
+
+    def _check_taken(self, source: Ref[Any], to: Ref[Any]) -> None:
+        if not str(source).startswith(self._seat(to).entity.senders):
+            program = self._seat(source).entity.program
+            raise ContractBroken(f"{to.kind} takes no sends of {program}: takes_from=({program!r},) lets it")
 
     def _is_local(self, source: Ref[Any], to: Ref[Any]) -> bool:
         return self._seat(source).entity.routing(source.id) == self._seat(to).entity.routing(to.id)
@@ -302,7 +329,7 @@ def _check_actions(entity: AnyEntity, decision: Decision[Any]) -> None:
                 if not 0 <= cursor < 1 << 63:
                     raise ContractBroken(f"a push of {entity.kind} has the cursor {cursor}, which cannot be")
                 _packed(_stored_json(payload, "push"), "push")
-            case CancelTimer():
+            case CancelTimer() | FireTimer():
                 pass
             case _:
                 raise ContractBroken(f"{entity.kind} asks for a {type(action).__name__}, which is no action")
@@ -339,16 +366,25 @@ def _view(entity: AnyEntity, state: object, name: str, args: dict[str, object]) 
     return _decode_json(answer)
 
 
-def _timers_after(entity: AnyEntity, timers: dict[str, SetTimer], actions: tuple[Action, ...]) -> dict[str, SetTimer]:
-    after = dict(timers)
-    for action in actions:
-        if isinstance(action, SetTimer):
-            after[action.name] = action
-        elif isinstance(action, CancelTimer):
-            after.pop(action.name, None)
-    if len(after) > entity.timers_max:
-        raise ContractBroken(f"one {entity.kind} has {len(after)} timers; at most {entity.timers_max} are kept")
-    return after
+def _check_step(step: int) -> None:
+    if step >= STEPS_MAX:
+        raise ContractBroken(f"one command leads to more than {STEPS_MAX} local sends, or timers that it fires")
+
+
+def _timed(entity: AnyEntity, timers: dict[str, SetTimer], action: Action) -> SetTimer | None:
+    """Do with the timers what this action asks; the one that it fires."""
+    match action:
+        case SetTimer(name):
+            timers[name] = action
+        case CancelTimer(name):
+            timers.pop(name, None)
+        case FireTimer(name):
+            return timers.pop(name, None)
+        case _:
+            pass
+    if len(timers) > entity.timers_max:
+        raise ContractBroken(f"one {entity.kind} has {len(timers)} timers; at most {entity.timers_max} are kept")
+    return None
 
 
 def _timer(timers: dict[str, SetTimer], name: str) -> SetTimer:

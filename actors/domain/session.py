@@ -1,7 +1,8 @@
 """A session: one opening of a mini program, from launch to unload, with its pages and what is pushed to it.
 
-Its states are those of the W3C MiniApp life cycle. One lazy timer ends a session that was left: it is set when the
-session opens, looks when it fires, and is set again while there is life; nothing else touches it before the end.
+Its states are those of the W3C MiniApp life cycle. One lazy timer ends a session that was left: it is set for when the
+session is to end as it is, looks when it fires, and is set again while there is life. Hiding and what is shown again
+fire it, since from then on another time is due; nothing else touches it before the end.
 """
 
 from typing import Annotated, Any, TypeAlias, assert_never, cast, final
@@ -11,7 +12,20 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.domain.counting import DAY_MS
-from actors.entity import FILLED, CancelTimer, Context, Decision, Entity, Reject, SetTimer, Stage, accept, after
+from actors.entity import (
+    FILLED,
+    Action,
+    CancelTimer,
+    Context,
+    Decision,
+    Entity,
+    FireTimer,
+    Reject,
+    SetTimer,
+    Stage,
+    accept,
+    after,
+)
 from actors.entity import Push as PushOut
 
 HIDDEN_MS_MAX = 5 * 60_000
@@ -19,6 +33,8 @@ IDLE_MS_MAX = 30 * 60_000
 PAGES_MAX = 10
 PUSHES_MAX = 256
 PUSH_BYTES_MAX = 2 * 1024
+FIRED_RELEASE = 3
+"""Before, nothing fired the timer: it looked every `hidden_ms`, for whatever was hidden since."""
 
 LIFE = {
     "none": Stage({"launch": "launched"}),
@@ -201,7 +217,7 @@ def _decided(
         after(LIFE, session.state, "launch")
         path = command.path
         events = (Launched(command.program, path, command.scene, ctx.caller, now_ms), PageLoaded(path, now_ms))
-        first = _look_at(now_ms + command.idle_ms, now_ms, Look(command.hidden_ms, command.idle_ms))
+        first = _look_at(now_ms + command.idle_ms, ctx, Look(command.hidden_ms, command.idle_ms))
         return accept(*events, reply={"state": "launched"}, actions=(first,))
     if type(command) is Close:
         return _moved(session, "unload", Unloaded("closed", now_ms), CancelTimer("look"))
@@ -209,9 +225,9 @@ def _decided(
         case RenderPage() | LeavePage():
             return _turned(session, command, now_ms)
         case Show():
-            return _moved(session, "show", Shown(now_ms))
+            return _moved(session, "show", Shown(now_ms), *(_look_now(ctx) if session.state == "hidden" else ()))
         case Hide():
-            return _moved(session, "hide", Hidden(now_ms))
+            return _moved(session, "hide", Hidden(now_ms), *_look_now(ctx))
         case Push(payload):
             return _pushed(session, payload)
         case Acknowledge(cursor):
@@ -222,7 +238,7 @@ def _decided(
             assert_never(command)
 
 
-def _moved(session: Session, move: str, event: Event, *actions: CancelTimer) -> Decision[Event]:
+def _moved(session: Session, move: str, event: Event, *actions: Action) -> Decision[Event]:
     """A move that was made already is no error, and no second event."""
     state = after(LIFE, session.state, move)
     reply = {"state": state}
@@ -258,12 +274,17 @@ def _looked(session: Session, look: Look, ctx: Context) -> Decision[Event]:
     ends_ms = session.active_ms + left_ms
     if ctx.now_ms >= ends_ms:
         return accept(Unloaded("idle", ctx.now_ms))
-    return accept(actions=(_look_at(ends_ms, ctx.now_ms, look),))
+    return accept(actions=(_look_at(ends_ms, ctx, look),))
 
 
-def _look_at(ends_ms: int, now_ms: int, look: Look) -> SetTimer:
-    """When the session is to end; a session that is hidden right after this must end in time, too."""
-    return SetTimer("look", min(ends_ms, now_ms + look.hidden_ms), look)
+def _look_at(ends_ms: int, ctx: Context, look: Look) -> SetTimer:
+    """When the session is to end, as it is."""
+    due_ms = ends_ms if ctx.release >= FIRED_RELEASE else min(ends_ms, ctx.now_ms + look.hidden_ms)
+    return SetTimer("look", due_ms, look)
+
+
+def _look_now(ctx: Context) -> tuple[FireTimer, ...]:
+    return (FireTimer("look"),) if ctx.release >= FIRED_RELEASE else ()
 
 
 def _pushed(session: Session, payload: object) -> Decision[Event]:

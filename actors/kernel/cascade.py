@@ -210,13 +210,17 @@ class Cascade:
             return refuse(Code.BOUND_PASSED, "TOO_MANY_SENDS", {"sends_max": str(SENDS_MAX)})
         return None
 
-    def _ask(self, staged: Staged, entity: str, action: author.Push | author.SetTimer | author.CancelTimer) -> None:
-        """A push; or a timer by a class that an author derived from ours."""
+    def _ask(self, staged: Staged, entity: str, action: author.Action) -> None:
+        """A push, or a timer that fires; or a timer by a class that an author derived from ours."""
         match action:
             case author.Push(cursor, payload):
                 if type(cursor) is not int or not 0 <= cursor < 1 << 63:
                     raise WrongValue(f"a push of {entity} has the cursor {cursor!r}")
                 self.pushes.append((entity, cursor, _pack(payload, _encode_json)))
+            case author.FireTimer(name):
+                if name in staged.timers:
+                    self._tasks.append((entity, staged.timers[name].command, entity, True))
+                    self.cancel(entity, name)
             case author.SetTimer():
                 self._set(staged, entity, action)
             case author.CancelTimer(name):

@@ -361,15 +361,13 @@ class Partition:
         if isinstance(outcome, NeedState):
             return outcome
         actions: list[Action] = []
-        if isinstance(outcome, Cascade):
-            self._commit(position, outcome, actions)
-            return actions
-        gone = self._cascade
-        gone.begin(position, "")
-        gone.cancel(entity, record.timer)
-        gone.store()
-        self._commit(position, gone, actions)
-        actions.append(self._dead_letter(position, entity, timer.command, "", entity, outcome))
+        if not isinstance(outcome, Cascade):
+            self._cascade.begin(position, "")
+            self._cascade.cancel(entity, record.timer)
+            self._cascade.store()
+        self._commit(position, self._cascade, actions)
+        if not isinstance(outcome, Cascade):
+            actions.append(self._dead_letter(position, entity, timer.command, "", entity, outcome))
         return actions
 
     # -- decisions ------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Sessions: the life cycle as its table says, the lazy timer, pages, and pushes that wait to be acknowledged."""
 
+import contextlib
+
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors import Push as PushOut
@@ -10,23 +12,34 @@ from actors import Reject
 from actors.domain import session as s
 from actors.domain.session import SESSION, Acknowledge, Close, EnterPage, Hide, LeavePage, Open, Push, RenderPage, Show
 from actors.kernel.record import Invoke, body_sum
+from actors.placement import RELEASE_MIN
 from actors.shape import canonical
 from actors.testing import NOW_MS, Scenario
 
 OPEN = Open("shop", "pages/index", 1011)
 MINUTE_MS = 60_000
+RELEASES = (s.FIRED_RELEASE - 1, RELEASE_MIN)
 
 
-def opened() -> Scenario[s.Session, s.Command, s.Event]:
-    scenario = Scenario(SESSION)
+def opened(release: int = RELEASE_MIN) -> Scenario[s.Session, s.Command, s.Event]:
+    scenario = Scenario(SESSION, release=release)
     scenario.when(OPEN)
     return scenario
 
 
-def shown() -> Scenario[s.Session, s.Command, s.Event]:
-    scenario = opened()
+def shown(release: int = RELEASE_MIN) -> Scenario[s.Session, s.Command, s.Event]:
+    scenario = opened(release)
     scenario.when(Show())
     return scenario
+
+
+def passes(scenario: Scenario[s.Session, s.Command, s.Event], wait_ms: int) -> list[s.Event]:
+    """So long a time passes: what happens of itself, since the timer fires as often as it falls due."""
+    until_ms, events = scenario.now_ms + wait_ms, list[s.Event]()
+    while scenario.timers and scenario.timers["look"].due_ms <= until_ms:
+        events += scenario.fire("look").events
+    scenario.now_ms = until_ms
+    return events
 
 
 def left_alone(scenario: Scenario[s.Session, s.Command, s.Event]) -> list[s.Event]:
@@ -122,13 +135,63 @@ def test_a_session_that_was_left_is_unloaded_after_its_time() -> None:
     assert scenario.state.pages == ()
 
 
-@given(st.integers(0, 25 * MINUTE_MS))
-def test_a_hidden_session_is_unloaded_exactly_in_time_by_one_lazy_timer(hidden_after_ms: int) -> None:
-    scenario = shown()
-    while scenario.timers["look"].due_ms < NOW_MS + hidden_after_ms:
+@given(st.sampled_from(RELEASES), st.integers(0, 10), st.integers(0, 25 * MINUTE_MS))
+def test_a_hidden_session_is_unloaded_exactly_in_time_however_long_it_was_used(
+    release: int, uses: int, hidden_after_ms: int
+) -> None:
+    scenario = shown(release)
+    for n in range(uses):
+        assert passes(scenario, 25 * MINUTE_MS) == []
+        scenario.when(LeavePage("pages/a") if n % 2 else EnterPage("pages/a"))
+    assert passes(scenario, hidden_after_ms) == []
+    scenario.when(Hide())
+    assert left_alone(scenario) == [
+        s.Unloaded("idle", NOW_MS + uses * 25 * MINUTE_MS + hidden_after_ms + s.HIDDEN_MS_MAX)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "release", "looks"),
+    [(Show(), s.FIRED_RELEASE, 2), (Hide(), s.FIRED_RELEASE, 1), (Show(), s.FIRED_RELEASE - 1, 7), (Hide(), 1, 2)],
+)
+def test_a_session_that_is_left_is_looked_at_twice_at_most_but_by_former_releases(
+    last: s.Command, release: int, looks: int
+) -> None:
+    scenario = opened(release)
+    for n in range(3):
+        passes(scenario, 20_000)
+        scenario.when(EnterPage(f"pages/{n}"))
+    scenario.when(last)
+    fired = 0
+    while scenario.timers:
         scenario.fire("look")
-    scenario.when(Hide(), now_ms=NOW_MS + hidden_after_ms)
-    assert left_alone(scenario) == [s.Unloaded("idle", NOW_MS + hidden_after_ms + s.HIDDEN_MS_MAX)]
+        fired += 1
+    assert (fired, scenario.state.state) == (looks, "unloaded")
+
+
+USES = st.sampled_from([Show(), Hide(), EnterPage("a"), LeavePage("a"), RenderPage("a"), Push(1)])
+
+
+@given(
+    st.integers(1_000, MINUTE_MS),
+    st.integers(1_000, MINUTE_MS),
+    st.lists(st.tuples(USES, st.integers(0, MINUTE_MS)), max_size=20),
+)
+@example(30_000, 5_000, [(Hide(), 0), (Show(), 0)])
+def test_whatever_is_done_a_session_ends_exactly_when_it_is_to(
+    hidden_ms: int, idle_ms: int, uses: list[tuple[s.Command, int]]
+) -> None:
+    scenario = Scenario(SESSION)
+    scenario.when(Open("shop", "pages/index", 1011, hidden_ms, idle_ms))
+    for use, wait_ms in [*uses, (Push(1), 2 * MINUTE_MS)]:
+        ends_ms = scenario.state.active_ms + (hidden_ms if scenario.state.state == "hidden" else idle_ms)
+        happened = passes(scenario, wait_ms)
+        assert happened == ([s.Unloaded("idle", ends_ms)] if ends_ms <= scenario.now_ms else [])
+        if happened:
+            return
+        with contextlib.suppress(Reject):
+            scenario.when(use)
+    raise AssertionError("it has not ended")
 
 
 @given(st.integers(1_000, MINUTE_MS), st.integers(1_000, MINUTE_MS), st.booleans())

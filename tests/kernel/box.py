@@ -10,17 +10,18 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors import CancelTimer, Context, Decision, Entity, Push, Ref, Reject, Send, SetTimer, accept
+from actors import CancelTimer, Context, Decision, Entity, FireTimer, Push, Ref, Reject, Send, SetTimer, accept
 from actors.kernel.rules import Rules
 
 
 class Do(Struct, frozen=True, tag="box.do", omit_defaults=True):
-    """Add a number, send, arm and cancel timers, push, answer, and perhaps fail at the end."""
+    """Add a number, send, arm, cancel and fire timers, push, answer, and perhaps fail at the end."""
 
     add: int = 0
     sends: tuple["Sending", ...] = ()
     arm: tuple["Arming", ...] = ()
     cancel: tuple[str, ...] = ()
+    fire: tuple[str, ...] = ()
     push: int | None = None
     pad: str = ""
     answer: str | None = None
@@ -78,6 +79,7 @@ def decide(box: Box, command: Do, ctx: Context) -> Decision[Done]:
     actions: list[Any] = [_send(sending) for sending in command.sends]
     actions += [SetTimer(arming.name, arming.due_ms, arming.command) for arming in command.arm]
     actions += [CancelTimer(name) for name in command.cancel]
+    actions += [FireTimer(name) for name in command.fire]
     if command.odd_due != "":
         actions.append(SetTimer("t", 1 << 64 if command.odd_due == "2^64" else command.odd_due, Do()))  # type: ignore[arg-type]
     if command.odd_to is not None:

@@ -33,6 +33,7 @@ def commands(depth: int) -> st.SearchStrategy[Do]:
             st.builds(Arming, st.sampled_from("tuv"), st.sampled_from(TIMES_MS), st.just(Do(add=5))), max_size=1
         ).map(tuple),
         cancel=st.lists(st.sampled_from("tu"), max_size=1).map(tuple),
+        fire=st.lists(st.sampled_from("tv"), max_size=1).map(tuple),
         push=st.none() | st.just(1),
         pad=st.sampled_from(["", "x" * 200]),
         answer=st.none() | st.just("a"),

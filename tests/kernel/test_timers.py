@@ -8,16 +8,16 @@ import msgspec
 import pytest
 
 from actors import CancelTimer as Cancel
-from actors import Context, Decision, Send
+from actors import Context, Decision, FireTimer, Send
 from actors import SetTimer as Set
 from actors.kernel import layout
-from actors.kernel.action import Action, CancelTimer, Event, SetTimer
+from actors.kernel.action import Action, CancelTimer, Code, Event, SetTimer
 from actors.kernel.partition import DEAD_LETTER
 from actors.kernel.record import Epoch, Fire
 from actors.kernel.rules import Rules
 from tests.kernel import box
 from tests.kernel.box import Arming, Do, Done, Sending
-from tests.kernel.folding import START_MS, Fold, call, id_on, only
+from tests.kernel.folding import START_MS, Fold, call, decode_event, id_on, only, replied
 
 BOX = f"box/{id_on(0)}"
 DUE_MS = START_MS + 1_000
@@ -119,6 +119,40 @@ def test_a_timer_may_set_itself_again_while_it_fires() -> None:
     assert fold.box(BOX).total == 11
 
 
+def test_a_timer_that_its_entity_fires_gives_the_command_within_that_record() -> None:
+    fold = armed()
+    actions = fold.frame(call(BOX, Do(add=10, fire=("t", "none")), 2))
+    assert only(CancelTimer, actions).generation == 1
+    assert [decode_event(action).payload for action in actions if isinstance(action, Event)] == [
+        box.encode(Done(10, "", "ann")),
+        box.encode(Done(1, "", BOX)),
+    ]
+    assert (fold.box(BOX).total, fold.timers(BOX), scheduled(fold)) == (11, {}, {})
+    assert fire(fold) == []
+
+
+def test_a_timer_that_its_entity_fires_may_set_itself_again_and_is_one_that_was_set_just_then() -> None:
+    fold = armed(Do(add=1, arm=(Arming("t", LATE_MS, Do(add=10)),)))
+    actions = fold.frame(call(BOX, Do(fire=("t",)), 2))
+    assert [type(a) for a in actions if isinstance(a, CancelTimer | SetTimer)] == [CancelTimer, SetTimer]
+    assert list(scheduled(fold)) == [layout.timer_key(LATE_MS, BOX, "t")]
+    assert fire(fold, at_ms=LATE_MS) == []
+    fold.frame(call(BOX, Do(arm=(Arming("t", LATE_MS, Do(add=100)),), fire=("t", "t")), 3))
+    assert (fold.box(BOX).total, fold.timers(BOX), scheduled(fold)) == (101, {}, {})
+
+
+@pytest.mark.parametrize("fail", ["reject", "poison"])
+def test_a_timer_that_its_entity_fires_takes_the_record_along_where_it_is_refused(fail: str) -> None:
+    fold = armed(Do(add=1, fail=fail))
+    before = fold.stored()
+    actions = fold.frame(call(BOX, Do(add=10, fire=("t",)), 2))
+    assert replied(actions).code != Code.OK
+    assert not [action for action in actions if isinstance(action, CancelTimer)]
+    assert (fold.box(BOX).total, list(fold.timers(BOX))) == (0, ["t"])
+    assert fold.stored()[layout.entity_key(BOX)] == before[layout.entity_key(BOX)]
+    assert list(scheduled(fold)) == [layout.timer_key(DUE_MS, BOX, "t")]
+
+
 def test_a_timer_whose_command_is_refused_is_gone_and_dead_lettered() -> None:
     for fail in ("reject", "poison"):
         fold = armed(Do(add=1, arm=(Arming("u", LATE_MS, Do()),), fail=fail))
@@ -148,11 +182,15 @@ class Never(Cancel, frozen=True):
     """The same for its end."""
 
 
+class Now(FireTimer, frozen=True):
+    """The same for what is not waited for."""
+
+
 class Told(Send[Do], frozen=True):
     """The same for a send."""
 
 
-OWN: Mapping[type, Any] = {Set: Later, Cancel: Never, Send: Told}
+OWN: Mapping[type, Any] = {Set: Later, Cancel: Never, FireTimer: Now, Send: Told}
 
 
 def in_own_words(state: box.Box, command: Do, ctx: Context) -> Decision[Done]:
@@ -164,9 +202,10 @@ def in_own_words(state: box.Box, command: Do, ctx: Context) -> Decision[Done]:
 
 def test_an_authors_own_classes_of_actions_do_what_ours_do() -> None:
     there = Sending(f"box/{id_on(1)}", ADD)
-    asked = call(BOX, Do(sends=(there,), arm=(Arming("t", DUE_MS, ADD), Arming("u", DUE_MS, ADD)), cancel=("u",)), 1)
+    arm = tuple(Arming(name, DUE_MS, ADD) for name in "tuv")
+    asked = call(BOX, Do(sends=(there,), arm=arm, cancel=("u",), fire=("v",)), 1)
     ours, theirs = Fold(), Fold(rules=Rules([replace(box.BOX, decide=in_own_words)]))
     said = ours.frame(asked)
-    assert len(said) == 6
+    assert len(said) == 9
     assert theirs.frame(asked) == said
     assert theirs.timers(BOX) == ours.timers(BOX) != {}

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors import CancelTimer, Context, Decision, Entity, Push, Ref, Reject, Send, SetTimer, accept
+from actors import CancelTimer, Context, Decision, Entity, FireTimer, Push, Ref, Reject, Send, SetTimer, accept
 from actors.errors import SetupError
 from actors.testing import NOW_MS, ContractBroken, Ensemble, Scenario
 
@@ -123,6 +123,50 @@ def test_a_timer_can_be_cancelled_and_one_whose_command_is_rejected_is_gone() ->
     with pytest.raises(Reject, match="once"):
         scenario.fire("later")
     assert scenario.timers == {}
+
+
+def firing(state: Sum, command: Add, ctx: Context) -> Decision[Added]:
+    if command.n < 0:
+        return accept(actions=(SetTimer("later", ctx.now_ms + 1_000, Add(-command.n, command.then)),))
+    sends = tuple(Send(Ref("sum", other), Add(2)) for other in command.then)
+    fires = () if ctx.sender else (FireTimer("later"), FireTimer("never"))
+    return accept(Added(command.n + state.total), reply=ctx.sender or "client", actions=(*fires, *sends))
+
+
+def test_a_timer_that_is_fired_is_played_within_the_command() -> None:
+    scenario = Scenario(entity(firing))
+    scenario.when(Add(-5))
+    outcome = scenario.when(Add(1))
+    assert (outcome.events, outcome.state, outcome.reply) == ((Added(1), Added(6)), Sum(7), "sum/1")
+    assert outcome.actions == (FireTimer("later"), FireTimer("never"))
+    assert (scenario.state, scenario.timers) == (Sum(7), {})
+
+
+def test_a_timer_that_is_fired_is_played_in_its_turn_among_local_sends() -> None:
+    sums = entity(firing, routing=head)
+    ensemble = Ensemble([sums])
+    ensemble.when(sums.at("m/1"), Add(-5, then=("m/3",)))
+    played = ensemble.when(sums.at("m/1"), Add(1, then=("m/2",)))
+    events = [(str(ref), event.n) for ref, event in played.events]
+    assert events == [("sum/m/1", 1), ("sum/m/1", 6), ("sum/m/2", 2), ("sum/m/3", 2)]
+    assert (played.steps, ensemble.timers(sums.at("m/1"))) == (4, {})
+
+
+def test_a_timer_that_is_fired_and_refused_undoes_the_command_and_stays() -> None:
+    def decide(state: Sum, command: Add, ctx: Context) -> Decision[Added]:
+        if ctx.sender:
+            raise Reject("not_now")
+        return firing(state, command, ctx)
+
+    scenario, ensemble, at = Scenario(entity(decide)), Ensemble([entity(decide)]), SUM.at("1")
+    scenario.when(Add(-5))
+    ensemble.when(at, Add(-5))
+    with pytest.raises(Reject, match="not_now"):
+        scenario.when(Add(1))
+    with pytest.raises(Reject, match="not_now"):
+        ensemble.when(at, Add(1))
+    assert (scenario.state, list(scenario.timers)) == (Sum(0), ["later"])
+    assert (ensemble.state(SUM, "1"), list(ensemble.timers(at))) == (Sum(0), ["later"])
 
 
 def with_reply(reply: object) -> Callable[[Sum, Add, Context], Decision[Added]]:
