@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,11 +69,11 @@ class Run:
         self._full = full
         self._beside = beside
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def stop(self, number: int, _: object) -> None:
         """A signal's handler: end what is under way, and this process."""
-        self._stopped = True
+        self._stopped.set()
         for process in self._processes:
             _end(process)
         os._exit(128 + number)
@@ -95,7 +96,7 @@ class Run:
 
     def _one(self, scenario: Scenario) -> Counts:
         """Run a scenario to its end, or to its time's; what it counted."""
-        if self._stopped:
+        if self._stopped.is_set():
             return Counts(scenario.name)  # which nobody will read
         report, said = self._folder / f"{scenario.name}.json", self._folder / f"{scenario.name}.txt"
         report.unlink(missing_ok=True)
@@ -116,7 +117,7 @@ class Run:
                 status = process.wait(seconds_max)
             except subprocess.TimeoutExpired:
                 status = _end(process)
-        if self._stopped:
+        if self._stopped.is_set():
             return Counts(scenario.name)
         counts = _counts(scenario, report)
         counts.seconds = time.monotonic() - began

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from random import Random
 
 from actors.kernel.rules import Rules
+from actors.placement import RELEASE_MIN
 from tests.simulation.desks import COUNTS, DESKS, LINK_RULES, OFFICES, SIGN_INS, UPLOADS
 from tests.simulation.evening import Area, Asking
 from tests.simulation.forgetting import GOODBYES
@@ -26,7 +27,7 @@ AREAS = (
     *(WEBHOOKS, CREDENTIALS, CODES, SHARED_CARDS),
     *(SIGN_INS, LINK_RULES, COUNTS, OFFICES, UPLOADS, DESKS),
 )
-RULES = Rules(list({kind.kind: kind for area in AREAS for kind in area.kinds}.values()))
+RULES = Rules({kind.kind: kind for area in AREAS for kind in area.kinds}.values(), RELEASE_MIN)
 AREAS_AT_ONCE = 3
 CITY_EVERY = 4
 """Of so many worlds one is a city's."""

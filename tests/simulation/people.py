@@ -10,12 +10,14 @@ from actors.domain.identity import link
 from actors.domain.identity.link import IDENTITY
 from actors.domain.notify import box, grants, inbox
 from actors.domain.notify.message import Message
-from actors.domain.session import SESSION
+from actors.domain.session import SESSION, Hide, Show
 from actors.programs.civic import program as civic
 from tests.simulation.broken import require
 from tests.simulation.evening import Area, Asking, Evening
 
 PERSONS = ("ann", "ben", "cyd", "dan")
+SOON_MS = 1_000
+"""What is hidden for so long has ended before a world has settled."""
 encode = msgspec.msgpack.Encoder().encode
 
 
@@ -65,17 +67,22 @@ SIGN_IN = Area((IDENTITY,), nothing_before, log_in, one_key_is_good, ("identity.
 
 
 def come_and_go(chance: Random) -> Asking:
-    """Open the program on some device, or close a session."""
-    at = f"visit/bike/{chance.choice(PERSONS)}"
-    if chance.random() < 0.7:
+    """Open the program on some device, hide and show a session, which fires its timer, or close it."""
+    person, does = f"bike/{chance.choice(PERSONS)}", chance.random()
+    if does < 0.6:
         device = chance.choice(("phone", "tablet", "watch"))
-        return Asking(at, encode(visit.Open("pages/map/index", "scan", device, merge_ms=500, devices_max=2)))
-    return Asking(at, encode(visit.Close(chance.randint(1, 5))))
+        opens = visit.Open("pages/map/index", "scan", device, merge_ms=500, devices_max=2, hidden_ms=SOON_MS)
+        return Asking(f"visit/{person}", encode(opens))
+    if does < 0.8:
+        said = Hide() if does < 0.75 else Show()
+        return Asking(f"session/{person}/{chance.randint(1, 5)}", encode(said))
+    return Asking(f"visit/{person}", encode(visit.Close(chance.randint(1, 5))))
 
 
 def devices_have_a_session_each(evening: Evening) -> None:
-    """Of a device one session is open, of two devices at most, and what was closed is unloaded."""
+    """Of a device one session is open, of two devices at most; what was closed is unloaded, and what was hidden."""
     sessions = evening.states(SESSION)
+    require(all(one.state != "hidden" for one in sessions.values()), "a session is hidden for ever")
     for person, events in evening.events(visit.VISIT).items():
         running: dict[int, str] = {}
         for event in events:

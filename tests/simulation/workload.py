@@ -8,12 +8,13 @@ import msgspec
 
 from actors.entity import AnyEntity
 from actors.kernel.rules import Rules
+from actors.placement import RELEASE_MIN
 from actors.programs.shop.program import ENTITIES, Buy, Return, SetStock
 from tests.simulation.evening import Area, Asking
 from tests.simulation.packages import PACKAGES
 from tests.simulation.purse import PURSE, Confirm, Open, Pay
 
-RULES = Rules([*ENTITIES, PURSE])
+RULES = Rules([*ENTITIES, PURSE], RELEASE_MIN)
 MERCHANTS = ("m1", "m2", "m3")
 SKUS = ("mug", "lamp", "cup")
 CUSTOMERS = ("c1", "c2", "c3", "c4")
