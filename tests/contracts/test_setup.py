@@ -59,6 +59,7 @@ def test_an_old_python_is_refused_with_its_version(clone: Path) -> None:
 
 def test_a_quick_python_is_taken_for_what_it_says(clone: Path) -> None:
     assert "setup: python3 is " in set_up(clone, PATH=path_with_a_python(clone, took_us=1))
+    assert not (clone / ".venv").exists()
 
 
 def test_a_slow_python_is_passed_over_for_the_systems_own(clone: Path) -> None:
@@ -71,6 +72,7 @@ def test_a_slow_python_is_passed_over_for_the_systems_own(clone: Path) -> None:
 
 def test_an_unknown_option_is_refused(clone: Path) -> None:
     assert "unknown option '--prod'" in set_up(clone, "--prod")
+    assert not (clone / ".venv").exists()
 
 
 def test_every_lock_holds_hashes_and_no_address() -> None:
