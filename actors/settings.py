@@ -143,8 +143,10 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     token_forced_gap_ms: int = 30_000
     token_asks_minute_max: int = 10_000
     token_asks_day_max: int = 500_000
-    # How much memory a host on Ray may take beyond what it has when it begins.
+    # How much memory a host on Ray may take beyond what it has when it begins, and whether its thread keeps a processor
+    # to itself: for machines that serve nothing else.
     memory_bytes_max: int = 2 << 30
+    host_keeps_core: bool = False
     # Who may call, and what is served where; files are PEM.
     identity_required: bool = False
     oidc_issuer: str = ""

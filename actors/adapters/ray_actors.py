@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -21,6 +22,7 @@ from msgspec import Struct
 
 from actors.adapters.hosting import HostConfig, Hosting, HostThread
 from actors.adapters.hosting.collecting import keep_pauses_short
+from actors.adapters.hosting.cores import keep_core
 from actors.adapters.hosting.memory import limit_memory
 from actors.adapters.polling import Poller
 from actors.adapters.ray_session import HOST_RESOURCE
@@ -70,17 +72,18 @@ class HostActor:
 
     def __init__(self, make: MakeHost, config: bytes) -> None:
         host_config = msgspec.msgpack.decode(config, type=HostConfig)
-        self._memory_bytes_max = host_config.process.memory_bytes_max
+        self._process = host_config.process
         self._host = HostThread(lambda: make(host_config))
         self._ended = threading.Event()
         self._assigning = threading.Lock()
         self._assigned = 0
+        self._core: socket.socket | None = None
 
     def start(self) -> tuple[str, int]:
         """Begin; returns the link server's address and this process's id."""
         address = self._host.start()
         keep_pauses_short()
-        limit_memory(self._memory_bytes_max)
+        limit_memory(self._process.memory_bytes_max)
         return address, os.getpid()
 
     def assign(self, number: int, wanted: bytes) -> None:
@@ -91,7 +94,10 @@ class HostActor:
         with self._assigning:
             if number > self._assigned:
                 self._assigned = number
-                self._host.assign(msgspec.msgpack.decode(wanted, type=dict[int, tuple[int, int]]))
+                partitions = msgspec.msgpack.decode(wanted, type=dict[int, tuple[int, int]])
+                if partitions and self._process.host_keeps_core and self._core is None:
+                    self._core = keep_core(self._host.thread_id)  # not before: a spare host has nothing to do
+                self._host.assign(partitions)
 
     def ping(self) -> None:
         """Answer, if the process can."""

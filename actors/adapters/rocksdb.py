@@ -16,6 +16,7 @@ from rocksdict import (
     DataBlockIndexType,
     DbClosedError,
     DBCompressionType,
+    Env,
     Options,
     Rdict,
     ReadOptions,
@@ -54,6 +55,11 @@ class RocksStates:
     ) -> None:
         self._cache = Cache(shared_cache_bytes)
         self._write_buffers = WriteBufferManager(write_buffers_bytes_max, allow_stall=False)
+        # Its threads begin here, and not with the first merge: a thread may run where whoever began it may, and
+        # whoever writes may keep a processor of its own (`hosting/cores.py`), which a merge takes half of.
+        env = Env()
+        env.set_low_priority_background_threads(1)
+        env.set_high_priority_background_threads(1)
 
     def open(self, folder: Path) -> "RocksStore":
         """Open or make the store in this folder; see `States.open`."""

@@ -26,7 +26,7 @@ from loadtests.driver.coordinator import Coordinator, RunOrder
 from loadtests.driver.live import Progress
 from loadtests.driver.messages import Play, world_and_day
 from loadtests.driver.result import Run, write_run
-from loadtests.driver.target import Target, check_listens, known, own
+from loadtests.driver.target import Target, check_listens, known, own, shown_command
 from loadtests.driver.verdict import FEWER
 from loadtests.driver.watching import MAKE_ROOM, machine, no_room
 from loadtests.endings import interrupt, on_end, undisturbed
@@ -171,7 +171,7 @@ def brought_up(asked: Asked, scenario: Scenario) -> tuple[str, ...]:
 def _settings(asked: Asked, scenario: Scenario, generators: int) -> dict[str, str]:
     place = asked.target or (str(asked.folder) if asked.folder else "")
     return {
-        "platform": place or f"of its own: hutong {' '.join(brought_up(asked, scenario))}",
+        "platform": place or f"of its own: {shown_command(brought_up(asked, scenario))}",
         "generators": f"{generators}{f' on the Ray cluster {asked.ray_address}' if asked.ray_address else ''}",
         "calls": "one by one" if asked.unary else "over streams",
         "busiest minute": f"{scenario.busiest:g} times the mean" if scenario.busiest else "as the day says",
@@ -264,7 +264,7 @@ def _target(asked: Asked, scenario: Scenario, token: str, release: Callable[[Pat
         yield replace(target, token=token)
     else:
         folder, arguments = Path(tempfile.mkdtemp(prefix="hutong-load-")), brought_up(asked, scenario)
-        print(f"bringing a platform up in {folder}: hutong {' '.join(arguments)} …", file=sys.stderr, flush=True)
+        print(f"bringing a platform up in {folder}: {shown_command(arguments)} …", file=sys.stderr, flush=True)
         try:
             with own(folder, *arguments) as target:
                 print("releasing what ships, so that searches find it …", file=sys.stderr, flush=True)

@@ -4,8 +4,9 @@ Only of a folder's owner can the log be read, and only then can anybody say that
 """
 
 import contextlib
+import os
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from loadtests.bench.platform import Named, Platform, hosts_of
 
 TOKEN_FILE = "token"
 DIAL_S_MAX = 5.0
+KEEPS_CORE = "HUTONG_HOST_KEEPS_CORE"
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -88,9 +90,20 @@ def check_listens(option: str, address: str, reason: str) -> None:
 @contextmanager
 def own(folder: Path, *arguments: str) -> Generator[Target]:
     """A platform of the run's own, which ends with it. Its arguments begin with `up` or `dev`."""
-    with Platform(folder, *arguments) as platform:
+    with Platform(folder, *arguments, env=own_settings()) as platform:
         platform.run()
         yield known(folder)
+
+
+def own_settings() -> dict[str, str]:
+    """The machine is there for nothing but the run meanwhile, unless somebody says otherwise."""
+    return {KEEPS_CORE: os.environ.get(KEEPS_CORE, "true")}
+
+
+def shown_command(arguments: Sequence[str]) -> str:
+    """What an operator would type to have such a platform."""
+    settings = [f"{name}={value}" for name, value in own_settings().items()] if arguments[0] == "up" else []
+    return " ".join([*settings, "hutong", *arguments])
 
 
 class Lag:

@@ -20,6 +20,16 @@ CLUSTER = ClusterSettings(partitions=2)
 PLACED = {n: Placed(n, 1, 1, f"host-{n}", f"address-{n}", 1) for n in range(2)}
 
 
+def test_hosts_of_a_platform_of_the_runs_own_keep_processors_unless_somebody_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(target.KEEPS_CORE, raising=False)
+    assert target.shown_command(("up", "--hosts", "1")) == "HUTONG_HOST_KEEPS_CORE=true hutong up --hosts 1"
+    assert target.shown_command(("dev",)) == "hutong dev"
+    monkeypatch.setenv(target.KEEPS_CORE, "false")
+    assert target.own_settings() == {"HUTONG_HOST_KEEPS_CORE": "false"}
+
+
 def test_of_a_platform_of_which_nothing_is_known_no_process_is_taken_for_a_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -25,6 +25,12 @@ class HostThread:
         self._thread.start()
         return self._started.result()[1]
 
+    @property
+    def thread_id(self) -> int:
+        """By which the system knows the thread, once it has begun."""
+        assert self._thread.native_id is not None
+        return self._thread.native_id
+
     def assign(self, wanted: Mapping[int, tuple[int, int]]) -> None:
         """See `Hosting.assign`."""
         self._started.result()[0].assign(wanted)
