@@ -98,6 +98,19 @@ def test_a_processor_is_free_again_when_whoever_kept_it_is_gone(thread_id: int) 
 
 
 @MANY
+def test_where_the_system_does_not_let_us_nothing_is_kept(thread_id: int) -> None:
+    """A host serves all the same, and whoever is let can have the processor."""
+    gone = threading.Thread(target=str)
+    gone.start()
+    gone.join()
+    assert gone.native_id is not None
+    assert cores.keep_core(gone.native_id) is None
+    held = cores.keep_core(thread_id)
+    assert held is not None
+    held.close()
+
+
+@MANY
 @pytest.mark.parametrize(("setting", "tied"), [("keeps", [0, 0, 1, 1]), ("goes about", [0, 0, 0, 0])])
 def test_a_host_keeps_one_once_it_owns_partitions_and_only_where_it_is_told_to(setting: str, tied: list[int]) -> None:
     """A spare host has nothing to do; the threads that a host had before go where there is room."""

@@ -14,7 +14,7 @@ HELD = "\0hutong/core/{}"
 def keep_core(thread_id: int) -> socket.socket | None:
     """Tie this thread of this process to a processor to which no other host's is; it is kept while the socket is open.
 
-    None where each has a host's already, or the system ties nobody: the thread then goes where there is room. The
+    None where each has a host's already, or the system does not let us: the thread then goes where there is room. The
     first processor is left to gateways and the log, which have to say no when hosts have too much to do.
     """
     if not hasattr(os, "sched_setaffinity"):
@@ -23,9 +23,9 @@ def keep_core(thread_id: int) -> socket.socket | None:
         held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             held.bind(HELD.format(core))
+            os.sched_setaffinity(thread_id, {core})
         except OSError:
             held.close()
             continue
-        os.sched_setaffinity(thread_id, {core})
         return held
     return None
