@@ -14,7 +14,7 @@ from actors.adapters.hosting import cores
 
 MANY = pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="there is one processor, which nobody keeps")
 A_HOST = """
-import json, os, pathlib, sys, msgspec
+import json, os, sys, msgspec
 from actors.adapters.hosting import HostConfig, cores
 from actors.adapters.ray_actors import HostActor
 from actors.settings import ProcessSettings

@@ -37,7 +37,7 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
     (rules.modules_have_docstrings, "actors/__init__.py", "x = 1", ""),
     (rules.functions_are_annotated, "actors/a.py", "def f(x) -> None: ...", "def f(self, x: int) -> None: ..."),
     (rules.functions_are_annotated, "actors/a.py", "def f(*x: int): ...", "def f(*x: int) -> None: ..."),
-    (rules.no_machine_paths, "README.md", "see /ro" + "ot/x", "see a/root/x"),
+    (rules.no_machine_paths, "README.md", "see /ro" + "ot/x", "see a/ro" + "ot/x"),
     (rules.no_machine_paths, "a.sh", "cd '/wo" + "rk/x'", "cd https://x/work/y"),
     (rules.no_registries, "a.sh", "--index" + "-url x", "--no-emit-index-url"),
     (rules.no_registries, "a.xml", "<reposi" + "tory>", "<dependency>"),
