@@ -72,13 +72,12 @@ quicker() {
     printf '%s' "$found"
 }
 
-# Whether there is a .venv that can be filled anew as it is: then nobody asks which interpreter would be quicker.
-stays() {
-    .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11) or sys.prefix != sys.argv[1])' \
-        "$PWD/.venv" 2>/dev/null
-}
+# The interpreter of a .venv that can be filled anew as it is: then nobody asks which one would be quicker.
+stays=.venv/bin/python
+"$stays" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11) or sys.prefix != sys.argv[1])' "$PWD/.venv" \
+    2>/dev/null || stays=
 
-python=${PYTHON:-$(stays && printf .venv/bin/python || quicker)}
+python=${PYTHON:-${stays:-$(quicker)}}
 command -v "$python" >/dev/null ||
     fail "$python was not found. Install Python 3.11 or newer, or name one: PYTHON=/path/to/python3 bash infra/setup.sh"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
@@ -86,7 +85,7 @@ command -v "$python" >/dev/null ||
 
 printf 'setup: making .venv (%s) with %s from %s\n' "$kind" "$python" "$lock" >&2
 rm -f .venv/hutong.stamp
-if ! stays; then
+if [ -z "$stays" ]; then
     rm -rf .venv
     "$python" -m venv .venv || {
         rm -rf .venv
